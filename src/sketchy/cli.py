@@ -1,0 +1,306 @@
+"""The command line: parse, call a command, print. Nothing else in the package prints or exits.
+
+Results go to stdout, all talk to stderr. Heavy modules are imported inside the commands, so that `--help` and usage
+errors answer at once.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+import sketchy
+from sketchy import report
+from sketchy.errors import SketchyError
+from sketchy.results import Skipped
+from sketchy.talk import Advance
+
+app = typer.Typer(
+    help="Find a photo by drawing it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Check, get or draw a dataset.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+SKIPPED_SHOWN = 5
+P = ParamSpec("P")
+
+
+class Kind(StrEnum):
+    """What an image is."""
+
+    photo = "photo"
+    sketch = "sketch"
+
+
+class Protocol(StrEnum):
+    """What is judged."""
+
+    all = "all"
+    category = "category"
+    instance = "instance"
+
+
+Runs = Annotated[Path, typer.Option(help="Folder of the run folders.")]
+CheckpointOption = Annotated[
+    Path | None, typer.Option("--checkpoint", "-c", help="A .pth file or a run folder.  [default: the newest run]")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+
+
+class StderrTalk:
+    """Lines and progress bars on stderr; bars only where a person watches."""
+
+    def say(self, message: str) -> None:
+        """Print one line, above any bar."""
+        from tqdm import tqdm
+
+        tqdm.write(message, file=sys.stderr)
+
+    @contextmanager
+    def bar(self, label: str, total: int, unit: str) -> Iterator[Advance]:
+        """Show a bar that vanishes when it is full."""
+        from tqdm import tqdm
+
+        scale = unit == "B"
+        with tqdm(
+            total=total, desc=label, unit=unit, unit_scale=scale, leave=False, disable=None, file=sys.stderr
+        ) as bar:
+            yield bar.update
+
+
+TALK = StderrTalk()
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what the user can mend into one line on stderr and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except SketchyError as error:
+            label = "" if error.exit_code == 130 else "error: "
+            TALK.say(f"{label}{error}")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            TALK.say("stopped")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader of our output, `head` say, has left
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(sketchy.__version__)
+        raise typer.Exit
+
+
+@data_app.command("check")
+@guarded
+def data_check(
+    source: Annotated[Path, typer.Argument(help="Folder, .zip or .tar with photo/ and sketch/.")],
+    photo_rendering: Annotated[str | None, typer.Option(help="tx_... folder of photos to read.")] = None,
+    sketch_rendering: Annotated[str | None, typer.Option(help="tx_... folder of sketches to read.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Count photos and sketches by category and name what is missing, unreadable or unpaired.
+
+    Example: sketchy data check data/sketchy
+    """
+    from sketchy.commands import data_check as command
+
+    found = command.run(source, photo_rendering, sketch_rendering, TALK)
+    print(report.as_json(found) if json else report.data_report_text(found))
+
+
+@data_app.command("fetch")
+@guarded
+def data_fetch(
+    out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("data/sketchy"),
+    source: Annotated[
+        str | None, typer.Option("--from", help="Your copy, as a file or an address: .7z, .zip or .tar.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Get the Sketchy Database and unpack it; run again, it goes on where it stopped.
+
+    Without --from it tries the authors' links, which need `pip install 'sketchy[fetch]'`.
+
+    Example: sketchy data fetch --from rendered_256x256.7z
+    """
+    from sketchy.commands import data_fetch as command
+
+    made = command.run(out, source, TALK)
+    print(report.as_json(made) if json else report.made_text(made))
+
+
+@data_app.command("demo")
+@guarded
+def data_demo(
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    photos: Annotated[int, typer.Option(min=1, help="Photos of each category.")] = 20,
+    sketches: Annotated[int, typer.Option(min=1, help="Sketches of each photo.")] = 2,
+    categories: Annotated[int | None, typer.Option(help="How many categories.  [default: all]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other pictures.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Draw a small dataset by program, in the layout of the Sketchy Database.
+
+    Example: sketchy data demo data/demo
+    """
+    from sketchy.commands import data_demo as command
+
+    made = command.run(out, photos=photos, sketches=sketches, categories=categories, seed=seed, talk=TALK)
+    print(report.as_json(made) if json else report.made_text(made))
+
+
+@app.command("train")
+@guarded
+def train(
+    config: Annotated[Path | None, typer.Option(help="A YAML file, such as configs/default.yaml.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.  [default: that of the config]")] = None,
+    runs: Runs = Path("runs"),
+    resume: Annotated[Path | None, typer.Option(help="Run folder to continue, with its own config.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run of the same name.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Train a model; a run folder with the weights, the history and pictures comes out.
+
+    Ctrl-C saves and stops; --resume goes on. On several GPUs in one process DataParallel is used; started by torchrun
+    (torchrun --nproc-per-node N -m sketchy train ...), DistributedDataParallel.
+
+    Example: sketchy train --config configs/default.yaml --set data.root=data/demo --set train.epochs=5
+    """
+    if (config is None) == (resume is None):
+        raise typer.BadParameter("give either --config FILE or --resume RUN")
+    from sketchy.commands import train as command
+    from sketchy.config import load_config
+
+    path = resume or runs / (name or config.stem)  # type: ignore[union-attr]
+    loaded = load_config(path / "config.yaml" if resume else config, settings or ())
+    result = command.run(loaded, path, resume=resume is not None, force=force, talk=TALK)
+    if os.environ.get("RANK", "0") == "0":
+        print(report.as_json(result) if json else report.train_text(result))
+
+
+@app.command("evaluate")
+@guarded
+def evaluate(
+    checkpoint: CheckpointOption = None,
+    data: Annotated[Path | None, typer.Option(help="Where the dataset lies.  [default: where it lay]")] = None,
+    protocol: Annotated[Protocol, typer.Option(help="What is judged.")] = Protocol.all,
+    page: Annotated[Path | None, typer.Option("--report", help="Folder to write an HTML page into.")] = None,
+    per_category: Annotated[bool, typer.Option("--per-category", help="Print every category.")] = False,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Measure retrieval on the held-out test split, with chance beside each figure.
+
+    category: a photo is right if it is of the sketch's category. instance: if it is the very photo that was traced.
+
+    Example: sketchy evaluate --report evaluation
+    """
+    from sketchy.commands import evaluate as command
+
+    chosen = _checkpoint(checkpoint, runs)
+    found = command.run(chosen, data=data, protocol=protocol.value, report=page, device=device, talk=TALK)
+    print(report.as_json(found) if json else report.evaluation_text(found, per_category=per_category))
+
+
+@app.command("embed")
+@guarded
+def embed(
+    images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.")],
+    kind: Annotated[Kind, typer.Option(help="What all of them are.")],
+    out: Annotated[Path, typer.Option(help="The .npz to write: paths (N,), embeddings (N, D) float32.")],
+    checkpoint: CheckpointOption = None,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Write embeddings of images to an .npz, for your own tools. Euclidean distance; lower is closer.
+
+    Example: sketchy embed photos/ --kind photo --out photos.npz
+    """
+    from sketchy.commands import embed as command
+
+    made = command.run(images, kind.value, out, _checkpoint(checkpoint, runs), device=device, talk=TALK)
+    _say_skipped(made.skipped)
+    print(report.as_json(made) if json else f"{made.out}: {made.count:,} embeddings of {made.embedding_size} numbers")
+
+
+@app.command("retrieve")
+@guarded
+def retrieve(
+    sketch: Annotated[Path, typer.Argument(help="A drawing, as PNG or JPEG.")],
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many photos.")] = 10,
+    gallery: Annotated[
+        Path | None, typer.Option(help="Folder of photos.  [default: the test photos of the model's dataset]")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Write a contact sheet: the sketch, then the photos.")] = None,
+    paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
+    checkpoint: CheckpointOption = None,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Find the photos nearest to a sketch. A lower distance is closer.
+
+    Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
+    """
+    if json and paths_only:
+        raise typer.BadParameter("give either --json or --paths-only")
+    from sketchy.commands import retrieve as command
+
+    chosen = _checkpoint(checkpoint, runs)
+    found = command.run(sketch, k=k, checkpoint=chosen, gallery=gallery, save=save, device=device, talk=TALK)
+    _say_skipped(found.skipped)
+    if json:
+        print(report.retrieval_json(found))
+    elif paths_only:
+        print("\n".join(hit.path for hit in found.results))
+    else:
+        print(report.retrieval_text(found))
+
+
+def _checkpoint(given: Path | None, runs: Path) -> Path:
+    """Return the checkpoint that was named, or the newest, and say which."""
+    from sketchy.trainer.run_dir import newest_checkpoint
+
+    if given is not None:
+        return given / "best.pth" if given.is_dir() else given
+    found = newest_checkpoint(runs)
+    TALK.say(f"using {found}")
+    return found
+
+
+def _say_skipped(skipped: tuple[Skipped, ...]) -> None:
+    for item in skipped[:SKIPPED_SHOWN]:
+        TALK.say(f"skipping {item.path}: {item.reason}")
+    if len(skipped) > SKIPPED_SHOWN:
+        TALK.say(f"skipped {len(skipped)} files in all")

@@ -1,0 +1,48 @@
+"""`sketchy data check`: what a dataset holds, and everything that is wrong with it."""
+
+from collections import Counter
+from pathlib import Path
+
+from sketchy.dataset.decode import for_each_image
+from sketchy.dataset.reader import find_records
+from sketchy.dataset.source import open_source
+from sketchy.image import open_image
+from sketchy.results import CategoryCount, DataReport, Skipped
+from sketchy.talk import SILENT, Talk
+
+
+def run(
+    source: Path, photo_rendering: str | None = None, sketch_rendering: str | None = None, talk: Talk = SILENT
+) -> DataReport:
+    """Find the photos and sketches of a dataset and decode every one; nothing is written.
+
+    Args:
+        source: folder, .zip or .tar.
+        photo_rendering: as `find_records`.
+        sketch_rendering: as `find_records`.
+        talk: shows the progress.
+
+    Returns:
+        Readable images by category (one with none is a row too), problems, and unreadable images with the reason.
+
+    Raises:
+        DataError: it is missing, or there are no photos and sketches in it.
+    """
+    opened = open_source(source)
+    try:
+        listing = find_records(opened, photo_rendering, sketch_rendering)
+        records = listing.records
+        failures = for_each_image(opened, records, lambda _, content: open_image(content), "checking", talk)
+    finally:
+        opened.close()
+    readable = Counter((record.category, record.kind) for place, record in enumerate(records) if place not in failures)
+    return DataReport(
+        source=str(source),
+        layout=listing.layout,
+        counts=tuple(
+            CategoryCount(category, readable[category, "photo"], readable[category, "sketch"])
+            for category in sorted({record.category for record in records})
+        ),
+        problems=listing.problems,
+        skipped=tuple(Skipped(opened.locate(records[place].name), reason) for place, reason in failures.items()),
+    )

@@ -1,0 +1,12 @@
+"""`sketchy data demo`: a small dataset drawn by program."""
+
+from pathlib import Path
+
+from sketchy.dataset.demo import draw_demo
+from sketchy.results import MadeFolder
+from sketchy.talk import SILENT, Talk
+
+
+def run(out: Path, *, photos: int, sketches: int, categories: int | None, seed: int, talk: Talk = SILENT) -> MadeFolder:
+    """Draw the demo dataset; arguments and errors as `draw_demo`."""
+    return draw_demo(out, photos=photos, sketches=sketches, categories=categories, seed=seed, talk=talk)

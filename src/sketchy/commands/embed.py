@@ -1,0 +1,42 @@
+"""`sketchy embed`: embeddings of images as an .npz, for people with their own tools."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sketchy.errors import DataError
+from sketchy.image import Kind
+from sketchy.model.checkpoint import load_checkpoint
+from sketchy.results import Embedded
+from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.gallery import find_images
+from sketchy.runtime import pick_device
+from sketchy.storage import replacing
+from sketchy.talk import SILENT, Talk
+
+
+def run(
+    images: Sequence[Path], kind: Kind, out: Path, checkpoint: Path, *, device: str = "auto", talk: Talk = SILENT
+) -> Embedded:
+    """Embed images and write `paths` (N,) and `embeddings` (N, D) float32.
+
+    Args:
+        images: files, and folders to walk.
+        kind: what all of them are.
+        out: the .npz to write; replaced if it is there.
+        checkpoint: a .pth file.
+
+    Raises:
+        DataError: no image could be embedded.
+        CheckpointError, StorageError: what is missing or unusable.
+    """
+    embedder = Embedder.of(load_checkpoint(checkpoint), pick_device(device))
+    paths = [path for image in images for path in (find_images(image) if image.is_dir() else (image,))]
+    embedded = embedder.embed_files(paths, kind, talk)
+    if not embedded.paths:
+        reason = f"; {embedded.skipped[0].path}: {embedded.skipped[0].reason}" if embedded.skipped else ""
+        raise DataError(f"none of {len(paths)} images could be embedded{reason}; name image files or folders of them")
+    with replacing(out) as temporary, temporary.open("wb") as file:
+        np.savez(file, paths=np.array([str(path) for path in embedded.paths]), embeddings=embedded.embeddings.numpy())
+    return Embedded(str(out), len(embedded.paths), embedded.embeddings.shape[1], embedded.skipped)

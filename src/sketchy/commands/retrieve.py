@@ -1,0 +1,72 @@
+"""`sketchy retrieve`: the photos nearest to a sketch."""
+
+from pathlib import Path
+
+from sketchy.dataset.loader import load_dataset
+from sketchy.errors import GalleryError, ImageError
+from sketchy.image import open_image
+from sketchy.model.checkpoint import Checkpoint, load_checkpoint
+from sketchy.results import Retrieval
+from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.gallery import Gallery, embed_dataset, embed_folder
+from sketchy.retrieval.sheet import Tile, contact_sheet
+from sketchy.runtime import pick_device
+from sketchy.storage import replacing
+from sketchy.talk import SILENT, Talk
+
+
+def run(
+    sketch: Path,
+    *,
+    k: int,
+    checkpoint: Path,
+    gallery: Path | None = None,
+    save: Path | None = None,
+    device: str = "auto",
+    talk: Talk = SILENT,
+) -> Retrieval:
+    """Find the k photos nearest to a sketch.
+
+    Args:
+        sketch: an image file.
+        k: at least 1; more than the gallery holds gives all of it.
+        checkpoint: a .pth file.
+        gallery: a folder of photos; None takes the test photos of the checkpoint's dataset.
+        save: where to write a contact sheet, as PNG or JPEG by its suffix.
+
+    Raises:
+        ImageError: the sketch cannot be read or is blank.
+        CheckpointError, DataError, GalleryError, StorageError: what is missing or unusable.
+    """
+    loaded = load_checkpoint(checkpoint)
+    embedder = Embedder.of(loaded, pick_device(device))
+    try:
+        query = embedder.embed_image(sketch, "sketch")
+    except ImageError as error:
+        raise ImageError(f"cannot use {sketch} as a sketch: {error}; give a drawing as PNG or JPEG") from None
+    photos = embed_folder(gallery, embedder, talk) if gallery else _test_photos(loaded, embedder, talk)
+    talk.say(f"searched {photos.name}: {len(photos.paths):,} photos")
+    if k > len(photos.paths):
+        talk.say(f"the gallery holds only {len(photos.paths)} photos, fewer than k = {k}")
+    found = photos.search(query, k)
+    if save is not None:
+        _save_sheet(save, sketch, photos, found)
+    return Retrieval(str(sketch), str(checkpoint), photos.name, photos.hits(found), photos.skipped)
+
+
+def _test_photos(checkpoint: Checkpoint, embedder: Embedder, talk: Talk) -> Gallery:
+    data = load_dataset(checkpoint.config, talk)
+    rows = data.parts["test"].photos
+    if not len(rows):
+        raise GalleryError(f"the test split of {data.source.path} has no photos; name a folder with --gallery")
+    return embed_dataset(data, rows, f"the test photos of {data.source.path}", embedder, talk)
+
+
+def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: list[tuple[int, float]]) -> None:
+    tiles = [
+        Tile(open_image(gallery.image(row)), f"{rank}  {gallery.categories[row] or ''}\ndistance {distance:.3f}")
+        for rank, (row, distance) in enumerate(found, start=1)
+    ]
+    sheet = contact_sheet([(Tile(open_image(sketch), sketch.name), tiles)])
+    with replacing(path) as temporary:
+        sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")

@@ -1,0 +1,250 @@
+"""`sketchy train`: from a config to a run folder."""
+
+import time
+from pathlib import Path
+
+import torch
+
+from sketchy.config import Config, dump_config
+from sketchy.dataset.loader import Dataset, load_dataset
+from sketchy.dataset.sampler import Items, Sampler, build_sampler
+from sketchy.errors import Interrupted, SketchyError
+from sketchy.evaluation.judge import judge
+from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
+from sketchy.loss import build_loss
+from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.results import EpochResult, TrainResult
+from sketchy.runtime import seed_everything
+from sketchy.storage import replacing, write_text
+from sketchy.talk import SILENT, Talk
+from sketchy.trainer.history import History
+from sketchy.trainer.loop import Trainer, TrainingImages
+from sketchy.trainer.optim import build_optimizer, rate_factor
+from sketchy.trainer.parallel import World, join_world
+from sketchy.trainer.run_dir import RunDir, create_run, existing_run
+from sketchy.trainer.stopping import StopRequest, stop_on_signals
+
+JUDGED_BY = "val_map_all"
+PICTURED_QUERIES = 8
+PLATEAU_RATIO = 0.98
+PLATEAU_EPOCHS = 3
+"""A contrastive run whose loss is this close, this long, to that of a network that says nothing is warned about."""
+
+
+def run(config: Config, path: Path, *, resume: bool = False, force: bool = False, talk: Talk = SILENT) -> TrainResult:
+    """Train, or go on training.
+
+    Args:
+        config: all settings; a relative data.root is taken from the current folder and saved as absolute.
+        path: the run folder.
+        resume: continue the run that is there, bit for bit where the config is the same.
+        force: replace the run that is there.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM; the state is saved.
+        SketchyError: anything else that the user can mend; what was saved stays.
+    """
+    config = _with_absolute_root(config)
+    with join_world(config.train.device) as world, stop_on_signals() as stop:
+        talk = talk if world.is_main else SILENT
+        seed_everything(config.train.seed)
+        generator = torch.Generator().manual_seed(config.train.seed)
+        siamese = Siamese(build_encoder(config, load_pretrained=not resume)).to(world.device)
+        loss = build_loss(config.loss, generator).to(world.device)
+        run_dir = RunDir(path)
+        checkpoint = load_checkpoint(existing_run(path).last) if resume else None
+        if world.is_main and not resume:
+            create_run(path, force=force)
+        with world.main_first():
+            data = load_dataset(config, talk)
+        trainer = _build_trainer(config, siamese, loss, data, world, generator)
+        history = History(run_dir.history)
+        if checkpoint is not None and checkpoint.training is not None:
+            trainer.restore(checkpoint.training)
+            history = History.read(run_dir.history, trainer.epoch)
+        if world.is_main:
+            write_text(run_dir.config, dump_config(config))
+        _say_what(config, trainer, data, talk)
+        return _Training(config, run_dir, trainer, data, history, world, talk).finish(stop)
+
+
+def _with_absolute_root(config: Config) -> Config:
+    root = str(Path(config.data.root).absolute())
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+
+
+def _build_trainer(
+    config: Config, siamese: Siamese, loss: torch.nn.Module, data: Dataset, world: World, generator: torch.Generator
+) -> Trainer:
+    sampler = _build_sampler(config, data)
+    world.share(sampler.batch_size)  # a batch that does not divide is refused before the first step
+    settings = config.train
+    total = settings.epochs * len(sampler)
+    warmup = round(settings.warmup_epochs * len(sampler))
+    return Trainer(
+        siamese=siamese,
+        loss=loss,
+        optimizer=build_optimizer(settings, [*siamese.parameters(), *loss.parameters()]),
+        rate=lambda step: settings.learning_rate * rate_factor(settings.schedule, step, total, warmup),
+        sampler=sampler,
+        images=TrainingImages(
+            data.pack.sketches, data.pack.photos, data.pack.sketch_category, data.pack.photo_category
+        ),
+        world=world,
+        generator=generator,
+        precision=settings.precision,
+        clip_norm=settings.clip_norm,
+        ema=settings.ema,
+    )
+
+
+def _build_sampler(config: Config, data: Dataset) -> Sampler:
+    subset, pack = data.parts["train"], data.pack
+    return build_sampler(
+        config.sampler,
+        Items(subset.sketches, pack.sketch_category[subset.sketches]),
+        Items(subset.photos, pack.photo_category[subset.photos]),
+        config.train.seed,
+    )
+
+
+def _say_what(config: Config, trainer: Trainer, data: Dataset, talk: Talk) -> None:
+    parts = ", ".join(
+        f"{name} {len(subset.photos):,} photos and {len(subset.sketches):,} sketches"
+        for name, subset in data.parts.items()
+    )
+    parameters = sum(parameter.numel() for parameter in trainer.siamese.parameters())
+    talk.say(f"{len(data.pack.categories)} categories: {parts}")
+    talk.say(
+        f"{config.model.backbone} with {parameters / 1e6:.1f} million weights, {config.loss.name} loss, "
+        f"{len(trainer.sampler)} steps an epoch on {trainer.world.device}"
+    )
+
+
+class _Training:
+    """A run under way: trains epoch after epoch, judges, keeps the files of the run folder."""
+
+    def __init__(
+        self,
+        config: Config,
+        run_dir: RunDir,
+        trainer: Trainer,
+        data: Dataset,
+        history: History,
+        world: World,
+        talk: Talk,
+    ) -> None:
+        self.config = config
+        self.run_dir = run_dir
+        self.trainer = trainer
+        self.data = data
+        self.history = history
+        self.world = world
+        self.talk = talk
+        subset = data.parts["val"]
+        self.validation = subset if len(subset.sketches) and len(subset.photos) else None
+
+    def finish(self, stop: StopRequest) -> TrainResult:
+        """Train to the last epoch. Raises Interrupted, after saving, when stopped."""
+        started = time.perf_counter()
+        while self.trainer.epoch < self.config.train.epochs:
+            try:
+                row = self.trainer.run_epoch(lambda: stop.asked, self.talk)
+            except Interrupted:
+                self._save_last()
+                raise self._interrupted() from None
+            row = EpochResult(row.epoch, row.columns | self._validate())
+            self._keep(row)
+            if self.world.any(stop.asked):
+                raise self._interrupted()
+        if self.world.is_main:
+            self._draw()
+        best = self._best()
+        return TrainResult(
+            run=str(self.run_dir.path),
+            epochs=self.trainer.epoch,
+            best_epoch=best.epoch,
+            best=best.columns,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _validate(self) -> dict[str, float]:
+        """Judge the encoder on the validation split; only rank 0 does."""
+        if self.validation is None or not self.world.is_main:
+            return {}
+        found = judge(self.trainer.encoder, self.data, self.validation).evaluation.metrics
+        return {f"val_{name}": found[name] for name in ("map_all", "p_at_1", "instance_r_at_1")}
+
+    def _keep(self, row: EpochResult) -> None:
+        """Record an epoch: its row, last.pth, and best.pth where it is the best so far."""
+        if not self.world.is_main:
+            return
+        self.history.add(row)
+        self._save_last()
+        if self._best() is row:
+            save_checkpoint(self.run_dir.best, self._checkpoint(training=False))
+        self.talk.say(_line(row, self.config.train.epochs))
+        ratios = [past.columns.get("plateau_ratio", 0) for past in self.history.rows[-PLATEAU_EPOCHS:]]
+        if len(ratios) == PLATEAU_EPOCHS and min(ratios) > PLATEAU_RATIO:
+            self.talk.say(
+                "warning: the loss stays where a network that puts all pairs at one distance has it; nothing is "
+                "learnt yet (try a lower train.learning_rate)"
+            )
+
+    def _best(self) -> EpochResult:
+        """Return the row of the best epoch: the first with the highest validation mAP, else the newest."""
+        if self.validation is None:
+            return self.history.rows[-1]
+        return max(self.history.rows, key=lambda row: row.columns[JUDGED_BY])
+
+    def _save_last(self) -> None:
+        if self.world.is_main:
+            save_checkpoint(self.run_dir.last, self._checkpoint(training=True))
+
+    def _checkpoint(self, *, training: bool) -> Checkpoint:
+        rows = self.history.rows
+        return Checkpoint(
+            config=self.config,
+            categories=self.data.pack.categories,
+            epoch=self.trainer.epoch,
+            metrics=rows[-1].columns if rows else {},
+            weights=self.trainer.encoder.state_dict(),
+            training=self.trainer.state() if training else None,
+        )
+
+    def _interrupted(self) -> Interrupted:
+        if self.world.is_main:
+            self._draw()
+        return Interrupted(
+            f"stopped in epoch {self.trainer.epoch + 1}; the state is saved in {self.run_dir.last}; "
+            f"continue with `sketchy train --resume {self.run_dir.path}`"
+        )
+
+    def _draw(self) -> None:
+        """Draw curves.png and retrievals.png; a picture that fails must not cost a finished training."""
+        subset = self.validation or self.data.parts["test"]
+        try:
+            if self.history.rows:
+                self.history.draw(self.run_dir.curves)
+            if len(subset.sketches) and len(subset.photos):
+                judgement = judge(self.trainer.encoder, self.data, subset)
+                sheet = retrievals_sheet(judgement, self.data, spread_queries(judgement, PICTURED_QUERIES))
+                with replacing(self.run_dir.retrievals) as temporary:
+                    sheet.save(temporary, format="png")
+        except SketchyError as error:
+            self.talk.say(f"warning: no pictures were drawn: {error}")
+
+
+def _line(row: EpochResult, epochs: int) -> str:
+    """Put an epoch in one line."""
+    shown = {
+        "loss": "loss",
+        "positive_distance": "positive",
+        "negative_distance": "negative",
+        "val_map_all": "val mAP",
+        "val_p_at_1": "val P@1",
+        "val_instance_r_at_1": "val instance R@1",
+    }
+    figures = "  ".join(f"{label} {row.columns[name]:.3f}" for name, label in shown.items() if name in row.columns)
+    return f"epoch {row.epoch}/{epochs}  {figures}  {row.columns['seconds']:.1f} s"

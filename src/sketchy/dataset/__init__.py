@@ -1,0 +1,1 @@
+"""Sketches and photos: find, check, split, pack, sample."""

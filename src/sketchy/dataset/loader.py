@@ -1,0 +1,63 @@
+"""From a config to packed, split data: what every command that reads a dataset starts with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sketchy.config import Config
+from sketchy.dataset.pack import Pack, Subset, open_pack, split_pack
+from sketchy.dataset.reader import find_records
+from sketchy.dataset.source import Source, open_source
+from sketchy.dataset.split import Part
+from sketchy.image import build_preprocess
+from sketchy.talk import SILENT, Talk
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Packed images, their split, and the files they come from."""
+
+    source: Source
+    pack: Pack
+    parts: dict[Part, Subset]
+
+    def photo_path(self, row: int) -> str:
+        """Return what to call the file of photo `row` of the pack."""
+        return self.source.locate(self.pack.photo_records[row].name)
+
+    def sketch_path(self, row: int) -> str:
+        """Return what to call the file of sketch `row` of the pack."""
+        return self.source.locate(self.pack.sketch_records[row].name)
+
+    def photo_file(self, row: int) -> bytes:
+        """Read the file of photo `row` of the pack. Raises DataError when it is gone."""
+        return self.source.read(self.pack.photo_records[row].name)
+
+    def sketch_file(self, row: int) -> bytes:
+        """Read the file of sketch `row` of the pack. Raises DataError when it is gone."""
+        return self.source.read(self.pack.sketch_records[row].name)
+
+
+def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) -> Dataset:
+    """Find, pack (or open the pack of an earlier run) and split the dataset that the config names.
+
+    Args:
+        config: sections data and image are read.
+        root: where the dataset lies now, if not at data.root.
+
+    Raises:
+        DataError: it is missing, empty or unusable.
+        StorageError: the pack cannot be written.
+    """
+    data = config.data
+    source = open_source(root or Path(data.root))
+    listing = find_records(source, data.photo_rendering, data.sketch_rendering)
+    cache = Path(data.cache) if data.cache else None
+    pack = open_pack(source, listing, build_preprocess(config.image), cache, talk)
+    if pack.skipped:
+        first = pack.skipped[0]
+        talk.say(
+            f"skipped {len(pack.skipped)} unreadable images of {source.path}, the first: {first.path}: {first.reason}; "
+            "`sketchy data check` names them all"
+        )
+    parts = split_pack(pack, data.test_fraction, data.val_fraction, data.split_seed)
+    return Dataset(source, pack, parts)

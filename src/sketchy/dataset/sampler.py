@@ -1,0 +1,163 @@
+"""Which sketches and photos a training step sees.
+
+A sampler gives the batches of an epoch from (seed, epoch) alone: the same on every rank of a distributed run, and on
+a run that was stopped and resumed.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchy.config import PairsConfig, PKConfig
+from sketchy.errors import DataError
+
+Indices = NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """Rows of the pack's sketches and photos, (B,) int64 each; loss terms come from their categories."""
+
+    sketches: Indices
+    photos: Indices
+
+
+class Sampler(Protocol):
+    """Gives epochs of batches, each of `batch_size` sketches and as many photos."""
+
+    batch_size: int
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Draw epoch `number`; the same number gives the same batches."""
+
+
+class Items(NamedTuple):
+    """What may be drawn: rows of the pack, (N,) int64, and the category of each, (N,) int64."""
+
+    rows: Indices
+    categories: Indices
+
+
+class PairSampler:
+    """The report's pairs: a sketch with a random photo, half of each batch of one category, half of two.
+
+    An epoch takes every sketch once, in random order, but for the last few that fill no batch. A matching photo is
+    drawn from the sketch's category, another from a random other category, so that large ones do not dominate.
+
+    Args:
+        sketches: sketches to draw from; those whose category has no photo are left out.
+        photos: photos to draw from.
+        batch_size: pairs in a batch, at least 2.
+        seed: of all draws.
+
+    Raises:
+        DataError: fewer than two categories with photos, or too few sketches to fill one batch.
+    """
+
+    def __init__(self, sketches: Items, photos: Items, *, batch_size: int, seed: int) -> None:
+        self.photos = _by_category(photos)
+        usable = np.isin(sketches.categories, list(self.photos))
+        self.sketches = Items(sketches.rows[usable], sketches.categories[usable])
+        self.batch_size = batch_size
+        self.seed = seed
+        if len(self.photos) < 2:
+            raise DataError(f"{len(self.photos)} categories with photos to train on; pairs need at least 2")
+        if len(self) == 0:
+            raise DataError(
+                f"{usable.sum()} sketches to train on fill no batch of {batch_size}; lower sampler.batch_size"
+            )
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self.sketches.rows) // self.batch_size
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Draw epoch `number`."""
+        generator = np.random.default_rng((self.seed, number))
+        names = np.array(sorted(self.photos))
+        order = generator.permutation(len(self.sketches.rows))
+        matching = np.arange(self.batch_size) < (self.batch_size + 1) // 2
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            own = self.sketches.categories[chosen]
+            # A step of 1 to C-1 around the ring of categories never lands on the sketch's own.
+            other = (np.searchsorted(names, own) + generator.integers(1, len(names), self.batch_size)) % len(names)
+            wanted = np.where(generator.permutation(matching), own, names[other])
+            photos = [generator.choice(self.photos[category]) for category in wanted]
+            yield Batch(self.sketches.rows[chosen], np.array(photos, dtype=np.int64))
+
+
+class PKSampler:
+    """P categories a batch, with K sketches and K photos of each, in the same order of categories.
+
+    Categories go round: each is drawn once before any is drawn twice, and so do the sketches and photos of each. A
+    category with fewer than K gives some of them more than once.
+
+    Args:
+        sketches: sketches to draw from.
+        photos: photos to draw from.
+        categories: P, at least 2.
+        per_category: K, at least 1.
+        seed: of all draws.
+
+    Raises:
+        DataError: fewer than P categories have both a sketch and a photo.
+    """
+
+    def __init__(self, sketches: Items, photos: Items, *, categories: int, per_category: int, seed: int) -> None:
+        self.sketches = _by_category(sketches)
+        self.photos = _by_category(photos)
+        self.usable = sorted(self.sketches.keys() & self.photos.keys())
+        self.categories = categories
+        self.batch_size = categories * per_category
+        self.per_category = per_category
+        self.seed = seed
+        if len(self.usable) < categories:
+            raise DataError(
+                f"{len(self.usable)} categories have sketches and photos to train on, a batch needs {categories}; "
+                "lower sampler.categories"
+            )
+
+    def __len__(self) -> int:
+        """Batches in an epoch: about as many sketches as there are, and at least one batch."""
+        total = sum(len(self.sketches[category]) for category in self.usable)
+        return max(1, total // self.batch_size)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Draw epoch `number`."""
+        generator = np.random.default_rng((self.seed, number))
+        categories = _rounds(np.array(self.usable), self.categories, generator)
+        sketches = {name: _rounds(self.sketches[name], self.per_category, generator) for name in self.usable}
+        photos = {name: _rounds(self.photos[name], self.per_category, generator) for name in self.usable}
+        for _ in range(len(self)):
+            drawn = next(categories).tolist()
+            yield Batch(
+                np.concatenate([next(sketches[name]) for name in drawn]),
+                np.concatenate([next(photos[name]) for name in drawn]),
+            )
+
+
+def build_sampler(config: PairsConfig | PKConfig, sketches: Items, photos: Items, seed: int) -> Sampler:
+    """Make the sampler that the config names. Raises DataError as the samplers do."""
+    if isinstance(config, PairsConfig):
+        return PairSampler(sketches, photos, batch_size=config.batch_size, seed=seed)
+    return PKSampler(sketches, photos, categories=config.categories, per_category=config.per_category, seed=seed)
+
+
+def _by_category(items: Items) -> dict[int, Indices]:
+    return {int(category): items.rows[items.categories == category] for category in np.unique(items.categories)}
+
+
+def _rounds(items: Indices, count: int, generator: np.random.Generator) -> Iterator[Indices]:
+    """Yield `count` items at a time for ever, each round a new order; no item twice in one draw if there are enough."""
+    while True:
+        order = generator.permutation(items)
+        if len(items) < count:
+            yield np.resize(order, count)
+            continue
+        whole = len(items) // count * count  # the rest waits for another round: a draw must not span two
+        yield from order[:whole].reshape(-1, count)

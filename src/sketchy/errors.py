@@ -1,0 +1,62 @@
+"""Everything a user can cause and mend.
+
+    SketchyError
+    ├── ConfigError       a config file or an override is wrong
+    ├── DataError         a dataset, split or sampler cannot be made from what is there
+    ├── ImageError        one image cannot be read or holds nothing
+    ├── CheckpointError   a .pth cannot be loaded, or does not fit
+    ├── GalleryError      a gallery is missing, empty or unusable
+    ├── RunError          a run folder is missing, taken or not resumable
+    ├── TrainingError     training cannot go on (a loss that is not a number)
+    ├── StorageError      a file cannot be written (no space, no permission)
+    └── Interrupted       asked to stop; what was done is saved
+
+A message reads `what; where; what to do`. The command line prints it after `error: ` and exits with
+`exit_code`.
+"""
+
+
+class SketchyError(Exception):
+    """Base of every error that ends in one clear line instead of a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(SketchyError):
+    """A config file or an override is wrong; the message lists every problem."""
+
+    exit_code = 2
+
+
+class DataError(SketchyError):
+    """A dataset, split or sampler cannot be made from what is there."""
+
+
+class ImageError(SketchyError):
+    """One image cannot be read or holds nothing; the message is the reason, without the path."""
+
+
+class CheckpointError(SketchyError):
+    """A checkpoint cannot be loaded, or does not fit what it is loaded into."""
+
+
+class GalleryError(SketchyError):
+    """A gallery is missing, empty or unusable."""
+
+
+class RunError(SketchyError):
+    """A run folder is missing, taken or not resumable."""
+
+
+class TrainingError(SketchyError):
+    """Training cannot go on."""
+
+
+class StorageError(SketchyError):
+    """A file cannot be written."""
+
+
+class Interrupted(SketchyError):
+    """The user asked to stop; the state is saved."""
+
+    exit_code = 130

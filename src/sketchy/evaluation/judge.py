@@ -1,0 +1,66 @@
+"""Judge an encoder on one part of a dataset: its sketches as queries, its photos as the gallery."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sketchy.dataset.loader import Dataset
+from sketchy.dataset.pack import Subset
+from sketchy.evaluation.protocol import Queries, Scores, score, summarize
+from sketchy.model.encoder import Encoder
+from sketchy.results import Evaluation
+from sketchy.retrieval.embed import embed_pixels
+from sketchy.talk import SILENT, Talk
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """An evaluation with what it was made from.
+
+    Attributes:
+        evaluation: the figures.
+        scores: of each query; `nearest` holds positions in `subset.photos`.
+        queries: embedded sketches, in the order of `subset.sketches`.
+        subset: rows of the pack.
+        gallery_categories: (N,) int64, of `subset.photos`.
+    """
+
+    evaluation: Evaluation
+    scores: Scores
+    queries: Queries
+    subset: Subset
+    gallery_categories: torch.Tensor
+
+
+def judge(encoder: Encoder, data: Dataset, subset: Subset, protocol: str = "all", talk: Talk = SILENT) -> Judgement:
+    """Embed and score a subset.
+
+    Args:
+        encoder: on the device that computes.
+        data: what the subset is part of.
+        subset: at least one sketch and one photo.
+        protocol: as `summarize`.
+
+    Raises:
+        ValueError: the subset has no sketches or no photos.
+    """
+    pack = data.pack
+    gallery = embed_pixels(encoder, pack.photos, subset.photos, talk, "photos")
+    gallery_categories = torch.from_numpy(pack.photo_category[subset.photos])
+    queries = Queries(
+        embeddings=embed_pixels(encoder, pack.sketches, subset.sketches, talk, "sketches"),
+        categories=torch.from_numpy(pack.sketch_category[subset.sketches]),
+        instances=torch.from_numpy(_positions(pack.sketch_photo[subset.sketches], subset.photos, len(pack.photos))),
+    )
+    scores = score(queries, gallery, gallery_categories)
+    evaluation = summarize(scores, queries, gallery_categories, pack.categories, protocol)
+    return Judgement(evaluation, scores, queries, subset, gallery_categories)
+
+
+def _positions(rows: NDArray[np.int64], gallery: NDArray[np.int64], photos: int) -> NDArray[np.int64]:
+    """Turn pack rows of photos into positions in the gallery, -1 for those not in it (and for row -1)."""
+    position = np.full(photos + 1, -1, dtype=np.int64)  # row -1 reads the last, which stays -1
+    position[gallery] = np.arange(len(gallery))
+    return position[rows]

@@ -1,0 +1,126 @@
+"""The report page: one HTML file that shows an evaluation and asks nothing of any other file or host."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sketchy.dataset.loader import Dataset
+from sketchy.evaluation.charts import LEVELS, Focus, category_bars, confusion, heat_map
+from sketchy.evaluation.examples import pick_examples, read_examples
+from sketchy.evaluation.judge import Judgement
+from sketchy.results import Evaluation
+from sketchy.storage import write_text
+from sketchy.talk import SILENT, Talk
+
+
+class Metric(NamedTuple):
+    """A row of the table."""
+
+    name: str
+    meaning: str
+    value: float
+    chance: float
+
+
+def write_page(judgement: Judgement, data: Dataset, folder: Path, *, title: str, talk: Talk = SILENT) -> Path:
+    """Write `index.html` into a folder, in place of an earlier one.
+
+    An image that can no longer be read is shown as an empty tile.
+
+    Args:
+        judgement: of a part of `data`.
+        data: whose files the pictures are read from.
+        folder: made when it is not there.
+        title: the heading of the page.
+        talk: shows the progress over the pictures, and hears of those that cannot be read.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    focus = Focus.of(judgement)
+    best, worst = pick_examples(judgement, focus)
+    examples = read_examples(judgement, data, best + worst, focus, talk)
+    content = _figures(judgement, focus, data.pack.categories) | {
+        "title": title,
+        "best": examples[: len(best)],
+        "worst": examples[len(best) :],
+    }
+    page = _environment().get_template("page.html.j2").render(content)
+    path = folder / "index.html"
+    write_text(path, page.encode(errors="replace").decode())  # lone surrogates of names that are not Unicode
+    return path
+
+
+def _figures(judgement: Judgement, focus: Focus, names: tuple[str, ...]) -> dict[str, Any]:
+    """Collect what the template shows besides pictures; what was not measured is left out."""
+    evaluation, scores = judgement.evaluation, judgement.scores
+    figures: dict[str, Any] = {
+        "protocol": evaluation.protocol,
+        "instance": focus.instance,
+        "measured": bool(focus.counted.any()),
+        "metrics": metric_rows(evaluation),
+        "bars": category_bars(judgement, focus, names),
+        "shown": scores.nearest.shape[1],
+    }
+    if figures["measured"] and not focus.instance:
+        present, shares = confusion(judgement, focus.counted)
+        figures["curve"] = scores.curve[focus.counted].mean(0).tolist()
+        figures["prevalence"] = evaluation.chance["p_at_1"]  # what a random order has at every recall
+        figures["heat"] = heat_map(present, shares, names)
+        figures["levels"] = LEVELS
+    return figures
+
+
+def metric_rows(evaluation: Evaluation) -> list[Metric]:
+    """Name and explain the metrics, without those that no query was measured for."""
+    instance, category = evaluation.protocol["instance_queries"], evaluation.protocol["queries"]
+    return [
+        Metric(*_explained(key), value, evaluation.chance[key])
+        for key, value in evaluation.metrics.items()
+        if (instance if key.startswith("instance") else category)
+    ]
+
+
+def _explained(key: str) -> tuple[str, str]:
+    kind, _, k = key.rpartition("_at_")
+    if kind == "instance_r":
+        return (
+            f"Instance R@{k}",
+            "traced photo is the nearest" if k == "1" else f"traced photo is among the {k} nearest",
+        )
+    if kind == "p":
+        return f"P@{k}", "nearest photo is right" if k == "1" else f"right photos among the {k} nearest"
+    return "mAP", "mean average precision of the whole ranking"
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage, with two decimals where one would say little."""
+    return f"{100 * share:.{1 if share >= 0.01 or share == 0 else 2}f}\N{NO-BREAK SPACE}%"
+
+
+def times(value: float, chance: float) -> str:
+    """Write how many times chance a value is."""
+    if chance == 0:
+        return "\N{EN DASH}"
+    return f"{value / chance:,.{1 if value < 10 * chance else 0}f}\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}"
+
+
+def amount(count: int, one: str, many: str) -> str:
+    """Write a number with its noun."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("sketchy.evaluation", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "times": times, "amount": amount}
+    return environment

@@ -1,0 +1,287 @@
+"""Turn a drawing of any origin into dark ink on white, of one size.
+
+Clean scans, white on black, coloured pens, grey canvases, photographed paper, hairlines on huge canvases: all are
+made to look like the sketches that a network is trained on. Those themselves come out as they were, resized.
+
+The steps: find the paper; shrink to a few times the final size; measure how far each pixel is from the paper, and
+stretch that to 0 for paper, 255 for a stroke; find the box of the ink, without dust; keep the canvas or cut a square
+around the ink; average it down; make up for the darkness that thin strokes lose by that.
+"""
+
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+
+from sketchy.errors import ImageError
+
+INK_SPAN = 0.785
+"""Longer side of the ink's box over the side of the canvas: the median of Sketchy (of TU-Berlin, 0.786)."""
+
+OVERSAMPLING = 4
+"""Ink is looked for at this many times the final size or more, where the canvas has the pixels."""
+
+SAMPLE_SIDE = 256
+"""Paper is judged on so many pixels a side, taken singly: their noise tells a photo from a drawing program."""
+
+GRID_SIDE = 96
+"""Longer side of the map of the light on a photo."""
+
+DUST = 0.04
+"""Specks far from the rest do not count for the ink's box while they are at most this share of the ink."""
+
+Array = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels."""
+
+
+def normalise(image: Image.Image, size: int, crop: float) -> Array:
+    """Return a drawing as (size, size) uint8, ink towards 0 on white 255.
+
+    The canvas is made square by adding paper. When the longer side of the ink's box is at most `crop` of that
+    square's side, a square is cut around the ink instead, of which the ink spans `INK_SPAN`.
+
+    Args:
+        image: mode L or RGB, of any size.
+        size: side of the result in pixels, at least 16.
+        crop: from 0, which keeps every canvas whole, to 1, which cuts every one.
+
+    Raises:
+        ImageError: there is no ink.
+    """
+    paper = _flat_paper(image) or _lit_paper(image)
+    factor = _factor(max(image.size), size)
+    ink = paper.ink(image, (0, 0, *image.size), factor)
+    square = _square(ink, crop)
+    closer = _factor((square[2] - square[0]) * factor, size)
+    if closer < factor:  # a small drawing on a huge canvas: look again, at that part only
+        left, top, right, bottom = (edge * factor for edge in square)
+        part = (max(0, left), max(0, top), min(image.width, right), min(image.height, bottom))
+        ink = paper.ink(image, part, closer)
+        square = _square(ink, crop=1)
+    return _render(ink.crop(square), size)
+
+
+@dataclass(frozen=True)
+class _FlatPaper:
+    """Paper of one colour: the canvas of a program, or a clean scan."""
+
+    color: tuple[int, ...]
+
+    def distance(self, image: Image.Image) -> Image.Image:
+        """Return how far each pixel is from the paper, by its farthest channel: yellow ink counts in full."""
+        bands = [
+            band.point([abs(level - paper) for level in range(256)])
+            for band, paper in zip(image.split(), self.color, strict=True)
+        ]
+        return reduce(ImageChops.lighter, bands)
+
+    def ink(self, image: Image.Image, part: Box, factor: int) -> Image.Image:
+        """Return the ink of a part of the image, shrunk by a whole factor: mode L, paper 0, strokes 255."""
+        distance = self.distance(_shrink(image, part, factor))
+        # A stroke is judged by the thinner ones: beside a filled shape, hairlines must not pass for noise.
+        return _stretch(distance, usual=0, faintest=3, quantile=0.7, share=0.1)
+
+
+@dataclass(frozen=True)
+class _LitPaper:
+    """Paper on a photo, under uneven light.
+
+    Attributes:
+        inverted: whether the ink is light (chalk on a board); then the rest is of the inverted photo.
+        light: the photo without its ink, coarse.
+        blind: mode L, 255 where what looks like ink is none: beyond the paper, and at hard shadows.
+    """
+
+    inverted: bool
+    light: Image.Image
+    blind: Image.Image
+
+    def ink(self, image: Image.Image, part: Box, factor: int) -> Image.Image:
+        """Return the ink of a part of the image, as `_FlatPaper.ink` does."""
+        small = _shrink(image, part, factor)
+        if self.inverted:
+            small = ImageOps.invert(small)
+        x, y = self.light.width / image.width, self.light.height / image.height
+        box = (part[0] * x, part[1] * y, part[2] * x, part[3] * y)
+        light = self.light.resize(small.size, Image.Resampling.BILINEAR, box=box)
+        shade = np.clip(255 - _planes(small) * (255 / np.maximum(_planes(light), 1)), 0, 255)
+        darkness = Image.fromarray(shade.max(2).astype(np.uint8))
+        darkness.paste(0, mask=self.blind.resize(small.size, Image.Resampling.NEAREST, box=box))
+        usual, noise = _noise(darkness)
+        # A stroke is judged by the darkest ones: the ruling of the paper must not pass for ink.
+        return _stretch(darkness, usual, faintest=max(20, 9 * noise), quantile=0.95, share=0.3)
+
+
+def _flat_paper(image: Image.Image) -> _FlatPaper | None:
+    """Find the colour of the paper, None when no one colour covers the canvas.
+
+    It is the most common colour, or that of the border where a filled shape is more common than the paper.
+    """
+    scale = min(1, SAMPLE_SIDE / max(image.size))
+    sample = image.resize(_scaled(image.size, scale), Image.Resampling.NEAREST) if scale < 1 else image
+    pixels = np.asarray(sample).reshape(sample.height, sample.width, -1)
+    ring = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    common = tuple(int(np.argmax(band.histogram())) for band in sample.split())
+    border = tuple(int(np.argmax(np.bincount(band))) for band in ring.T)
+    scores = {}
+    flat = False
+    for color in {common, border}:
+        levels = np.array(_FlatPaper(color).distance(sample).histogram()) / (sample.width * sample.height)
+        # Much that is nearly the paper's colour is uneven light, not ink.
+        flat |= bool(levels[:3].sum() > 0.4 and levels[3:40].sum() < 0.2)
+        scores[color] = levels[:3].sum() + (np.abs(ring - np.float32(color)).max(1) < 3).mean() / 2
+    return _FlatPaper(max(scores, key=lambda color: scores[color])) if flat else None
+
+
+def _lit_paper(image: Image.Image) -> _LitPaper:
+    """Map the light on a photo: what is left when everything narrower than a fifth of it is closed."""
+    scale = min(1, GRID_SIDE / max(image.size))
+    grid = image.resize(_scaled(image.size, scale), Image.Resampling.BOX, reducing_gap=2)
+    inverted = _is_light_on_dark(image)
+    if inverted:
+        grid = ImageOps.invert(grid)
+    light = _close(grid, max(2, min(grid.size) // 10))
+    bright = np.quantile(_planes(light), 0.9, axis=(0, 1))
+    blind = _blind(_planes(_close(grid, 1)), light, 0.35 * bright)
+    # Where it is darker than any shade, a filled shape was too wide to be closed.
+    light = light.point([round(max(level, 0.35 * top)) for top in bright for level in range(256)])
+    return _LitPaper(inverted, light, blind)
+
+
+def _is_light_on_dark(image: Image.Image) -> bool:
+    """Tell chalk on a board from pencil on paper: in a small block, ink is what there is less of."""
+    small = image.convert("L").resize((160, 160), Image.Resampling.BOX, reducing_gap=2)
+    blocks = np.asarray(small, dtype=np.float32).reshape(20, 8, 20, 8)
+    low, high, mean = blocks.min((1, 3)), blocks.max((1, 3)), blocks.mean((1, 3))
+    lean = (mean - (low + high) / 2) / (high - low + 8)
+    # Only blocks on the paper or board vote, not those of a dark desk around it.
+    return bool(np.median(blocks) < 128 and lean[mean > np.quantile(mean, 0.9) / 2].sum() < 0)
+
+
+def _close(image: Image.Image, radius: int) -> Image.Image:
+    """Fill what is dark and at most 2 * radius pixels wide with what surrounds it."""
+    for kind in (ImageFilter.MaxFilter, ImageFilter.MinFilter):
+        for _ in range(radius):
+            image = image.filter(kind(3))
+    return image
+
+
+def _blind(near: NDArray[np.float32], light: Image.Image, least: NDArray[np.float32]) -> Image.Image:
+    """Mark on the map of the light where ink is not to be looked for.
+
+    Args:
+        near: (H, W, C), the photo with only thin strokes closed.
+        light: the map itself, (H, W, C) too.
+        least: (C,), what is darker is not paper.
+    """
+    wide = _planes(light)
+    dark = ((near < 0.85 * wide) | (wide < least)).any(2)
+    least_near = _planes(light.filter(ImageFilter.MinFilter(3)))
+    most_near = _planes(light.filter(ImageFilter.MaxFilter(3)))
+    jumps = (least_near < 0.8 * most_near).any(2)
+    # What is dark as far as the border is a desk; dark inside, a filled shape, whose rim is no shadow.
+    filled = ImageOps.expand(Image.fromarray(dark.view(np.uint8)), 1, 1)
+    ImageDraw.floodfill(filled, (0, 0), 255)
+    around = filled.point([0] * 255 + [255]).filter(ImageFilter.MaxFilter(3))
+    shapes = filled.point([0, 255] + [0] * 254).filter(ImageFilter.MaxFilter(7))
+    inner = (1, 1, light.width + 1, light.height + 1)
+    blind = ImageChops.lighter(around.crop(inner), Image.fromarray(jumps.view(np.uint8) * np.uint8(255)))
+    return ImageChops.subtract(blind, shapes.crop(inner))
+
+
+def _noise(darkness: Image.Image) -> tuple[int, int]:
+    """Return the median level and the median deviation from it."""
+    counts = np.array(darkness.histogram())
+    half = counts.sum() / 2
+    median = int(np.searchsorted(counts.cumsum(), half))
+    deviations = np.bincount(np.abs(np.arange(256) - median), counts)
+    return median, int(np.searchsorted(deviations.cumsum(), half))
+
+
+def _stretch(distance: Image.Image, usual: int, faintest: int, quantile: float, share: float) -> Image.Image:
+    """Map paper to 0 and a stroke to 255.
+
+    Args:
+        distance: mode L, how far each pixel is from the paper.
+        usual: the distance of paper itself.
+        faintest: how much farther ink is at least.
+        quantile: which of the places with ink, from the faintest to the darkest, says how far a stroke is.
+        share: what is nearer than this share of a stroke is paper.
+
+    Raises:
+        ImageError: nothing is far enough.
+    """
+    peaks = _peaks(np.asarray(distance), 16)
+    inked = peaks[peaks >= usual + faintest]
+    if not inked.size:
+        raise ImageError("the sketch is blank: no ink was found")
+    stroke = float(np.quantile(inked, quantile))
+    low = usual + max(share * (stroke - usual), 0.75 * faintest)
+    return distance.point([round(255 * min(max((level - low) / (stroke - low), 0), 1)) for level in range(256)])
+
+
+def _peaks(pixels: NDArray[np.generic], cell: int) -> NDArray[np.generic]:
+    """Return the maximum of each square of `cell` pixels; the pixels beyond the last full one count as 0."""
+    height, width = pixels.shape
+    padded = np.pad(pixels, ((0, -height % cell), (0, -width % cell)))
+    rows = padded.reshape(-1, cell, padded.shape[1]).max(1)
+    return rows.reshape(len(rows), -1, cell).max(2)
+
+
+def _square(ink: Image.Image, crop: float) -> Box:
+    """Choose the square of the ink that is kept; it may reach beyond the ink's borders."""
+    mask = np.asarray(ink) >= 64
+    left, right = _extent(mask.sum(0))
+    top, bottom = _extent(mask.sum(1))
+    span, side = max(right - left, bottom - top), max(ink.size)
+    across, down = ink.size
+    if span <= crop * side:
+        side = round(span / INK_SPAN)
+        across, down = left + right, top + bottom
+    x, y = (across - side) // 2, (down - side) // 2
+    return x, y, x + side, y + side
+
+
+def _extent(mass: NDArray[np.integer]) -> tuple[int, int]:
+    """Return first and end of the rows (or columns) with ink, given how much each has, without dust."""
+    filled = np.flatnonzero(mass)
+    runs = np.split(filled, np.flatnonzero(np.diff(filled) > len(mass) / 20) + 1)
+    weights = [int(mass[run].sum()) for run in runs]
+    allowance = DUST * sum(weights)
+    while len(runs) > 1:
+        lighter = 0 if weights[0] <= weights[-1] else -1
+        allowance -= weights[lighter]
+        if allowance < 0:
+            break
+        del runs[lighter], weights[lighter]
+    return int(runs[0][0]), int(runs[-1][-1]) + 1
+
+
+def _render(ink: Image.Image, size: int) -> Array:
+    """Resize and turn to dark on white; strokes of less than a pixel become as dark as one of a pixel."""
+    smooth = Image.Resampling.BOX if ink.width > size else Image.Resampling.BICUBIC
+    small = np.asarray(ink.convert("F").resize((size, size), smooth))
+    peaks = _peaks(small, max(4, size // 12))
+    typical = np.quantile(peaks[peaks >= 16], 0.5)
+    gain = np.clip(255 / typical, 1, 2 * OVERSAMPLING)
+    return np.clip(255.5 - small * gain, 0, 255).astype(np.uint8)
+
+
+def _factor(side: int, size: int) -> int:
+    return max(1, side // (OVERSAMPLING * size))
+
+
+def _shrink(image: Image.Image, part: Box, factor: int) -> Image.Image:
+    return image.crop(part) if factor == 1 else image.reduce(factor, part)
+
+
+def _scaled(shape: tuple[int, int], scale: float) -> tuple[int, int]:
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def _planes(image: Image.Image) -> NDArray[np.float32]:
+    """Return (height, width, channels)."""
+    return np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1)

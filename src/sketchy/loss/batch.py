@@ -1,0 +1,46 @@
+"""What every loss takes and returns."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Outcome(NamedTuple):
+    """A loss and what it saw.
+
+    Attributes:
+        loss: () float, to go backward from.
+        stats: () float each, detached: `positive_distance` and `negative_distance` (means over the batch),
+            `active_fraction` (share of terms, in [0, 1], that still push), and what a loss adds of its own.
+    """
+
+    loss: Tensor
+    stats: dict[str, Tensor]
+
+
+def check_batch(sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> None:
+    """Refuse shapes that would broadcast to something that trains but means nothing.
+
+    Args:
+        sketch: (B, D) float embeddings.
+        photo: (B', D) float embeddings.
+        sketch_label: (B,) integer categories.
+        photo_label: (B',) integer categories.
+
+    Raises:
+        ValueError: any other shape.
+    """
+    for name, embedding, label in (("sketch", sketch, sketch_label), ("photo", photo, photo_label)):
+        if embedding.ndim != 2 or label.shape != embedding.shape[:1]:
+            raise ValueError(
+                f"{name} embeddings {tuple(embedding.shape)} and labels {tuple(label.shape)}; need (B, D) and (B,)"
+            )
+    if sketch.shape[1] != photo.shape[1]:
+        raise ValueError(f"sketch and photo embeddings differ in size: {sketch.shape[1]} and {photo.shape[1]}")
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of `values` where `mask` holds, detached; 0 where it holds nowhere."""
+    values = values.detach()
+    return torch.where(mask, values, 0).sum() / mask.sum().clamp(min=1)

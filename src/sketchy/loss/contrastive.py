@@ -1,0 +1,59 @@
+"""The report's contrastive loss on pairs."""
+
+import torch
+from torch import Tensor, nn
+
+from sketchy.distance import paired
+from sketchy.loss.batch import Outcome, check_batch, masked_mean
+
+
+def contrastive_loss(distance: Tensor, label: Tensor, margin: float) -> Tensor:
+    """Return the mean of (1-Y)/2 D² + Y/2 max(0, m-D)² over pairs.
+
+    Hadsell, Chopra and LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006, equation 4.
+
+    Args:
+        distance: (B,) float, D >= 0.
+        label: (B,) Y: 0 for a pair of one category, 1 for a pair of two.
+        margin: m > 0.
+
+    Returns:
+        () float.
+
+    Raises:
+        ValueError: the shapes differ; (B,) against (B, 1) would broadcast to (B, B) and learn nothing.
+    """
+    if distance.shape != label.shape or distance.ndim != 1:
+        raise ValueError(f"distances {tuple(distance.shape)} and labels {tuple(label.shape)}; need (B,) twice")
+    different = label.to(distance.dtype)
+    pull = (1 - different) * distance.square()
+    push = different * (margin - distance).clamp(min=0).square()
+    return (pull + push).mean() / 2
+
+
+class ContrastiveLoss(nn.Module):
+    """The contrastive loss between sketch i and photo i of a batch.
+
+    A network that puts every pair at one distance reaches q(1-q)m²/2 at best, q being the share of different
+    pairs. `plateau_ratio` in the statistics is the loss over that value: a run that stays near 1 learns nothing.
+    """
+
+    def __init__(self, margin: float) -> None:
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> Outcome:
+        """Compare row with row; arguments as in `check_batch`, with B = B'. Raises ValueError otherwise."""
+        check_batch(sketch, photo, sketch_label, photo_label)
+        distance = paired(sketch, photo)  # (B,)
+        different = sketch_label != photo_label
+        loss = contrastive_loss(distance, different, self.margin)
+        share = different.float().mean()
+        plateau = (share * (1 - share) * self.margin**2 / 2).clamp(min=torch.finfo(share.dtype).tiny)
+        stats = {
+            "positive_distance": masked_mean(distance, ~different),
+            "negative_distance": masked_mean(distance, different),
+            "active_fraction": masked_mean((distance < self.margin).float(), different),
+            "plateau_ratio": loss.detach() / plateau,
+        }
+        return Outcome(loss, stats)

@@ -1,0 +1,67 @@
+"""Softmax over the batch between sketches and photos."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from sketchy.distance import pairwise
+from sketchy.loss.batch import Outcome, check_batch, masked_mean
+
+LOWEST_TEMPERATURE = 0.01
+"""A learnt temperature is kept at or above this: CLIP's bound, below which training becomes unstable."""
+
+
+class InfoNCELoss(nn.Module):
+    """Symmetric InfoNCE; with several photos of a category in the batch, supervised contrastive.
+
+    The logit of a sketch and a photo is -D² / (2 * temperature): on the unit sphere this is the cosine over the
+    temperature, up to a constant that the softmax drops. For each sketch the mean of -log softmax over the
+    photos of its category is taken (Khosla et al., "Supervised Contrastive Learning", 2020, equation 2), the
+    same for each photo over the sketches, and the two are averaged (Radford et al., "CLIP", 2021, figure 3).
+
+    Args:
+        temperature: > 0; the starting value when it is learnt.
+        learn: train it, as its logarithm.
+    """
+
+    def __init__(self, temperature: float, learn: bool) -> None:
+        super().__init__()
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn)
+
+    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> Outcome:
+        """Compare every sketch with every photo; arguments as in `check_batch`.
+
+        Raises:
+            ValueError: no sketch shares its category with a photo of the batch.
+        """
+        check_batch(sketch, photo, sketch_label, photo_label)
+        same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
+        if not same.any():
+            raise ValueError("no sketch of this batch has a photo of its category in it; use the pk sampler")
+        distance = pairwise(sketch, photo)
+        temperature = self._temperature()
+        logits = -distance.square() / (2 * temperature)
+        loss = (_one_way(logits, same) + _one_way(logits.T, same.T)) / 2
+        nearest = distance.detach().argmin(1, keepdim=True)
+        stats = {
+            "positive_distance": masked_mean(distance, same),
+            "negative_distance": masked_mean(distance, ~same),
+            "active_fraction": 1 - same.gather(1, nearest).float().mean(),
+            "temperature": temperature.detach(),
+        }
+        return Outcome(loss, stats)
+
+    def _temperature(self) -> Tensor:
+        if self.log_temperature.requires_grad:
+            with torch.no_grad():  # in place: a clamp in the graph would have no gradient, and never let go
+                self.log_temperature.clamp_(min=math.log(LOWEST_TEMPERATURE))
+        return self.log_temperature.exp()
+
+
+def _one_way(logits: Tensor, same: Tensor) -> Tensor:
+    """Return the mean over rows that have a positive of -1/|P| sum log softmax over the positives P."""
+    log_probability = torch.where(same, logits.log_softmax(1), 0)
+    positives = same.sum(1)
+    rows = positives > 0
+    return -(log_probability.sum(1)[rows] / positives[rows]).mean()

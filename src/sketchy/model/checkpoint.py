@@ -1,0 +1,110 @@
+"""The .pth file: all that inference needs, and in last.pth all that a resumed run needs.
+
+A checkpoint is a dict of tensors and plain types, loaded with `weights_only=True`, so that a file from a stranger
+cannot run code:
+
+    kind, format   "sketchy-checkpoint" and a number that rises when the shape changes
+    config         the resolved config as plain values
+    categories     names the run was trained on
+    epoch, metrics epochs done, and the validation metrics of the last
+    weights        the encoder's state dict: the averaged one under train.ema
+    training       optimizer, generators and counters (last.pth only)
+"""
+
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sketchy.config import Config, parse_config
+from sketchy.errors import CheckpointError, ConfigError
+from sketchy.model.backbone import load_weights, unreadable
+from sketchy.model.encoder import Encoder, build_encoder
+from sketchy.storage import replacing
+
+KIND = "sketchy-checkpoint"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a .pth holds; see the module's text for the fields."""
+
+    config: Config
+    categories: tuple[str, ...]
+    epoch: int
+    metrics: dict[str, float]
+    weights: dict[str, Tensor]
+    training: dict[str, Any] | None = None
+
+    def encoder(self) -> Encoder:
+        """Rebuild the encoder with the saved weights, in evaluation mode. Raises CheckpointError."""
+        encoder = build_encoder(self.config, load_pretrained=False)
+        load_weights(encoder, self.weights, "the checkpoint")
+        return encoder.eval()
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint atomically: a full disk or a kill leaves the file that was there.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    content = {
+        "kind": KIND,
+        "format": FORMAT,
+        "config": checkpoint.config.model_dump(mode="json"),
+        "categories": list(checkpoint.categories),
+        "epoch": checkpoint.epoch,
+        "metrics": checkpoint.metrics,
+        "weights": checkpoint.weights,
+    }
+    if checkpoint.training is not None:
+        content["training"] = checkpoint.training
+    with replacing(path) as temporary:
+        temporary.touch()  # torch's writer would not say why it cannot make the file
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # nor why it cannot write; a full disk is the usual reason
+            raise OSError(errno.ENOSPC, "the disk refused the data (is it full?)") from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU without running any code in it.
+
+    Raises:
+        CheckpointError: missing, truncated, not a checkpoint of ours, of a newer format, or holding more than
+            tensors and plain types.
+    """
+    content = _read(path)
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise CheckpointError(f"{path} is not a Sketchy checkpoint; name a best.pth or last.pth of a run")
+    if content.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} has checkpoint format {content.get('format')}, this version reads {FORMAT}; upgrade sketchy"
+        )
+    try:
+        return Checkpoint(
+            config=parse_config(content["config"], f"the config inside {path}"),
+            categories=tuple(content["categories"]),
+            epoch=content["epoch"],
+            metrics=content["metrics"],
+            weights=content["weights"],
+            training=content.get("training"),
+        )
+    except KeyError as error:
+        raise CheckpointError(f"{path} lacks {error}; it is damaged, use another checkpoint") from None
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+
+
+def _read(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"no such checkpoint: {path}; train one or name another with --checkpoint") from None
+    except Exception as error:  # torch raises a dozen kinds for a file that is not what it should be
+        raise CheckpointError(f"{path} {unreadable(error)}; name a best.pth or last.pth of a run") from None

@@ -1,0 +1,107 @@
+"""The encoder: bytes of images in, embeddings out; and the Siamese pair that trains it."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sketchy.config import Config
+from sketchy.model.backbone import Backbone, build_backbone
+
+
+class Encoder(nn.Module):
+    """Scaling of pixels, a backbone and a linear head. Sketches and photos go through the same weights.
+
+    Args:
+        backbone: what makes features.
+        embedding_size: D, numbers in an embedding.
+        mean: subtracted from pixels in [0, 1], one number a colour; a grey input uses the first.
+        std: divides after that.
+        dropout: share of features dropped before the head while training, in [0, 1).
+        normalize: put embeddings on the unit sphere.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        embedding_size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        dropout: float,
+        normalize: bool,
+    ) -> None:
+        super().__init__()
+        self.in_channels = backbone.in_channels
+        self.normalize = normalize
+        self.backbone = backbone.network
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(backbone.features, embedding_size)
+        for name, values in (("mean", mean), ("std", std)):
+            per_channel = torch.tensor(values, dtype=torch.float32)[: self.in_channels]
+            self.register_buffer(name, per_channel.view(1, -1, 1, 1), persistent=False)
+
+    @property
+    def embedding_size(self) -> int:
+        """D, numbers in an embedding."""
+        return self.head.out_features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embed images.
+
+        Args:
+            images: (B, C, S, S) uint8; C is 1 or the encoder's channels. A grey image fills all channels.
+
+        Returns:
+            (B, D) float; of length 1 where `normalize` is set.
+        """
+        pixels = images.float().div(255).expand(-1, self.in_channels, -1, -1)
+        features = self.backbone((pixels - self.mean) / self.std)
+        embedding: Tensor = self.head(self.dropout(features))
+        return F.normalize(embedding, dim=1) if self.normalize else embedding
+
+
+class Siamese(nn.Module):
+    """Two branches that are one encoder: what is trained, and what is spread over GPUs."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, sketches: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed (B, 1, S, S) and (B, C, S, S) uint8 images to (B, D) each.
+
+        Each branch is a pass of its own, so that batch norm sees the sketches' and the photos' statistics apart, as
+        in the report.
+        """
+        return self.encoder(sketches), self.encoder(photos)
+
+
+def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
+    """Make the encoder that the config describes, with weights drawn from torch's global generator.
+
+    Args:
+        config: sections image and model are read.
+        load_pretrained: False skips `model.pretrained`, for when a checkpoint is loaded over the weights.
+
+    Raises:
+        ConfigError, CheckpointError: as `build_backbone`.
+    """
+    backbone = build_backbone(
+        config.model.backbone,
+        size=config.image.size,
+        grey=config.image.color == "grey",
+        pretrained=config.model.pretrained if load_pretrained else False,
+    )
+    return Encoder(
+        backbone,
+        embedding_size=config.model.embedding_size,
+        mean=config.image.mean,
+        std=config.image.std,
+        dropout=config.model.dropout,
+        normalize=config.model.normalize,
+    )

@@ -1,0 +1,107 @@
+"""Results as text for people, and as JSON for scripts."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sketchy.results import DataReport, Evaluation, MadeFolder, Retrieval, TrainResult
+
+METRIC_NAMES = {
+    "map_all": "mAP@all",
+    "p_at_1": "P@1",
+    "p_at_5": "P@5",
+    "p_at_10": "P@10",
+    "p_at_100": "P@100",
+    "instance_r_at_1": "instance R@1",
+    "instance_r_at_5": "instance R@5",
+    "instance_r_at_10": "instance R@10",
+}
+
+
+def as_json(result: Any) -> str:
+    """Write a result dataclass as one JSON object."""
+    return json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False)
+
+
+def retrieval_json(retrieval: Retrieval) -> str:
+    """Write a retrieval as JSON; files that were skipped are talk, and stay out."""
+    tree = dataclasses.asdict(retrieval)
+    del tree["skipped"]
+    return json.dumps(tree, indent=2, ensure_ascii=False)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Align text to the left and numbers to the right, under a header and a rule."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(line[column]) for line in [list(header), *cells]) for column in range(len(header))]
+    numeric = [
+        bool(rows) and all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))
+    ]
+
+    def line(parts: Sequence[str]) -> str:
+        padded = (p.rjust(w) if n else p.ljust(w) for p, w, n in zip(parts, widths, numeric, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(header), "  ".join("-" * width for width in widths), *map(line, cells)])
+
+
+def data_report_text(report: DataReport) -> str:
+    """Write the report's table: category, photos, sketches, total; then the problems."""
+    rows: list[tuple[object, ...]] = [(row.category, row.photos, row.sketches) for row in report.counts]
+    rows.append(("total", report.photos, report.sketches))
+    lines = [f"{report.source}: {report.layout}", "", table(("category", "photos", "sketches"), rows), ""]
+    problems = [*report.problems, *(f"unreadable: {item.path}: {item.reason}" for item in report.skipped)]
+    lines.append(f"{len(problems)} problems" if problems else "no problems")
+    return "\n".join([*lines, *(f"  {problem}" for problem in problems)])
+
+
+def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
+    """Write the protocol in a line, the metrics beside chance, and the categories if asked."""
+    rows = [
+        (METRIC_NAMES[name], f"{value:.4f}", f"{evaluation.chance[name]:.4f}")
+        for name, value in evaluation.metrics.items()
+    ]
+    lines = [protocol_line(evaluation), "", table(("metric", "value", "chance"), rows)]
+    if per_category:
+        ranked = sorted(evaluation.per_category.items(), key=lambda item: -item[1]["map_all"])
+        body = [
+            (name, f"{row['map_all']:.3f}", f"{row['p_at_1']:.3f}", int(row["queries"]), int(row["photos"]))
+            for name, row in ranked
+        ]
+        lines += ["", table(("category", "mAP@all", "P@1", "queries", "photos"), body)]
+    return "\n".join(lines)
+
+
+def protocol_line(evaluation: Evaluation) -> str:
+    """Say in one line who was compared with whom."""
+    told = evaluation.protocol
+    left_out = told["queries_without_relevant"]
+    return (
+        f"protocol {told['name']}: {told['queries']:,} sketches against {told['gallery']:,} photos of "
+        f"{told['categories']} categories, the whole gallery ranked; {told['instance_queries']:,} sketches have their "
+        f"traced photo in it"
+        + (f"; {left_out:,} sketches without a photo of their category left out" if left_out else "")
+    )
+
+
+def retrieval_text(retrieval: Retrieval) -> str:
+    """Write rank, distance, category and path of every hit."""
+    rows = [(hit.rank, f"{hit.distance:.4f}", hit.category or "-", hit.path) for hit in retrieval.results]
+    return table(("rank", "distance", "category", "photo"), rows)
+
+
+def train_text(result: TrainResult) -> str:
+    """Say where the run lies and how good its best epoch was."""
+    figures = ", ".join(
+        f"{METRIC_NAMES[name]} {result.best[f'val_{name}']:.3f}"
+        for name in ("map_all", "p_at_1", "instance_r_at_1")
+        if f"val_{name}" in result.best
+    )
+    judged = f"best on the validation split: {figures}" if figures else "no validation split; the last epoch was kept"
+    return f"{result.run}: {result.epochs} epochs, epoch {result.best_epoch} kept; {judged}"
+
+
+def made_text(made: MadeFolder) -> str:
+    """Say what a dataset folder holds."""
+    return f"{made.path}: {made.categories} categories, {made.photos:,} photos, {made.sketches:,} sketches"

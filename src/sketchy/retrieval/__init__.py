@@ -1,0 +1,1 @@
+"""Embed images, search a gallery, show the hits."""

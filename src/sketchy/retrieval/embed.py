@@ -1,0 +1,124 @@
+"""The only way from images to embeddings outside training."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sketchy.errors import ImageError
+from sketchy.image import Kind, Preprocess, build_preprocess
+from sketchy.model.checkpoint import Checkpoint
+from sketchy.model.encoder import Encoder
+from sketchy.results import Skipped
+from sketchy.talk import SILENT, Talk
+
+BATCH_SIZE = 128
+"""Images a forward pass outside training; more gains nothing on a CPU and little on a GPU."""
+DECODED_AHEAD = 2 * BATCH_SIZE
+"""Files decoded before the network asks for them; what bounds the memory of a large folder."""
+
+
+@dataclass(frozen=True)
+class FileEmbeddings:
+    """Embeddings of the files that could be read.
+
+    Attributes:
+        paths: the N readable files, in the order they were given.
+        embeddings: (N, D) float32 on the CPU.
+        skipped: the others, with the reason.
+    """
+
+    paths: tuple[Path, ...]
+    embeddings: Tensor
+    skipped: tuple[Skipped, ...]
+
+
+class Embedder:
+    """An encoder with the preprocessing it was trained with, on one device."""
+
+    def __init__(self, encoder: Encoder, preprocess: Preprocess, device: torch.device) -> None:
+        self.encoder = encoder.to(device).eval()
+        self.preprocess = preprocess
+        self.device = device
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, device: torch.device) -> "Embedder":
+        """Rebuild what a checkpoint saved. Raises CheckpointError."""
+        return cls(checkpoint.encoder(), build_preprocess(checkpoint.config.image), device)
+
+    def embed_image(self, source: Path | bytes, kind: Kind) -> Tensor:
+        """Embed one image file to (D,) float32 on the CPU. Raises ImageError."""
+        return embed_pixels(self.encoder, self.preprocess.load(source, kind)[None])[0]
+
+    def embed_files(self, paths: Sequence[Path], kind: Kind, talk: Talk = SILENT) -> FileEmbeddings:
+        """Embed files, decoding ahead on all cores; unreadable ones are skipped, not raised."""
+        kept: list[Path] = []
+        skipped: list[Skipped] = []
+        parts: list[Tensor] = []
+        waiting: list[NDArray[np.uint8]] = []
+        with talk.bar("embedding", len(paths), "image") as advance:
+            for path, pixels in self._decoded(paths, kind):
+                if isinstance(pixels, ImageError):
+                    skipped.append(Skipped(str(path), str(pixels)))
+                else:
+                    kept.append(path)
+                    waiting.append(pixels)
+                if len(waiting) == BATCH_SIZE:
+                    parts.append(embed_pixels(self.encoder, np.stack(waiting)))
+                    waiting.clear()
+                advance(1)
+            if waiting:
+                parts.append(embed_pixels(self.encoder, np.stack(waiting)))
+        embeddings = torch.cat(parts) if parts else torch.empty(0, self.encoder.embedding_size)
+        return FileEmbeddings(tuple(kept), embeddings, tuple(skipped))
+
+    def _decoded(self, paths: Sequence[Path], kind: Kind) -> Iterator[tuple[Path, NDArray[np.uint8] | ImageError]]:
+        """Yield every path with its pixels or the reason why there are none, in order, a bounded number ahead."""
+
+        def load(path: Path) -> NDArray[np.uint8] | ImageError:
+            try:
+                return self.preprocess.load(path, kind)
+            except ImageError as error:
+                return error
+
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(paths), DECODED_AHEAD):
+                chunk = paths[start : start + DECODED_AHEAD]
+                yield from zip(chunk, pool.map(load, chunk), strict=True)
+
+
+def embed_pixels(
+    encoder: Encoder,
+    pixels: NDArray[np.uint8],
+    rows: NDArray[np.int64] | None = None,
+    talk: Talk = SILENT,
+    label: str = "embedding",
+) -> Tensor:
+    """Embed preprocessed images in batches, without gradients and in evaluation mode.
+
+    Args:
+        encoder: on the device that computes; its mode is put back afterwards.
+        pixels: (N, C, S, S) uint8, possibly memory-mapped.
+        rows: (M,) which of them, in this order; None takes all.
+        label: of the progress bar.
+
+    Returns:
+        (M, D) float32 on the CPU.
+    """
+    rows = np.arange(len(pixels)) if rows is None else rows
+    device = encoder.head.weight.device
+    was_training = encoder.training
+    encoder.eval()
+    parts = [torch.empty(0, encoder.embedding_size)]
+    with torch.inference_mode(), talk.bar(label, len(rows), "image") as advance:
+        for start in range(0, len(rows), BATCH_SIZE):
+            batch = torch.from_numpy(np.asarray(pixels[rows[start : start + BATCH_SIZE]]))
+            parts.append(encoder(batch.to(device)).float().cpu())
+            advance(len(batch))
+    encoder.train(was_training)
+    return torch.cat(parts)

@@ -1,0 +1,70 @@
+"""The contact sheet: each query with the photos found for it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+TILE = 160
+GAP = 12
+CAPTION = 34
+FRAME = 5
+INK = (32, 33, 36)
+PAPER = (255, 255, 255)
+RIGHT = (46, 160, 67)
+WRONG = (207, 63, 54)
+EDGE = (208, 210, 214)
+
+
+class Tile(NamedTuple):
+    """A picture with up to two lines below it; framed green when right, red when wrong, grey when unknown."""
+
+    picture: Image.Image
+    caption: str
+    right: bool | None = None
+
+
+def contact_sheet(rows: Sequence[tuple[Tile, Sequence[Tile]]], columns: int = 5) -> Image.Image:
+    """Lay out queries at the left and their photos at the right.
+
+    Args:
+        rows: each query with its photos, nearest first; at least one row.
+        columns: photos a line; more photos go on to further lines.
+
+    Returns:
+        An RGB image, as large as it needs to be.
+    """
+    step_x, step_y = TILE + GAP, TILE + CAPTION + GAP
+    lines = [max(1, -(-len(photos) // columns)) for _, photos in rows]
+    width = GAP + step_x * (1 + min(columns, max(len(photos) for _, photos in rows))) + GAP
+    sheet = Image.new("RGB", (width, GAP + step_y * sum(lines)), PAPER)
+    top = GAP
+    for (query, photos), count in zip(rows, lines, strict=True):
+        _draw(sheet, query, GAP, top)
+        for index, photo in enumerate(photos):
+            _draw(sheet, photo, 2 * GAP + step_x * (1 + index % columns), top + step_y * (index // columns))
+        top += step_y * count
+    return sheet
+
+
+def _draw(sheet: Image.Image, tile: Tile, left: int, top: int) -> None:
+    """Put one framed picture and its caption on the sheet."""
+    colour = EDGE if tile.right is None else RIGHT if tile.right else WRONG
+    width = 1 if tile.right is None else FRAME
+    inside = TILE - 2 * width
+    picture = ImageOps.pad(tile.picture.convert("RGB"), (inside, inside), color=PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.rectangle((left, top, left + TILE - 1, top + TILE - 1), fill=colour)
+    sheet.paste(picture, (left + width, top + width))
+    font = ImageFont.load_default(13)
+    for number, line in enumerate(tile.caption.split("\n")[:2]):
+        draw.text((left, top + TILE + 2 + 15 * number), _shortened(line, font), fill=INK, font=font)
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """Cut the text, with an ellipsis, to the width of a tile."""
+    if font.getlength(text) <= TILE:
+        return text
+    while text and font.getlength(text + "…") > TILE:
+        text = text[:-1]
+    return text + "…"

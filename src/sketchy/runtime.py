@@ -1,0 +1,44 @@
+"""The machine: device, seeds, and the state of every global generator."""
+
+from typing import Any
+
+import torch
+
+from sketchy.errors import ConfigError
+
+
+def pick_device(name: str) -> torch.device:
+    """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device that is there.
+
+    Raises:
+        ConfigError: the name is unknown or the device is missing.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device {name!r} is not there ({torch.cuda.device_count()} GPUs seen); use auto or cpu")
+    return device
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch's global generators: weights are drawn from them, and dropout is."""
+    torch.manual_seed(seed)
+
+
+def generator_states() -> dict[str, Any]:
+    """Return the states of torch's global generators (dropout draws from them), as tensors."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def restore_generators(states: dict[str, Any]) -> None:
+    """Put back what `generator_states` returned; GPUs beyond those saved keep their state."""
+    torch.set_rng_state(states["cpu"])
+    for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state, index)

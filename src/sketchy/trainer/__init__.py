@@ -1,0 +1,1 @@
+"""The loop, its optimizer, history and run folder."""

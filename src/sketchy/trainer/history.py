@@ -1,0 +1,68 @@
+"""history.csv, a row an epoch, and curves.png."""
+
+import csv
+import io
+from pathlib import Path
+
+from sketchy.errors import RunError
+from sketchy.results import EpochResult
+from sketchy.storage import replacing, write_text
+
+PANELS = (
+    ("loss", ("loss",)),
+    ("distance of pairs", ("positive_distance", "negative_distance")),
+    ("validation", ("val_map_all", "val_p_at_1", "val_instance_r_at_1")),
+)
+
+
+class History:
+    """The rows of a run, kept in a file that is whole after every epoch."""
+
+    def __init__(self, path: Path, rows: list[EpochResult] | None = None) -> None:
+        self.path = path
+        self.rows = rows or []
+
+    @classmethod
+    def read(cls, path: Path, epochs: int) -> "History":
+        """Read the first `epochs` epochs back; later ones belong to work that was not saved.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                table = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            rows = [EpochResult(int(row.pop("epoch")), row) for row in table]
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+            raise RunError(f"cannot read {path}: {error}; restore it or start a new run") from None
+        if [row.epoch for row in rows[:epochs]] != list(range(1, epochs + 1)):
+            raise RunError(f"{path} does not hold epochs 1 to {epochs}; restore it or start a new run")
+        return cls(path, rows[:epochs])
+
+    def add(self, row: EpochResult) -> None:
+        """Append a row and write the file. Raises StorageError."""
+        self.rows.append(row)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["epoch", *row.columns])
+        for past in self.rows:
+            # In full: a resumed run finds the best epoch among these.
+            writer.writerow([past.epoch, *(float(past.columns[name]) for name in row.columns)])
+        write_text(self.path, text.getvalue())
+
+    def draw(self, path: Path) -> None:
+        """Draw loss, distances and validation over epochs as a PNG. Raises StorageError."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(12, 3.6), layout="constrained")
+        epochs = [row.epoch for row in self.rows]
+        for axes, (title, names) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
+            for name in names:
+                if self.rows and name in self.rows[0].columns:
+                    axes.plot(epochs, [row.columns[name] for row in self.rows], marker=".", label=name)
+            axes.set(title=title, xlabel="epoch")
+            axes.grid(alpha=0.3)
+            if axes.lines:
+                axes.legend()
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=110)

@@ -1,0 +1,234 @@
+"""The training loop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from sketchy.dataset.sampler import Batch, Sampler
+from sketchy.errors import Interrupted, TrainingError
+from sketchy.model.backbone import load_weights
+from sketchy.model.encoder import Encoder, Siamese
+from sketchy.results import EpochResult
+from sketchy.runtime import generator_states, restore_generators
+from sketchy.talk import SILENT, Talk
+from sketchy.trainer.parallel import World
+
+CHECK_EVERY = 50
+"""Steps between looks at whether the loss is a number: each look makes a GPU wait."""
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """Packed images and their categories, from which batches are gathered.
+
+    Attributes:
+        sketches: (Ns, 1, S, S) uint8, possibly memory-mapped.
+        photos: (Np, C, S, S) uint8.
+        sketch_category: (Ns,) int64.
+        photo_category: (Np,) int64.
+    """
+
+    sketches: NDArray[np.uint8]
+    photos: NDArray[np.uint8]
+    sketch_category: NDArray[np.int64]
+    photo_category: NDArray[np.int64]
+
+
+class Trainer:
+    """A Siamese network, its loss and optimizer, and how far they have come.
+
+    Args:
+        siamese: on the world's device.
+        loss: on the world's device; called with sketch and photo embeddings and their categories.
+        optimizer: over the parameters of both.
+        rate: learning rate at a global step.
+        sampler: gives the batches of an epoch.
+        images: what its indices mean.
+        world: the processes that train together.
+        generator: what the loss draws from; its state is saved.
+        precision: of the forward pass.
+        clip_norm: longest gradient let through; None lets all through.
+        ema: decay of the averaged encoder; None keeps none.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a loop, by keyword
+        self,
+        *,
+        siamese: Siamese,
+        loss: nn.Module,
+        optimizer: Optimizer,
+        rate: Callable[[int], float],
+        sampler: Sampler,
+        images: TrainingImages,
+        world: World,
+        generator: torch.Generator,
+        precision: str = "float32",
+        clip_norm: float | None = None,
+        ema: float | None = None,
+    ) -> None:
+        self.siamese = siamese
+        self.spread = world.spread(siamese)
+        self.loss = loss
+        self.optimizer = optimizer
+        self.rate = rate
+        self.sampler = sampler
+        self.images = images
+        self.world = world
+        self.generator = generator
+        self.precision = PRECISIONS[precision]
+        self.clip_norm = clip_norm
+        self.scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
+        self.average = _averaged(siamese.encoder, ema) if ema else None
+        self.epoch = 0  # epochs done
+        self.step = 0  # steps done in the epoch under way
+        self.seconds = 0.0  # spent on the epoch under way
+        self.sums: dict[str, Tensor] = {}  # statistics summed over its steps
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder to judge and to save: the averaged one where there is one."""
+        averaged: Encoder = self.average.module if self.average else self.siamese.encoder  # type: ignore[assignment]
+        return averaged
+
+    def run_epoch(self, stop: Callable[[], bool] = lambda: False, talk: Talk = SILENT) -> EpochResult:
+        """Train to the end of the epoch under way.
+
+        Args:
+            stop: asked after every step; True on any rank ends the epoch early on all.
+            talk: shows a bar over the steps.
+
+        Returns:
+            Means over the epoch of the loss and its statistics, the last learning rate, seconds and images a second.
+
+        Raises:
+            Interrupted: it was stopped; `state` continues it at the next step.
+            TrainingError: the loss is no longer a number.
+        """
+        self.spread.train()
+        started = time.perf_counter() - self.seconds
+        unchecked: list[Tensor] = []
+        with talk.bar(f"epoch {self.epoch + 1}", len(self.sampler), "step") as advance:
+            advance(self.step)
+            for number, batch in enumerate(self.sampler.epoch(self.epoch)):
+                if number < self.step:
+                    continue  # done before the run was stopped
+                unchecked.append(self._train_step(batch))
+                self.step += 1
+                advance(1)
+                stopping = self.world.any(stop()) and self.step < len(self.sampler)
+                if stopping or self.step == len(self.sampler) or len(unchecked) == CHECK_EVERY:
+                    self._check(unchecked)
+                if stopping:
+                    self.seconds = time.perf_counter() - started
+                    raise Interrupted("stopped")
+        return self._close_epoch(time.perf_counter() - started)
+
+    def _train_step(self, batch: Batch) -> Tensor:
+        """Take one step and return its loss, detached."""
+        rate = self.rate(self.epoch * len(self.sampler) + self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        sketches, photos = self._gather(batch)
+        with torch.autocast(self.world.device.type, self.precision, enabled=self.precision != torch.float32):
+            sketch, photo = self.spread(sketches, photos)
+        loss, stats = self.loss(
+            self.world.gather(sketch.float()),
+            self.world.gather(photo.float()),
+            self._to_device(self.images.sketch_category[batch.sketches]),
+            self._to_device(self.images.photo_category[batch.photos]),
+        )
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        if self.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.siamese.parameters(), self.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.average:
+            self.average.update_parameters(self.siamese.encoder)
+        detached: Tensor = loss.detach()
+        for name, value in {"loss": detached, **stats}.items():
+            self.sums[name] = self.sums.get(name, 0) + value
+        return detached
+
+    def _gather(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Bring this rank's share of the images of a batch to the device, uint8."""
+        share = self.world.share(len(batch.sketches))
+        return (
+            self._to_device(self.images.sketches[batch.sketches[share]]),
+            self._to_device(self.images.photos[batch.photos[share]]),
+        )
+
+    def _to_device(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.world.device)
+
+    def _check(self, losses: list[Tensor]) -> None:
+        """Look at the losses of the last steps, and forget them. Raises TrainingError."""
+        finite = torch.stack(losses).isfinite().tolist()
+        losses.clear()
+        if not all(finite):
+            step = self.step - len(finite) + finite.index(False) + 1
+            raise TrainingError(
+                f"the loss is not a number; epoch {self.epoch + 1}, step {step}; lower train.learning_rate or set "
+                "train.clip_norm"
+            )
+
+    def _close_epoch(self, seconds: float) -> EpochResult:
+        means = {name: float(total) / self.step for name, total in self.sums.items()}
+        images = 2 * self.step * self.sampler.batch_size
+        extra = {
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "seconds": seconds,
+            "images_per_second": images / seconds,
+        }
+        self.epoch += 1
+        self.step, self.seconds, self.sums = 0, 0.0, {}
+        return EpochResult(self.epoch, {**means, **extra})
+
+    def state(self) -> dict[str, Any]:
+        """Return all that `restore` needs to go on bit for bit: tensors and plain types."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "seconds": self.seconds,
+            "sums": self.sums,
+            "encoder": self.siamese.encoder.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "loss": self.loss.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "generator": self.generator.get_state(),
+            "generators": generator_states(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue where `state` was taken, with the same config, data and number of processes.
+
+        Raises:
+            CheckpointError: the weights are of another network.
+        """
+        self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        self.sums = {name: value.to(self.world.device) for name, value in state["sums"].items()}
+        load_weights(self.siamese.encoder, state["encoder"], "the run that is resumed")
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        self.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.generator.set_state(state["generator"])
+        restore_generators(state["generators"])
+
+
+def _averaged(encoder: Encoder, decay: float) -> AveragedModel:
+    """Copy the encoder into an exponential moving average, batch norm's statistics included."""
+    return AveragedModel(encoder, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]

@@ -1,0 +1,128 @@
+"""One process or many, one GPU or many: the same training step.
+
+Started by `torchrun`, every rank draws the same batch and embeds its own share of it; the embeddings are then gathered
+with their gradients, so that every rank computes the loss, and its statistics, over the whole batch. In one process
+with several GPUs, DataParallel splits the batch, as in the report.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+
+from sketchy.errors import ConfigError
+from sketchy.runtime import pick_device
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes that train together.
+
+    Attributes:
+        rank: this one's number, from 0; rank 0 saves and reports.
+        size: how many there are.
+        device: where this one computes.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that saves and reports."""
+        return self.rank == 0
+
+    def share(self, batch_size: int) -> slice:
+        """Return this rank's part of a batch, contiguous and as large as every other's.
+
+        Raises:
+            ConfigError: the batch does not divide among the processes.
+        """
+        if batch_size % self.size:
+            raise ConfigError(f"a batch of {batch_size} does not divide among {self.size} processes; change sampler")
+        each = batch_size // self.size
+        return slice(self.rank * each, (self.rank + 1) * each)
+
+    def gather(self, share: Tensor) -> Tensor:
+        """Join the (B/size, D) shares of all ranks to (B, D); gradients flow back to each rank's own."""
+        whole: Tensor = share if self.size == 1 else _Gather.apply(share, self.rank)
+        return whole
+
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is set on any rank, so that all stop at the same step."""
+        if self.size == 1:
+            return flag
+        count = torch.tensor(int(flag), device=self.device)
+        dist.all_reduce(count)
+        return bool(count.item())
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """Let rank 0 run the block while the others wait, then let them run it: for caches that one should fill."""
+        if self.size > 1 and not self.is_main:
+            dist.barrier()
+        yield
+        if self.size > 1 and self.is_main:
+            dist.barrier()
+
+    def spread(self, model: nn.Module) -> nn.Module:
+        """Wrap a model on its device so that its gradients are those of the whole batch."""
+        if self.size > 1:
+            return DistributedDataParallel(model, device_ids=[self.device] if self.device.type == "cuda" else None)
+        if self.device == torch.device("cuda") and torch.cuda.device_count() > 1:
+            return DataParallel(model)
+        return model
+
+
+@contextmanager
+def join_world(device: str) -> Iterator[World]:
+    """Join the processes that `torchrun` started, or be alone.
+
+    Args:
+        device: as `pick_device`; under torchrun a GPU machine gives each process its own GPU.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    picked = pick_device(device)
+    if size == 1:
+        yield World(0, 1, picked)
+        return
+    if picked.type == "cuda":
+        picked = pick_device(f"cuda:{os.environ['LOCAL_RANK']}")
+        torch.cuda.set_device(picked)
+    dist.init_process_group("nccl" if picked.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), size, picked)
+        dist.barrier()  # rank 0 holds the meeting point: leaving before the others are done would abort them
+    finally:
+        dist.destroy_process_group()
+
+
+class _Gather(torch.autograd.Function):
+    """all_gather whose backward sums what every rank wants of a share.
+
+    Every rank computes the same loss of the gathered batch, so the sum is `size` times the gradient; the mean that
+    DistributedDataParallel takes over ranks then leaves exactly the gradient of one process with the whole batch.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, share: Tensor, rank: int) -> Tensor:
+        ctx.rank, ctx.rows = rank, len(share)
+        parts = [torch.empty_like(share) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, share.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        gradient = gradients[0].contiguous()
+        dist.all_reduce(gradient)
+        return gradient[ctx.rank * ctx.rows : (ctx.rank + 1) * ctx.rows], None

@@ -1,0 +1,97 @@
+"""The run folder: what a training leaves, where it lies, and never writing over one by accident."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sketchy.errors import CheckpointError, RunError
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """Names of the files of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.yaml"
+
+    @property
+    def history(self) -> Path:
+        """A row an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def curves(self) -> Path:
+        """The history, drawn."""
+        return self.path / "curves.png"
+
+    @property
+    def retrievals(self) -> Path:
+        """A few validation sketches with their nearest photos."""
+        return self.path / "retrievals.png"
+
+    @property
+    def best(self) -> Path:
+        """The weights of the best epoch, for inference."""
+        return self.path / "best.pth"
+
+    @property
+    def last(self) -> Path:
+        """The newest weights, with all that resuming needs."""
+        return self.path / "last.pth"
+
+
+def create_run(path: Path, *, force: bool) -> RunDir:
+    """Make a fresh run folder.
+
+    Args:
+        path: where; an existing run there is refused.
+        force: remove the files of an existing run instead.
+
+    Raises:
+        RunError: something is there already, or the folder cannot be made.
+    """
+    run = RunDir(path)
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file, not a folder; choose another --name")
+    if not force and path.is_dir() and any(path.iterdir()):
+        raise RunError(
+            f"the run {path} exists; continue it with --resume {path}, replace it with --force, or "
+            "choose another --name"
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.last):
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the run folder {path}: {error.strerror}; choose another --runs") from None
+    return run
+
+
+def existing_run(path: Path) -> RunDir:
+    """Open a run to resume. Raises RunError when there is nothing to resume from."""
+    run = RunDir(path)
+    if not run.last.is_file():
+        raise RunError(f"nothing to resume: no {run.last}; name the folder of a run that has saved an epoch")
+    return run
+
+
+def newest_checkpoint(runs: Path) -> Path:
+    """Return best.pth of the newest run, or its last.pth where no epoch has been best yet.
+
+    Raises:
+        CheckpointError: no run has a checkpoint.
+    """
+    found = [
+        next(file for file in (RunDir(path).best, RunDir(path).last) if file.is_file())
+        for path in (runs.iterdir() if runs.is_dir() else ())
+        if RunDir(path).best.is_file() or RunDir(path).last.is_file()
+    ]
+    if not found:
+        raise CheckpointError(
+            f"no trained model under {runs}; run `sketchy train --config configs/default.yaml` or name one with "
+            "--checkpoint"
+        )
+    return max(found, key=lambda file: file.stat().st_mtime)

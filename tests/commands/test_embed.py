@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from sketchy.commands import embed
+from sketchy.errors import DataError
+
+
+def test_files_and_folders_become_an_npz(trained, dataset, tmp_path):
+    folder = dataset / "256x256" / "photo" / "tx_000000000000" / "disc"
+    single = dataset / "256x256" / "photo" / "tx_000000000000" / "bar" / "p3.jpg"
+    made = embed.run([folder, single], "photo", tmp_path / "new" / "out.npz", trained / "tiny" / "best.pth")
+    with np.load(tmp_path / "new" / "out.npz") as saved:
+        assert saved["paths"].shape == (11,)
+        assert saved["paths"][-1] == str(single)
+        assert saved["embeddings"].shape == (11, 16)
+        assert saved["embeddings"].dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(saved["embeddings"], axis=1), 1, rtol=1e-5)
+    assert (made.count, made.embedding_size) == (11, 16)
+
+
+def test_broken_images_are_skipped_and_counted(trained, dataset, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    sketch = next((dataset / "256x256" / "sketch").rglob("*.png"))
+    made = embed.run([tmp_path / "broken.png", sketch], "sketch", tmp_path / "out.npz", trained / "tiny" / "best.pth")
+    assert made.count == 1
+    assert [item.path for item in made.skipped] == [str(tmp_path / "broken.png")]
+
+
+def test_nothing_to_embed_is_an_error_and_writes_nothing(trained, tmp_path):
+    with pytest.raises(DataError, match=r"none of 1 images could be embedded; .*missing.png: no such file"):
+        embed.run([tmp_path / "missing.png"], "photo", tmp_path / "out.npz", trained / "tiny" / "best.pth")
+    assert not (tmp_path / "out.npz").exists()

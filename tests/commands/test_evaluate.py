@@ -1,0 +1,59 @@
+import pytest
+
+from sketchy.commands import evaluate, train
+from sketchy.config import load_config
+from sketchy.errors import DataError
+
+
+def test_a_trained_model_beats_chance_on_the_test_split(trained):
+    found = evaluate.run(trained / "tiny" / "best.pth")
+    assert found.protocol["queries"] == 16
+    assert found.protocol["gallery"] == 8
+    assert found.metrics["map_all"] > 1.5 * found.chance["map_all"]
+    assert found.metrics.keys() == found.chance.keys()
+    assert found.per_category.keys() == {"bar", "cross", "disc", "square"}
+
+
+def test_test_photos_were_never_trained_on(trained):
+    from sketchy.dataset.loader import load_dataset
+
+    data = load_dataset(load_config(trained / "tiny" / "config.yaml"))
+    seen = {row for name in ("train", "val") for row in data.parts[name].photos.tolist()}
+    held_out = set(data.parts["test"].photos.tolist())
+    assert held_out
+    assert not held_out & seen
+    traced = data.pack.sketch_photo[data.parts["test"].sketches]
+    assert set(traced.tolist()) <= held_out
+
+
+@pytest.mark.parametrize(
+    ("protocol", "keys"),
+    [
+        ("category", {"map_all", "p_at_1", "p_at_5", "p_at_10", "p_at_100"}),
+        ("instance", {"instance_r_at_1", "instance_r_at_5", "instance_r_at_10"}),
+    ],
+)
+def test_a_protocol_measures_its_own_metrics(trained, protocol, keys):
+    assert evaluate.run(trained / "tiny" / "best.pth", protocol=protocol).metrics.keys() == keys
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(trained, tmp_path):
+    evaluate.run(trained / "tiny" / "best.pth", report=tmp_path / "report")
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "mAP" in page
+    assert "square" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+
+
+def test_another_place_of_the_dataset_gives_the_same_figures(trained, dataset, tmp_path):
+    moved = tmp_path / "moved"
+    moved.symlink_to(dataset)
+    assert evaluate.run(trained / "tiny" / "best.pth", data=moved) == evaluate.run(trained / "tiny" / "best.pth")
+
+
+def test_a_dataset_without_test_sketches_is_an_error(tiny_config, tmp_path):
+    config = load_config(tiny_config, ["train.epochs=1", "data.test_fraction=0.01"])
+    train.run(config, tmp_path / "run")
+    with pytest.raises(DataError, match=r"has 0 photos and 0 sketches; use a larger dataset or data.test_fraction"):
+        evaluate.run(tmp_path / "run" / "best.pth")

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from sketchy.dataset.sampler import Items, PairSampler, PKSampler
+from sketchy.errors import DataError
+
+
+def items(*counts: int, first: int = 0) -> Items:
+    """`counts[c]` rows of each category c, rows numbered from `first`."""
+    categories = np.repeat(np.arange(len(counts)), counts)
+    return Items(np.arange(first, first + len(categories)), categories)
+
+
+SKETCHES = items(30, 20, 14)
+PHOTOS = items(6, 5, 9, first=100)
+
+
+def category_of(pool: Items, rows: np.ndarray) -> np.ndarray:
+    lookup = dict(zip(pool.rows.tolist(), pool.categories.tolist(), strict=True))
+    return np.array([lookup[row] for row in rows.tolist()])
+
+
+def pairs(batch_size: int = 8, seed: int = 0) -> PairSampler:
+    return PairSampler(SKETCHES, PHOTOS, batch_size=batch_size, seed=seed)
+
+
+def test_half_of_every_batch_of_pairs_matches():
+    for batch in pairs().epoch(0):
+        match = category_of(SKETCHES, batch.sketches) == category_of(PHOTOS, batch.photos)
+        assert match.sum() == 4
+
+
+def test_an_epoch_of_pairs_takes_every_sketch_once():
+    drawn = np.concatenate([batch.sketches for batch in pairs().epoch(3)])
+    assert sorted(drawn) == sorted(SKETCHES.rows)
+
+
+def test_negatives_come_from_all_other_categories_alike():
+    sampler = PairSampler(items(4000, 10, 10), PHOTOS, batch_size=20, seed=1)
+    drawn = [category_of(PHOTOS, b.photos[b.sketches < 4000]) for b in sampler.epoch(0)]
+    counts = np.bincount(np.concatenate(drawn), minlength=3)
+    assert counts[0] == pytest.approx(2000, abs=30)
+    assert counts[1] == pytest.approx(counts[2], rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "make", [pairs, lambda seed=0: PKSampler(SKETCHES, PHOTOS, categories=2, per_category=3, seed=seed)]
+)
+def test_an_epoch_depends_on_seed_and_number_only(make):
+    def flat(sampler, number):
+        return np.concatenate([np.concatenate(batch) for batch in sampler.epoch(number)])
+
+    sampler = make(seed=5)
+    first = flat(sampler, 2)
+    flat(sampler, 0)
+    assert np.array_equal(first, flat(make(seed=5), 2))
+    assert not np.array_equal(first, flat(sampler, 3))
+    assert not np.array_equal(first, flat(make(seed=6), 2))
+
+
+def test_sketches_without_photos_of_their_category_are_left_out_of_pairs():
+    sampler = PairSampler(items(8, 8, 8), items(3, 3, first=100), batch_size=4, seed=0)
+    drawn = np.concatenate([batch.sketches for batch in sampler.epoch(0)])
+    assert len(drawn) == 16
+    assert drawn.max() < 16
+
+
+@pytest.mark.parametrize(
+    ("sketches", "photos", "message"),
+    [
+        (items(3), items(3), "need at least 2"),
+        (items(2, 1), items(3, 3), "3 sketches to train on fill no batch of 8; lower sampler.batch_size"),
+    ],
+)
+def test_pairs_that_would_yield_no_batch_raise(sketches, photos, message):
+    with pytest.raises(DataError, match=message):
+        PairSampler(sketches, photos, batch_size=8, seed=0)
+
+
+def test_pk_batches_hold_p_categories_with_k_of_each_kind_in_step():
+    sampler = PKSampler(SKETCHES, PHOTOS, categories=2, per_category=3, seed=0)
+    batches = list(sampler.epoch(0))
+    assert len(batches) == len(sampler) == 64 // 6
+    for batch in batches:
+        sketch, photo = category_of(SKETCHES, batch.sketches), category_of(PHOTOS, batch.photos)
+        assert np.array_equal(sketch, photo)
+        assert sorted(np.unique(sketch, return_counts=True)[1]) == [3, 3]
+        assert len(set(batch.sketches.tolist())) == 6
+
+
+def test_pk_with_exactly_p_categories_yields_batches():
+    sampler = PKSampler(SKETCHES, PHOTOS, categories=3, per_category=2, seed=0)
+    assert len(list(sampler.epoch(0))) == 64 // 6
+
+
+def test_pk_with_too_few_categories_raises():
+    with pytest.raises(DataError, match="3 categories have sketches and photos to train on, a batch needs 4"):
+        PKSampler(SKETCHES, PHOTOS, categories=4, per_category=2, seed=0)
+
+
+def test_pk_repeats_items_of_a_category_smaller_than_k():
+    sampler = PKSampler(items(2, 9), items(9, 1, first=100), categories=2, per_category=4, seed=0)
+    batch = next(sampler.epoch(0))
+    assert np.bincount(category_of(items(2, 9), batch.sketches)).tolist() == [4, 4]
+    assert len(set(batch.photos[category_of(items(9, 1, first=100), batch.photos) == 1])) == 1
+
+
+def test_pk_draws_categories_in_rounds():
+    many = items(*[4] * 10)
+    sampler = PKSampler(many, many, categories=5, per_category=1, seed=0)
+    batches = list(sampler.epoch(0))
+    for first, second in zip(batches[::2], batches[1::2], strict=True):
+        drawn = np.concatenate([category_of(many, first.sketches), category_of(many, second.sketches)])
+        assert sorted(drawn) == list(range(10))

@@ -1,0 +1,146 @@
+"""What holds for every loss."""
+
+from typing import get_args
+
+import pytest
+import torch
+
+from sketchy.config import ContrastiveConfig, InfoNCEConfig, LossConfig, TripletConfig
+from sketchy.loss import LOSSES, build_loss
+from sketchy.loss.batch import check_batch, masked_mean
+from sketchy.loss.contrastive import ContrastiveLoss
+from sketchy.loss.infonce import InfoNCELoss
+from sketchy.loss.triplet import TripletLoss
+
+CONFIGS = [
+    ContrastiveConfig(),
+    TripletConfig(mining="random"),
+    TripletConfig(mining="semi-hard"),
+    TripletConfig(mining="batch-hard"),
+    InfoNCEConfig(),
+    InfoNCEConfig(learn_temperature=True),
+]
+every_loss = pytest.mark.parametrize("config", CONFIGS, ids=lambda c: "-".join(map(str, c.model_dump().values())))
+
+
+def made(config):
+    return build_loss(config, torch.Generator().manual_seed(0))
+
+
+def batch(dtype=torch.float32):
+    """8 sketches, 8 photos, 4 categories; row by row half of the pairs match."""
+    embeddings = torch.randn(2, 8, 5, generator=torch.Generator().manual_seed(3)).to(dtype)
+    sketch_label = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
+    photo_label = torch.tensor([0, 1, 1, 0, 2, 3, 3, 2])
+    return embeddings[0], embeddings[1], sketch_label, photo_label
+
+
+def test_the_table_holds_the_names_that_the_config_knows():
+    union = get_args(LossConfig)[0]
+    assert list(LOSSES) == [variant.model_fields["name"].default for variant in get_args(union)]
+
+
+def test_a_config_becomes_its_loss_with_its_settings():
+    contrastive = made(ContrastiveConfig(margin=1.5))
+    assert isinstance(contrastive, ContrastiveLoss)
+    assert contrastive.margin == 1.5
+    triplet = made(TripletConfig(margin=0.7, mining="random"))
+    assert isinstance(triplet, TripletLoss)
+    assert (triplet.margin, triplet.mining) == (0.7, "random")
+    infonce = made(InfoNCEConfig(temperature=0.2, learn_temperature=True))
+    assert isinstance(infonce, InfoNCELoss)
+    assert infonce.log_temperature.exp().item() == pytest.approx(0.2)
+    assert infonce.log_temperature.requires_grad
+
+
+@every_loss
+@pytest.mark.parametrize(
+    ("position", "shape", "message"),
+    [
+        (2, (8, 1), r"sketch embeddings \(8, 5\) and labels \(8, 1\)"),
+        (3, (8, 1), r"photo embeddings \(8, 5\) and labels \(8, 1\)"),
+        (2, (1,), r"sketch embeddings \(8, 5\) and labels \(1,\)"),
+        (3, (), r"photo embeddings \(8, 5\) and labels \(\)"),
+        (0, (8,), r"sketch embeddings \(8,\)"),
+        (1, (8, 5, 1), r"photo embeddings \(8, 5, 1\)"),
+        (1, (8, 4), "differ in size: 5 and 4"),
+        (0, (8, 1), "differ in size: 1 and 5"),
+    ],
+)
+def test_shapes_that_would_broadcast_are_refused(config, position, shape, message):
+    data = list(batch())
+    data[position] = torch.zeros(shape, dtype=data[position].dtype)
+    with pytest.raises(ValueError, match=message):
+        made(config)(*data)
+
+
+def test_a_batch_that_fits_is_let_through():
+    check_batch(torch.zeros(3, 2), torch.zeros(4, 2), torch.zeros(3), torch.zeros(4))
+    with pytest.raises(ValueError, match="labels"):
+        check_batch(torch.zeros(3, 2), torch.zeros(4, 2), torch.zeros(4), torch.zeros(4))
+
+
+@every_loss
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.1])
+def test_gradients_are_finite_where_all_embeddings_are_equal(config, value):
+    _, _, sketch_label, photo_label = batch()
+    sketch, photo = torch.full((2, 8, 5), value).unbind()
+    sketch, photo = sketch.clone().requires_grad_(), photo.clone().requires_grad_()
+    found = made(config)(sketch, photo, sketch_label, photo_label)
+    found.loss.backward()
+    assert found.loss.isfinite()
+    assert sketch.grad.isfinite().all()
+    assert photo.grad.isfinite().all()
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_outcome_is_a_scalar_with_detached_finite_statistics(config, dtype):
+    sketch, photo, sketch_label, photo_label = batch(dtype)
+    found = made(config)(sketch.requires_grad_(), photo, sketch_label, photo_label)
+    assert found.loss.shape == ()
+    assert found.loss.dtype == dtype
+    assert found.loss.requires_grad
+    assert {"positive_distance", "negative_distance", "active_fraction"} <= set(found.stats)
+    for value in found.stats.values():
+        assert value.shape == ()
+        assert value.isfinite()
+        assert not value.requires_grad
+    assert 0 <= found.stats["active_fraction"] <= 1
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradient_descent_on_the_embeddings_lowers_the_loss(config, dtype):
+    sketch, photo, sketch_label, photo_label = batch(dtype)
+    sketch, photo = sketch.requires_grad_(), photo.requires_grad_()
+    loss = made(config)
+    optimizer = torch.optim.SGD([sketch, photo], lr=0.2)
+    values = []
+    for _ in range(60):
+        found = loss(sketch, photo, sketch_label, photo_label)
+        optimizer.zero_grad()
+        found.loss.backward()
+        optimizer.step()
+        values.append(found.loss.item())
+    assert sum(values[-5:]) < 0.5 * sum(values[:5])
+    assert found.stats["positive_distance"] < found.stats["negative_distance"]
+
+
+@every_loss
+def test_the_same_batch_gives_the_same_loss_and_gradient(config):
+    grads = []
+    for _ in range(2):
+        sketch, photo, sketch_label, photo_label = batch()
+        sketch.requires_grad_()
+        made(config)(sketch, photo, sketch_label, photo_label).loss.backward()
+        grads.append(sketch.grad)
+    assert torch.equal(*grads)
+
+
+def test_a_masked_mean_counts_only_what_the_mask_holds():
+    values = torch.tensor([1.0, float("nan"), 5.0], requires_grad=True)
+    found = masked_mean(values, torch.tensor([True, False, True]))
+    assert found.item() == 3
+    assert not found.requires_grad
+    assert masked_mean(values, torch.zeros(3, dtype=torch.bool)).item() == 0

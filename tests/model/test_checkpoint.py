@@ -1,0 +1,230 @@
+import os
+import resource
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sketchy.config import parse_config
+from sketchy.errors import CheckpointError, StorageError
+from sketchy.model.checkpoint import FORMAT, KIND, Checkpoint, load_checkpoint, save_checkpoint
+from sketchy.model.encoder import build_encoder
+
+CONFIG = parse_config(
+    {
+        "image": {"size": 16, "mean": 0.4, "std": 0.6, "color": "rgb"},
+        "model": {"backbone": "mobilenet_v2", "embedding_size": 8, "normalize": True},
+    },
+    "test",
+)
+IMAGES = torch.randint(0, 256, (4, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    """An encoder whose running statistics are not those of a fresh one."""
+    torch.manual_seed(3)
+    encoder = build_encoder(CONFIG).train()
+    encoder(IMAGES)
+    return encoder.eval()
+
+
+@pytest.fixture
+def checkpoint(encoder) -> Checkpoint:
+    return Checkpoint(CONFIG, ("ant", "été"), 5, {"val_map_all": 0.25}, encoder.state_dict())
+
+
+@pytest.fixture
+def saved(checkpoint, tmp_path) -> Path:
+    path = tmp_path / "best.pth"
+    save_checkpoint(path, checkpoint)
+    return path
+
+
+def rewrite(path: Path, **changes) -> None:
+    """Save the file's content again with some entries changed, or removed where they are None."""
+    content = torch.load(path, weights_only=True) | changes
+    torch.save({name: value for name, value in content.items() if value is not None}, path)
+
+
+def test_a_round_trip_gives_the_same_fields_and_bit_identical_embeddings(saved, encoder, checkpoint):
+    loaded = load_checkpoint(saved)
+    assert (loaded.config, loaded.categories, loaded.epoch) == (CONFIG, ("ant", "été"), 5)
+    assert loaded.metrics == {"val_map_all": 0.25}
+    assert loaded.training is None
+    rebuilt = loaded.encoder()
+    assert not rebuilt.training
+    with torch.no_grad():
+        assert torch.equal(rebuilt(IMAGES), encoder(IMAGES))
+
+
+def test_building_an_encoder_twice_gives_encoders_of_their_own(saved):
+    loaded = load_checkpoint(saved)
+    one, other = loaded.encoder(), loaded.encoder()
+    with torch.no_grad():
+        one.head.weight.zero_()
+    assert other.head.weight.abs().sum() > 0
+
+
+def test_what_a_resumed_run_needs_comes_back_as_it_was(tmp_path, checkpoint):
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(3))])
+    optimizer.param_groups[0]["params"][0].sum().backward()
+    optimizer.step()
+    training = {"step": 3, "optimizer": optimizer.state_dict(), "generator": torch.get_rng_state(), "none": None}
+    save_checkpoint(tmp_path / "last.pth", replace(checkpoint, training=training))
+    loaded = load_checkpoint(tmp_path / "last.pth").training
+    assert loaded["step"] == 3
+    assert loaded["none"] is None
+    assert torch.equal(loaded["generator"], training["generator"])
+    for name, value in training["optimizer"]["state"][0].items():
+        assert torch.equal(loaded["optimizer"]["state"][0][name], value)
+
+
+def test_the_file_holds_tensors_and_plain_types_only(saved):
+    content = torch.load(saved, weights_only=True)
+    assert (content["kind"], content["format"]) == (KIND, FORMAT)
+    assert type(content["categories"]) is list
+    assert content["config"]["image"]["mean"] == [0.4, 0.4, 0.4]
+
+
+def test_weights_from_a_path_are_not_looked_for_again(tmp_path, encoder, checkpoint):
+    model = CONFIG.model.model_copy(update={"pretrained": str(tmp_path / "gone.pth")})
+    save_checkpoint(tmp_path / "a.pth", replace(checkpoint, config=CONFIG.model_copy(update={"model": model})))
+    with torch.no_grad():
+        assert torch.equal(load_checkpoint(tmp_path / "a.pth").encoder()(IMAGES), encoder(IMAGES))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"no such checkpoint: .*nowhere.pth"):
+        load_checkpoint(tmp_path / "nowhere.pth")
+
+
+@pytest.mark.parametrize("left", [0.0, 1e-6, 1e-4, 0.3, 0.9, 0.9999])
+def test_a_truncated_file_is_refused_as_such(saved, left):
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[: int(left * len(whole))])
+    with pytest.raises(CheckpointError, match=r"best.pth cannot be read \(truncated"):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("content", [b"epoch: 3\nhello\n", b"\xff\xd8\xff\xe0" + bytes(200), b"\x89PNG\r\n\x1a\n"])
+def test_a_file_of_another_kind_is_refused_without_calling_it_dangerous(tmp_path, content):
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match="cannot be read") as caught:
+        load_checkpoint(tmp_path / "a.pth")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"weights": {}}, {"kind": "another"}, torch.zeros(2)])
+def test_a_pth_that_is_not_ours_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match="is not a Sketchy checkpoint"):
+        load_checkpoint(tmp_path / "a.pth")
+
+
+def test_a_newer_format_asks_for_an_upgrade(saved):
+    rewrite(saved, format=FORMAT + 1)
+    with pytest.raises(CheckpointError, match=rf"format {FORMAT + 1}, this version reads {FORMAT}; upgrade"):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("name", ["config", "categories", "epoch", "metrics", "weights"])
+def test_a_missing_entry_is_named(saved, name):
+    rewrite(saved, **{name: None})
+    with pytest.raises(CheckpointError, match=f"lacks '{name}'"):
+        load_checkpoint(saved)
+
+
+def test_a_config_that_this_version_does_not_know_is_refused(saved):
+    rewrite(saved, config={"model": {"depth": 3}})
+    with pytest.raises(CheckpointError, match=r"the config inside .*best.pth(.|\n)*model.depth: unknown key"):
+        load_checkpoint(saved)
+
+
+def test_a_file_that_runs_code_is_refused_and_does_not_run_it(saved, tmp_path):
+    trap = tmp_path / "trap"
+    rewrite(saved, metrics=Payload(trap))
+    with pytest.raises(CheckpointError, match="could run code; it was refused"):
+        load_checkpoint(saved)
+    assert not trap.exists()
+    torch.load(saved, weights_only=False)
+    assert trap.exists()  # it was a live one
+
+
+def test_weights_that_do_not_fit_their_config_are_named(saved):
+    weights = torch.load(saved, weights_only=True)["weights"]
+    weights["head.bias"] = torch.zeros(9)
+    del weights["head.weight"]
+    rewrite(saved, weights=weights)
+    with pytest.raises(CheckpointError, match=r"head.bias is \(9,\), not \(8,\), missing head.weight"):
+        load_checkpoint(saved).encoder()
+
+
+def keeps(path: Path, checkpoint: Checkpoint, match: str) -> None:
+    """Saving fails with the message, the old file is whole, and nothing else lies there."""
+    with pytest.raises(StorageError, match=match):
+        save_checkpoint(path, replace(checkpoint, epoch=6))
+    assert list(path.parent.iterdir()) == [path]
+    assert load_checkpoint(path).epoch == 5
+
+
+def test_a_full_disk_keeps_the_old_file(saved, checkpoint, monkeypatch):
+    def save_half(content, path):
+        path.write_bytes(b"half")
+        raise RuntimeError("[enforce fail at inline_container.cc:595] . unexpected pos 704 vs 598")
+
+    monkeypatch.setattr(torch, "save", save_half)
+    keeps(saved, checkpoint, r"cannot write .*best.pth: the disk refused the data .*free some space")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_device_without_space_keeps_the_old_file(saved, checkpoint):
+    saved.with_name(f".{saved.name}.{os.getpid()}.part").symlink_to("/dev/full")
+    keeps(saved, checkpoint, "free some space")
+
+
+def test_a_limit_on_the_size_of_files_keeps_the_old_file(saved, checkpoint):
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        keeps(saved, checkpoint, r"cannot write .*best.pth")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_place_that_cannot_be_written_to_is_not_called_full(tmp_path, checkpoint):
+    (tmp_path / "file").write_text("in the way")
+    for path in (tmp_path / "file" / "best.pth", tmp_path / ("n" * 300)):
+        with pytest.raises(StorageError, match="choose a place that can be written to"):
+            save_checkpoint(path, checkpoint)
+
+
+def test_a_save_that_is_interrupted_keeps_the_old_file(saved, checkpoint, monkeypatch):
+    def interrupt(content, path):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(saved, checkpoint)
+    assert list(saved.parent.iterdir()) == [saved]
+    assert load_checkpoint(saved).epoch == 5

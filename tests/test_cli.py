@@ -1,0 +1,177 @@
+"""What a user types, and what comes back on which stream with which exit code."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from sketchy import __version__
+from sketchy.cli import app
+
+
+def type_in(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def sketch(dataset):
+    return next((dataset / "256x256" / "sketch").rglob("*.png"))
+
+
+def test_from_data_to_a_retrieval_that_beats_chance(tiny_config, sketch, dataset):
+    """The whole way a newcomer goes, in the folder they stand in, with no option that can be left out."""
+    assert type_in("data", "check", dataset).exit_code == 0
+    assert type_in("train", "--config", tiny_config).exit_code == 0
+    evaluated = type_in("evaluate", "--json")
+    found = json.loads(evaluated.stdout)
+    assert found["metrics"]["map_all"] > 1.5 * found["chance"]["map_all"]
+    assert "using runs/tiny/best.pth" in evaluated.stderr
+    retrieved = type_in("retrieve", sketch, "--k", 3, "--save", "sheet.png", "--json")
+    assert len(json.loads(retrieved.stdout)["results"]) == 3
+    with Image.open("sheet.png") as sheet:
+        assert sheet.size[0] > 160
+    assert type_in("embed", sketch, "--kind", "sketch", "--out", "e.npz").exit_code == 0
+
+
+def test_stdout_holds_results_only(trained, sketch):
+    shown = type_in("retrieve", sketch, "--runs", trained, "--paths-only", "--k", 2)
+    lines = shown.stdout.splitlines()
+    assert len(lines) == 2
+    assert all(line.endswith(".jpg") for line in lines)
+    assert "searched" in shown.stderr
+
+
+def test_the_table_of_a_dataset_has_totals(dataset):
+    shown = type_in("data", "check", dataset)
+    assert ["total", "40", "80"] in [line.split() for line in shown.stdout.splitlines()]
+
+
+def test_the_json_of_a_dataset_has_counts(dataset):
+    found = json.loads(type_in("data", "check", dataset, "--json").stdout)
+    assert {"category": "bar", "photos": 10, "sketches": 20} in found["counts"]
+
+
+def test_more_photos_than_there_are_gives_all_and_says_so(trained, sketch):
+    shown = type_in("retrieve", sketch, "--runs", trained, "--k", 1000, "--json")
+    assert len(json.loads(shown.stdout)["results"]) == 8
+    assert "holds only 8 photos, fewer than k = 1000" in shown.stderr
+
+
+def test_a_run_folder_is_taken_as_a_checkpoint(trained, sketch):
+    assert type_in("retrieve", sketch, "--checkpoint", trained / "tiny").exit_code == 0
+
+
+USAGE_ERRORS = [
+    (["retrieve", "s.png", "--k", "0"], "greater than or equal to 1"),
+    (["retrieve"], "Missing argument"),
+    (["retrieve", "s.png", "--json", "--paths-only"], "either --json or --paths-only"),
+    (["train"], "give either --config FILE or --resume RUN"),
+    (["train", "--config", "a.yaml", "--resume", "b"], "give either --config FILE or --resume RUN"),
+    (["train", "--config", "missing.yaml"], "cannot read the config missing.yaml: No such file"),
+    (["train", "--config", "bad.yaml"], "3 problems in bad.yaml"),
+    (["train", "--config", "list.yaml"], "holds no `section:` lines"),
+    (["train", "--config", "broken.yaml"], "is not YAML"),
+    (["train", "--config", "good.yaml", "--set", "train.epochs"], "write it as section.key=value"),
+    (["train", "--config", "good.yaml", "--set", "loss.name=hinge"], "'contrastive', 'triplet', 'infonce'"),
+    (["train", "--config", "good.yaml", "--set", "model.backbone=vgg99"], "'vgg16'"),
+    (["evaluate", "--protocol", "none"], "'all', 'category', 'instance'"),
+    (["embed", "a.png", "--kind", "painting", "--out", "o.npz"], "'photo', 'sketch'"),
+    (["no-such-command"], "No such command"),
+]
+
+ERRORS = [
+    (["train", "--config", "good.yaml", "--set", "data.root=nowhere"], "nowhere"),
+    (["train", "--resume", "empty"], "cannot read the config"),
+    (["evaluate"], "no trained model under runs"),
+    (["evaluate", "--checkpoint", "nowhere.pth"], "no such checkpoint: nowhere.pth"),
+    (["evaluate", "--checkpoint", "truncated.pth"], "cannot be read"),
+    (["evaluate", "--checkpoint", "evil.pth"], "was refused"),
+    (["evaluate", "--checkpoint", "newer.pth"], "upgrade sketchy"),
+    (["retrieve", "s.png"], "no trained model under runs"),
+    (["data", "check", "nowhere"], "nowhere"),
+    (["data", "check", "empty"], "empty"),
+    (["data", "fetch", "--out", "d", "--from", "nowhere.zip"], "nowhere.zip"),
+    (["data", "demo", "full"], "full"),
+]
+
+
+class Evil:
+    def __reduce__(self):
+        return (open, ("executed", "w"))
+
+
+@pytest.fixture
+def bad_files(tmp_path, trained):
+    """Everything that the tables above name, in the current folder."""
+    (tmp_path / "good.yaml").write_text("train: {epochs: 1}")
+    (tmp_path / "bad.yaml").write_text("train: {epochs: 0, learning_rat: 1}\nmodel: {backbone: resnet19}")
+    (tmp_path / "list.yaml").write_text("- a\n- b")
+    (tmp_path / "broken.yaml").write_text("train: {")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    whole = (trained / "tiny" / "best.pth").read_bytes()
+    (tmp_path / "truncated.pth").write_bytes(whole[: len(whole) // 2])
+    torch.save({"kind": "sketchy-checkpoint", "format": 1, "config": Evil()}, tmp_path / "evil.pth")
+    torch.save({"kind": "sketchy-checkpoint", "format": 99}, tmp_path / "newer.pth")
+
+
+@pytest.mark.parametrize(("words", "message"), USAGE_ERRORS, ids=lambda value: " ".join(value)[:40])
+@pytest.mark.usefixtures("bad_files")
+def test_a_usage_error_is_told_and_exits_2(words, message):
+    shown = type_in(*words)
+    assert shown.exit_code == 2
+    assert message in shown.stderr
+    assert shown.stdout == ""
+
+
+@pytest.mark.parametrize(("words", "message"), ERRORS, ids=lambda value: " ".join(value)[:40])
+def test_what_could_not_be_done_is_one_line_and_exits_1(words, message, bad_files, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    shown = type_in(*words)
+    assert shown.exit_code == (2 if "the config" in message else 1)
+    assert shown.stderr.count("\n") == 1
+    assert shown.stderr.startswith("error: ")
+    assert message in shown.stderr
+    assert shown.stdout == ""
+    assert not (tmp_path / "executed").exists()
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != "runs"] == before
+
+
+def test_all_three_mistakes_of_a_config_are_named(bad_files):
+    told = type_in("train", "--config", "bad.yaml").stderr
+    assert "train.epochs: Input should be greater than or equal to 1 (got 0)" in told
+    assert "train.learning_rat: unknown key; did you mean learning_rate?" in told
+    assert "model.backbone: Input should be 'report_cnn'" in told
+
+
+def test_version():
+    assert type_in("--version").stdout == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["retrieve", "s.png", "--k", "0"]])
+def test_help_and_usage_errors_answer_without_torch(words):
+    code = f"""
+import sys
+from sketchy.cli import app
+try:
+    app({words!r})
+except SystemExit:
+    pass
+heavy = {{"torch", "torchvision", "numpy", "PIL", "matplotlib"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - started < 10  # a hang, not a benchmark
+
+
+def test_the_module_runs_as_the_command():
+    done = subprocess.run([sys.executable, "-m", "sketchy", "--version"], capture_output=True, text=True, timeout=30)
+    assert done.stdout.strip() == __version__

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+
+from sketchy import report
+from sketchy.results import (
+    CategoryCount,
+    DataReport,
+    Evaluation,
+    Hit,
+    MadeFolder,
+    Retrieval,
+    Skipped,
+    TrainResult,
+)
+
+EVALUATION = Evaluation(
+    protocol={
+        "name": "all",
+        "queries": 1599,
+        "queries_without_relevant": 2,
+        "instance_queries": 1500,
+        "gallery": 745,
+        "categories": 125,
+    },
+    metrics={"map_all": 0.5, "instance_r_at_1": 0.25},
+    chance={"map_all": 0.01, "instance_r_at_1": 0.001},
+    per_category={
+        "ant": {"map_all": 0.2, "p_at_1": 0.1, "instance_r_at_1": 0.0, "queries": 10, "photos": 5},
+        "bee": {"map_all": 0.9, "p_at_1": 1.0, "instance_r_at_1": 0.5, "queries": 12, "photos": 6},
+    },
+)
+RETRIEVAL = Retrieval(
+    "s.png", "m.pth", "photos", (Hit(1, "a.jpg", 0.125, "cat"), Hit(2, "b.jpg", 1.5, None)), (Skipped("c.jpg", "bad"),)
+)
+
+
+def test_a_table_puts_text_left_and_numbers_right():
+    text = report.table(("category", "photos"), [("ant", 5), ("zebra", 1200)])
+    assert text.splitlines() == [
+        "category  photos",
+        "--------  ------",
+        "ant            5",
+        "zebra       1200",
+    ]
+
+
+def test_a_dataset_is_told_as_the_report_has_it():
+    found = DataReport(
+        "data",
+        "official",
+        (CategoryCount("ant", 2, 3), CategoryCount("bee", 4, 5)),
+        ("bee: odd",),
+        (Skipped("x.jpg", "truncated"),),
+    )
+    lines = report.data_report_text(found).splitlines()
+    assert lines[0] == "data: official"
+    assert [line.split() for line in lines[4:7]] == [["ant", "2", "3"], ["bee", "4", "5"], ["total", "6", "8"]]
+    assert lines[-3:] == ["2 problems", "  bee: odd", "  unreadable: x.jpg: truncated"]
+
+
+def test_an_evaluation_states_its_protocol_and_chance():
+    text = report.evaluation_text(EVALUATION, per_category=False)
+    assert "1,599 sketches against 745 photos of 125 categories" in text
+    assert "2 sketches without a photo of their category left out" in text
+    assert ["instance", "R@1", "0.2500", "0.0010"] in [line.split() for line in text.splitlines()]
+    assert "bee" not in text
+
+
+def test_categories_are_listed_best_first_when_asked():
+    text = report.evaluation_text(EVALUATION, per_category=True)
+    assert text.index("bee") < text.index("ant")
+
+
+def test_retrieval_json_has_the_documented_shape():
+    assert json.loads(report.retrieval_json(RETRIEVAL)) == {
+        "query": "s.png",
+        "checkpoint": "m.pth",
+        "gallery": "photos",
+        "results": [
+            {"rank": 1, "path": "a.jpg", "distance": 0.125, "category": "cat"},
+            {"rank": 2, "path": "b.jpg", "distance": 1.5, "category": None},
+        ],
+    }
+
+
+def test_evaluation_json_has_the_documented_shape():
+    assert json.loads(report.as_json(EVALUATION)).keys() == {"protocol", "metrics", "chance", "per_category"}
+
+
+def test_an_unknown_category_is_a_dash():
+    assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("best", "told"),
+    [
+        ({"val_map_all": 0.5, "val_p_at_1": 0.6, "val_instance_r_at_1": 0.1}, "mAP@all 0.500, P@1 0.600"),
+        ({"loss": 1.0}, "no validation split"),
+    ],
+)
+def test_a_training_says_what_was_kept(best, told):
+    text = report.train_text(TrainResult("runs/x", 7, 5, best, 10.0))
+    assert text.startswith("runs/x: 7 epochs, epoch 5 kept;")
+    assert told in text
+
+
+def test_a_made_folder_says_what_it_holds():
+    assert report.made_text(MadeFolder("d", 1200, 2400, 16)) == "d: 16 categories, 1,200 photos, 2,400 sketches"

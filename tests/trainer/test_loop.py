@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sketchy.config import parse_config
+from sketchy.dataset.sampler import Items, PairSampler
+from sketchy.errors import CheckpointError, Interrupted, TrainingError
+from sketchy.loss.contrastive import ContrastiveLoss
+from sketchy.loss.triplet import TripletLoss
+from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.trainer.loop import Trainer, TrainingImages
+from sketchy.trainer.optim import build_optimizer
+from sketchy.trainer.parallel import World
+
+CONFIG = parse_config(
+    {"image": {"size": 16}, "model": {"embedding_size": 8, "dropout": 0.3}, "train": {"learning_rate": 1e-3}}, "test"
+)
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
+    """A report_cnn on 24 sketches and 12 photos of noise in 3 categories, 4 steps an epoch."""
+    torch.manual_seed(0)
+    draw = np.random.default_rng(0)
+    generator = torch.Generator().manual_seed(0)
+    images = TrainingImages(
+        sketches=draw.integers(0, 256, (24, 1, 16, 16), dtype=np.uint8),
+        photos=draw.integers(0, 256, (12, 1, 16, 16), dtype=np.uint8),
+        sketch_category=np.arange(24) % 3,
+        photo_category=np.arange(12) % 3,
+    )
+    siamese = Siamese(build_encoder(CONFIG))
+    loss = loss or ContrastiveLoss(2.0)
+    if options.pop("random_triplets", False):
+        loss = TripletLoss(0.5, "random", generator)
+    return Trainer(
+        siamese=siamese,
+        loss=loss,
+        optimizer=build_optimizer(CONFIG.train, [*siamese.parameters(), *loss.parameters()]),
+        rate=lambda step: 1e-3 / (1 + step),
+        sampler=PairSampler(
+            Items(np.arange(24), images.sketch_category),
+            Items(np.arange(12), images.photo_category),
+            batch_size=6,
+            seed=0,
+        ),
+        images=images,
+        world=options.pop("world", ALONE),
+        generator=generator,
+        **options,
+    )
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.encoder.state_dict().items()}
+
+
+def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+class StopAfter:
+    """Asks to stop once `steps` steps have been taken."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+
+def test_an_epoch_reports_means_and_changes_the_weights():
+    trainer = make_trainer()
+    before = weights(trainer)
+    row = trainer.run_epoch()
+    assert row.epoch == trainer.epoch == 1
+    assert row.columns["loss"] > 0
+    assert 0 <= row.columns["active_fraction"] <= 1
+    assert row.columns["learning_rate"] == pytest.approx(1e-3 / 4)
+    assert row.columns["images_per_second"] == pytest.approx(48 / row.columns["seconds"])
+    assert not torch.equal(before["head.weight"], weights(trainer)["head.weight"])
+
+
+@pytest.mark.parametrize("options", [{}, {"ema": 0.5, "clip_norm": 1.0}, {"precision": "bfloat16"}])
+def test_the_same_seed_gives_the_same_weights(options):
+    first = make_trainer(**options)
+    first.run_epoch()
+    second = make_trainer(**options)
+    second.run_epoch()
+    assert_same(weights(first), weights(second))
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 6, 8])
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"random_triplets": True}])
+def test_a_run_stopped_anywhere_and_resumed_is_the_run_that_was_never_stopped(steps, options, tmp_path):
+    unbroken = make_trainer(**options)
+    rows = [unbroken.run_epoch() for _ in range(3)]
+
+    stopped, stop = make_trainer(**options), StopAfter(steps)
+    seen = []
+    while stop.left > 0:
+        try:
+            seen.append(stopped.run_epoch(stop))
+        except Interrupted:
+            break
+    torch.save(stopped.state(), tmp_path / "state.pth")
+
+    torch.manual_seed(99)
+    resumed = make_trainer(**options)
+    resumed.restore(torch.load(tmp_path / "state.pth", weights_only=True))
+    while resumed.epoch < 3:
+        seen.append(resumed.run_epoch())
+
+    assert_same(weights(unbroken), weights(resumed))
+    assert [row.columns["loss"] for row in seen] == [row.columns["loss"] for row in rows]
+
+
+def test_judged_weights_are_the_averaged_ones_under_ema():
+    trainer = make_trainer(ema=0.5)
+    first = trainer.siamese.encoder.head.weight.detach().clone()
+    trainer.run_epoch()
+    raw = trainer.siamese.encoder.head.weight
+    averaged = trainer.encoder.head.weight
+    assert not torch.equal(raw, averaged)
+    assert (averaged - first).norm() < (raw - first).norm() * 1.5
+
+
+class LossThatBreaks(nn.Module):
+    """Becomes infinite at one call."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.inner, self.calls, self.at = ContrastiveLoss(2.0), 0, at
+
+    def forward(self, *batch):
+        self.calls += 1
+        outcome = self.inner(*batch)
+        return outcome._replace(loss=outcome.loss * float("nan")) if self.calls == self.at else outcome
+
+
+@pytest.mark.parametrize("at", [1, 3, 4, 6])
+def test_a_loss_that_is_not_a_number_stops_with_its_step(at):
+    trainer = make_trainer(LossThatBreaks(at))
+    for _ in range((at - 1) // 4):
+        trainer.run_epoch()
+    with pytest.raises(TrainingError, match=rf"epoch {(at - 1) // 4 + 1}, step {(at - 1) % 4 + 1};"):
+        trainer.run_epoch()
+
+
+def test_clipping_bounds_the_gradient():
+    trainer = make_trainer(clip_norm=1e-3)
+    trainer.run_epoch()
+    norm = torch.cat([p.grad.flatten() for p in trainer.siamese.parameters()]).norm()
+    assert norm <= 1e-3 * 1.001
+
+
+def test_resuming_another_network_says_which_weights_differ():
+    state = make_trainer().state()
+    state["encoder"]["head.weight"] = torch.zeros(3, 500)
+    with pytest.raises(CheckpointError, match=r"head.weight is \(3, 500\), not \(8, 500\)"):
+        make_trainer().restore(state)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_gpu_trains_in_every_precision(precision):
+    world = World(0, 1, torch.device("cuda"))
+    trainer = make_trainer(world=world, precision=precision)
+    assert trainer.run_epoch().columns["loss"] > 0

@@ -1,0 +1,112 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from sketchy.errors import CheckpointError, RunError
+from sketchy.trainer.run_dir import RunDir, create_run, existing_run, newest_checkpoint
+
+FILES = ("config.yaml", "history.csv", "curves.png", "retrievals.png", "best.pth", "last.pth")
+
+
+def make_run(path: Path, *names: str, age: float = 0) -> Path:
+    """A run folder with files of an age in seconds."""
+    path.mkdir(parents=True)
+    for name in names:
+        (path / name).write_text(name)
+        os.utime(path / name, (1e9 - age, 1e9 - age))
+    return path
+
+
+def test_the_files_of_a_run_have_their_names():
+    run = RunDir(Path("runs/a"))
+    found = (run.config, run.history, run.curves, run.retrievals, run.best, run.last)
+    assert tuple(str(path) for path in found) == tuple(f"runs/a/{name}" for name in FILES)
+
+
+def test_a_fresh_run_gets_its_folder(tmp_path):
+    run = create_run(tmp_path / "runs" / "a", force=False)
+    assert run == RunDir(tmp_path / "runs" / "a")
+    assert run.path.is_dir()
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    (tmp_path / "a").mkdir()
+    assert create_run(tmp_path / "a", force=False).path == tmp_path / "a"
+
+
+@pytest.mark.parametrize("name", [*FILES, "notes.txt"])
+def test_a_folder_with_anything_in_it_is_refused_and_left_alone(tmp_path, name):
+    path = make_run(tmp_path / "a", name)
+    with pytest.raises(RunError, match=rf"the run {path} exists; .*--resume {path}.*--force.*--name"):
+        create_run(path, force=False)
+    assert (path / name).read_text() == name
+
+
+def test_force_removes_the_files_of_the_run_and_no_others(tmp_path):
+    path = make_run(tmp_path / "a", *FILES, "notes.txt")
+    create_run(path, force=True)
+    assert [file.name for file in path.iterdir()] == ["notes.txt"]
+
+
+def test_force_on_a_fresh_place_makes_the_folder(tmp_path):
+    assert create_run(tmp_path / "a", force=True).path.is_dir()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, force):
+    (tmp_path / "a").write_text("mine")
+    with pytest.raises(RunError, match="is a file, not a folder"):
+        create_run(tmp_path / "a", force=force)
+    with pytest.raises(RunError, match=r"cannot make the run folder .*; choose another --runs"):
+        create_run(tmp_path / "a" / "b", force=force)
+    assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_a_folder_in_the_place_of_a_file_is_not_removed(tmp_path):
+    (tmp_path / "a" / "best.pth" / "inside").mkdir(parents=True)
+    with pytest.raises(RunError, match="cannot make the run folder"):
+        create_run(tmp_path / "a", force=True)
+    assert (tmp_path / "a" / "best.pth" / "inside").is_dir()
+
+
+def test_a_run_is_resumed_from_its_last_checkpoint(tmp_path):
+    path = make_run(tmp_path / "a", "last.pth")
+    assert existing_run(path) == RunDir(path)
+
+
+@pytest.mark.parametrize("files", [(), ("best.pth", "config.yaml")])
+def test_a_run_without_one_cannot_be_resumed(tmp_path, files):
+    path = make_run(tmp_path / "a", *files)
+    with pytest.raises(RunError, match=r"nothing to resume: no .*last.pth"):
+        existing_run(path)
+    with pytest.raises(RunError, match="nothing to resume"):
+        existing_run(tmp_path / "gone")
+
+
+def test_the_newest_checkpoint_is_the_best_of_the_newest_run(tmp_path):
+    make_run(tmp_path / "a", "best.pth", "last.pth", age=10)
+    make_run(tmp_path / "b", "best.pth", "last.pth", age=5)
+    make_run(tmp_path / "c", "best.pth", "last.pth", age=20)
+    assert newest_checkpoint(tmp_path) == tmp_path / "b" / "best.pth"
+
+
+def test_a_run_without_a_best_epoch_offers_its_last(tmp_path):
+    make_run(tmp_path / "a", "best.pth", age=10)
+    make_run(tmp_path / "b", "last.pth", age=5)
+    assert newest_checkpoint(tmp_path) == tmp_path / "b" / "last.pth"
+
+
+def test_files_and_folders_that_are_no_runs_are_passed_over(tmp_path):
+    make_run(tmp_path / "a", "best.pth", age=10)
+    make_run(tmp_path / "empty", "config.yaml")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert newest_checkpoint(tmp_path) == tmp_path / "a" / "best.pth"
+
+
+@pytest.mark.parametrize("name", ["gone", "empty", "file.txt"])
+def test_no_run_at_all_says_how_to_get_one(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match=r"no trained model under .*; run `sketchy train"):
+        newest_checkpoint(tmp_path / name)
