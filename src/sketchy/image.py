@@ -119,9 +119,7 @@ def _decode(file: IO[bytes], at_least: int | None) -> Image.Image:
         image = _read_header(file)
         width, height = image.size
         if width * height > MAX_PIXELS:
-            raise ImageError(
-                f"too large: {width}x{height} pixels, at most {MAX_PIXELS // 1_000_000} megapixels"
-            )
+            raise ImageError(f"too large: {width}x{height} pixels, at most {MAX_PIXELS // 1_000_000} megapixels")
         if at_least is not None:
             image.draft(None, (at_least, at_least))
         image.load()

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from sketchy.dataset.sampler import Items, PairSampler, PKSampler
 from sketchy.errors import DataError
 

@@ -8,11 +8,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from sketchy.dataset.demo.pose import SIZE, Pose
 from sketchy.dataset.demo.light import Light
+from sketchy.dataset.demo.pose import SIZE, Pose
 from sketchy.dataset.demo.raster import coverage
 from sketchy.dataset.demo.scenes import SCENES, Rest
-from sketchy.dataset.demo.shapes import Part, Points
+from sketchy.dataset.demo.shapes import Part
 from sketchy.dataset.demo.textures import TEXTURES
 
 Array = NDArray[np.float32]

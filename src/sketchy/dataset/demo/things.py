@@ -7,7 +7,6 @@ from sketchy.dataset.demo.shapes import (
     Part,
     arc,
     area,
-    both,
     bow,
     box,
     closed,
