@@ -10,6 +10,7 @@ around the ink; average it down; make up for the darkness that thin strokes lose
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ DUST = 0.04
 """Specks far from the rest do not count for the ink's box while they are at most this share of the ink."""
 
 Array = NDArray[np.uint8]
+Level = TypeVar("Level", np.uint8, np.float32)
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
 
@@ -132,7 +134,7 @@ def _flat_paper(image: Image.Image) -> _FlatPaper | None:
         levels = np.array(_FlatPaper(color).distance(sample).histogram()) / (sample.width * sample.height)
         # Much that is nearly the paper's colour is uneven light, not ink.
         flat |= bool(levels[:3].sum() > 0.4 and levels[3:40].sum() < 0.2)
-        scores[color] = levels[:3].sum() + (np.abs(ring - np.float32(color)).max(1) < 3).mean() / 2
+        scores[color] = levels[:3].sum() + (np.abs(ring - np.array(color, np.float32)).max(1) < 3).mean() / 2
     return _FlatPaper(max(scores, key=lambda color: scores[color])) if flat else None
 
 
@@ -223,12 +225,13 @@ def _stretch(distance: Image.Image, usual: int, faintest: int, quantile: float, 
     return distance.point([round(255 * min(max((level - low) / (stroke - low), 0), 1)) for level in range(256)])
 
 
-def _peaks(pixels: NDArray[np.generic], cell: int) -> NDArray[np.generic]:
+def _peaks(pixels: NDArray[Level], cell: int) -> NDArray[Level]:
     """Return the maximum of each square of `cell` pixels; the pixels beyond the last full one count as 0."""
     height, width = pixels.shape
     padded = np.pad(pixels, ((0, -height % cell), (0, -width % cell)))
     rows = padded.reshape(-1, cell, padded.shape[1]).max(1)
-    return rows.reshape(len(rows), -1, cell).max(2)
+    peaks: NDArray[Level] = rows.reshape(len(rows), -1, cell).max(2)
+    return peaks
 
 
 def _square(ink: Image.Image, crop: float) -> Box:
@@ -267,7 +270,8 @@ def _render(ink: Image.Image, size: int) -> Array:
     peaks = _peaks(small, max(4, size // 12))
     typical = np.quantile(peaks[peaks >= 16], 0.5)
     gain = np.clip(255 / typical, 1, 2 * OVERSAMPLING)
-    return np.clip(255.5 - small * gain, 0, 255).astype(np.uint8)
+    drawing: Array = np.clip(255.5 - small * gain, 0, 255).astype(np.uint8)
+    return drawing
 
 
 def _factor(side: int, size: int) -> int:

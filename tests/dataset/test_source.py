@@ -85,7 +85,7 @@ def test_reading_a_compressed_tar_in_its_order_never_goes_back(tmp_path: Path) -
     opened = open_source(make(tmp_path, "tar.gz"))
     names = [entry.name for entry in opened.entries()]
     opened.read(names[0])
-    stream = opened._tar.fileobj  # type: ignore[attr-defined]
+    stream = opened._stream  # type: ignore[attr-defined]
     places = [opened.read(name) and stream.tell() for name in names[1:] if FILES[name]]
     assert places == sorted(places)
     opened.close()

@@ -163,17 +163,19 @@ class TarSource:
         self.path = path
         self._lock = threading.Lock()
         try:
-            self._tar = tarfile.open(path, "r:")  # noqa: SIM115
+            tar = tarfile.open(path, "r:")  # noqa: SIM115
             self.sequential = False
         except tarfile.ReadError:
-            self._tar = tarfile.open(path, "r:*")  # noqa: SIM115
+            tar = tarfile.open(path, "r:*")  # noqa: SIM115
             self.sequential = True
+        assert tar.fileobj is not None
+        # Only its stream is kept: the TarFile itself holds a kilobyte for every member.
+        self._stream = tar.fileobj
         try:
-            self._files = _offsets(self._tar)
+            self._files = _offsets(tar)
         except BaseException:
-            self._tar.close()
+            self._stream.close()
             raise
-        self._tar.members.clear()  # a kilobyte each
 
     def entries(self) -> list[Entry]:
         """List all files but hidden ones, in the archive's order."""
@@ -185,12 +187,10 @@ class TarSource:
             raise ImageError("not in the archive")
         entry, offset = self._files[name]
         _refuse_huge(entry.size)
-        stream = self._tar.fileobj
-        assert stream is not None
         try:
             with self._lock:
-                stream.seek(offset)
-                return stream.read(entry.size)
+                self._stream.seek(offset)
+                return self._stream.read(entry.size)
         except (OSError, EOFError, zlib.error, LZMAError) as error:
             raise ImageError(f"damaged in the archive: {error}") from None
 
@@ -200,7 +200,7 @@ class TarSource:
 
     def close(self) -> None:
         """Close the archive."""
-        self._tar.close()
+        self._stream.close()
 
 
 def _scan(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Entry]:
