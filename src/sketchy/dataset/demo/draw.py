@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
@@ -118,6 +119,8 @@ def _done(jobs: Sequence[Job], workers: int | None) -> Iterator[None]:
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _follow_parent)
     try:
         yield from pool.map(_draw, jobs)
+    except BrokenProcessPool:
+        raise DataError("a drawing process was killed; perhaps the memory ran out; run the command again") from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -27,7 +27,7 @@ def noise(rng: Generator, shape: tuple[int, int], rows: float, columns: float, o
     return total / 1.4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Light:
     """A lamp in one direction and a glow from all around, brighter from above."""
 

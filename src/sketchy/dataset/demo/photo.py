@@ -18,7 +18,7 @@ RELIEF_SIDE = 48
 """Cells along the longer side of the coarse grid on which a cushion is blown up."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Patch:
     """A window of the picture; how much of its pixels a part covers, and how much the body that gives it its relief."""
 

@@ -48,7 +48,7 @@ def shade(color: Color, factor: float) -> Color:
     return red, green, blue
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """An area (`width` 0: the union of `paths` less `holes`, a decal on `within`) or a stroke along `paths`."""
 

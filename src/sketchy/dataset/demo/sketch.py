@@ -32,7 +32,7 @@ SHORTEST = 5.0
 """Pixels below which a piece of line that shows between other things is not worth a stroke."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
     """A visible piece of a part's outline or path, (N, 2) pixels; the lines of one part come and go together."""
 
@@ -41,7 +41,7 @@ class Line:
     ink: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hand:
     """How somebody draws, on one occasion. Lengths in pixels."""
 
@@ -103,6 +103,8 @@ def visible_lines(parts: Sequence[Part], pose: Pose) -> list[Line]:
     top = np.asarray(owner.filter(ImageFilter.MinFilter(3)))
     lines = []
     for number, (part, (paths, holes, within)) in enumerate(zip(parts, placed, strict=True)):
+        if not part.ink:
+            continue
         for path in [*paths, *holes]:
             points = _evenly(path)
             hidden = _at(top, points) > number
