@@ -259,6 +259,18 @@ def test_a_wrong_override_is_refused(tmp_path, override, message):
     assert message in str(caught.value)
 
 
+def test_a_single_mistake_is_told_where_it_may_come_from(tmp_path):
+    path = written(tmp_path, "train: {epochs: 3}")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ["train.seed=-1"])
+    assert str(caught.value).startswith(f"1 problem in {path} with --set; mend it and run again:\n  train.seed: ")
+
+
+def test_a_tree_that_is_no_table_is_told_in_words():
+    with pytest.raises(ConfigError, match=r"the whole of it: Input should be a valid dictionary"):
+        parse_config([1], "the test")
+
+
 @pytest.mark.parametrize("text", ["", "# all is commented out\n", "---\n"])
 def test_an_empty_file_is_all_defaults(tmp_path, text):
     assert load_config(written(tmp_path, text)) == Config()

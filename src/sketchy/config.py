@@ -223,20 +223,30 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         ConfigError: the file cannot be read, or any value is wrong; all problems are in the message.
     """
     tree = {} if path is None else _read_yaml(path)
-    source = "the settings" if path is None else str(path)
+    source = "the settings" if path is None else f"{path} with --set" if overrides else str(path)
     for override in overrides:
         _lay_over(tree, override)
     return parse_config(tree, source)
 
 
-def parse_config(tree: dict[str, Any], source: str) -> Config:
-    """Check a tree of plain values; `source` says in errors where it came from. Raises ConfigError."""
+def parse_config(tree: dict[str, Any], source: str, remedy: str | None = None) -> Config:
+    """Check a tree of plain values.
+
+    Args:
+        tree: as YAML gives it.
+        source: where it came from, for the message.
+        remedy: what to do, for the message; None says to mend it.
+
+    Raises:
+        ConfigError: any value is wrong; all problems are in the message.
+    """
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
         problems = [_describe(problem) for problem in error.errors()]
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {source}"
-        raise ConfigError("\n  ".join([f"{count}; mend them and run again:", *problems])) from None
+        count, it = (f"{len(problems)} problems", "them") if len(problems) > 1 else ("1 problem", "it")
+        head = f"{count} in {source}; {remedy or f'mend {it} and run again'}:"
+        raise ConfigError("\n  ".join([head, *problems])) from None
 
 
 def dump_config(config: Config) -> str:
@@ -281,9 +291,11 @@ def _describe(problem: Any) -> str:
     path = [str(part) for part in problem["loc"]]
     if len(path) > 1 and path[0] in ("loss", "sampler"):
         del path[1]  # pydantic's name of the chosen variant, not a key of the file
-    dotted = ".".join(path)
+    if not path and problem["type"] == "value_error":  # of sections together; the text names them
+        return str(problem["ctx"]["error"])
+    dotted = ".".join(path) or "the whole of it"
     if problem["type"] == "value_error":
-        return f"{dotted}: {problem['ctx']['error']}" if dotted else str(problem["ctx"]["error"])
+        return f"{dotted}: {problem['ctx']['error']}"
     if problem["type"] == "extra_forbidden":
         return f"{dotted}: unknown key{_nearest(path, problem['loc'])}"
     if problem["type"] == "union_tag_invalid":

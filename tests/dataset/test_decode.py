@@ -1,5 +1,6 @@
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_what_cannot_be_read_or_used_is_named_in_order_and_the_rest_is_done(sequ
             raise ImageError("truncated")
         done.append(place)
 
-    failures = for_each_image(Listed(names, sequential), records(names), work, "packing", SILENT)
+    failures = for_each_image(Listed(names[::-1], sequential), records(names), work, "packing", SILENT)
     assert list(failures.items()) == [
         (5, "truncated"),
         (90, "no such file"),
@@ -92,16 +93,19 @@ def test_a_source_that_must_not_go_back_is_read_in_order_by_one_thread() -> None
     assert {thread for _, thread in source.readers} == {threading.get_ident()}
 
 
-def test_any_other_error_ends_it_soon() -> None:
-    names = [f"{number}.jpg" for number in range(5000)]
-    source = Listed(names)
+def test_any_other_error_ends_it_and_what_waits_is_never_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_cores", lambda: 1)
+    begun: list[int] = []
 
     def work(place: int, content: bytes) -> None:
-        raise ValueError("a bug")
+        if place == 0:
+            raise ValueError("a bug")
+        begun.append(place)
+        time.sleep(0.002)
 
     with pytest.raises(ValueError, match="a bug"):
-        for_each_image(source, records(names), work, "packing", SILENT)
-    assert len(source.readers) < len(names) / 2
+        for_each_image(Listed(NAMES), records(NAMES), work, "packing", SILENT)
+    assert max(begun, default=0) < 2 * module.CHUNK_IMAGES
 
 
 def test_the_bar_counts_every_image_also_the_failed_ones() -> None:

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -152,6 +154,36 @@ def test_a_loss_that_is_not_a_number_stops_with_its_step(at):
         trainer.run_epoch()
     with pytest.raises(TrainingError, match=rf"epoch {(at - 1) // 4 + 1}, step {(at - 1) % 4 + 1};"):
         trainer.run_epoch()
+
+
+class GradientThatBreaks(nn.Module):
+    """A loss that is a number while its gradient, at one call, is not."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.inner, self.calls, self.at = ContrastiveLoss(2.0), 0, at
+
+    def forward(self, sketch, *rest):
+        self.calls += 1
+        outcome = self.inner(sketch, *rest)
+        root_of_zero = (0 * sketch).sum().sqrt()
+        return outcome._replace(loss=outcome.loss + root_of_zero) if self.calls == self.at else outcome
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_weights_that_break_at_the_last_step_are_not_handed_out(stop):
+    trainer = make_trainer(GradientThatBreaks(2 if stop else 4))
+    with pytest.raises(TrainingError, match=rf"weights are not all numbers; epoch 1, step {2 if stop else 4};"):
+        trainer.run_epoch(StopAfter(2 if stop else 99))
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_the_precision_holds_in_the_threads_of_data_parallel(precision, dtype):
+    trainer = make_trainer(precision=precision)
+    images = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
+    with ThreadPoolExecutor(1) as pool:
+        embedded = pool.submit(trainer.spread, images, images).result()
+    assert [tensor.dtype for tensor in embedded] == [dtype, dtype]
 
 
 def test_clipping_bounds_the_gradient():

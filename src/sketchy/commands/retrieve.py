@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sketchy.dataset.loader import load_dataset
-from sketchy.errors import GalleryError, ImageError
+from sketchy.errors import GalleryError, ImageError, StorageError
 from sketchy.image import open_image
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.results import Retrieval
@@ -11,7 +11,7 @@ from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.gallery import Gallery, embed_dataset, embed_folder
 from sketchy.retrieval.sheet import Tile, contact_sheet
 from sketchy.runtime import pick_device
-from sketchy.storage import replacing
+from sketchy.storage import refuse_unwritable, replacing
 from sketchy.talk import SILENT, Talk
 
 
@@ -38,6 +38,8 @@ def run(
         ImageError: the sketch cannot be read or is blank.
         CheckpointError, DataError, GalleryError, StorageError: what is missing or unusable.
     """
+    if save is not None:
+        _refuse_place(save, sketch)
     loaded = load_checkpoint(checkpoint)
     embedder = Embedder.of(loaded, pick_device(device))
     try:
@@ -52,6 +54,12 @@ def run(
     if save is not None:
         _save_sheet(save, sketch, photos, found)
     return Retrieval(str(sketch), str(checkpoint), photos.name, photos.hits(found), photos.skipped)
+
+
+def _refuse_place(save: Path, sketch: Path) -> None:
+    refuse_unwritable(save)
+    if save.exists() and sketch.exists() and save.samefile(sketch):
+        raise StorageError(f"the contact sheet would replace the sketch {sketch}; choose another name for it")
 
 
 def _test_photos(checkpoint: Checkpoint, embedder: Embedder, talk: Talk) -> Gallery:

@@ -8,10 +8,13 @@ cannot run code:
     categories     names the run was trained on
     epoch, metrics epochs done, and the validation metrics of the last
     weights        the encoder's state dict: the averaged one under train.ema
+    dataset        which images it was trained, validated and tested on, as a hash; may be missing
     training       optimizer, generators and counters (last.pth only)
 """
 
 import errno
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,9 +42,17 @@ class Checkpoint:
     metrics: dict[str, float]
     weights: dict[str, Tensor]
     training: dict[str, Any] | None = None
+    dataset: str | None = None
 
     def encoder(self) -> Encoder:
-        """Rebuild the encoder with the saved weights, in evaluation mode. Raises CheckpointError."""
+        """Rebuild the encoder with the saved weights, in evaluation mode.
+
+        Raises:
+            CheckpointError: they do not fit the config, or are not all numbers.
+        """
+        broken = next((name for name, value in self.weights.items() if not value.isfinite().all()), None)
+        if broken is not None:
+            raise CheckpointError(f"the weights are not all numbers; the checkpoint: {broken}; use another checkpoint")
         encoder = build_encoder(self.config, load_pretrained=False)
         load_weights(encoder, self.weights, "the checkpoint")
         return encoder.eval()
@@ -61,6 +72,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "epoch": checkpoint.epoch,
         "metrics": checkpoint.metrics,
         "weights": checkpoint.weights,
+        "dataset": checkpoint.dataset,
     }
     if checkpoint.training is not None:
         content["training"] = checkpoint.training
@@ -82,28 +94,67 @@ def load_checkpoint(path: Path) -> Checkpoint:
     content = _read(path)
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise CheckpointError(f"{path} is not a Sketchy checkpoint; name a best.pth or last.pth of a run")
-    if content.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} has checkpoint format {content.get('format')}, this version reads {FORMAT}; upgrade sketchy"
-        )
+    number = content.get("format")
+    if isinstance(number, int) and number > FORMAT:
+        raise CheckpointError(f"{path} has checkpoint format {number}, this version reads {FORMAT}; upgrade sketchy")
+    if wrong := _wrong_entry(content):
+        raise CheckpointError(f"{path} {wrong}; it is damaged, use another checkpoint")
     try:
-        return Checkpoint(
-            config=parse_config(content["config"], f"the config inside {path}"),
-            categories=tuple(content["categories"]),
-            epoch=content["epoch"],
-            metrics=content["metrics"],
-            weights=content["weights"],
-            training=content.get("training"),
-        )
-    except KeyError as error:
-        raise CheckpointError(f"{path} lacks {error}; it is damaged, use another checkpoint") from None
+        remedy = "upgrade sketchy or use another checkpoint"
+        config = parse_config(content["config"], f"the config inside {path}", remedy)
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
+    return Checkpoint(
+        config=config,
+        categories=tuple(content["categories"]),
+        epoch=content["epoch"],
+        metrics=content["metrics"],
+        weights=content["weights"],
+        training=content.get("training"),
+        dataset=content.get("dataset"),
+    )
+
+
+def _wrong_entry(content: dict[str, Any]) -> str | None:
+    """Say which entry is missing or not of its type, None if all are well."""
+    for name, is_well in ENTRIES.items():
+        if name not in content and not is_well(None):
+            return f"lacks {name!r}"
+        if not is_well(content.get(name)):
+            return f"holds {name!r} as something else than it should be"
+    return None
+
+
+def _is_table(entry: Any, of: type | tuple[type, ...]) -> bool:
+    return isinstance(entry, dict) and all(isinstance(k, str) and isinstance(v, of) for k, v in entry.items())
+
+
+def _are_weights(entry: Any) -> bool:
+    return _is_table(entry, Tensor) and all(weight.layout == torch.strided for weight in entry.values())
+
+
+def _are_names(entry: Any) -> bool:
+    return isinstance(entry, list) and all(isinstance(name, str) for name in entry)
+
+
+ENTRIES: dict[str, Callable[[Any], bool]] = {
+    "format": lambda entry: type(entry) is int and entry == FORMAT,
+    "config": lambda entry: _is_table(entry, object),
+    "categories": _are_names,
+    "epoch": lambda entry: type(entry) is int and entry >= 0,
+    "metrics": lambda entry: _is_table(entry, (int, float)),
+    "weights": _are_weights,
+    "training": lambda entry: isinstance(entry, dict | None),
+    "dataset": lambda entry: isinstance(entry, str | None),
+}
+"""The entries of the file, and whether one is what it should be; those that may be missing may be None."""
 
 
 def _read(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that no torch wrote; they are refused anyhow
+            return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"no such checkpoint: {path}; train one or name another with --checkpoint") from None
     except Exception as error:  # torch raises a dozen kinds for a file that is not what it should be

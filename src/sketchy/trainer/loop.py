@@ -80,7 +80,7 @@ class Trainer:
         ema: float | None = None,
     ) -> None:
         self.siamese = siamese
-        self.spread = world.spread(siamese)
+        self.spread = world.spread(_Mixed(siamese, PRECISIONS[precision]))
         self.loss = loss
         self.optimizer = optimizer
         self.rate = rate
@@ -89,7 +89,6 @@ class Trainer:
         self.world = world
         self.generator = generator
         self.augmenter = augmenter
-        self.precision = PRECISIONS[precision]
         self.clip_norm = clip_norm
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
         self.average = _averaged(siamese.encoder, ema) if ema else None
@@ -116,7 +115,7 @@ class Trainer:
 
         Raises:
             Interrupted: it was stopped; `state` continues it at the next step.
-            TrainingError: the loss is no longer a number.
+            TrainingError: the loss, or a weight, is no longer a number.
         """
         self.spread.train()
         started = time.perf_counter() - self.seconds
@@ -143,8 +142,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         sketches, photos = self._gather(batch)
-        with torch.autocast(self.world.device.type, self.precision, enabled=self.precision != torch.float32):
-            sketch, photo = self.spread(sketches, photos)
+        sketch, photo = self.spread(sketches, photos)
         loss, stats = self.loss(
             self.world.gather(sketch.float()),
             self.world.gather(photo.float()),
@@ -179,15 +177,19 @@ class Trainer:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.world.device)
 
     def _check(self, losses: list[Tensor]) -> None:
-        """Look at the losses of the last steps, and forget them. Raises TrainingError."""
+        """Look at the losses of the last steps, forget them, and look at the weights. Raises TrainingError."""
         finite = torch.stack(losses).isfinite().tolist()
         losses.clear()
         if not all(finite):
-            step = self.step - len(finite) + finite.index(False) + 1
-            raise TrainingError(
-                f"the loss is not a number; epoch {self.epoch + 1}, step {step}; lower train.learning_rate or set "
-                "train.clip_norm"
-            )
+            raise self._diverged("the loss is not a number", self.step - len(finite) + finite.index(False) + 1)
+        learnt = [*self.siamese.state_dict().values(), *self.loss.state_dict().values()]
+        if not torch.stack([value.isfinite().all() for value in learnt]).all():
+            raise self._diverged("the weights are not all numbers", self.step)
+
+    def _diverged(self, what: str, step: int) -> TrainingError:
+        return TrainingError(
+            f"{what}; epoch {self.epoch + 1}, step {step}; lower train.learning_rate or set train.clip_norm"
+        )
 
     def _close_epoch(self, seconds: float) -> EpochResult:
         means = {name: float(total) / self.step for name, total in self.sums.items()}
@@ -233,6 +235,20 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(state["generator"])
         restore_generators(state["generators"])
+
+
+class _Mixed(nn.Module):
+    """Runs a network in a precision; in here, since the threads of DataParallel would else take float16 for both."""
+
+    def __init__(self, network: Siamese, precision: torch.dtype) -> None:
+        super().__init__()
+        self.network = network
+        self.precision = precision
+
+    def forward(self, sketches: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(sketches.device.type, self.precision, enabled=self.precision != torch.float32):
+            embedded: tuple[Tensor, Tensor] = self.network(sketches, photos)
+        return embedded
 
 
 def _averaged(encoder: Encoder, decay: float) -> AveragedModel:
