@@ -96,6 +96,17 @@ class ImageConfig(Section):
         return std
 
 
+class AugmentConfig(Section):
+    """Random changes to every training image; none by default, as in the report."""
+
+    flip: float = Field(0.0, ge=0, le=1, description="share of the pairs mirrored, sketch and photo together")
+    rotate: float = Field(0.0, ge=0, le=180, description="degrees to either side")
+    scale: float = Field(0.0, ge=0, le=1, description="zoom in or out by up to 1 + this")
+    shift: float = Field(0.0, ge=0, le=0.5, description="share of the side, to any side")
+    stroke: float = Field(0.0, ge=0, le=1, description="share of the sketches drawn with a thicker pen")
+    color: float = Field(0.0, ge=0, lt=1, description="change of a photo's brightness, contrast and saturation")
+
+
 class ModelConfig(Section):
     """The network that both branches share."""
 
@@ -184,6 +195,7 @@ class Config(Section):
 
     data: DataConfig = DataConfig()
     image: ImageConfig = ImageConfig()
+    augment: AugmentConfig = AugmentConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = ContrastiveConfig()
     sampler: SamplerConfig = PairsConfig()

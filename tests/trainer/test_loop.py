@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from sketchy.config import parse_config
+from sketchy.config import AugmentConfig, parse_config
+from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.sampler import Items, PairSampler
 from sketchy.errors import CheckpointError, Interrupted, TrainingError
 from sketchy.loss.contrastive import ContrastiveLoss
@@ -36,6 +37,8 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
     loss = loss or ContrastiveLoss(2.0)
     if options.pop("random_triplets", False):
         loss = TripletLoss(0.5, "random", generator)
+    if options.pop("augmented", False):
+        options["augmenter"] = build_augmenter(AugmentConfig(flip=0.5, rotate=20, color=0.3), generator)
     return Trainer(
         siamese=siamese,
         loss=loss,
@@ -97,7 +100,7 @@ def test_the_same_seed_gives_the_same_weights(options):
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 6, 8])
-@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"random_triplets": True}])
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"random_triplets": True}, {"augmented": True}])
 def test_a_run_stopped_anywhere_and_resumed_is_the_run_that_was_never_stopped(steps, options, tmp_path):
     unbroken = make_trainer(**options)
     rows = [unbroken.run_epoch() for _ in range(3)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from sketchy.config import Config, dump_config
+from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.sampler import Items, Sampler, build_sampler
 from sketchy.errors import Interrupted, SketchyError
@@ -114,6 +115,7 @@ def _build_trainer(
         ),
         world=world,
         generator=generator,
+        augmenter=build_augmenter(config.augment, generator),
         precision=settings.precision,
         clip_norm=settings.clip_norm,
         ema=settings.ema,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from sketchy.dataset.augment import Augmenter, change_photos, change_sketches
 from sketchy.dataset.sampler import Batch, Sampler
 from sketchy.errors import Interrupted, TrainingError
 from sketchy.model.backbone import load_weights
@@ -55,7 +56,8 @@ class Trainer:
         sampler: gives the batches of an epoch.
         images: what its indices mean.
         world: the processes that train together.
-        generator: what the loss draws from; its state is saved.
+        generator: what the loss and the augmenter draw from; its state is saved.
+        augmenter: changes every batch; None leaves the images as they are.
         precision: of the forward pass.
         clip_norm: longest gradient let through; None lets all through.
         ema: decay of the averaged encoder; None keeps none.
@@ -72,6 +74,7 @@ class Trainer:
         images: TrainingImages,
         world: World,
         generator: torch.Generator,
+        augmenter: Augmenter | None = None,
         precision: str = "float32",
         clip_norm: float | None = None,
         ema: float | None = None,
@@ -85,6 +88,7 @@ class Trainer:
         self.images = images
         self.world = world
         self.generator = generator
+        self.augmenter = augmenter
         self.clip_norm = clip_norm
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
         self.average = _averaged(siamese.encoder, ema) if ema else None
@@ -160,12 +164,14 @@ class Trainer:
         return detached
 
     def _gather(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Bring this rank's share of the images of a batch to the device, uint8."""
+        """Bring this rank's share of the images of a batch to the device, uint8, and augment it."""
         share = self.world.share(len(batch.sketches))
-        return (
-            self._to_device(self.images.sketches[batch.sketches[share]]),
-            self._to_device(self.images.photos[batch.photos[share]]),
-        )
+        sketches = self._to_device(self.images.sketches[batch.sketches[share]])
+        photos = self._to_device(self.images.photos[batch.photos[share]])
+        if self.augmenter:
+            changes = self.augmenter.draw(len(batch.sketches)).share(share)
+            sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
+        return sketches, photos
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.world.device)
