@@ -1,0 +1,239 @@
+"""The embedded store: one folder, no server. SQLite says what counts; the vectors lie in a file beside it.
+
+    index.sqlite       photos, deletions, checksums and how many rows count: the only source of truth
+    vectors-N.f32      the rows of generation N, append-only float32; what lies behind the last row is garbage
+    lock.sqlite        held by the one writer
+
+A change writes vectors, syncs them and then commits to SQLite, so that a kill leaves the state before or after it.
+Compaction writes the living rows to the file of the next generation; the commit that renumbers them also names that
+file, which is the flip. Readers work on one commit for as long as a call takes.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchy.errors import GalleryError, StorageError
+from sketchy.retrieval.nearest import nearest, rough_distances, rounding_slack
+from sketchy.retrieval.store.compaction import compact
+from sketchy.retrieval.store.health import find_problems
+from sketchy.retrieval.store.ledger import Ledger, Meta, damaged, explained
+from sketchy.retrieval.store.records import EVERYTHING, Identity, Match, Photo, Vectors, Where
+from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
+from sketchy.retrieval.store.vectors import ShortFileError, append, cut, extended
+
+WASTE_SHARE, WASTE_ROWS = 0.25, 4096
+"""Compaction begins when this share of the rows is dead, and at least this many."""
+SCANNED = 1000
+"""Photos a batch of `scan`."""
+RETRIES = 5
+"""Looks for a file of vectors that compaction replaced between two steps of a reader."""
+
+
+class EmbeddedStore:
+    """An index folder that is open. Make one with `open_embedded`; see `Store` for the methods."""
+
+    def __init__(self, folder: Path, ledger: Ledger, lock: sqlite3.Connection | None) -> None:
+        self.folder = folder
+        self._ledger = ledger
+        self._lock = lock
+        self._mutex = threading.RLock()
+        self._state = State(folder)
+        with self._reading() as state:
+            meta = state.meta
+            assert meta is not None
+        self.identity = Identity(meta.model, meta.size, meta.checkpoint)
+
+    def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
+        """Add photos, or replace those of the same path; `vectors` is (len(photos), D)."""
+        if vectors.shape != (len(photos), self.identity.size):
+            raise ValueError(f"{len(photos)} photos with embeddings of shape {vectors.shape}")
+        latest = {photo.path: (photo, place) for place, photo in enumerate(photos)}  # the last one of a path
+        with self._changing() as state:
+            rows = self._ledger.rows_of([photo.content for photo, _ in latest.values()])
+            added: list[int] = []
+            for photo, place in latest.values():
+                if photo.content not in rows:
+                    rows[photo.content] = state.rows + len(added)
+                    added.append(place)
+            replaced = [row for _, row in self._ledger.by_path(list(latest)).values()]
+            new = sum(1 for _ in latest) - len(replaced)
+            self._ledger.put([photo for photo, _ in latest.values()], [rows[p.content] for p, _ in latest.values()])
+            self._commit(state, vectors[added], self._orphans(replaced), new)
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Drop photos; unknown paths are ignored."""
+        with self._changing() as state:
+            known = self._ledger.by_path(paths)
+            self._ledger.drop(list(known))
+            none = np.empty((0, self.identity.size), np.float32)
+            self._commit(state, none, self._orphans([row for _, row in known.values()]), -len(known))
+
+    def get(self, paths: Sequence[str]) -> dict[str, Photo]:
+        """Return those of the paths that are known."""
+        with self._reading():
+            return {path: photo for path, (photo, _) in self._ledger.by_path(paths).items()}
+
+    def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the (D,) embedding of those of the contents that are known."""
+        with self._reading() as state:
+            rows = self._ledger.rows_of(contents)
+            vectors = state.fetch(np.array(list(rows.values()), np.int64))
+            return dict(zip(rows, vectors, strict=True))
+
+    def search(self, query: NDArray[np.float32], k: int, where: Where = EVERYTHING) -> list[Match]:
+        """Return the k nearest pictures to a (D,) query, nearest first; fewer where there are fewer."""
+        with self._reading() as state:
+            found = self._scan_all(state, np.asarray(query, np.float32), k, where)
+            files = self._ledger.by_row([row for row, _ in found])
+            if len(files) < len(found):
+                raise damaged(self.folder, "the entry of a photo is missing")
+            return [Match(distance, tuple(files[row])) for row, distance in found]
+
+    def scan(self, below: str = "") -> Iterator[list[Photo]]:
+        """Yield all photos, or those whose path starts with `below`, in the order of paths."""
+        last = b""
+        while True:
+            with self._reading():
+                batch = [photo for photo, _ in self._ledger.after(last, os.fsencode(below), SCANNED)]
+            if not batch:
+                return
+            yield batch
+            last = os.fsencode(batch[-1].path)
+
+    def count(self) -> int:
+        """Return how many photos there are; files of one content count each."""
+        return self.meta().photos
+
+    def problems(self) -> list[str]:
+        """Read everything and compare it with its checksums; return what is wrong."""
+        try:
+            with self._reading() as state:
+                return find_problems(self._ledger, state)
+        except GalleryError as error:
+            return [str(error)]
+
+    def close(self) -> None:
+        """Let go of the files and the lock."""
+        with self._mutex:
+            self._ledger.close()
+            if self._lock is not None:
+                self._lock.close()
+
+    def meta(self) -> Meta:
+        """Return what the index says about itself now."""
+        with self._reading() as state:
+            assert state.meta is not None
+            return state.meta
+
+    def _scan_all(self, state: State, query: NDArray[np.float32], k: int, where: Where) -> list[tuple[int, float]]:
+        """Measure every row, a chunk at a time."""
+        rough = np.empty(state.rows, np.float32)
+        norms = np.empty(state.rows, np.float32)
+        for start in range(0, state.rows, CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            vectors = state.chunk(start)
+            norms[rows] = state.norms(start)
+            rough[rows] = rough_distances(query, vectors, norms[rows])
+        rough[state.dead] = np.inf
+        if not where.everything:
+            allowed = np.zeros(state.rows, np.bool_)
+            allowed[self._ledger.matching(where)] = True
+            rough[~allowed] = np.inf
+        return nearest(query, rough, k, rounding_slack(query, norms), state.fetch)
+
+    def _orphans(self, rows: Sequence[int]) -> NDArray[np.int64]:
+        """Return those of the rows that no file is left of."""
+        return np.array(sorted(set(rows) - set(self._ledger.by_row(sorted(set(rows))))), np.int64)
+
+    def _commit(self, state: State, vectors: Vectors, orphans: NDArray[np.int64], photos: int) -> None:
+        """Write vectors, tombstones and counts; the transaction around makes them count.
+
+        Args:
+            vectors: (n, D) to append.
+            orphans: rows to mark dead.
+            photos: how many more files there are now.
+        """
+        meta = state.meta
+        assert meta is not None
+        rows, version = meta.rows + len(vectors), meta.version + 1
+        if len(vectors):
+            append(vectors_path(self.folder, meta.generation), meta.size, meta.rows, vectors)
+        sums = extended(state.sums, meta.rows, vectors)
+        dead = np.zeros(rows, np.bool_)
+        dead[: meta.rows] = state.dead
+        dead[orphans] = True
+        touched = set((orphans // CHUNK_ROWS).tolist())
+        if len(vectors):
+            touched |= set(range(meta.rows // CHUNK_ROWS, -(-rows // CHUNK_ROWS)))
+        put_chunks(self._ledger, sorted(touched), version, sums, dead)
+        self._ledger.set_meta(replace(meta, rows=rows, photos=meta.photos + photos, version=version, updated=now()))
+
+    @contextmanager
+    def _reading(self) -> Iterator[State]:
+        """Stay on one commit for a block."""
+        with self._transaction("DEFERRED") as state:
+            yield state
+
+    @contextmanager
+    def _changing(self) -> Iterator[State]:
+        """Make the changes of a block one commit."""
+        if self._lock is None:
+            raise ValueError("this index was opened to be read")
+        try:
+            with self._transaction("IMMEDIATE") as state:
+                yield state
+        except (OSError, StorageError) as error:
+            self._cut()
+            if isinstance(error, OSError):
+                raise StorageError(
+                    f"cannot write the index {self.folder}: {error.strerror or error}; free some space there and run "
+                    "the command again"
+                ) from error
+            raise
+        self._save_space()
+
+    @contextmanager
+    def _transaction(self, mode: str) -> Iterator[State]:
+        with self._mutex, explained(self.folder):
+            for left in reversed(range(RETRIES)):
+                with self._ledger.transaction(mode):
+                    try:
+                        self._state.follow(self._ledger)
+                    except ShortFileError as error:
+                        if left == 0:
+                            raise damaged(self.folder, str(error)) from None
+                        continue  # compaction took that file away a moment ago; the next transaction knows the new one
+                    yield self._state
+                    return
+
+    def _cut(self) -> None:
+        """Give back the space of vectors that were not committed, where that can be done."""
+        meta = self._state.meta
+        if meta is not None:
+            with suppress(OSError):
+                cut(vectors_path(self.folder, meta.generation), meta.size, meta.rows)
+
+    def _save_space(self) -> None:
+        """Write the living rows anew when many are dead."""
+        meta, dead = self.meta(), int(self._state.dead.sum())
+        if dead < max(WASTE_ROWS, WASTE_SHARE * meta.rows):
+            return
+        old = vectors_path(self.folder, meta.generation)
+        with suppress(StorageError, OSError):  # no room for a second copy: the index is as good as before
+            with self._transaction("IMMEDIATE") as state:
+                compact(self.folder, self._ledger, state)
+            old.unlink()
+
+
+def now() -> str:
+    """Return the time, in ISO format, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
