@@ -10,6 +10,7 @@ around the ink; average it down; make up for the darkness that thin strokes lose
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ DUST = 0.04
 """Specks far from the rest do not count for the ink's box while they are at most this share of the ink."""
 
 Array = NDArray[np.uint8]
+Level = TypeVar("Level", np.uint8, np.float32)
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
 
@@ -49,7 +51,7 @@ def normalise(image: Image.Image, size: int, crop: float) -> Array:
         crop: from 0, which keeps every canvas whole, to 1, which cuts every one.
 
     Raises:
-        ImageError: there is no ink.
+        ImageError: there is no ink, or only specks that vanish at this size.
     """
     paper = _flat_paper(image) or _lit_paper(image)
     factor = _factor(max(image.size), size)
@@ -72,11 +74,8 @@ class _FlatPaper:
 
     def distance(self, image: Image.Image) -> Image.Image:
         """Return how far each pixel is from the paper, by its farthest channel: yellow ink counts in full."""
-        bands = [
-            band.point([abs(level - paper) for level in range(256)])
-            for band, paper in zip(image.split(), self.color, strict=True)
-        ]
-        return reduce(ImageChops.lighter, bands)
+        difference = ImageChops.difference(image, Image.new(image.mode, image.size, self.color))
+        return reduce(ImageChops.lighter, difference.split())
 
     def ink(self, image: Image.Image, part: Box, factor: int) -> Image.Image:
         """Return the ink of a part of the image, shrunk by a whole factor: mode L, paper 0, strokes 255."""
@@ -132,7 +131,7 @@ def _flat_paper(image: Image.Image) -> _FlatPaper | None:
         levels = np.array(_FlatPaper(color).distance(sample).histogram()) / (sample.width * sample.height)
         # Much that is nearly the paper's colour is uneven light, not ink.
         flat |= bool(levels[:3].sum() > 0.4 and levels[3:40].sum() < 0.2)
-        scores[color] = levels[:3].sum() + (np.abs(ring - np.float32(color)).max(1) < 3).mean() / 2
+        scores[color] = levels[:3].sum() + (np.abs(ring - np.array(color, np.float32)).max(1) < 3).mean() / 2
     return _FlatPaper(max(scores, key=lambda color: scores[color])) if flat else None
 
 
@@ -220,15 +219,17 @@ def _stretch(distance: Image.Image, usual: int, faintest: int, quantile: float, 
         raise ImageError("the sketch is blank: no ink was found")
     stroke = float(np.quantile(inked, quantile))
     low = usual + max(share * (stroke - usual), 0.75 * faintest)
-    return distance.point([round(255 * min(max((level - low) / (stroke - low), 0), 1)) for level in range(256)])
+    levels = np.clip((np.arange(256) - low) / (stroke - low), 0, 1)
+    return distance.point((255 * levels).tolist())
 
 
-def _peaks(pixels: NDArray[np.generic], cell: int) -> NDArray[np.generic]:
+def _peaks(pixels: NDArray[Level], cell: int) -> NDArray[Level]:
     """Return the maximum of each square of `cell` pixels; the pixels beyond the last full one count as 0."""
     height, width = pixels.shape
     padded = np.pad(pixels, ((0, -height % cell), (0, -width % cell)))
     rows = padded.reshape(-1, cell, padded.shape[1]).max(1)
-    return rows.reshape(len(rows), -1, cell).max(2)
+    peaks: NDArray[Level] = rows.reshape(len(rows), -1, cell).max(2)
+    return peaks
 
 
 def _square(ink: Image.Image, crop: float) -> Box:
@@ -261,13 +262,20 @@ def _extent(mass: NDArray[np.integer]) -> tuple[int, int]:
 
 
 def _render(ink: Image.Image, size: int) -> Array:
-    """Resize and turn to dark on white; strokes of less than a pixel become as dark as one of a pixel."""
+    """Resize and turn to dark on white; strokes of less than a pixel become as dark as one of a pixel.
+
+    Raises:
+        ImageError: all ink is specks that this size cannot show.
+    """
     smooth = Image.Resampling.BOX if ink.width > size else Image.Resampling.BICUBIC
     small = np.asarray(ink.convert("F").resize((size, size), smooth))
     peaks = _peaks(small, max(4, size // 12))
-    typical = np.quantile(peaks[peaks >= 16], 0.5)
-    gain = np.clip(255 / typical, 1, 2 * OVERSAMPLING)
-    return np.clip(255.5 - small * gain, 0, 255).astype(np.uint8)
+    visible = peaks[peaks >= 16]
+    if not visible.size:
+        raise ImageError(f"the sketch is blank: its ink is too small to show at {size}x{size} pixels")
+    gain = np.clip(255 / np.quantile(visible, 0.5), 1, 2 * OVERSAMPLING)
+    drawing: Array = np.clip(255.5 - small * gain, 0, 255).astype(np.uint8)
+    return drawing
 
 
 def _factor(side: int, size: int) -> int:

@@ -85,7 +85,7 @@ def test_reading_a_compressed_tar_in_its_order_never_goes_back(tmp_path: Path) -
     opened = open_source(make(tmp_path, "tar.gz"))
     names = [entry.name for entry in opened.entries()]
     opened.read(names[0])
-    stream = opened._tar.fileobj  # type: ignore[attr-defined]
+    stream = opened._stream  # type: ignore[attr-defined]
     places = [opened.read(name) and stream.tell() for name in names[1:] if FILES[name]]
     assert places == sorted(places)
     opened.close()
@@ -204,3 +204,35 @@ def test_a_huge_file_is_refused_before_it_fills_the_memory(
     with pytest.raises(ImageError, match="larger than 0 MiB"):
         opened.read("sketch/cat/a-1.png")
     opened.close()
+
+
+@pytest.mark.parametrize("name", ["photo/café/a.jpg", "photo/cafe\u0301/a.jpg", "photo/猫/a.jpg"])
+def test_a_zip_of_macos_gives_names_in_utf_8_though_it_does_not_say_so(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as packed:
+        packed.writestr("?" * len(name.encode()), b"seen")
+    content = (tmp_path / "data.zip").read_bytes()
+    (tmp_path / "data.zip").write_bytes(content.replace(b"?" * len(name.encode()), name.encode()))
+    opened = open_source(tmp_path / "data.zip")
+    assert [(entry.name, opened.read(entry.name)) for entry in opened.entries()] == [(name, b"seen")]
+    opened.close()
+
+
+def test_a_zip_of_windows_gives_folders(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as packed:
+        packed.writestr("photo?cat?", b"")
+        packed.writestr("photo?cat?a.jpg", b"seen")
+    (tmp_path / "data.zip").write_bytes((tmp_path / "data.zip").read_bytes().replace(b"?", b"\\"))
+    opened = open_source(tmp_path / "data.zip")
+    assert [(entry.name, opened.read(entry.name)) for entry in opened.entries()] == [("photo/cat/a.jpg", b"seen")]
+    opened.close()
+
+
+def test_names_that_are_no_text_are_read_from_a_folder(tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/z\xff\xe9bra\nb.jpg"
+    try:
+        with open(odd, "wb") as file:  # noqa: PTH123
+            file.write(b"seen")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    opened = open_source(tmp_path)
+    assert [opened.read(entry.name) for entry in opened.entries()] == [b"seen"]

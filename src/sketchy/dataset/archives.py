@@ -7,7 +7,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, Protocol
@@ -16,6 +16,8 @@ from sketchy.errors import SketchyError
 from sketchy.talk import Advance
 
 CHUNK_BYTES = 1 << 18
+ZIP_NAME_IS_UTF8 = 1 << 11
+"""Bit of a .zip member's flags."""
 
 
 @dataclass(frozen=True)
@@ -124,22 +126,33 @@ class Zip:
         for info in self._zip.infolist():
             mode = stat.S_IFMT(info.external_attr >> 16)
             special = mode not in (0, stat.S_IFREG, stat.S_IFDIR)
-            # zipfile cuts `filename` at a NUL, so that only the original tells.
-            yield Member(info.orig_filename, info.file_size, _is_folder(info), special, bool(info.flag_bits & 1))
+            yield Member(zip_name(info), info.file_size, is_zip_folder(info), special, bool(info.flag_bits & 1))
 
     def extract(self, folder: Folder) -> None:
         """Add every file to the folder."""
         for info in self._zip.infolist():
-            if not _is_folder(info):
+            if not is_zip_folder(info):
                 with self._zip.open(info) as stream:
-                    folder.add(info.orig_filename, stream)
+                    folder.add(zip_name(info), stream)
 
     def close(self) -> None:
         """Let go of it."""
         self._zip.close()
 
 
-def _is_folder(info: zipfile.ZipInfo) -> bool:
+def zip_name(info: zipfile.ZipInfo) -> str:
+    """Return a member's name as it stands there, uncut at a NUL.
+
+    One that claims no encoding is read as UTF-8 if it is that: macOS writes such names, which zipfile takes for CP437.
+    """
+    if not info.flag_bits & ZIP_NAME_IS_UTF8:
+        with suppress(UnicodeError):
+            return info.orig_filename.encode("cp437").decode()
+    return info.orig_filename
+
+
+def is_zip_folder(info: zipfile.ZipInfo) -> bool:
+    """Tell a folder from a file, also in an archive of Windows."""
     return info.orig_filename.endswith(("/", "\\"))
 
 

@@ -13,6 +13,7 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import Protocol
 
+from sketchy.dataset.archives import is_zip_folder, split_name, zip_name
 from sketchy.errors import DataError, ImageError
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -125,19 +126,20 @@ class ZipSource:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._zip = zipfile.ZipFile(path)
+        infos = (info for info in self._zip.infolist() if not is_zip_folder(info))
+        self._files = {"/".join(split_name(zip_name(info))): info for info in infos}
 
     def entries(self) -> list[Entry]:
         """List all files but hidden ones, in the archive's order."""
-        files = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
-        return [Entry(name, info.file_size, info.CRC) for name, info in files.items() if not _is_hidden(name)]
+        return [Entry(name, info.file_size, info.CRC) for name, info in self._files.items() if not _is_hidden(name)]
 
     def read(self, name: str) -> bytes:
         """Return the content of one file. Raises ImageError with the reason."""
+        if name not in self._files:
+            raise ImageError("not in the archive")
+        _refuse_huge(self._files[name].file_size)
         try:
-            _refuse_huge(self._zip.getinfo(name).file_size)
-            return self._zip.read(name)
-        except KeyError:
-            raise ImageError("not in the archive") from None
+            return self._zip.read(self._files[name])
         except (OSError, EOFError, zipfile.BadZipFile, zlib.error, LZMAError) as error:
             raise ImageError(f"damaged in the archive: {error}") from None
         except (RuntimeError, NotImplementedError) as error:  # a password, a rare compression
@@ -163,17 +165,19 @@ class TarSource:
         self.path = path
         self._lock = threading.Lock()
         try:
-            self._tar = tarfile.open(path, "r:")  # noqa: SIM115
+            tar = tarfile.open(path, "r:")  # noqa: SIM115
             self.sequential = False
         except tarfile.ReadError:
-            self._tar = tarfile.open(path, "r:*")  # noqa: SIM115
+            tar = tarfile.open(path, "r:*")  # noqa: SIM115
             self.sequential = True
+        assert tar.fileobj is not None
+        # Only its stream is kept: the TarFile itself holds a kilobyte for every member.
+        self._stream = tar.fileobj
         try:
-            self._files = _offsets(self._tar)
+            self._files = _offsets(tar)
         except BaseException:
-            self._tar.close()
+            self._stream.close()
             raise
-        self._tar.members.clear()  # a kilobyte each
 
     def entries(self) -> list[Entry]:
         """List all files but hidden ones, in the archive's order."""
@@ -185,12 +189,10 @@ class TarSource:
             raise ImageError("not in the archive")
         entry, offset = self._files[name]
         _refuse_huge(entry.size)
-        stream = self._tar.fileobj
-        assert stream is not None
         try:
             with self._lock:
-                stream.seek(offset)
-                return stream.read(entry.size)
+                self._stream.seek(offset)
+                return self._stream.read(entry.size)
         except (OSError, EOFError, zlib.error, LZMAError) as error:
             raise ImageError(f"damaged in the archive: {error}") from None
 
@@ -200,7 +202,7 @@ class TarSource:
 
     def close(self) -> None:
         """Close the archive."""
-        self._tar.close()
+        self._stream.close()
 
 
 def _scan(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Entry]:

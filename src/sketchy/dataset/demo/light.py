@@ -4,12 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from PIL import Image
 
-from sketchy.dataset.demo.shapes import Color
-
-Array = NDArray[np.float32]
+from sketchy.dataset.demo.shapes import Array, Color
 
 
 def linear(color: Color) -> Array:
@@ -17,19 +14,20 @@ def linear(color: Color) -> Array:
     return (np.array(color, np.float32)) ** 2.2
 
 
-def noise(rng: Generator, height: int, width: int, rows: float, columns: float, octaves: int = 4) -> Array:
-    """Return cloudy noise, (height, width), about -1 to 1, whose largest clouds number `rows` by `columns`."""
+def noise(rng: Generator, shape: tuple[int, int], rows: float, columns: float, octaves: int = 4) -> Array:
+    """Return cloudy noise of that shape, about -1 to 1, whose largest clouds number `rows` by `columns`."""
+    height, width = shape
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         size = (max(2, round(columns * 2**octave)), max(2, round(rows * 2**octave)))
         if size[0] > width and size[1] > height:
             break
-        grid = rng.uniform(-1, 1, (size[1], size[0])).astype(np.float32)
+        grid = rng.random((size[1], size[0]), np.float32) * 2 - 1
         total += np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)) / 1.9**octave
     return total / 1.4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Light:
     """A lamp in one direction and a glow from all around, brighter from above."""
 

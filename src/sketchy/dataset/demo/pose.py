@@ -13,7 +13,7 @@ SIZE = 256
 """Side of every picture in pixels."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pose:
     """A place in the picture: pixels = matrix @ own coordinates + shift; `bottom` is the thing's lowest pixel row."""
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sketchy.dataset.demo.shapes import Points
+from sketchy.dataset.demo.shapes import Array, Points
 
 OVERSAMPLE = 4
 """Shapes are drawn this much larger and shrunk."""
@@ -14,7 +13,7 @@ OVERSAMPLE = 4
 
 def coverage(
     window: tuple[int, int, int, int], paths: Sequence[Points], width: float = 0.0, holes: Sequence[Points] = ()
-) -> NDArray[np.float32]:
+) -> Array:
     """Return how much of each pixel the shapes cover, 0 to 1.
 
     Args:

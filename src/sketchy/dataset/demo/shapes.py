@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 """A polyline, (N, 2). A closed one ends where it begins."""
 
+Array = NDArray[np.floating]
+"""Values on a grid of pixels, float32."""
+
 Color = tuple[float, float, float]
 """sRGB, 0 to 1."""
 
@@ -45,9 +48,9 @@ def shade(color: Color, factor: float) -> Color:
     return red, green, blue
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
-    """An area (`width` 0: the union of `paths` less `holes`, cut to `within`) or a stroke along `paths`."""
+    """An area (`width` 0: the union of `paths` less `holes`, a decal on `within`) or a stroke along `paths`."""
 
     color: Color
     paths: tuple[Points, ...]
@@ -78,7 +81,7 @@ def area(
         color: sRGB.
         *outlines: closed curves.
         holes: closed curves cut out of it.
-        within: closed curves outside of which nothing of it shows, as a stripe ends with the cup it is on.
+        within: closed curves of the body it is painted on: nothing of it shows outside, and it takes their roundness.
         form: how it catches the light.
         texture: a key of `textures.TEXTURES`.
         gloss: 0 matt, 0.5 glazed, 1 polished metal.
@@ -149,6 +152,12 @@ def closed(*pieces: Points) -> Points:
     return np.concatenate([*pieces, pieces[0][:1]])
 
 
+def symmetric(*right: Points) -> Points:
+    """Join curves down the right side, and their mirror images back up the left, into one closed outline."""
+    path = np.concatenate(right)
+    return closed(path, (path * [-1, 1])[::-1])
+
+
 def tube(path: Points, start: float, end: float) -> Points:
     """Return the outline of a bar along an open path, `start` wide where it begins and `end` where it ends."""
     along = np.gradient(path, axis=0)
@@ -165,14 +174,14 @@ def billow(rng: Generator, outline: Points, bumps: int, depth: float) -> Points:
     uneven = np.interp(np.linspace(0, bumps, len(outline)), np.arange(bumps + 1), rng.uniform(0.5, 1.2, bumps + 1))
     swell = 1 + depth * (np.abs(np.sin(turn)) - 0.5) * uneven
     swell[-1] = swell[0]
-    return center + (outline - center) * swell[:, None]
+    return np.asarray(center + (outline - center) * swell[:, None])
 
 
 def moved(path: Points, x: float = 0.0, y: float = 0.0, turn: float = 0.0, scale: float = 1.0) -> Points:
     """Scale a curve and turn it by degrees (clockwise) about the origin, then shift it."""
     angle = np.radians(turn)
     spin = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return scale * path @ spin + np.array([x, y])
+    return np.asarray(scale * path @ spin + np.array([x, y]))
 
 
 def both(path: Points) -> tuple[Points, Points]:

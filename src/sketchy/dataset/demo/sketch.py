@@ -1,5 +1,6 @@
 """The "sketches" of the demo set: the visible lines of a thing, as a quick hand would trace them."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,16 +32,16 @@ SHORTEST = 5.0
 """Pixels below which a piece of line that shows between other things is not worth a stroke."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
-    """A visible piece of a part's outline or path, (N, 2) pixels a step apart; lines of one part come and go together."""
+    """A visible piece of a part's outline or path, (N, 2) pixels; the lines of one part come and go together."""
 
     points: Points
     part: int
     ink: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hand:
     """How somebody draws, on one occasion. Lengths in pixels."""
 
@@ -97,11 +98,13 @@ def visible_lines(parts: Sequence[Part], pose: Pose) -> list[Line]:
     ]
     owner = Image.new("L", (SIZE, SIZE))
     for number, (part, (paths, holes, within)) in enumerate(zip(parts, placed, strict=True)):
-        if not part.width:
+        if not part.width and part.ink:
             owner.paste(number, mask=_mask(paths, holes, within))
     top = np.asarray(owner.filter(ImageFilter.MinFilter(3)))
     lines = []
     for number, (part, (paths, holes, within)) in enumerate(zip(parts, placed, strict=True)):
+        if not part.ink:
+            continue
         for path in [*paths, *holes]:
             points = _evenly(path)
             hidden = _at(top, points) > number
@@ -137,7 +140,7 @@ def _strokes(line: Points, hand: Hand, rng: Generator) -> Iterator[Points]:
     if len(line) > 50 and rng.random() < hand.lifts:
         breaks.append(int(rng.integers(15, len(line) - 15)))
     edges = sorted({0, *breaks, len(line) - 1})
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         if end - start >= 2:
             yield _wobbled(line[start : end + 1], [at - start for at in corners if start < at < end], hand, rng)
 
@@ -147,7 +150,7 @@ def _wobbled(line: Points, corners: Sequence[int], hand: Hand, rng: Generator) -
     length = (len(line) - 1) * STEP
     slack = hand.wobble * min(1.0, length / 60)
     whole = rng.normal(0, slack / 2, 2)
-    pieces = []
+    pieces: list[Points] = []
     for start, end in zip([0, *corners], [*corners, len(line) - 1], strict=True):
         piece = line[start : end + 1]
         count = max(round((end - start) * STEP / hand.stride), round(float(_turns(piece).sum()) / BEND_DEGREES), 1)
@@ -223,4 +226,4 @@ def _mask(paths: Sequence[Points], holes: Sequence[Points], within: Sequence[Poi
 
 def _at(picture: Labels, points: Points) -> Labels:
     x, y = np.clip(points.astype(int), 0, SIZE - 1).T
-    return picture[y, x]
+    return np.asarray(picture[y, x])

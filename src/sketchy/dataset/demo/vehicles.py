@@ -1,14 +1,14 @@
-"""Things that carry people. Each function draws one of its kind, no two alike, as parts from back to front."""
+"""What goes on wheels and on water. Each function draws one of its kind, no two alike, as parts from back to front."""
 
 import numpy as np
 from numpy.random import Generator
 
 from sketchy.dataset.demo.shapes import (
+    Color,
     Part,
     Points,
     arc,
     area,
-    bow,
     box,
     closed,
     line,
@@ -18,337 +18,193 @@ from sketchy.dataset.demo.shapes import (
     poly,
     shade,
     stroke,
-    tube,
 )
+
+Spot = tuple[float, float]
+
+SILL = 0.26
+"""How low a car's body reaches; its axles lie there."""
 
 
 def bicycle(rng: Generator) -> list[Part]:
     """A bicycle from the side."""
     size, apart = rng.uniform(0.38, 0.46), rng.uniform(0.52, 0.6)
-    ground = 0.62
-    hub = ground - size
+    hub = 0.62 - size
     back, front, crank = (-apart, hub), (apart, hub), (rng.uniform(-0.12, -0.02), hub + rng.uniform(0.02, 0.1))
-    seat_x, seat_y = rng.uniform(-0.32, -0.22), rng.uniform(-0.42, -0.3)
-    head_x, head_y = apart - rng.uniform(0.16, 0.24), rng.uniform(-0.46, -0.34)
-    color, dark, metal = (
-        pick(rng, "red", "blue", "teal", "black", "yellow", "pink", "green"),
-        pick(rng, "black"),
-        pick(rng, "silver"),
-    )
-    parts = []
-    for x, y in (back, front):
-        spokes = [
-            line((x, y), (x + size * np.cos(a), y + size * np.sin(a)))
-            for a in np.linspace(0, 2 * np.pi, 13)[:-1] + rng.uniform(0, 1)
-        ]
-        parts.append(stroke(metal, 0.008, *spokes, ink=0.3))
-        parts.append(stroke(metal, 0.02, oval(x, y, size - 0.05), ink=0.35))
-        parts.append(stroke(dark, 0.05, oval(x, y, size)))
-        parts.append(area(metal, oval(x, y, 0.035), form="puff", gloss=0.5, ink=0.5))
-    bar = (seat_x + 0.02, seat_y + 0.14)
-    neck = (head_x + 0.02, head_y + 0.12)
+    seat = (rng.uniform(-0.32, -0.22), rng.uniform(-0.42, -0.3))
+    head = (apart - rng.uniform(0.16, 0.24), rng.uniform(-0.46, -0.34))
+    color = pick(rng, "red", "blue", "teal", "black", "yellow", "pink", "green")
+    dark, metal = pick(rng, "black"), pick(rng, "silver")
+    bar, neck = (seat[0] + 0.02, seat[1] + 0.14), (head[0] + 0.02, head[1] + 0.12)
     low = (neck[0] + 0.03, neck[1] + 0.12)
     slope = rng.uniform(0.0, 0.5) if rng.random() < 0.4 else 0.0
     top = (bar[0] + (crank[0] - bar[0]) * slope, bar[1] + (crank[1] - bar[1]) * slope)
-    chain = 0.14 * size / 0.4
-    parts += [
-        stroke(metal, 0.015, line((back[0], hub - 0.03), (crank[0], crank[1] - chain * 0.7)), ink=0.2),
+    x, y = seat
+    saddle = loop((x - 0.16, y - 0.05), (x, y - 0.04), (x + 0.15, y), (x - 0.02, y + 0.03), (x - 0.14, y + 0.04))
+    parts = [
+        *_wheels(rng, [back, front], size, dark, metal),
+        *_pedals(back, crank, size, dark, metal),
         stroke(color, 0.04, line(back, crank), line(back, bar), gloss=0.5),
         stroke(color, 0.05, line(crank, bar), line(crank, low), line(top, neck), gloss=0.5),
         stroke(color, 0.045, arc(neck, low, (front[0] - 0.05, hub - 0.12), front), gloss=0.5),
-        stroke(metal, 0.03, line((seat_x, seat_y), bar), line((head_x, head_y), neck), gloss=0.6),
-        stroke(metal, 0.02, oval(*crank, chain * 0.7), ink=0.7),
-        stroke(metal, 0.03, line((crank[0] - 0.06, crank[1] + 0.15), (crank[0] + 0.06, crank[1] - 0.15)), ink=0.6),
-        stroke(dark, 0.03, line((crank[0] - 0.12, crank[1] + 0.15), (crank[0], crank[1] + 0.15)), ink=0.5),
+        stroke(metal, 0.03, line(seat, bar), line(head, neck), gloss=0.6),
+        area(dark, saddle, form="puff", gloss=0.3),
     ]
-    saddle = loop(
-        (seat_x - 0.16, seat_y - 0.05),
-        (seat_x, seat_y - 0.04),
-        (seat_x + 0.15, seat_y),
-        (seat_x - 0.02, seat_y + 0.03),
-        (seat_x - 0.14, seat_y + 0.04),
+    racing, flat = (
+        [(0, 0), (0.14, -0.03), (0.2, 0.07), (0.1, 0.15)],
+        [(0.02, 0), (0.06, -0.1), (-0.06, -0.13), (-0.2, -0.1)],
     )
-    if rng.random() < 0.5:
-        grip = arc(
-            (head_x, head_y),
-            (head_x + 0.14, head_y - 0.03),
-            (head_x + 0.2, head_y + 0.07),
-            (head_x + 0.1, head_y + 0.15),
-        )
-    else:
-        grip = arc(
-            (head_x + 0.02, head_y),
-            (head_x + 0.06, head_y - 0.1),
-            (head_x - 0.06, head_y - 0.13),
-            (head_x - 0.2, head_y - 0.1),
-        )
-    parts += [area(dark, saddle, form="puff", gloss=0.3), stroke(dark, 0.04, grip, gloss=0.3)]
+    grip = arc(*((head[0] + dx, head[1] + dy) for dx, dy in (racing if rng.random() < 0.5 else flat)))
+    parts.append(stroke(dark, 0.04, grip, gloss=0.3))
     if rng.random() < 0.35:
-        basket = poly(
-            (head_x + 0.08, head_y - 0.02),
-            (head_x + 0.42, head_y - 0.02),
-            (head_x + 0.36, head_y + 0.24),
-            (head_x + 0.12, head_y + 0.24),
-        )
+        corners = [(0.08, -0.02), (0.42, -0.02), (0.36, 0.24), (0.12, 0.24)]
+        basket = poly(*((head[0] + dx, head[1] + dy) for dx, dy in corners))
         parts.append(area(pick(rng, "tan", "chestnut"), basket, form="tube", texture="weave"))
     return parts
 
 
+def _wheels(rng: Generator, hubs: list[Spot], size: float, dark: Color, metal: Color) -> list[Part]:
+    angles = np.linspace(0, 2 * np.pi, 13)[:-1] + rng.uniform(0, 1)
+    spokes = [line((x, y), (x + size * np.cos(a), y + size * np.sin(a))) for x, y in hubs for a in angles]
+    return [
+        stroke(metal, 0.008, *spokes, ink=0.25),
+        stroke(metal, 0.02, *(oval(x, y, size - 0.05) for x, y in hubs), ink=0.35),
+        stroke(dark, 0.05, *(oval(x, y, size) for x, y in hubs)),
+        area(metal, *(oval(x, y, 0.035) for x, y in hubs), form="puff", gloss=0.5, ink=0.5),
+    ]
+
+
+def _pedals(back: Spot, crank: Spot, size: float, dark: Color, metal: Color) -> list[Part]:
+    """Return the chain, its wheel and the pedals."""
+    (x, y), ring = crank, 0.25 * size
+    return [
+        stroke(metal, 0.015, line((back[0], back[1] - 0.03), (x, y - ring)), ink=0.2),
+        stroke(metal, 0.02, oval(x, y, ring), ink=0.7),
+        stroke(metal, 0.03, line((x - 0.06, y + 0.15), (x + 0.06, y - 0.15)), ink=0.6),
+        stroke(dark, 0.03, line((x - 0.12, y + 0.15), (x, y + 0.15)), ink=0.5),
+    ]
+
+
 def car(rng: Generator) -> list[Part]:
     """A saloon car from the side."""
-    roof, hood, boot = rng.uniform(0.34, 0.46), rng.uniform(-0.08, 0.02), rng.uniform(-0.12, -0.02)
-    start, end = rng.uniform(-0.5, -0.36), rng.uniform(0.42, 0.6)
-    sill, wheel = 0.26, rng.uniform(0.155, 0.19)
-    front_wheel, back_wheel = rng.uniform(-0.64, -0.58), rng.uniform(0.54, 0.62)
+    hood, boot = rng.uniform(-0.08, 0.02), rng.uniform(-0.12, -0.02)
+    top = min(hood, boot) - rng.uniform(0.25, 0.33)
+    screen, rear = rng.uniform(-0.5, -0.38), rng.uniform(0.52, 0.66)
+    front, back = screen + rng.uniform(0.26, 0.36), rear - rng.uniform(0.26, 0.36)
     color = pick(rng, "red", "blue", "silver", "white", "charcoal", "teal", "yellow", "crimson", "green")
-    top = hood - roof
     body = closed(
-        arc((-0.98, 0.2), (-1.0, 0.06), (-0.9, hood + 0.06), (start - 0.04, hood - 0.02)),
-        arc((start, hood - 0.02), (start + 0.26, top + 0.06), (start + 0.42, top), (end - 0.44, top + 0.005), (end - 0.2, top + 0.07), (end, boot - 0.02)),
-        arc((end + 0.04, boot - 0.02), (0.9, boot + 0.02), (0.98, boot + 0.1), (0.98, 0.18), (0.94, sill)),
-        line((0.9, sill), (-0.92, sill)),
-    )  # fmt: skip
-    middle = rng.uniform(0.0, 0.08)
-    glass_top, glass_low = top + 0.055, min(hood, boot) - 0.01
-    front_pane = loop_of(
-        line(
-            (start + 0.1, glass_low),
-            (start + 0.33, glass_top),
-            (middle - 0.025, glass_top - 0.01),
-            (middle - 0.025, glass_low),
-        )
+        arc((-0.98, 0.2), (-1.0, 0.06), (-0.9, hood + 0.06), (screen - 0.04, hood - 0.02)),
+        line((screen, hood - 0.02), (front - 0.05, top + 0.05)),
+        arc((front - 0.03, top + 0.035), (front + 0.08, top), (back - 0.08, top + 0.005), (back + 0.03, top + 0.04)),
+        line((back + 0.05, top + 0.055), (rear, boot - 0.02)),
+        arc((rear + 0.04, boot - 0.02), (0.9, boot + 0.02), (0.98, boot + 0.1), (0.98, 0.18), (0.94, SILL)),
+        line((0.9, SILL), (-0.92, SILL)),
     )
-    back_pane = loop_of(
-        line(
-            (middle + 0.025, glass_low),
-            (middle + 0.025, glass_top - 0.01),
-            (end - 0.38, glass_top),
-            (end - 0.1, glass_low),
-        )
-    )
-    dark, metal = pick(rng, "black"), pick(rng, "silver")
-    door = arc((middle, glass_low), (middle + 0.005, 0.1), (middle - 0.01, sill - 0.03))
-    rear_door = arc(
-        (end - 0.1, glass_low),
-        (end - 0.12, 0.05),
-        (back_wheel - wheel * 1.15, 0.12),
-        (back_wheel - wheel * 1.25, sill - 0.03),
-    )
-    front_door = arc((start + 0.1, glass_low), (start + 0.02, 0.05), (start + 0.04, sill - 0.03))
-    parts = [
-        area(shade(color, 0.25), box(-0.9, 0.1, 0.9, sill + 0.03), ink=0),
+    lamp = loop((-0.95, 0.06), (-0.85, 0.02), (-0.8, 0.08), (-0.93, 0.13))
+    tail = loop((0.93, boot + 0.08), (0.97, boot + 0.1), (0.97, 0.1), (0.9, boot + 0.14))
+    belt, axles = min(hood, boot) - 0.01, (rng.uniform(-0.64, -0.58), rng.uniform(0.54, 0.62))
+    return [
+        area(shade(color, 0.25), box(-0.9, 0.1, 0.9, SILL + 0.03), ink=0),
         area(color, body, form="puff", gloss=0.8, fade=shade(color, 0.6)),
-        area(pick(rng, "charcoal"), front_pane, back_pane, texture="glass", gloss=0.5),
-        stroke(shade(color, 0.45), 0.012, door, front_door, rear_door, ink=0.5),
-        area(
-            metal,
-            *(box(x, 0.0, x + 0.09, 0.022, 0.01) for x in (middle - 0.14, middle + 0.06 + (end - middle) / 4)),
-            form="puff",
-            gloss=0.8,
-            ink=0.4,
+        *_cabin(
+            rng,
+            color,
+            (screen + 0.1, belt),
+            (front + 0.02, top + 0.055),
+            (back - 0.02, top + 0.055),
+            (rear - 0.12, belt),
         ),
-        area(
-            pick(rng, "white", "yellow"),
-            loop((-0.95, 0.06), (-0.85, 0.02), (-0.8, 0.08), (-0.93, 0.13)),
-            form="puff",
-            gloss=0.9,
-            ink=0.75,
-        ),
-        area(
-            pick(rng, "red"),
-            loop((0.93, boot + 0.08), (0.97, boot + 0.1), (0.97, 0.1), (0.9, boot + 0.14)),
-            form="puff",
-            gloss=0.7,
-            ink=0.75,
-        ),
-        area(shade(color, 0.35), box(-0.97, 0.2, 0.97, sill + 0.015, 0.02), form="puff", ink=0.3),
-    ]
-    for x in (front_wheel, back_wheel):
-        hub = wheel * 0.62
-        spokes = [
-            line((x, sill), (x + hub * np.cos(a), sill + hub * np.sin(a)))
-            for a in np.linspace(0, 2 * np.pi, int(rng.integers(5, 9)), endpoint=False)
-        ]
-        parts += [
-            area((0.02, 0.02, 0.02), oval(x, sill, wheel * 1.15), ink=0),
-            area(dark, oval(x, sill, wheel), form="puff"),
-            area(metal, oval(x, sill, hub), gloss=0.6, ink=0.85),
-            stroke(shade(metal, 0.45), 0.02, *spokes, ink=0.25),
-        ]
-    return parts
-
-
-def loop_of(path: Points) -> Points:
-    """Close a path."""
-    return closed(path)
-
-
-def hot_air_balloon(rng: Generator) -> list[Part]:
-    """A hot-air balloon in gores of several colours, with its basket."""
-    wide, waist, mouth = rng.uniform(0.6, 0.74), rng.uniform(0.0, 0.12), rng.uniform(0.1, 0.16)
-    gores, low = int(rng.integers(5, 9)), 0.5
-    colors = [
-        pick(rng, "red", "yellow", "blue", "orange", "purple", "white", "green", "teal", "pink")
-        for _ in range(rng.integers(2, 4))
+        area(pick(rng, "white", "yellow"), lamp, form="puff", gloss=0.9, ink=0.75),
+        area(pick(rng, "red"), tail, form="puff", gloss=0.7, ink=0.75),
+        area(shade(color, 0.35), box(-0.97, 0.2, 0.97, SILL + 0.015, 0.02), form="puff", ink=0),
+        *_tyres(rng, axles, rng.uniform(0.155, 0.19)),
     ]
 
-    def edge(share: float) -> Points:
-        reach = np.sin(share * np.pi / 2)
-        return arc(
-            (0, -1.0),
-            (reach * wide * 0.72, -0.86),
-            (reach * wide, -0.42 + waist),
-            (reach * wide * 0.68, 0.12 + waist),
-            (reach * mouth, low),
-        )
 
-    shares = np.linspace(-1, 1, gores + 1)
-    outline = closed(edge(-1.0)[::-1], edge(1.0))
-    parts = [area(colors[0], outline, form="puff", texture="plain")]
-    envelope = [closed(edge(float(a)), edge(float(b))[::-1]) for a, b in zip(shares[:-1], shares[1:], strict=True)]
-    ropes = [line((x * mouth, low), (x * 0.1, 0.78)) for x in (-0.95, -0.3, 0.3, 0.95)]
-    del parts
-    basket = poly((-0.12, 0.76), (0.12, 0.76), (0.1, 1.0), (-0.1, 1.0))
-    stripes = [area(colors[k % len(colors)], gore, ink=0.0) for k, gore in enumerate(envelope)]
-    whole = area(colors[0], outline, form="puff")
-    seams = stroke(shade(colors[0], 0.5), 0.01, *(edge(float(share)) for share in shares[1:-1]), ink=0.8)
-    parts = [whole, *stripes, seams]
-    if rng.random() < 0.4:
-        band = closed(bow(0, -0.42 + waist, wide, 0.1, 0, 180), bow(0, -0.3 + waist, wide * 0.97, 0.1, 180, 0))
-        parts.append(area(pick(rng, "white", "yellow", "navy"), band, ink=0.7))
-    parts += [
-        area(shade(colors[-1], 0.4), oval(0, low, mouth, 0.03), ink=0.7),
-        stroke(pick(rng, "charcoal"), 0.012, *ropes, ink=0.9),
-        area(pick(rng, "tan", "brown", "chestnut"), basket, form="tube", texture="weave"),
-        stroke(pick(rng, "brown"), 0.035, line((-0.125, 0.77), (0.125, 0.77)), ink=0.5),
+def _cabin(rng: Generator, color: Color, low: Spot, high: Spot, far_high: Spot, far_low: Spot) -> list[Part]:
+    """Return a car's side windows between these corners, its doors and their handles."""
+    middle, belt = rng.uniform(0.02, 0.1), low[1]
+    pillar = [(middle - 0.025, high[1]), (middle - 0.025, belt)]
+    panes = poly(low, high, *pillar), poly((middle + 0.025, belt), (middle + 0.025, far_high[1]), far_high, far_low)
+    doors = [
+        arc(low, (low[0] - 0.06, 0.05), (low[0] - 0.04, SILL - 0.03)),
+        arc((middle, belt), (middle + 0.005, 0.1), (middle - 0.01, SILL - 0.03)),
+        arc(far_low, (far_low[0] - 0.02, 0.05), (0.36, 0.12), (0.32, SILL - 0.03)),
     ]
-    return parts
-
-
-def rocket(rng: Generator) -> list[Part]:
-    """A rocket as in picture books: nose, fins, portholes, and a flame while it flies."""
-    wide, nose, low = rng.uniform(0.2, 0.3), rng.uniform(0.35, 0.55), rng.uniform(0.42, 0.55)
-    color, trim = (
-        pick(rng, "white", "silver", "red", "cream", "teal"),
-        pick(rng, "red", "blue", "orange", "yellow", "navy"),
-    )
-    belly = wide * rng.uniform(1.05, 1.3)
-    left = arc((-wide * 0.8, low), (-belly, 0.0), (-wide, -1 + nose), (-wide * 0.55, -1 + nose * 0.4), (0, -1.0))
-    body = closed(left, (left * [-1, 1])[::-1])
-    cone = [point for point in left.tolist() if point[1] <= -1 + nose * 0.9]
-    cap_left = np.array(cone)
-    cap = closed(
-        cap_left, (cap_left * [-1, 1])[::-1], bow(0, float(cap_left[0, 1]), -float(cap_left[0, 0]), 0.04, 0, 180)
-    )
-    reach, drop = rng.uniform(0.5, 0.68), rng.uniform(0.62, 0.8)
-    fin = closed(
-        arc((wide * 0.85, 0.05), (reach * 0.85, 0.25), (reach, drop)),
-        arc((reach, drop), (wide * 1.2, low - 0.02), (wide * 0.7, low)),
-    )
-    flame = loop(
-        (0, 1.05), (-wide * 0.5, 0.78), (-wide * 0.62, low + 0.05), (wide * 0.62, low + 0.05), (wide * 0.5, 0.78)
-    )
-    core = loop(
-        (0, 0.85), (-wide * 0.3, 0.68), (-wide * 0.35, low + 0.05), (wide * 0.35, low + 0.05), (wide * 0.3, 0.68)
-    )
-    ports = [(0.0, y, wide * size) for y, size in ((-0.28, 0.42), (0.1, 0.34))[: rng.integers(1, 3)]]
-    parts = []
-    if rng.random() < 0.7:
-        parts += [
-            area((0.97, 0.55, 0.1), flame, form="puff", fade=(0.97, 0.25, 0.05), ink=0.85),
-            area((0.97, 0.95, 0.6), core, form="puff", ink=0.5),
-        ]
-    parts += [
-        area(trim, fin, fin * [-1, 1], form="puff", gloss=0.4),
-        area(
-            pick(rng, "charcoal"),
-            poly(
-                (-wide * 0.6, low - 0.04),
-                (wide * 0.6, low - 0.04),
-                (wide * 0.75, low + 0.08),
-                (-wide * 0.75, low + 0.08),
-            ),
-            form="tube",
-            gloss=0.4,
-        ),
-        area(color, body, form="tube", gloss=0.45),
-        area(trim, cap, form="tube", gloss=0.45),
-        stroke(shade(color, 0.55), 0.012, bow(0, low - 0.16, wide * 1.0, 0.05, 5, 175), ink=0.6),
+    handles = [box(x, 0.0, x + 0.09, 0.022, 0.01) for x in (middle - 0.14, far_low[0] - 0.16)]
+    return [
+        area(pick(rng, "charcoal"), *panes, texture="glass", gloss=0.5),
+        stroke(shade(color, 0.45), 0.012, *doors, ink=0.5),
+        area(pick(rng, "silver"), *handles, form="puff", gloss=0.8, ink=0.4),
     ]
-    for x, y, size in ports:
-        parts.append(area(pick(rng, "silver"), oval(x, y, size * 1.25), form="puff", gloss=0.6, ink=0.6))
-        parts.append(area(pick(rng, "navy"), oval(x, y, size * 0.9), texture="glass", gloss=0.5))
-    parts.append(
-        area(shade(trim, 0.85), tube(line((0, 0.16 + low / 3), (0, low + 0.2)), 0.05, 0.09), form="puff", ink=0.7)
-    )
-    return parts
+
+
+def _tyres(rng: Generator, axles: tuple[float, float], size: float) -> list[Part]:
+    """Return two wheels under their dark arches."""
+    hub, angles = size * 0.62, np.linspace(0, 2 * np.pi, int(rng.integers(5, 9)), endpoint=False)
+    metal = pick(rng, "silver")
+    spokes = [line((x, SILL), (x + hub * np.cos(a), SILL + hub * np.sin(a))) for x in axles for a in angles]
+    return [
+        area((0.02, 0.02, 0.02), *(oval(x, SILL, size * 1.15) for x in axles), ink=0),
+        area(pick(rng, "black"), *(oval(x, SILL, size) for x in axles), form="puff"),
+        area(metal, *(oval(x, SILL, hub) for x in axles), gloss=0.6, ink=0.85),
+        stroke(shade(metal, 0.45), 0.02, *spokes, ink=0.25),
+    ]
 
 
 def sailboat(rng: Generator) -> list[Part]:
     """A boat under mainsail, mostly with a jib."""
-    bow_x, stern, deep, deck = rng.uniform(0.72, 0.95), rng.uniform(-0.85, -0.65), rng.uniform(0.22, 0.34), 0.62
+    prow, stern, deep, deck = rng.uniform(0.72, 0.95), rng.uniform(-0.85, -0.65), rng.uniform(0.22, 0.34), 0.62
     mast, top = rng.uniform(-0.1, 0.12), rng.uniform(-1.0, -0.85)
-    hull_color, wood = (
-        pick(rng, "white", "navy", "red", "brown", "teal", "chestnut"),
-        pick(rng, "brown", "tan", "silver"),
-    )
+    boom, end = deck - rng.uniform(0.1, 0.18), stern + rng.uniform(0.02, 0.2)
+    paint = pick(rng, "white", "navy", "red", "brown", "teal", "chestnut")
+    wood, cloth = pick(rng, "brown", "tan", "silver"), pick(rng, "white", "cream", "white", "red", "orange", "sky")
+    keel = [(prow - 0.42, deck + deep), (stern + 0.14, deck + deep)]
     hull = closed(
-        arc((stern, deck), (0, deck + 0.05), (bow_x, deck - 0.08)),
-        arc((bow_x, deck - 0.08), (bow_x - 0.2, deck + deep * 0.7), (bow_x - 0.42, deck + deep)),
-        line((bow_x - 0.42, deck + deep), (stern + 0.14, deck + deep)),
-        arc((stern + 0.14, deck + deep), (stern + 0.04, deck + deep / 2), (stern, deck)),
+        arc((stern, deck), (0, deck + 0.05), (prow, deck - 0.08)),
+        arc((prow, deck - 0.08), (prow - 0.2, deck + deep * 0.7), keel[0]),
+        arc(keel[1], (stern + 0.04, deck + deep / 2), (stern, deck)),
     )
-    boom, belly = deck - rng.uniform(0.1, 0.18), rng.uniform(0.04, 0.14)
-    end = stern + rng.uniform(0.02, 0.2)
-    main = closed(
-        line((mast - 0.03, top + 0.06), (mast - 0.03, boom)),
-        arc((mast - 0.03, boom), ((mast + end) / 2, boom + 0.03), (end, boom - 0.02)),
-        arc((end, boom - 0.02), ((mast + end) / 2 - belly, (top + boom) / 2), (mast - 0.03, top + 0.06)),
-    )
-    cloth = pick(rng, "white", "cream", "white", "red", "orange", "sky")
-    battens = [
-        line((mast - 0.03, y), (mast - 0.03 + (end - mast) * share * 0.98, y + 0.02))
-        for y, share in ((top + (boom - top) * s, s) for s in (0.35, 0.55, 0.75))
-    ]
-    parts = [
-        stroke(
-            wood, 0.035, line((mast, deck + 0.05), (mast, top)), line((mast, boom + 0.02), (end - 0.03, boom + 0.01))
-        )
-    ]
-    parts += [
-        area(cloth, main, form="puff", texture="plain", fade=shade(cloth, 0.85)),
-        stroke(shade(cloth, 0.65), 0.01, *battens, ink=0.3),
-    ]
+    stripe = arc((stern + 0.03, deck + 0.08), (0, deck + 0.12), (prow - 0.05, deck + 0.01))
+    spars = line((mast, deck + 0.05), (mast, top)), line((mast, boom + 0.02), (end - 0.03, boom + 0.01))
+    parts = [stroke(wood, 0.035, *spars), *_mainsail(rng, cloth, mast - 0.03, top + 0.06, boom, end)]
     if rng.random() < 0.8:
-        tip = bow_x - rng.uniform(0.04, 0.15)
-        jib_top = top + rng.uniform(0.05, 0.35)
-        jib = closed(
-            arc((mast + 0.04, jib_top), ((mast + tip) / 2 + 0.08, (jib_top + deck) / 2 - 0.05), (tip, deck - 0.12)),
-            arc((tip, deck - 0.12), ((mast + tip) / 2, boom + 0.03), (mast + 0.06, boom + 0.02)),
-            arc((mast + 0.06, boom + 0.02), (mast + 0.1, (jib_top + boom) / 2), (mast + 0.04, jib_top)),
-        )
+        jib = _jib(rng, mast, top + rng.uniform(0.05, 0.35), boom, prow - rng.uniform(0.04, 0.15), deck)
         parts.append(area(cloth if rng.random() < 0.6 else pick(rng, "red", "blue", "yellow"), jib, form="puff"))
     if rng.random() < 0.6:
-        flag = rng.uniform(0.1, 0.16)
-        parts.append(
-            area(
-                pick(rng, "red", "blue", "green"),
-                poly((mast, top), (mast - flag, top + 0.035), (mast, top + 0.08)),
-                ink=0.8,
-            )
-        )
+        flag = poly((mast, top), (mast - rng.uniform(0.1, 0.16), top + 0.035), (mast, top + 0.08))
+        parts.append(area(pick(rng, "red", "blue", "green"), flag, ink=0.8))
     if rng.random() < 0.5:
-        parts.append(
-            area(
-                pick(rng, "white", "tan"),
-                box(mast - 0.3, deck - 0.07, mast + 0.15, deck + 0.05, 0.03),
-                form="puff",
-                ink=0.8,
-            )
-        )
-    stripe = arc((stern + 0.03, deck + 0.08), (0, deck + 0.12), (bow_x - 0.05, deck + 0.01))
+        cabin = box(mast - 0.3, deck - 0.07, mast + 0.15, deck + 0.05, 0.03)
+        parts.append(area(pick(rng, "white", "tan"), cabin, form="puff", ink=0.8))
     return [
         *parts,
-        area(hull_color, hull, form="puff", texture="planks", gloss=0.3),
-        stroke(shade(hull_color, 1.5), 0.025, stripe, ink=0.6),
+        area(paint, hull, form="puff", texture="planks", gloss=0.3),
+        stroke(shade(paint, 1.5), 0.025, stripe, ink=0.6),
     ]
+
+
+def _mainsail(rng: Generator, cloth: Color, mast: float, top: float, boom: float, end: float) -> list[Part]:
+    """Return the sail behind the mast, from its top to the end of the boom, with its battens."""
+    belly, middle = rng.uniform(0.04, 0.14), (mast + end) / 2
+    sail = closed(
+        line((mast, top), (mast, boom)),
+        arc((mast, boom), (middle, boom + 0.03), (end, boom - 0.02)),
+        arc((end, boom - 0.02), (middle - belly, (top + boom) / 2), (mast, top)),
+    )
+    heights = [(top + (boom - top) * share, share) for share in (0.35, 0.55, 0.75)]
+    battens = [line((mast, y), (mast + (end - mast) * share * 0.98, y + 0.02)) for y, share in heights]
+    return [
+        area(cloth, sail, form="puff", fade=shade(cloth, 0.85)),
+        stroke(shade(cloth, 0.65), 0.01, *battens, ink=0.3),
+    ]
+
+
+def _jib(rng: Generator, mast: float, top: float, boom: float, tip: float, deck: float) -> Points:
+    """Return the outline of the sail before the mast."""
+    middle = (mast + tip) / 2
+    return closed(
+        arc((mast + 0.04, top), (middle + 0.08, (top + deck) / 2 - 0.05), (tip, deck - 0.12)),
+        arc((tip, deck - 0.12), (middle, boom + 0.03), (mast + 0.06, boom + 0.02)),
+        arc((mast + 0.06, boom + 0.02), (mast + rng.uniform(0.08, 0.12), (top + boom) / 2), (mast + 0.04, top)),
+    )

@@ -1,0 +1,144 @@
+"""The demo data on disk: what is there, that it comes out the same, and that it is whole or not there."""
+
+import errno
+from contextlib import contextmanager
+
+import pytest
+from PIL import Image
+
+from sketchy.dataset.demo import draw_demo
+from sketchy.dataset.demo.categories import CATEGORIES
+from sketchy.dataset.reader import find_records
+from sketchy.dataset.source import open_source
+from sketchy.errors import ConfigError, DataError, StorageError
+from sketchy.talk import Silent
+
+
+def files(folder):
+    """Content of every file below the folder, by relative path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def drawn(out, *, photos=1, sketches=1, categories=1, **options):
+    draw_demo(out, photos=photos, sketches=sketches, categories=categories, **options)
+    return files(out)
+
+
+def test_it_is_in_the_official_layout(tmp_path):
+    made = draw_demo(tmp_path / "demo", photos=1, sketches=2, categories=2)
+    assert (made.path, made.photos, made.sketches, made.categories) == (str(tmp_path / "demo"), 2, 4, 2)
+    assert sorted(files(tmp_path / "demo")) == [
+        "256x256/photo/tx_000000000000/apple/apple_00001.jpg",
+        "256x256/photo/tx_000000000000/bicycle/bicycle_00001.jpg",
+        "256x256/sketch/tx_000000000000/apple/apple_00001-1.png",
+        "256x256/sketch/tx_000000000000/apple/apple_00001-2.png",
+        "256x256/sketch/tx_000000000000/bicycle/bicycle_00001-1.png",
+        "256x256/sketch/tx_000000000000/bicycle/bicycle_00001-2.png",
+    ]
+
+
+def test_photos_are_colour_jpegs_and_sketches_grey_pngs(tmp_path):
+    drawn(tmp_path)
+    looks = {}
+    for path in tmp_path.rglob("*_*-*.png"), tmp_path.rglob("*.jpg"):
+        with Image.open(next(path)) as image:
+            looks[image.format] = (image.mode, image.size)
+    assert looks == {"PNG": ("L", (256, 256)), "JPEG": ("RGB", (256, 256))}
+
+
+def test_the_reader_finds_every_sketch_with_its_photo(tmp_path):
+    drawn(tmp_path, photos=2, sketches=2, categories=2)
+    listing = find_records(open_source(tmp_path))
+    photos = {(r.category, r.photo_id) for r in listing.records if r.kind == "photo"}
+    sketches = [(r.category, r.photo_id) for r in listing.records if r.kind == "sketch"]
+    assert listing.problems == ()
+    assert len(photos) == 4
+    assert sorted(sketches) == sorted([*photos, *photos])
+
+
+def test_the_same_seed_draws_the_same_bytes(tmp_path):
+    assert drawn(tmp_path / "a", seed=3) == drawn(tmp_path / "b", seed=3)
+
+
+def test_another_seed_draws_other_pictures(tmp_path):
+    first, second = drawn(tmp_path / "a", seed=3), drawn(tmp_path / "b", seed=4)
+    assert first.keys() == second.keys()
+    assert all(first[name] != second[name] for name in first)
+
+
+def test_a_picture_does_not_depend_on_how_many_others_there_are(tmp_path):
+    few, many = drawn(tmp_path / "few"), drawn(tmp_path / "many", photos=2, sketches=2, categories=2)
+    assert few.items() <= many.items()
+    assert len(set(many.values())) == len(many)
+
+
+def test_several_processes_draw_what_one_draws(tmp_path):
+    assert drawn(tmp_path / "one", photos=2, workers=1) == drawn(tmp_path / "two", photos=2, workers=2)
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    (tmp_path / "demo").mkdir()
+    assert drawn(tmp_path / "demo")
+
+
+@pytest.mark.parametrize("count", [0, -1, len(CATEGORIES) + 1])
+def test_a_number_of_categories_that_there_is_not_is_told(tmp_path, count):
+    with pytest.raises(ConfigError, match=f"cannot draw {count} categories; the demo data has {len(CATEGORIES)}"):
+        draw_demo(tmp_path / "demo", categories=count)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(DataError, match="name a new folder or an empty one"):
+        drawn(tmp_path)
+    with pytest.raises(DataError, match="name a new folder or an empty one"):
+        drawn(tmp_path / "mine")
+    assert files(tmp_path) == {"mine": b"mine"}
+
+
+def test_a_place_that_cannot_be_written_to_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="choose another place"):
+        drawn(tmp_path / "file" / "demo")
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(StorageError, match="No space left on device; free some space"):
+        drawn(tmp_path / "demo")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Impatient(Silent):
+    """Looks at the folder, then presses Ctrl-C after the first photo."""
+
+    def __init__(self, out):
+        self.out, self.seen = out, []
+
+    @contextmanager
+    def bar(self, label, total, unit):
+        def stop(done):
+            self.seen = [path.name for path in self.out.parent.iterdir()]
+            raise KeyboardInterrupt
+
+        yield stop
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_is_stopped_half_way_leaves_nothing(tmp_path, workers):
+    talk = Impatient(tmp_path / "demo")
+    with pytest.raises(KeyboardInterrupt):
+        drawn(talk.out, photos=2, workers=workers, talk=talk)
+    assert talk.seen == [".demo.part"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_hidden_is_cleared_away(tmp_path):
+    (tmp_path / ".demo.part" / "256x256" / "photo").mkdir(parents=True)
+    (tmp_path / ".demo.part" / "256x256" / "old.jpg").touch()
+    assert not any("old" in name for name in drawn(tmp_path / "demo"))
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]

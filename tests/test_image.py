@@ -1,0 +1,253 @@
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from sketchy.config import ImageConfig
+from sketchy.errors import ImageError
+from sketchy.image import MAX_PIXELS, Preprocess, build_preprocess, open_image
+
+COLOR = (200, 100, 50)
+PLAIN = Image.new("RGB", (40, 20), COLOR)
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+
+
+def encode(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def first_pixel(content: bytes) -> tuple[int, ...]:
+    image = open_image(content).convert("RGB")
+    return tuple(np.asarray(image)[0, 0].tolist())
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header promises many pixels."""
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0), b"IDAT": zlib.compress(b""), b"IEND": b""}
+    body = b"".join(
+        struct.pack(">I", len(data)) + tag + data + struct.pack(">I", zlib.crc32(tag + data))
+        for tag, data in chunks.items()
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_every_declared_format_is_told_by_its_content(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "picture.txt"
+    path.write_bytes(encode(PLAIN, form))
+    opened = open_image(path)
+    assert opened.size == PLAIN.size
+    np.testing.assert_allclose(np.asarray(opened.convert("RGB"))[5, 5], COLOR, atol=6)
+    assert np.array_equal(np.asarray(open_image(path.read_bytes())), np.asarray(opened))
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "pixel"),
+    [
+        (encode(PLAIN.convert("CMYK"), "TIFF"), "RGB", COLOR),
+        (encode(PLAIN.quantize(4)), "RGB", COLOR),
+        (encode(Image.new("1", (4, 4), 1)), "L", (255, 255, 255)),
+        (encode(Image.new("1", (4, 4), 0)), "L", (0, 0, 0)),
+        (encode(Image.fromarray(np.full((4, 4), 40_000, np.uint16))), "L", (156, 156, 156)),
+        (encode(Image.fromarray(np.full((4, 4), 200, np.uint16))), "L", (1, 1, 1)),
+        (encode(Image.fromarray(np.full((4, 4), 0.5, np.float32)), "TIFF"), "L", (128, 128, 128)),
+        (encode(Image.fromarray(np.array([[9, 100_009]], np.int32)), "TIFF"), "L", (0, 0, 0)),
+        (encode(Image.fromarray(np.array([[-5, 5]], np.int32)), "TIFF"), "L", (0, 0, 0)),
+        (encode(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"), "L", (0, 0, 0)),
+    ],
+    ids=["cmyk", "palette", "1 bit", "0 bit", "16 bit", "dark 16 bit", "float", "32 bit", "negative", "not a number"],
+)
+def test_every_pixel_format_becomes_8_bits_of_grey_or_colour(content: bytes, mode: str, pixel: tuple[int, ...]) -> None:
+    assert open_image(content).mode == mode
+    assert first_pixel(content) == pixel
+
+
+def test_a_cmyk_jpeg_is_not_a_negative() -> None:
+    np.testing.assert_allclose(first_pixel(encode(PLAIN.convert("CMYK"), "JPEG")), COLOR, atol=3)
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_an_animation_the_first_frame_is_taken(form: str) -> None:
+    content = encode(
+        Image.new("RGB", (8, 8), "red"), form, save_all=True, append_images=[Image.new("RGB", (8, 8), "blue")]
+    )
+    red, _, blue = first_pixel(content)
+    assert (red, blue) == (255, 0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode(Image.new("RGBA", (4, 4), (0, 0, 0, 0))),
+        encode(Image.new("LA", (4, 4), (0, 0))),
+        encode(PLAIN, transparency=COLOR),
+        encode(Image.new("L", (4, 4), 7), transparency=7),
+        encode(PLAIN.quantize(2), transparency=PLAIN.quantize(2).getpixel((0, 0))),
+    ],
+    ids=["rgba", "grey and alpha", "one colour", "one grey", "palette"],
+)
+def test_what_is_transparent_becomes_white(content: bytes) -> None:
+    assert first_pixel(content) == (255, 255, 255)
+
+
+def drawn_on_nothing(color: str, nothing: tuple[int, int, int, int]) -> bytes:
+    image = Image.new("RGBA", (20, 20), nothing)
+    ImageDraw.Draw(image).line((10, 0, 10, 20), fill=color, width=2)
+    return encode(image)
+
+
+@pytest.mark.parametrize("nothing", [(0, 0, 0, 0), (255, 255, 255, 0), (9, 99, 200, 0)])
+@pytest.mark.parametrize(("color", "ink", "paper"), [("black", 0, 255), ("white", 255, 0), ("grey", 128, 255)])
+def test_ink_on_nothing_never_vanishes_whatever_colour_nothing_has(
+    color: str, ink: int, paper: int, nothing: tuple[int, int, int, int]
+) -> None:
+    image = open_image(drawn_on_nothing(color, nothing)).convert("L")
+    assert (image.getpixel((10, 5)), image.getpixel((1, 5))) == (ink, paper)
+
+
+def test_half_transparent_ink_is_half_as_dark() -> None:
+    assert first_pixel(encode(Image.new("RGBA", (4, 4), (0, 0, 0, 128)))) == (127, 127, 127)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (1, 1)), (6, (1, 0)), (8, (0, 1))])
+def test_a_turned_camera_is_turned_back(form: str, orientation: int, corner: tuple[int, int]) -> None:
+    stored = Image.new("L", (64, 32), 0)
+    stored.paste(255, (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    upright = open_image(encode(stored.convert("RGB"), form, exif=exif)).convert("L")
+    assert upright.size == ((64, 32) if orientation in (1, 3) else (32, 64))
+    across, down = (edge * (side - 1) for edge, side in zip(corner, upright.size, strict=True))
+    light = np.argwhere(np.asarray(upright) > 128)
+    assert [down, across] in light.tolist()
+    assert abs(len(light) - 256) < 30
+
+
+def test_broken_exif_does_not_cost_the_picture() -> None:
+    exif = Image.Exif()
+    exif[0x112] = 6
+    content = bytearray(encode(PLAIN, "JPEG", exif=exif))
+    start = content.index(b"Exif") + 6
+    content[start : start + 24] = b"\xff" * 24
+    assert open_image(bytes(content)).size == PLAIN.size
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_a_truncated_file_is_an_image_error_and_not_a_grey_half(form: str, share: float) -> None:
+    content = encode(NOISE, form)
+    with pytest.raises(ImageError, match=r"^(truncated|broken image data)$"):
+        open_image(content[: round(max(share * len(content), 20))])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"hello", "not an image in a known format"),
+        (bytes(5000), "not an image in a known format"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "is SVG; export it as PNG first"),
+        (b"%PDF-1.4", "is PDF; export it as PNG first"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "is HEIC; export it as PNG first"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "is AVIF; export it as PNG first"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image in a known format"),
+        (encode(PLAIN, "PPM"), "not an image in a known format"),
+        (png_that_claims(0, 5), "broken image data"),
+        (png_that_claims(100_000, 100_000), "too large: 100000x100000 pixels, at most 100 megapixels"),
+        (png_that_claims(MAX_PIXELS + 1, 1), "too large: 100000001x1 pixels, at most 100 megapixels"),
+    ],
+)
+def test_what_cannot_be_opened_says_why(content: bytes, reason: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        open_image(content)
+    assert str(caught.value) == reason
+
+
+def test_the_pixel_limit_itself_is_allowed() -> None:
+    with pytest.raises(ImageError, match="truncated"):  # so it was tried
+        open_image(png_that_claims(MAX_PIXELS, 1))
+
+
+def test_a_path_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"^no such file$"):
+        open_image(tmp_path / "gone.png")
+    with pytest.raises(ImageError, match=r"^is a folder$"):
+        open_image(tmp_path)
+    with pytest.raises(ImageError, match=r"^cannot be opened$"):
+        open_image(tmp_path / "a\0b.png")
+
+
+def test_a_file_is_closed_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(PLAIN))
+    image = open_image(path)
+    path.write_bytes(b"")  # an image that still reads lazily would now fail
+    assert image.getpixel((39, 19)) == COLOR
+
+
+def test_a_jpeg_may_come_smaller_but_never_below_what_is_asked() -> None:
+    content = encode(Image.new("RGB", (1600, 800)), "JPEG")
+    assert open_image(content, at_least=200).size == (400, 200)
+    assert open_image(content, at_least=201).size == (800, 400)
+    assert open_image(content, at_least=5000).size == (1600, 800)
+    assert open_image(content).size == (1600, 800)
+
+
+@pytest.mark.parametrize(("color", "channels"), [("grey", 1), ("rgb", 3)])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_photo_is_stretched_to_a_square_of_the_channels_asked_for(color: Any, channels: int, mode: str) -> None:
+    image = Image.new(mode, (60, 20), "white")
+    image.paste("black", (0, 0, 30, 20))
+    pixels = Preprocess(16, color, 0.5).photo(image)
+    assert pixels.shape == (channels, 16, 16)
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.c_contiguous
+    assert (pixels[:, :, :7] == 0).all()
+    assert (pixels[:, :, 9:] == 255).all()
+
+
+def test_the_channels_of_a_photo_are_red_green_blue() -> None:
+    assert Preprocess(16, "rgb", 0.5).photo(PLAIN)[:, 3, 3].tolist() == list(COLOR)
+
+
+def test_a_photo_is_averaged_when_it_is_shrunk() -> None:
+    stripes = Image.fromarray(np.tile(np.array([0, 255], np.uint8), (512, 256)))
+    assert np.abs(Preprocess(16, "grey", 0.5).photo(stripes).astype(int) - 127).max() < 12
+
+
+def test_the_fast_way_to_decode_a_photo_shows_the_same() -> None:
+    x, y = np.meshgrid(np.arange(900), np.arange(900))
+    content = encode(Image.fromarray((127 + 60 * np.sin(x / 50) + 60 * np.cos(y / 70)).astype(np.uint8)), "JPEG")
+    preprocess = Preprocess(100, "grey", 0.5)
+    fast, whole = preprocess.load(content, "photo"), preprocess.photo(open_image(content))
+    assert np.abs(fast.astype(int) - whole).max() <= 3
+
+
+@pytest.mark.parametrize("color", ["grey", "rgb"])
+def test_a_sketch_has_one_channel_and_is_never_stretched(color: Any) -> None:
+    image = Image.new("RGB", (300, 100), "white")
+    ImageDraw.Draw(image).ellipse((110, 10, 190, 90), outline="black", width=4)
+    pixels = Preprocess(100, color, 0.0).load(encode(image), "sketch")
+    assert pixels.shape == (1, 100, 100)
+    rows, columns = np.nonzero(pixels[0] < 128)
+    assert abs(np.ptp(rows) - np.ptp(columns)) <= 1
+
+
+def test_a_blank_sketch_is_an_image_error_and_a_blank_photo_a_photo() -> None:
+    preprocess = Preprocess(32, "grey", 0.5)
+    content = encode(Image.new("L", (50, 50), 255))
+    assert (preprocess.load(content, "photo") == 255).all()
+    with pytest.raises(ImageError, match="the sketch is blank"):
+        preprocess.load(content, "sketch")
+
+
+def test_the_preprocessing_is_what_the_config_says() -> None:
+    assert build_preprocess(ImageConfig(size=64, color="rgb", sketch_crop=0.25)) == Preprocess(64, "rgb", 0.25)
