@@ -93,4 +93,6 @@ def test_only_the_command_line_prints_exits_and_knows_typer(file):
 def test_no_drawers_and_no_endless_files():
     for file in FILES:
         assert file.stem not in ("utils", "helpers", "common", "misc")
-        assert len(file.read_text().splitlines()) <= 320, file
+        # The command line declares every option of every command, and does nothing else.
+        limit = 520 if own_layer(file) == "cli" else 320
+        assert len(file.read_text().splitlines()) <= limit, file

@@ -31,7 +31,11 @@ EVALUATION = Evaluation(
     },
 )
 RETRIEVAL = Retrieval(
-    "s.png", "m.pth", "photos", (Hit(1, "a.jpg", 0.125, "cat"), Hit(2, "b.jpg", 1.5, None)), (Skipped("c.jpg", "bad"),)
+    "s.png",
+    "m.pth",
+    "photos",
+    (Hit(1, "a.jpg", 0.125, "cat", ("a.jpg", "copy.jpg")), Hit(2, "b.jpg", 1.5, None, ("b.jpg",))),
+    (Skipped("c.jpg", "bad"),),
 )
 
 
@@ -78,8 +82,8 @@ def test_retrieval_json_has_the_documented_shape():
         "checkpoint": "m.pth",
         "gallery": "photos",
         "results": [
-            {"rank": 1, "path": "a.jpg", "distance": 0.125, "category": "cat"},
-            {"rank": 2, "path": "b.jpg", "distance": 1.5, "category": None},
+            {"rank": 1, "path": "a.jpg", "distance": 0.125, "category": "cat", "paths": ["a.jpg", "copy.jpg"]},
+            {"rank": 2, "path": "b.jpg", "distance": 1.5, "category": None, "paths": ["b.jpg"]},
         ],
     }
 

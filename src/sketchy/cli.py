@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, ParamSpec
 
@@ -111,6 +112,8 @@ def main() -> None:
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):  # a file name that is no UTF-8 goes out as the bytes it is
+        sys.stdout.reconfigure(errors="surrogateescape")
     if version:
         print(sketchy.__version__)
         raise typer.Exit
@@ -254,13 +257,63 @@ def embed(
     print(report.as_json(made) if json else f"{made.out}: {made.count:,} embeddings of {made.embedding_size} numbers")
 
 
+@app.command("index")
+@guarded
+def index(
+    photos: Annotated[list[Path], typer.Argument(help="Folders of photos, and image files.")],
+    out: Annotated[Path, typer.Option(help="The index: a folder to make, or to bring up to date.")],
+    checkpoint: CheckpointOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Begin anew, whatever is in the index.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every file that is skipped.")] = False,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Embed folders of photos into an index; run again, it only does what changed.
+
+    Photos that are gone leave the index; copies and renamed ones are known by their content.
+
+    Example: sketchy index ~/Pictures --out pictures.index
+    """
+    from sketchy.commands import index as command
+
+    chosen = _checkpoint(checkpoint, runs)
+    made = command.run(photos, out, chosen, dry_run=dry_run, force=force, device=device, talk=TALK)
+    _say_skipped(made.skipped, every=verbose)
+    print(report.as_json(made) if json else report.index_text(made))
+
+
+@app.command("info")
+@guarded
+def info(
+    path: Annotated[Path, typer.Argument(help="An index, a .pth file or a run folder.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Read all of it and compare with its checksums.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Say what an index, a checkpoint or a run is, and whether it is whole; exits with 1 where it is not.
+
+    Example: sketchy info pictures.index --verify
+    """
+    from sketchy.commands import info as command
+
+    found = command.run(path, verify=verify)
+    print(report.info_json(found) if json else report.info_text(found))
+    if found.problems:
+        raise typer.Exit(1)
+
+
 @app.command("retrieve")
 @guarded
 def retrieve(
     sketch: Annotated[Path, typer.Argument(help="A drawing, as PNG or JPEG.")],
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many photos.")] = 10,
     gallery: Annotated[
-        Path | None, typer.Option(help="Folder of photos.  [default: the test photos of the model's dataset]")
+        str | None,
+        typer.Option(
+            metavar="FOLDER_OR_INDEX",
+            help="Folder of photos, or an index.  [default: the test photos of the model's dataset]",
+        ),
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Write a contact sheet: the sketch, then the photos.")] = None,
     paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
@@ -299,8 +352,9 @@ def _checkpoint(given: Path | None, runs: Path) -> Path:
     return found
 
 
-def _say_skipped(skipped: tuple[Skipped, ...]) -> None:
-    for item in skipped[:SKIPPED_SHOWN]:
+def _say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:
+    shown = len(skipped) if every else SKIPPED_SHOWN
+    for item in skipped[:shown]:
         TALK.say(f"skipping {item.path}: {item.reason}")
-    if len(skipped) > SKIPPED_SHOWN:
+    if len(skipped) > shown:
         TALK.say(f"skipped {len(skipped)} files in all")

@@ -6,6 +6,8 @@
     ├── ImageError        one image cannot be read or holds nothing
     ├── CheckpointError   a .pth cannot be loaded, or does not fit
     ├── GalleryError      a gallery is missing, empty or unusable
+    │   ├── DamagedError  an index is not what was written
+    │   └── LockedError   another process writes the index
     ├── RunError          a run folder is missing, taken or not resumable
     ├── TrainingError     training cannot go on (a loss that is not a number)
     ├── StorageError      a file cannot be written (no space, no permission)
@@ -42,6 +44,14 @@ class CheckpointError(SketchyError):
 
 class GalleryError(SketchyError):
     """A gallery is missing, empty or unusable."""
+
+
+class DamagedError(GalleryError):
+    """An index is not what was written."""
+
+
+class LockedError(GalleryError):
+    """Another process writes the index."""
 
 
 class RunError(SketchyError):

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from sketchy.results import DataReport, Evaluation, MadeFolder, Retrieval, TrainResult
+from sketchy.results import DataReport, Evaluation, Indexed, Info, MadeFolder, Retrieval, TrainResult
 
 METRIC_NAMES = {
     "map_all": "mAP@all",
@@ -21,14 +22,29 @@ METRIC_NAMES = {
 
 def as_json(result: Any) -> str:
     """Write a result dataclass as one JSON object."""
-    return json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False)
+    return _json(dataclasses.asdict(result))
 
 
 def retrieval_json(retrieval: Retrieval) -> str:
     """Write a retrieval as JSON; files that were skipped are talk, and stay out."""
     tree = dataclasses.asdict(retrieval)
     del tree["skipped"]
-    return json.dumps(tree, indent=2, ensure_ascii=False)
+    return _json(tree)
+
+
+def info_json(info: Info) -> str:
+    """Write a description as JSON, its counts beside the rest."""
+    tree = dataclasses.asdict(info)
+    health = {"verified": tree.pop("verified"), "problems": tree.pop("problems")}
+    return _json(
+        {"kind": tree.pop("kind"), "format": tree.pop("format"), **tree.pop("counts"), **tree, "health": health}
+    )
+
+
+def _json(tree: Any) -> str:
+    """Write a tree as JSON in UTF-8; bytes of a file name that are no UTF-8 become escapes, as in Python's strings."""
+    text = json.dumps(tree, indent=2, ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -89,6 +105,40 @@ def retrieval_text(retrieval: Retrieval) -> str:
     """Write rank, distance, category and path of every hit."""
     rows = [(hit.rank, f"{hit.distance:.4f}", hit.category or "-", hit.path) for hit in retrieval.results]
     return table(("rank", "distance", "category", "photo"), rows)
+
+
+def index_text(made: Indexed) -> str:
+    """Say what was done, or would be, and what the index holds."""
+    parts = {
+        "embedded": made.embedded,
+        "copied or renamed": made.reused,
+        "unchanged": made.unchanged,
+        "gone": made.removed,
+        "skipped": len(made.skipped),
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count) or "nothing to do"
+    if made.dry_run:
+        return f"{made.out}: {made.photos:,} photos now; would be: {told}"
+    return f"{made.out}: {made.photos:,} photos; {told}; {made.seconds:.1f} s"
+
+
+def info_text(info: Info) -> str:
+    """Write a description in lines of name and value."""
+    figures = {
+        METRIC_NAMES.get(name.removeprefix("val_"), name): f"{value:.4g}" for name, value in info.figures.items()
+    }
+    health = "; ".join(info.problems) or ("whole" if info.verified else "opens; --verify reads all of it")
+    lines = {
+        "kind": f"{info.kind}, format {info.format}",
+        **{name: f"{count:,}" for name, count in info.counts.items()},
+        "size": f"{info.size / 1e6:,.1f} MB",
+        **{f"model {name}".replace("_", " "): str(value) for name, value in info.model.items()},
+        **figures,
+        "updated": info.updated,
+        "health": health,
+    }
+    width = max(map(len, lines))
+    return "\n".join([info.path, *(f"  {name.ljust(width)}  {value}" for name, value in lines.items())])
 
 
 def train_text(result: TrainResult) -> str:

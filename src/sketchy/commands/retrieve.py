@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from sketchy.dataset.loader import load_dataset
-from sketchy.errors import GalleryError, ImageError
+from sketchy.errors import ImageError
 from sketchy.image import open_image
-from sketchy.model.checkpoint import Checkpoint, load_checkpoint
-from sketchy.results import Retrieval
+from sketchy.model.checkpoint import load_checkpoint
+from sketchy.results import Hit, Retrieval
 from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.gallery import Gallery, embed_dataset, embed_folder
+from sketchy.retrieval.gallery import Gallery
+from sketchy.retrieval.opening import identity_of, open_gallery
 from sketchy.retrieval.sheet import Tile, contact_sheet
 from sketchy.runtime import pick_device
 from sketchy.storage import replacing
@@ -20,7 +20,7 @@ def run(
     *,
     k: int,
     checkpoint: Path,
-    gallery: Path | None = None,
+    gallery: str | None = None,
     save: Path | None = None,
     device: str = "auto",
     talk: Talk = SILENT,
@@ -31,7 +31,7 @@ def run(
         sketch: an image file.
         k: at least 1; more than the gallery holds gives all of it.
         checkpoint: a .pth file.
-        gallery: a folder of photos; None takes the test photos of the checkpoint's dataset.
+        gallery: as `open_gallery`.
         save: where to write a contact sheet, as PNG or JPEG by its suffix.
 
     Raises:
@@ -44,28 +44,24 @@ def run(
         query = embedder.embed_image(sketch, "sketch")
     except ImageError as error:
         raise ImageError(f"cannot use {sketch} as a sketch: {error}; give a drawing as PNG or JPEG") from None
-    photos = embed_folder(gallery, embedder, talk) if gallery else _test_photos(loaded, embedder, talk)
-    talk.say(f"searched {photos.name}: {len(photos.paths):,} photos")
-    if k > len(photos.paths):
-        talk.say(f"the gallery holds only {len(photos.paths)} photos, fewer than k = {k}")
-    found = photos.search(query, k)
-    if save is not None:
-        _save_sheet(save, sketch, photos, found)
-    return Retrieval(str(sketch), str(checkpoint), photos.name, photos.hits(found), photos.skipped)
+    photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, talk)
+    try:
+        count = photos.count()
+        talk.say(f"searched {photos.name}: {count:,} photos")
+        if k > count:
+            talk.say(f"the gallery holds only {count} photos, fewer than k = {k}")
+        found = photos.search(query.numpy(), k)
+        if save is not None:
+            _save_sheet(save, sketch, photos, found)
+    finally:
+        photos.close()
+    return Retrieval(str(sketch), str(checkpoint), photos.name, found, photos.skipped)
 
 
-def _test_photos(checkpoint: Checkpoint, embedder: Embedder, talk: Talk) -> Gallery:
-    data = load_dataset(checkpoint.config, talk)
-    rows = data.parts["test"].photos
-    if not len(rows):
-        raise GalleryError(f"the test split of {data.source.path} has no photos; name a folder with --gallery")
-    return embed_dataset(data, rows, f"the test photos of {data.source.path}", embedder, talk)
-
-
-def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: list[tuple[int, float]]) -> None:
+def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: tuple[Hit, ...]) -> None:
     tiles = [
-        Tile(open_image(gallery.image(row)), f"{rank}  {gallery.categories[row] or ''}\ndistance {distance:.3f}")
-        for rank, (row, distance) in enumerate(found, start=1)
+        Tile(open_image(gallery.image(hit.path)), f"{hit.rank}  {hit.category or ''}\ndistance {hit.distance:.3f}")
+        for hit in found
     ]
     sheet = contact_sheet([(Tile(open_image(sketch), sketch.name), tiles)])
     with replacing(path) as temporary:

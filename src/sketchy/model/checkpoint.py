@@ -12,6 +12,8 @@ cannot run code:
 """
 
 import errno
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ from sketchy.storage import replacing
 
 KIND = "sketchy-checkpoint"
 FORMAT = 1
+EMBEDDING_FIELDS = {"backbone", "embedding_size", "normalize"}
+"""Settings of the model section that change what a set of weights makes of an image."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,16 @@ class Checkpoint:
         encoder = build_encoder(self.config, load_pretrained=False)
         load_weights(encoder, self.weights, "the checkpoint")
         return encoder.eval()
+
+    def fingerprint(self) -> str:
+        """Hash all that makes an embedding, in hex: embeddings of two models must never be compared."""
+        config = self.config
+        described = [config.image.model_dump(mode="json"), config.model.model_dump(include=EMBEDDING_FIELDS)]
+        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+        for name, tensor in sorted(self.weights.items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

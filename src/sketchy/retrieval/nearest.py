@@ -13,7 +13,8 @@ Floats = NDArray[np.float32]
 
 def squared_norms(vectors: Floats) -> Floats:
     """Return (N,) squared lengths of (N, D) rows."""
-    return np.einsum("nd,nd->n", vectors, vectors)
+    norms: Floats = np.einsum("nd,nd->n", vectors, vectors)
+    return norms
 
 
 def rough_distances(query: Floats, vectors: Floats, norms: Floats) -> Floats:

@@ -109,9 +109,22 @@ class EmbeddedStore:
             yield batch
             last = os.fsencode(batch[-1].path)
 
-    def count(self) -> int:
-        """Return how many photos there are; files of one content count each."""
-        return self.meta().photos
+    def count(self, below: str = "") -> int:
+        """Return how many photos there are, or whose path starts with `below`; files of one content count each."""
+        if not below:
+            return self.meta().photos
+        with self._reading():
+            return self._ledger.count(os.fsencode(below))
+
+    def pictures(self) -> int:
+        """Return how many different pictures there are."""
+        with self._reading() as state:
+            return int((~state.dead).sum())
+
+    def categories(self) -> int:
+        """Return how many categories there are."""
+        with self._reading():
+            return self._ledger.categories()
 
     def problems(self) -> list[str]:
         """Read everything and compare it with its checksums; return what is wrong."""

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from sketchy.errors import GalleryError, StorageError
+from sketchy.errors import DamagedError, GalleryError, LockedError, StorageError
 from sketchy.retrieval.store.embedded import EmbeddedStore, now
 from sketchy.retrieval.store.ledger import Ledger, Meta, damaged, explained
 from sketchy.retrieval.store.records import Identity
@@ -47,7 +47,8 @@ def open_to_write(folder: Path, identity: Identity, *, force: bool = False) -> E
         force: begin with an empty index, whatever is in the one that is there.
 
     Raises:
-        GalleryError: another process writes it, it is damaged or of another model, or the folder holds other things.
+        LockedError: another process writes it.
+        GalleryError: it is damaged or of another model, or the folder holds other things.
         StorageError: it cannot be written.
     """
     try:
@@ -82,14 +83,14 @@ def _take_lock(folder: Path) -> sqlite3.Connection:
     try:
         with explained(folder):
             lock.execute("BEGIN EXCLUSIVE")
-    except GalleryError:  # whatever it is that someone put there, it locks nothing
+    except DamagedError:  # whatever it is that someone put there, it locks nothing
         lock.close()
         (folder / LOCK).unlink()
         return _take_lock(folder)
     except StorageError as error:
         lock.close()
         if "locked" in str(error):
-            raise GalleryError(f"another process is writing the index {folder}; wait until it is done") from None
+            raise LockedError(f"another process is writing the index {folder}; wait until it is done") from None
         raise
     return lock
 

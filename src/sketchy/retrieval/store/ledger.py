@@ -16,7 +16,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchy.errors import GalleryError, StorageError
+from sketchy.errors import DamagedError, GalleryError, StorageError
 from sketchy.retrieval.store.records import Photo, Where
 from sketchy.retrieval.store.vectors import Sums
 
@@ -221,6 +221,11 @@ class Ledger:
             (row for (row,) in self._db.execute("SELECT DISTINCT row FROM files ORDER BY row")), np.int64
         )
 
+    def count(self, below: bytes) -> int:
+        """Count the photos whose path starts with `below`."""
+        sql = "SELECT COUNT(*) FROM files WHERE path >= ? AND substr(path, 1, ?) = ?"
+        return int(self._db.execute(sql, (below, len(below), below)).fetchone()[0])
+
     def categories(self) -> int:
         """Count the categories."""
         return int(self._db.execute("SELECT COUNT(DISTINCT category) FROM files").fetchone()[0])
@@ -275,6 +280,6 @@ def explained(folder: Path) -> Iterator[None]:
         raise damaged(folder, str(error)) from error
 
 
-def damaged(folder: Path, what: str) -> GalleryError:
+def damaged(folder: Path, what: str) -> DamagedError:
     """Make the error of an index that cannot be trusted, with the command that rebuilds it."""
-    return GalleryError(f"the index {folder} is damaged: {what}; run `sketchy index PHOTOS --out {folder} --force`")
+    return DamagedError(f"the index {folder} is damaged: {what}; run `sketchy index PHOTOS --out {folder} --force`")

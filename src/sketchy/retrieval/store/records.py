@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -60,6 +61,11 @@ class Where:
         pattern = self.path_glob
         return pattern if pattern is None or pattern.startswith(("/", "*")) else f"*/{pattern}"
 
+    def allows(self, path: str, category: str | None) -> bool:
+        """Whether a photo may be found."""
+        glob = self.glob
+        return (not self.categories or category in self.categories) and (glob is None or fnmatchcase(path, glob))
+
 
 EVERYTHING = Where()
 
@@ -109,8 +115,8 @@ class Store(Protocol):
     def scan(self, below: str = "") -> Iterator[list[Photo]]:
         """Yield all photos, or those whose path starts with `below`, in batches; changes meanwhile may be missed."""
 
-    def count(self) -> int:
-        """Return how many photos there are; files of one content count each."""
+    def count(self, below: str = "") -> int:
+        """Return how many photos there are, or whose path starts with `below`; files of one content count each."""
 
     def close(self) -> None:
         """Let go of files, connections and locks."""
