@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from sketchy.results import (
     DataReport,
     Evaluation,
     Hit,
+    Indexed,
     MadeFolder,
     Retrieval,
     Skipped,
@@ -34,7 +36,7 @@ RETRIEVAL = Retrieval(
     "s.png",
     "m.pth",
     "photos",
-    (Hit(1, "a.jpg", 0.125, "cat", ("a.jpg", "copy.jpg")), Hit(2, "b.jpg", 1.5, None, ("b.jpg",))),
+    (Hit(1, "a.jpg", 0.125, "cat", ("a.jpg", "copy.jpg"), 0.75), Hit(2, "b.jpg", 1.5, None, ("b.jpg",))),
     (Skipped("c.jpg", "bad"),),
 )
 
@@ -82,8 +84,15 @@ def test_retrieval_json_has_the_documented_shape():
         "checkpoint": "m.pth",
         "gallery": "photos",
         "results": [
-            {"rank": 1, "path": "a.jpg", "distance": 0.125, "category": "cat", "paths": ["a.jpg", "copy.jpg"]},
-            {"rank": 2, "path": "b.jpg", "distance": 1.5, "category": None, "paths": ["b.jpg"]},
+            {
+                "rank": 1,
+                "path": "a.jpg",
+                "distance": 0.125,
+                "category": "cat",
+                "paths": ["a.jpg", "copy.jpg"],
+                "score": 0.75,
+            },
+            {"rank": 2, "path": "b.jpg", "distance": 1.5, "category": None, "paths": ["b.jpg"], "score": None},
         ],
     }
 
@@ -93,7 +102,23 @@ def test_evaluation_json_has_the_documented_shape():
 
 
 def test_an_unknown_category_is_a_dash():
-    assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "b.jpg"]
+    assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "-", "b.jpg"]
+
+
+def test_copies_are_counted_behind_the_first_path():
+    assert report.retrieval_text(RETRIEVAL).splitlines()[-2].split() == ["1", "0.1250", "0.750", "cat", "a.jpg", "+1"]
+
+
+def test_that_nothing_fits_is_said():
+    assert report.retrieval_text(Retrieval("s.png", "m.pth", "photos", ())) == "no photo fits"
+
+
+def test_an_index_is_told_by_what_was_done():
+    made = Indexed("i", False, 1200, 3, 0, 1197, 2, (Skipped("c.jpg", "bad"),), 1.25)
+    assert report.index_text(made) == "i: 1,200 photos; 3 embedded, 1,197 unchanged, 2 gone, 1 skipped; 1.2 s"
+    assert report.index_text(replace(made, dry_run=True)).endswith(
+        "photos now; would be: 3 embedded, 1,197 unchanged, 2 gone, 1 skipped"
+    )
 
 
 @pytest.mark.parametrize(

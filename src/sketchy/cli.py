@@ -306,7 +306,9 @@ def info(
 @app.command("retrieve")
 @guarded
 def retrieve(
-    sketch: Annotated[Path, typer.Argument(help="A drawing, as PNG or JPEG.")],
+    queries: Annotated[
+        list[Path], typer.Argument(help="A drawing, as PNG or JPEG; several of one thing are averaged.")
+    ],
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many photos.")] = 10,
     gallery: Annotated[
         str | None,
@@ -315,7 +317,12 @@ def retrieve(
             help="Folder of photos, or an index.  [default: the test photos of the model's dataset]",
         ),
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Write a contact sheet: the sketch, then the photos.")] = None,
+    kind: Annotated[Kind, typer.Option(help="What the query is: photo finds more like it.")] = Kind.sketch,
+    max_distance: Annotated[float | None, typer.Option(min=0, help="Leave out photos further away.")] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos less likely right.")] = None,
+    category: Annotated[list[str] | None, typer.Option(help="Only photos of it; may be repeated.")] = None,
+    path_glob: Annotated[str | None, typer.Option(help="Only photos whose path matches, such as 'holiday/*'.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write a contact sheet: the query, then the photos.")] = None,
     paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
@@ -324,19 +331,32 @@ def retrieve(
 ) -> None:
     """Find the photos nearest to a sketch. A lower distance is closer.
 
+    The score is the probability that the photo is of the sketched category, as on the model's validation split.
+
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
     if json and paths_only:
         raise typer.BadParameter("give either --json or --paths-only")
     from sketchy.commands import retrieve as command
+    from sketchy.retrieval.query import Request
+    from sketchy.retrieval.store.records import Where
 
-    chosen = _checkpoint(checkpoint, runs)
-    found = command.run(sketch, k=k, checkpoint=chosen, gallery=gallery, save=save, device=device, talk=TALK)
+    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score)
+    found = command.run(
+        queries,
+        request,
+        checkpoint=_checkpoint(checkpoint, runs),
+        kind=kind.value,
+        gallery=gallery,
+        save=save,
+        device=device,
+        talk=TALK,
+    )
     _say_skipped(found.skipped)
     if json:
         print(report.retrieval_json(found))
     elif paths_only:
-        print("\n".join(hit.path for hit in found.results))
+        print("".join(f"{hit.path}\n" for hit in found.results), end="")
     else:
         print(report.retrieval_text(found))
 

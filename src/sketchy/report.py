@@ -102,9 +102,20 @@ def protocol_line(evaluation: Evaluation) -> str:
 
 
 def retrieval_text(retrieval: Retrieval) -> str:
-    """Write rank, distance, category and path of every hit."""
-    rows = [(hit.rank, f"{hit.distance:.4f}", hit.category or "-", hit.path) for hit in retrieval.results]
-    return table(("rank", "distance", "category", "photo"), rows)
+    """Write rank, distance, score, category and path of every hit; `+1` is a copy of it."""
+    if not retrieval.results:
+        return "no photo fits"
+    rows = [
+        (
+            hit.rank,
+            f"{hit.distance:.4f}",
+            "-" if hit.score is None else f"{hit.score:.3f}",
+            hit.category or "-",
+            hit.path + (f"  +{len(hit.paths) - 1}" if len(hit.paths) > 1 else ""),
+        )
+        for hit in retrieval.results
+    ]
+    return table(("rank", "distance", "score", "category", "photo"), rows)
 
 
 def index_text(made: Indexed) -> str:

@@ -86,6 +86,8 @@ class Hit:
 
     Attributes:
         paths: of all files with the same content, `path` among them.
+        score: probability that it is of the sketched category, as on the model's validation split; None where the
+            model has no calibration.
     """
 
     rank: int
@@ -93,11 +95,12 @@ class Hit:
     distance: float
     category: str | None
     paths: tuple[str, ...]
+    score: float | None = None
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """The photos nearest to one sketch."""
+    """The photos nearest to a query; `query` joins the names of several images with " + "."""
 
     query: str
     checkpoint: str

@@ -1,14 +1,16 @@
 """`sketchy retrieve`: the photos nearest to a sketch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from sketchy.errors import ImageError
-from sketchy.image import open_image
+from sketchy.errors import CheckpointError
+from sketchy.image import Kind, open_image
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.results import Hit, Retrieval
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.gallery import Gallery
 from sketchy.retrieval.opening import identity_of, open_gallery
+from sketchy.retrieval.query import Request, ask, embed_queries
 from sketchy.retrieval.sheet import Tile, contact_sheet
 from sketchy.runtime import pick_device
 from sketchy.storage import replacing
@@ -16,53 +18,66 @@ from sketchy.talk import SILENT, Talk
 
 
 def run(
-    sketch: Path,
+    queries: Sequence[Path],
+    request: Request,
     *,
-    k: int,
     checkpoint: Path,
+    kind: Kind = "sketch",
     gallery: str | None = None,
     save: Path | None = None,
     device: str = "auto",
     talk: Talk = SILENT,
 ) -> Retrieval:
-    """Find the k photos nearest to a sketch.
+    """Find the photos nearest to a sketch, to several drawn of one thing, or to a photo.
 
     Args:
-        sketch: an image file.
-        k: at least 1; more than the gallery holds gives all of it.
+        queries: image files, at least one; several are averaged.
+        request: how many, and which.
         checkpoint: a .pth file.
+        kind: what the queries are.
         gallery: as `open_gallery`.
         save: where to write a contact sheet, as PNG or JPEG by its suffix.
 
     Raises:
-        ImageError: the sketch cannot be read or is blank.
-        CheckpointError, DataError, GalleryError, StorageError: what is missing or unusable.
+        ImageError: a query cannot be read or is blank.
+        CheckpointError: it cannot be loaded, or has no calibration and a least score is asked for.
+        DataError, GalleryError, StorageError: what is missing or unusable.
     """
     loaded = load_checkpoint(checkpoint)
+    calibration = loaded.calibration if kind == "sketch" else None  # it says nothing of photos among themselves
+    if request.min_score is not None and calibration is None:
+        why = (
+            "a photo as query has none"
+            if kind == "photo"
+            else f"{checkpoint} has none, only best.pth of a finished run does"
+        )
+        raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     embedder = Embedder.of(loaded, pick_device(device))
-    try:
-        query = embedder.embed_image(sketch, "sketch")
-    except ImageError as error:
-        raise ImageError(f"cannot use {sketch} as a sketch: {error}; give a drawing as PNG or JPEG") from None
+    query = embed_queries(embedder, queries, kind)
     photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, talk)
     try:
         count = photos.count()
         talk.say(f"searched {photos.name}: {count:,} photos")
-        if k > count:
-            talk.say(f"the gallery holds only {count} photos, fewer than k = {k}")
-        found = photos.search(query.numpy(), k)
+        if request.k > count:
+            talk.say(f"the gallery holds only {count} photos, fewer than k = {request.k}")
+        found = ask(photos, query, request, calibration)
         if save is not None:
-            _save_sheet(save, sketch, photos, found)
+            _save_sheet(save, queries[0], photos, found)
     finally:
         photos.close()
-    return Retrieval(str(sketch), str(checkpoint), photos.name, found, photos.skipped)
+    return Retrieval(" + ".join(map(str, queries)), str(checkpoint), photos.name, found, photos.skipped)
 
 
 def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: tuple[Hit, ...]) -> None:
     tiles = [
-        Tile(open_image(gallery.image(hit.path)), f"{hit.rank}  {hit.category or ''}\ndistance {hit.distance:.3f}")
+        Tile(open_image(gallery.image(hit.path)), f"{hit.rank}  {hit.category or ''}\n{_measured(hit)}")
         for hit in found
     ]
     sheet = contact_sheet([(Tile(open_image(sketch), sketch.name), tiles)])
     with replacing(path) as temporary:
         sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")
+
+
+def _measured(hit: Hit) -> str:
+    score = "" if hit.score is None else f"  score {hit.score:.2f}"
+    return f"distance {hit.distance:.3f}{score}"

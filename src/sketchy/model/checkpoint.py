@@ -8,6 +8,7 @@ cannot run code:
     categories     names the run was trained on
     epoch, metrics epochs done, and the validation metrics of the last
     weights        the encoder's state dict: the averaged one under train.ema
+    calibration    distances and probabilities of the calibrated score (best.pth of a finished run only)
     training       optimizer, generators and counters (last.pth only)
 """
 
@@ -24,6 +25,7 @@ from torch import Tensor
 from sketchy.config import Config, parse_config
 from sketchy.errors import CheckpointError, ConfigError
 from sketchy.model.backbone import load_weights, unreadable
+from sketchy.model.calibration import Calibration
 from sketchy.model.encoder import Encoder, build_encoder
 from sketchy.storage import replacing
 
@@ -43,6 +45,7 @@ class Checkpoint:
     metrics: dict[str, float]
     weights: dict[str, Tensor]
     training: dict[str, Any] | None = None
+    calibration: Calibration | None = None
 
     def encoder(self) -> Encoder:
         """Rebuild the encoder with the saved weights, in evaluation mode. Raises CheckpointError."""
@@ -78,6 +81,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     if checkpoint.training is not None:
         content["training"] = checkpoint.training
+    if checkpoint.calibration is not None:
+        content["calibration"] = {name: list(values) for name, values in vars(checkpoint.calibration).items()}
     with replacing(path) as temporary:
         temporary.touch()  # torch's writer would not say why it cannot make the file
         try:
@@ -108,11 +113,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
             metrics=content["metrics"],
             weights=content["weights"],
             training=content.get("training"),
+            calibration=_calibration(content.get("calibration")),
         )
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}; it is damaged, use another checkpoint") from None
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
+
+
+def _calibration(found: dict[str, list[float]] | None) -> Calibration | None:
+    return None if found is None else Calibration(tuple(found["distances"]), tuple(found["probabilities"]))
 
 
 def _read(path: Path) -> Any:
