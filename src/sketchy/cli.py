@@ -361,6 +361,43 @@ def retrieve(
         print(report.retrieval_text(found))
 
 
+@app.command("serve")
+@guarded
+def serve(
+    gallery: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER_OR_INDEX",
+            help="Folder of photos, or an index.  [default: the test photos of the model's dataset]",
+        ),
+    ] = None,
+    checkpoint: CheckpointOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+) -> None:
+    """Serve a page on which you draw, and the photos change with every stroke.
+
+    A folder without an index is indexed first. Needs `pip install 'sketchy[serve]'`.
+
+    Example: sketchy serve --gallery ~/Pictures --open
+    """
+    from sketchy.commands import serve as command
+
+    command.run(
+        _checkpoint(checkpoint, runs),
+        lambda address: print(f"ready at {address}", flush=True),
+        gallery=gallery,
+        host=host,
+        port=port,
+        browser=browser,
+        device=device,
+        talk=TALK,
+    )
+
+
 def _checkpoint(given: Path | None, runs: Path) -> Path:
     """Return the checkpoint that was named, or the newest, and say which."""
     from sketchy.trainer.run_dir import newest_checkpoint

@@ -10,6 +10,7 @@
     │   └── LockedError   another process writes the index
     ├── RunError          a run folder is missing, taken or not resumable
     ├── TrainingError     training cannot go on (a loss that is not a number)
+    ├── ServeError        the page cannot be served (port taken, a package missing)
     ├── StorageError      a file cannot be written (no space, no permission)
     └── Interrupted       asked to stop; what was done is saved
 
@@ -60,6 +61,10 @@ class RunError(SketchyError):
 
 class TrainingError(SketchyError):
     """Training cannot go on."""
+
+
+class ServeError(SketchyError):
+    """The page cannot be served."""
 
 
 class StorageError(SketchyError):

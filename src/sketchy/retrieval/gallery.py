@@ -1,6 +1,6 @@
 """The one thing that is searched: photos, from wherever they come, by an embedded query."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +36,9 @@ class Gallery(Protocol):
     def search(self, query: Floats, k: int, where: Where = EVERYTHING) -> tuple[Hit, ...]:
         """Return the k photos nearest to a (D,) query, nearest first; fewer where there are fewer."""
 
+    def photos(self) -> Iterator[tuple[str, str | None]]:
+        """Yield path and category of every photo."""
+
     def image(self, path: str) -> Path | bytes:
         """Return the file of a photo, or its content. Raises GalleryError for a path that is not in the gallery."""
 
@@ -59,6 +62,10 @@ class IndexedPhotos:
             _hit(rank, match.distance, match.photos, where)
             for rank, match in enumerate(self._store.search(query, k, where), start=1)
         )
+
+    def photos(self) -> Iterator[tuple[str, str | None]]:
+        """Yield path and category of every photo, copies too."""
+        return ((photo.path, photo.category) for batch in self._store.scan() for photo in batch)
 
     def image(self, path: str) -> Path | bytes:
         """Return the file of a photo of the index."""
@@ -106,6 +113,10 @@ class TestPhotos:
             Hit(rank, self._paths[row], distance, self._categories[row], (self._paths[row],))
             for rank, (row, distance) in enumerate(found, start=1)
         )
+
+    def photos(self) -> Iterator[tuple[str, str | None]]:
+        """Yield path and category of every photo."""
+        return zip(self._paths, self._categories, strict=True)
 
     def image(self, path: str) -> Path | bytes:
         """Read a photo of the dataset."""
