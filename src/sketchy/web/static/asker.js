@@ -23,6 +23,7 @@ export class Asker {
    */
   soon(question) {
     this.#next = question;
+    this.#on.asked();
     if (!this.#timer && !this.#flight) this.#timer = setTimeout(() => this.#send(this.#next), PAUSE);
   }
 
@@ -67,7 +68,9 @@ export class Asker {
       const response = await fetch(`/api/search?${wanted}`, { method: "POST", body, signal });
       const told = await response.json();
       if (response.ok) return { answer: told };
-      return response.status === 409 ? {} : { problem: { status: response.status, reason: told.error } };
+      if (response.status === 409) return {}; // a newer question is on its way
+      const reason = told.error[0].toUpperCase() + told.error.slice(1);
+      return { problem: { status: response.status, reason } };
     } catch (error) {
       if (signal.aborted) return {};
       return { problem: { status: error.status ?? 0, reason: error.reason ?? "The server does not answer." } };

@@ -1,13 +1,11 @@
 // Strokes as a short text, for the address of the page and for saved pictures.
 //
 // A version digit, then base64url of: for each stroke a head (width, eraser, pressure), the number of points, and the
-// steps between them on a grid of 512. A usual step is one byte, 4 bits each way; a long one is marked by 0x88.
+// steps between them in whole units. A short step is one byte, 4 bits each way; a longer one is marked by 0x88.
 
 import { SIDE } from "./drawing.js";
 
 const VERSION = "1";
-const GRID = 512;
-const UNIT = SIDE / GRID;
 const LONG = 0x88;
 const MOST_POINTS = 100_000;
 
@@ -22,7 +20,7 @@ export function encode(marks) {
     pushNumber(bytes, widths[0] * 4 + (erase ? 2 : 0) + (pressure ? 1 : 0));
     pushNumber(bytes, points.length);
     points.forEach((point, index) => {
-      const to = [Math.round(point[0] / UNIT), Math.round(point[1] / UNIT)];
+      const to = [Math.round(point[0]), Math.round(point[1])];
       pushStep(bytes, to[0] - at[0], to[1] - at[1]);
       if (pressure) pushNumber(bytes, widths[index]);
       at = to;
@@ -56,7 +54,7 @@ function readMarks(bytes) {
       const step = readStep(reader);
       at = [at[0] + step[0], at[1] + step[1]];
       const width = head & 1 ? readNumber(reader) : head >> 2;
-      points.push([at[0] * UNIT, at[1] * UNIT, Math.min(width, SIDE)]);
+      points.push([...at, Math.min(width, SIDE)]);
     }
     marks.push({ points, erase: Boolean(head & 2) });
   }

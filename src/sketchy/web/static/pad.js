@@ -2,7 +2,7 @@
 
 import { Layer, paint, SIDE } from "./drawing.js";
 
-const SPACING = 7; // units between the points of a stroke that are kept
+const SPACING = 6; // units between the points of a stroke that are kept
 const SMOOTHING = 0.6; // share of the way to the pointer that a point goes
 const STEP = 16; // units that an arrow key moves the pen
 const MOST_PIXELS = 1600; // along a side of the canvas
@@ -62,7 +62,8 @@ export class Pad extends EventTarget {
     this.#active = null;
     this.#byKey = false;
     this.#cursor.classList.remove("is-down");
-    this.#drawing.add(stroke);
+    // In whole units, as the address of the page keeps it: who opens that sees the same photos.
+    this.#drawing.add({ ...stroke, points: stroke.points.map((point) => point.map(Math.round)) });
   }
 
   #resize() {
