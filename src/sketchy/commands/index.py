@@ -51,6 +51,7 @@ def run(
     store = open_to_write(out, identity, force=force)
     try:
         changes = update(store, photos, embedder, talk=talk)
+        store.improve(talk)
         count = store.count()
     except KeyboardInterrupt:
         raise Interrupted(

@@ -26,7 +26,13 @@ def identity_of(checkpoint: Checkpoint, path: Path) -> Identity:
 
 
 def open_gallery(
-    address: str | None, checkpoint: Checkpoint, identity: Identity, embedder: Embedder, talk: Talk = SILENT
+    address: str | None,
+    checkpoint: Checkpoint,
+    identity: Identity,
+    embedder: Embedder,
+    *,
+    exact: bool = False,
+    talk: Talk = SILENT,
 ) -> Gallery:
     """Open what is to be searched.
 
@@ -37,6 +43,7 @@ def open_gallery(
         checkpoint: the model.
         identity: of that model.
         embedder: of that model.
+        exact: measure every photo, also where there is an approximate index.
         talk: hears what is searched, and shows the progress of what must be embedded.
 
     Raises:
@@ -47,17 +54,17 @@ def open_gallery(
         return open_test_photos(checkpoint, embedder, talk)
     path = Path(address).expanduser()
     if is_index(path):
-        return _filled(open_to_read(path, identity), address)
+        return _filled(open_to_read(path, identity, exact=exact), address)
     if not path.is_dir():
         raise GalleryError(f"no such folder of photos: {path}; name one, or an index, with --gallery")
-    made = _noted_index(path, identity)
+    made = _noted_index(path, identity, exact)
     if made is not None:
         talk.say(
             f"using the index {made.folder} of {path}, updated {made.meta().updated}; "
             f"`sketchy index {path} --out {made.folder}` brings it up to date"
         )
         return _filled(made, address)
-    return _cached(path, identity, embedder, talk)
+    return _cached(path, identity, embedder, exact, talk)
 
 
 def note_index(folder: Path, identity: Identity, index: Path) -> None:
@@ -85,11 +92,11 @@ def _filled(store: EmbeddedStore, name: str) -> IndexedPhotos:
     return IndexedPhotos(store, name)
 
 
-def _noted_index(folder: Path, identity: Identity) -> EmbeddedStore | None:
+def _noted_index(folder: Path, identity: Identity, exact: bool) -> EmbeddedStore | None:
     """Open the index that was made of a folder, if it is still there, fits, and holds nothing else."""
     with suppress(OSError, GalleryError):
         noted = _cache_place(folder, identity).with_suffix(".note").read_bytes()
-        store = open_to_read(Path(os.fsdecode(noted)), identity)
+        store = open_to_read(Path(os.fsdecode(noted)), identity, exact=exact)
         (source,) = absolute_sources([folder])
         if store.count(f"{source}{os.sep}") == store.count():
             return store
@@ -97,7 +104,7 @@ def _noted_index(folder: Path, identity: Identity) -> EmbeddedStore | None:
     return None
 
 
-def _cached(folder: Path, identity: Identity, embedder: Embedder, talk: Talk) -> IndexedPhotos:
+def _cached(folder: Path, identity: Identity, embedder: Embedder, exact: bool, talk: Talk) -> IndexedPhotos:
     """Bring the index in the cache up to date and open it."""
     place = _cache_place(folder, identity)
     changes = Changes()
@@ -105,7 +112,7 @@ def _cached(folder: Path, identity: Identity, embedder: Embedder, talk: Talk) ->
         changes = _update_cached(place, folder, identity, embedder, talk)
     except LockedError:
         talk.say(f"another process is indexing {folder}; searching what it has so far")
-    store = open_to_read(place, identity)
+    store = open_to_read(place, identity, exact=exact)
     try:
         check_found(changes, store.count(), str(folder))
     except GalleryError:
@@ -119,7 +126,9 @@ def _update_cached(place: Path, folder: Path, identity: Identity, embedder: Embe
         try:
             store = open_to_write(place, identity, force=force)
             try:
-                return update(store, [folder], embedder, talk=talk)
+                changes = update(store, [folder], embedder, talk=talk)
+                store.improve(talk)
+                return changes
             finally:
                 store.close()
         except DamagedError as error:

@@ -15,8 +15,7 @@ def find_problems(ledger: Ledger, state: State) -> list[str]:
         What is wrong, empty for a whole index. Reads all of it, a chunk at a time.
     """
     problems = [f"the ledger: {line}" for line in ledger.check()]
-    meta = state.meta
-    assert meta is not None
+    meta = state.known
     try:
         for start in range(0, state.rows, CHUNK_ROWS):
             state.chunk(start)

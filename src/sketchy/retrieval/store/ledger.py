@@ -52,6 +52,9 @@ class Meta:
         photos: files in it.
         version: rises with every change.
         updated: when, in ISO format, UTC.
+        ann_rows: rows in the approximate index of this generation; 0 where there is none.
+        ann_size: bytes of its file.
+        ann_crc: checksum of the part that matters.
     """
 
     model: str
@@ -63,6 +66,9 @@ class Meta:
     photos: int = 0
     version: int = 0
     updated: str = ""
+    ann_rows: int = 0
+    ann_size: int = 0
+    ann_crc: int = 0
 
 
 class Damage(Exception):
