@@ -342,14 +342,13 @@ def retrieve(
     from sketchy.retrieval.query import Request
     from sketchy.retrieval.store.records import Where
 
-    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score)
+    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
     found = command.run(
         queries,
         request,
         checkpoint=_checkpoint(checkpoint, runs),
         kind=kind.value,
         gallery=gallery,
-        exact=exact,
         save=save,
         device=device,
         talk=TALK,

@@ -24,7 +24,6 @@ def run(
     checkpoint: Path,
     kind: Kind = "sketch",
     gallery: str | None = None,
-    exact: bool = False,
     save: Path | None = None,
     device: str = "auto",
     talk: Talk = SILENT,
@@ -37,7 +36,6 @@ def run(
         checkpoint: a .pth file.
         kind: what the queries are.
         gallery: as `open_gallery`.
-        exact: as `open_gallery`.
         save: where to write a contact sheet, as PNG or JPEG by its suffix.
 
     Raises:
@@ -56,7 +54,7 @@ def run(
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     embedder = Embedder.of(loaded, pick_device(device))
     query = embed_queries(embedder, queries, kind)
-    photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, exact=exact, talk=talk)
+    photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, exact=request.exact, talk=talk)
     try:
         count = photos.count()
         talk.say(f"searched {photos.name}: {count:,} photos")
