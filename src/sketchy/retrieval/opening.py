@@ -11,9 +11,10 @@ from sketchy.image import SUFFIXES
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.gallery import Gallery, IndexedPhotos, open_test_photos
+from sketchy.retrieval.store.address import is_store, open_reader
 from sketchy.retrieval.store.embedded import EmbeddedStore
-from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
-from sketchy.retrieval.store.records import Identity
+from sketchy.retrieval.store.folder import open_to_read, open_to_write
+from sketchy.retrieval.store.records import Identity, Store
 from sketchy.retrieval.update import Changes, update
 from sketchy.retrieval.walk import absolute_sources
 from sketchy.storage import replacing
@@ -37,9 +38,9 @@ def open_gallery(
     """Open what is to be searched.
 
     Args:
-        address: an index; a folder of photos, searched by the index that `sketchy index` last made of it with this
-            model, else by one in the cache, which is brought up to date first; None for the test photos of the
-            checkpoint's dataset.
+        address: an index folder; milvus://host:port/collection; a folder of photos, searched by the index that
+            `sketchy index` last made of it with this model, else by one in the cache, which is brought up to date
+            first; None for the test photos of the checkpoint's dataset.
         checkpoint: the model.
         identity: of that model.
         embedder: of that model.
@@ -53,8 +54,8 @@ def open_gallery(
     if address is None:
         return open_test_photos(checkpoint, embedder, talk)
     path = Path(address).expanduser()
-    if is_index(path):
-        return _filled(open_to_read(path, identity, exact=exact), address)
+    if is_store(address):
+        return _filled(open_reader(address, identity, exact=exact), address)
     if not path.is_dir():
         raise GalleryError(f"no such folder of photos: {path}; name one, or an index, with --gallery")
     made = _noted_index(path, identity, exact)
@@ -85,7 +86,7 @@ def check_found(changes: Changes, count: int, named: str) -> None:
     raise GalleryError(f"no images below {named}; known are {', '.join(sorted(SUFFIXES))}")
 
 
-def _filled(store: EmbeddedStore, name: str) -> IndexedPhotos:
+def _filled(store: Store, name: str) -> IndexedPhotos:
     if store.count() == 0:
         store.close()
         raise GalleryError(f"the index {name} is empty; fill it with `sketchy index PHOTOS --out {name}`")

@@ -1,8 +1,8 @@
 """Photos on a Milvus server, for galleries that one machine cannot hold (extra `milvus`).
 
-One entity a photo, by a stable id made of its path, so that writing it twice changes nothing and any number of processes
-may write. The vector's field is named after the model, so that a collection knows which model it is of. Reads ask for
-strong consistency: a photo that was written is found.
+One entity a photo, by a stable id made of its path, so that writing it twice changes nothing and any number of
+processes may write. The vector's field is named after the model, so that a collection knows which model it is of.
+Reads ask for strong consistency: a photo that was written is found.
 """
 
 import hashlib
