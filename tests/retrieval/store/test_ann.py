@@ -56,7 +56,7 @@ def recall(folder, k=10, where=Where()) -> float:  # noqa: B008 - frozen
         found = near.search(query, k, where)
         assert [hit.distance for hit in found] == sorted(hit.distance for hit in found)
         embedded = exact.embeddings([hit.photos[0].content for hit in found])
-        lengths = [np.linalg.norm(vector - query) for vector in embedded.values()]
+        lengths = [np.linalg.norm(embedded[hit.photos[0].content] - query) for hit in found]
         assert [hit.distance for hit in found] == pytest.approx(
             lengths, abs=1e-5
         )  # whatever is missed, no hit is wrong

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchy.retrieval.store.ledger import Damage, Meta
+from sketchy.retrieval.store.faults import Damage
+from sketchy.retrieval.store.ledger import Meta
 from sketchy.retrieval.store.state import CHUNK_ROWS, State
 from sketchy.talk import SILENT, Talk
 

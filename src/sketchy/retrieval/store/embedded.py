@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from sketchy.errors import GalleryError, StorageError
 from sketchy.retrieval.store import ann
 from sketchy.retrieval.store.compaction import compact
+from sketchy.retrieval.store.faults import Damage, damaged, explained
 from sketchy.retrieval.store.health import find_problems
-from sketchy.retrieval.store.ledger import Damage, Ledger, Meta, damaged, explained
+from sketchy.retrieval.store.ledger import Ledger, Meta
 from sketchy.retrieval.store.records import EVERYTHING, Identity, Match, Photo, Vectors, Where
 from sketchy.retrieval.store.search import search_rows
 from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
@@ -191,7 +192,7 @@ class EmbeddedStore:
 
     def _orphans(self, rows: Sequence[int]) -> NDArray[np.int64]:
         """Return those of the rows that no file is left of."""
-        return np.array(sorted(set(rows) - set(self._ledger.by_row(sorted(set(rows))))), np.int64)
+        return np.array(self._ledger.without_photo(rows), np.int64)
 
     def _commit(self, state: State, vectors: Vectors, orphans: NDArray[np.int64], photos: int) -> None:
         """Write vectors, tombstones and counts; the transaction around makes them count.

@@ -7,7 +7,8 @@ from pathlib import Path
 from sketchy.errors import DamagedError, GalleryError, LockedError, StorageError
 from sketchy.retrieval.store.ann import ann_path
 from sketchy.retrieval.store.embedded import EmbeddedStore, now
-from sketchy.retrieval.store.ledger import Ledger, Meta, damaged, explained
+from sketchy.retrieval.store.faults import damaged, explained
+from sketchy.retrieval.store.ledger import Ledger, Meta
 from sketchy.retrieval.store.records import Identity
 from sketchy.retrieval.store.state import vectors_path
 from sketchy.retrieval.store.vectors import cut, sync_folder

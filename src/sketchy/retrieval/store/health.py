@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 
-from sketchy.retrieval.store.ledger import Damage, Ledger
+from sketchy.retrieval.store.faults import Damage
+from sketchy.retrieval.store.ledger import Ledger
 from sketchy.retrieval.store.state import CHUNK_ROWS, State
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.retrieval.nearest import squared_norms
-from sketchy.retrieval.store.ledger import Damage, Ledger, Meta
+from sketchy.retrieval.store.faults import Damage
+from sketchy.retrieval.store.ledger import Ledger, Meta
 from sketchy.retrieval.store.records import Vectors
 from sketchy.retrieval.store.vectors import GROUP_ROWS, Sums, damaged_groups, mapped
 
