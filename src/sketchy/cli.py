@@ -261,7 +261,12 @@ def embed(
 @guarded
 def index(
     photos: Annotated[list[Path], typer.Argument(help="Folders of photos, and image files.")],
-    out: Annotated[Path, typer.Option(help="The index: a folder to make, or to bring up to date.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="INDEX", help="A folder to make, or to bring up to date; or milvus://host:port/collection."
+        ),
+    ],
     checkpoint: CheckpointOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Begin anew, whatever is in the index.")] = False,
@@ -272,7 +277,9 @@ def index(
 ) -> None:
     """Embed folders of photos into an index; run again, it only does what changed.
 
-    Photos that are gone leave the index; copies and renamed ones are known by their content.
+    Photos that are gone leave the index; copies and renamed ones are known by their content. Many
+    processes take their shares of the photos of a server's gallery:
+    torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
 
     Example: sketchy index ~/Pictures --out pictures.index
     """
@@ -281,13 +288,14 @@ def index(
     chosen = _checkpoint(checkpoint, runs)
     made = command.run(photos, out, chosen, dry_run=dry_run, force=force, device=device, talk=TALK)
     _say_skipped(made.skipped, every=verbose)
-    print(report.as_json(made) if json else report.index_text(made))
+    if os.environ.get("RANK", "0") == "0":
+        print(report.as_json(made) if json else report.index_text(made))
 
 
 @app.command("info")
 @guarded
 def info(
-    path: Annotated[Path, typer.Argument(help="An index, a .pth file or a run folder.")],
+    path: Annotated[str, typer.Argument(help="An index, a .pth file or a run folder.")],
     verify: Annotated[bool, typer.Option("--verify", help="Read all of it and compare with its checksums.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -314,7 +322,7 @@ def retrieve(
         str | None,
         typer.Option(
             metavar="FOLDER_OR_INDEX",
-            help="Folder of photos, or an index.  [default: the test photos of the model's dataset]",
+            help="Folder of photos, index, or milvus://host:port/collection.  [default: the model's test photos]",
         ),
     ] = None,
     kind: Annotated[Kind, typer.Option(help="What the query is: photo finds more like it.")] = Kind.sketch,
@@ -322,6 +330,7 @@ def retrieve(
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos less likely right.")] = None,
     category: Annotated[list[str] | None, typer.Option(help="Only photos of it; may be repeated.")] = None,
     path_glob: Annotated[str | None, typer.Option(help="Only photos whose path matches, such as 'holiday/*'.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Measure every photo, however many there are.")] = False,
     save: Annotated[Path | None, typer.Option(help="Write a contact sheet: the query, then the photos.")] = None,
     paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
     checkpoint: CheckpointOption = None,
@@ -341,7 +350,7 @@ def retrieve(
     from sketchy.retrieval.query import Request
     from sketchy.retrieval.store.records import Where
 
-    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score)
+    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
     found = command.run(
         queries,
         request,

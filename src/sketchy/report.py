@@ -142,10 +142,10 @@ def info_text(info: Info) -> str:
     lines = {
         "kind": f"{info.kind}, format {info.format}",
         **{name: f"{count:,}" for name, count in info.counts.items()},
-        "size": f"{info.size / 1e6:,.1f} MB",
+        **({"size": f"{info.size / 1e6:,.1f} MB"} if info.size else {}),
         **{f"model {name}".replace("_", " "): str(value) for name, value in info.model.items()},
         **figures,
-        "updated": info.updated,
+        **({"updated": info.updated} if info.updated else {}),
         "health": health,
     }
     width = max(map(len, lines))

@@ -139,10 +139,10 @@ class Info:
         kind: index, checkpoint or run.
         format: number of its format.
         counts: how many of what.
-        size: bytes on the disk.
+        size: bytes on the disk; 0 where that is the server's business.
         model: what makes its embeddings.
         figures: how good that model was found to be.
-        updated: when, in ISO format.
+        updated: when, in ISO format; empty where unknown.
         verified: whether all of it was read and compared with its checksums.
         problems: what is wrong with it.
     """

@@ -48,12 +48,12 @@ def test_from_photos_to_an_index_that_is_searched(photos, trained, dataset, tmp_
 
 
 def test_a_dry_run_makes_nothing(photos, checkpoint, tmp_path):
-    told = index.run([photos], tmp_path / "own.index", checkpoint, dry_run=True)
+    told = index.run([photos], str(tmp_path / "own.index"), checkpoint, dry_run=True)
     assert (told.dry_run, told.photos, told.embedded) == (True, 0, 20)
     assert not (tmp_path / "own.index").exists()
-    index.run([photos], tmp_path / "own.index", checkpoint)
+    index.run([photos], str(tmp_path / "own.index"), checkpoint)
     (photos / "disc" / "p1.jpg").unlink()
-    told = index.run([photos], tmp_path / "own.index", checkpoint, dry_run=True)
+    told = index.run([photos], str(tmp_path / "own.index"), checkpoint, dry_run=True)
     assert (told.photos, told.removed, told.unchanged) == (20, 1, 19)
 
 
@@ -87,14 +87,14 @@ def test_ctrl_c_keeps_what_was_committed_and_says_how_to_go_on(photos, checkpoin
     monkeypatch.setattr(update, "BATCH_FILES", 8)
     monkeypatch.setattr(update._Update, "_drop_gone", stop)
     with pytest.raises(Interrupted, match=r"stopped; 20 photos are in .*; run the command again"):
-        index.run([photos], tmp_path / "own.index", checkpoint)
+        index.run([photos], str(tmp_path / "own.index"), checkpoint)
 
 
 def test_an_index_of_another_model_is_refused_and_force_makes_it_anew(photos, trained, checkpoint, tmp_path):
-    index.run([photos], tmp_path / "own.index", checkpoint)
+    index.run([photos], str(tmp_path / "own.index"), checkpoint)
     with pytest.raises(GalleryError, match="another model"):
-        index.run([photos], tmp_path / "own.index", _other_model(checkpoint, tmp_path))
-    made = index.run([photos], tmp_path / "own.index", _other_model(checkpoint, tmp_path), force=True)
+        index.run([photos], str(tmp_path / "own.index"), _other_model(checkpoint, tmp_path))
+    made = index.run([photos], str(tmp_path / "own.index"), _other_model(checkpoint, tmp_path), force=True)
     assert made.embedded == 20
 
 

@@ -9,12 +9,12 @@ from sketchy.commands import index, info
 def made(dataset, trained, tmp_path):
     """An index of ten photos."""
     folder = dataset / "256x256" / "photo" / "tx_000000000000" / "disc"
-    index.run([folder], tmp_path / "own.index", trained / "tiny" / "best.pth")
+    index.run([folder], str(tmp_path / "own.index"), trained / "tiny" / "best.pth")
     return tmp_path / "own.index"
 
 
 def test_a_checkpoint_is_described(trained):
-    found = info.run(trained / "tiny" / "best.pth")
+    found = info.run(str(trained / "tiny" / "best.pth"))
     assert (found.kind, found.format, found.problems) == ("checkpoint", 1, ())
     assert found.counts["categories"] == 4
     assert found.model["embedding_size"] == 16
@@ -23,14 +23,14 @@ def test_a_checkpoint_is_described(trained):
 
 
 def test_a_run_is_described_by_its_best_checkpoint(trained):
-    found = info.run(trained / "tiny")
+    found = info.run(str(trained / "tiny"))
     assert (found.kind, found.counts["epochs"], found.problems) == ("run", 8, ())
-    assert found.model["hash"] == info.run(trained / "tiny" / "best.pth").model["hash"]
+    assert found.model["hash"] == info.run(str(trained / "tiny" / "best.pth")).model["hash"]
 
 
 def test_an_index_is_of_the_model_that_made_it(made, trained):
-    found = info.run(made)
-    assert found.model["hash"] == info.run(trained / "tiny").model["hash"]
+    found = info.run(str(made))
+    assert found.model["hash"] == info.run(str(trained / "tiny")).model["hash"]
     assert found.counts == {"photos": 10, "pictures": 10, "categories": 0}
 
 
@@ -39,7 +39,7 @@ def test_what_is_missing_from_a_run_is_a_problem(trained, tmp_path):
 
     shutil.copytree(trained / "tiny", tmp_path / "run")
     (tmp_path / "run" / "history.csv").unlink()
-    assert "cannot read" in info.run(tmp_path / "run").problems[0]
+    assert "cannot read" in info.run(str(tmp_path / "run")).problems[0]
 
 
 def test_a_flipped_bit_is_found_and_the_exit_code_says_so(made):

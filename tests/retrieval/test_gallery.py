@@ -49,7 +49,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 
 def opened(address, model, listener=None):
-    return open_gallery(None if address is None else str(address), *model, listener or Listener())
+    return open_gallery(None if address is None else str(address), *model, talk=listener or Listener())
 
 
 def nearest_to(gallery, model, path, k=1, where=EVERYTHING):

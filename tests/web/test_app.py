@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from sketchy.errors import DataError
+from sketchy.errors import DataError, GalleryError
 from sketchy.results import Hit
 from sketchy.web.app import create_app
 from sketchy.web.limits import Limits
@@ -386,6 +386,16 @@ def test_a_fault_of_ours_is_one_line_too(searcher, sketch, monkeypatch):
     assert answer.status_code == 500
     assert list(answer.json()) == ["error"]
     assert answer.headers["content-security-policy"]
+
+
+def test_a_gallery_that_broke_is_told(searcher, sketch, monkeypatch):
+    def fail(*_):
+        raise GalleryError("the index is damaged; make it anew")
+
+    monkeypatch.setattr(searcher, "search", fail)
+    with TestClient(create_app(searcher), base_url="http://localhost") as client:
+        answer = client.post("/api/search", content=sketch)
+    assert (answer.status_code, answer.json()) == (503, {"error": "the index is damaged; make it anew"})
 
 
 def test_others_are_answered_while_the_network_works(searcher, sketch, monkeypatch):

@@ -6,22 +6,27 @@ from pathlib import Path
 from sketchy.errors import GalleryError, SketchyError
 from sketchy.model.checkpoint import FORMAT, load_checkpoint
 from sketchy.results import Info
+from sketchy.retrieval.store.address import is_server
 from sketchy.retrieval.store.folder import is_index, open_to_read
+from sketchy.retrieval.store.milvus import open_milvus, parse_address
 from sketchy.trainer.history import History
 from sketchy.trainer.run_dir import RunDir
 
 
-def run(path: Path, *, verify: bool = False) -> Info:
+def run(address: str, *, verify: bool = False) -> Info:
     """Describe what lies at a path.
 
     Args:
-        path: an index folder, a .pth file or a run folder.
+        address: an index folder, a .pth file, a run folder or milvus://host:port/collection.
         verify: read all of it and compare it with its checksums.
 
     Raises:
         GalleryError: it is none of these, or a damaged index.
         CheckpointError: it cannot be loaded.
     """
+    if is_server(address):
+        return _collection(address)
+    path = Path(address)
     if is_index(path):
         return _index(path, verify)
     run_dir = RunDir(path)
@@ -52,6 +57,25 @@ def _index(path: Path, verify: bool) -> Info:
         verified=verify,
         problems=tuple(problems),
     )
+
+
+def _collection(address: str) -> Info:
+    store = open_milvus(parse_address(address), None)
+    try:
+        return Info(
+            kind="index",
+            path=address,
+            format=1,
+            counts={"photos": store.count()},
+            size=0,
+            model={"hash": store.identity.model, "embedding_size": store.identity.size},
+            figures={},
+            updated="",
+            verified=False,
+            problems=(),
+        )
+    finally:
+        store.close()
 
 
 def _checkpoint(path: Path) -> Info:

@@ -54,7 +54,7 @@ def run(
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     embedder = Embedder.of(loaded, pick_device(device))
     query = embed_queries(embedder, queries, kind)
-    photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, talk)
+    photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, exact=request.exact, talk=talk)
     try:
         count = photos.count()
         talk.say(f"searched {photos.name}: {count:,} photos")

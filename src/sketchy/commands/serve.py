@@ -10,7 +10,7 @@ from sketchy.errors import ServeError
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.opening import identity_of, open_gallery
-from sketchy.retrieval.store.folder import is_index
+from sketchy.retrieval.store.address import is_store
 from sketchy.runtime import pick_device
 from sketchy.talk import SILENT, Talk
 
@@ -55,7 +55,7 @@ def run(
     with open_socket(host, port) as opened:
         loaded = load_checkpoint(checkpoint)
         embedder = Embedder.of(loaded, pick_device(device))
-        photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, talk)
+        photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, talk=talk)
         try:
             searcher = Searcher(embedder, photos, loaded.calibration, _about(loaded))
             app = create_app(searcher, root=_root(gallery), loopback=is_loopback(opened))
@@ -75,9 +75,7 @@ def run(
 
 def _root(gallery: str | None) -> Path | None:
     """Return the folder that the photos lie in, where it is known."""
-    if gallery is None or is_index(Path(gallery).expanduser()):
-        return None
-    return Path(gallery).expanduser()
+    return None if gallery is None or is_store(gallery) else Path(gallery).expanduser()
 
 
 def _about(checkpoint: Checkpoint) -> dict[str, str | int]:

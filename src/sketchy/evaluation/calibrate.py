@@ -11,7 +11,7 @@ from sketchy.model.encoder import Encoder
 from sketchy.retrieval.embed import embed_pixels
 
 MAX_PAIRS = 20_000_000
-"""Pairs of a sketch and a photo that are looked at, 500 MB while it lasts; of more, every so many sketches are taken."""
+"""Pairs of a sketch and a photo that are looked at, 500 MB for a moment; of more, every so many sketches are taken."""
 
 
 def calibrate(encoder: Encoder, data: Dataset, subset: Subset) -> Calibration | None:

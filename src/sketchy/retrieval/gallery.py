@@ -108,7 +108,9 @@ class TestPhotos:
         rough = rough_distances(query, self._vectors, self._norms)
         allowed = map(where.allows, self._paths, self._categories)
         rough[~np.fromiter(allowed, np.bool_, len(rough))] = np.inf
-        found = nearest(query, rough, k, rounding_slack(query, self._norms), lambda rows: self._vectors[rows])
+        found = nearest(
+            query, rough, k, rounding_slack(query, float(self._norms.max())), lambda rows: self._vectors[rows]
+        )
         return tuple(
             Hit(rank, self._paths[row], distance, self._categories[row], (self._paths[row],))
             for rank, (row, distance) in enumerate(found, start=1)

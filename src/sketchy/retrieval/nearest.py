@@ -45,9 +45,13 @@ def candidates(rough: Floats, k: int, slack: float) -> NDArray[np.int64]:
     return np.flatnonzero(rough <= min(bound + slack, np.finfo(np.float32).max))
 
 
-def rounding_slack(query: Floats, norms: Floats) -> float:
-    """Bound twice the rounding error of `rough_distances`: both of two compared distances can be off."""
-    largest = float(norms.max(initial=0, where=np.isfinite(norms)))
+def rounding_slack(query: Floats, largest: float) -> float:
+    """Bound twice the rounding error of `rough_distances`: both of two compared distances can be off.
+
+    Args:
+        query: (D,).
+        largest: of the squared lengths of the rows.
+    """
     unit = float(np.finfo(np.float32).eps)
     return 4 * unit * max(16, len(query)) * (float(query @ query) + largest)
 

@@ -25,12 +25,14 @@ class Request:
         where: which photos may be found.
         max_distance: none further away; None sets no limit.
         min_score: none less likely to be right; None sets no limit.
+        exact: measure every photo, also where there is an approximate index.
     """
 
     k: int = 10
     where: Where = EVERYTHING
     max_distance: float | None = None
     min_score: float | None = None
+    exact: bool = False
 
 
 def embed_queries(embedder: Embedder, images: Sequence[Path | bytes], kind: Kind) -> NDArray[np.float32]:

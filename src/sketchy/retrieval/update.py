@@ -48,6 +48,15 @@ class Changes:
     skipped: list[Skipped] = field(default_factory=list)
 
 
+def summed(parts: Sequence[Changes]) -> Changes:
+    """Add up what several processes did."""
+    total = Changes()
+    for part in parts:
+        for name, value in vars(part).items():
+            setattr(total, name, getattr(total, name) + value)
+    return total
+
+
 @dataclass(frozen=True)
 class Share:
     """The part of all paths that one of several processes takes; the same on every machine and in every order."""

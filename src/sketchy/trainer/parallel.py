@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -18,6 +18,8 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from sketchy.errors import ConfigError
 from sketchy.runtime import pick_device
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ class World:
         count = torch.tensor(int(flag), device=self.device)
         dist.all_reduce(count)
         return bool(count.item())
+
+    def collect(self, item: T) -> list[T]:
+        """Return every rank's item, in the order of ranks."""
+        if self.size == 1:
+            return [item]
+        items: list[Any] = [None] * self.size
+        dist.all_gather_object(items, item)
+        return items
 
     @contextmanager
     def main_first(self) -> Iterator[None]:

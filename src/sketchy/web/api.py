@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 import sketchy
-from sketchy.errors import ImageError
+from sketchy.errors import ImageError, SketchyError
 from sketchy.image import Kind
 from sketchy.results import Hit
 from sketchy.web.answers import About, Bounds, Category, Health, Info, Problem, Result, Results, Size
@@ -92,6 +92,8 @@ async def search(
         began, found = await service.turns.run(f"{address} {client or ''}", work, newest_only=client is not None)
     except ImageError as error:
         raise Refusal(422, str(error)) from None
+    except SketchyError as error:  # the gallery was damaged, or its server went away
+        raise Refusal(503, str(error)) from None
     parts = {
         "queue": 1000 * (began - started),
         "embed": found.embed_ms,

@@ -1,12 +1,14 @@
 """What every store must do, whatever it is made of."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
 from sketchy.retrieval.store.folder import open_to_write
+from sketchy.retrieval.store.milvus import Address, open_milvus
 from sketchy.retrieval.store.records import Identity, Photo, Store, Where
 
 SIZE = 8
@@ -28,10 +30,24 @@ def paths(photos) -> set[str]:
     return {item.path for item in photos}
 
 
-@pytest.fixture
-def opened(tmp_path) -> Callable[[], Store]:
+@pytest.fixture(scope="module")
+def lite(tmp_path_factory) -> Address:
+    """A file of Milvus Lite; MILVUS names a real server instead, as host:port (see scripts/test-milvus)."""
+    if server := os.environ.get("MILVUS"):
+        pytest.importorskip("pymilvus", reason="needs pip install 'sketchy[milvus]'")
+        return Address(f"http://{server}", "sketchy_conformance")
+    pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy[milvus]'")
+    return Address(str(tmp_path_factory.mktemp("lite") / "lite.db"), "photos")
+
+
+@pytest.fixture(params=["embedded", "milvus"])
+def opened(request, tmp_path) -> Callable[[], Store]:
     """Opens the same store again and again."""
-    return lambda: open_to_write(tmp_path / "index", IDENTITY)
+    if request.param == "embedded":
+        return lambda: open_to_write(tmp_path / "index", IDENTITY)
+    address = request.getfixturevalue("lite")
+    open_milvus(address, IDENTITY, write=True, force=True).close()
+    return lambda: open_milvus(address, IDENTITY, write=True)
 
 
 @pytest.fixture
@@ -47,7 +63,7 @@ def test_a_new_store_is_empty(store):
     assert store.get(["/a.jpg"]) == {}
     assert store.embeddings([photo("/a.jpg").content]) == {}
     assert store.search(np.zeros(SIZE, np.float32), 3) == []
-    assert store.identity == IDENTITY
+    assert (store.identity.model, store.identity.size) == (IDENTITY.model, SIZE)
 
 
 def test_what_was_added_is_found_after_opening_again(store, opened):

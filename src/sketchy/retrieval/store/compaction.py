@@ -18,8 +18,7 @@ def compact(folder: Path, ledger: Ledger, state: State) -> None:
         Damage: a vector is not what was written; the old generation stays.
         OSError: no space.
     """
-    meta = state.meta
-    assert meta is not None
+    meta = state.known
     generation, version = meta.generation + 1, meta.version + 1
     alive = ~state.dead
     rows, sums = _copy(vectors_path(folder, generation), state)
@@ -27,7 +26,7 @@ def compact(folder: Path, ledger: Ledger, state: State) -> None:
     ledger.renumber(np.cumsum(alive) - 1)
     ledger.clear_chunks()
     put_chunks(ledger, range(-(-rows // CHUNK_ROWS)), version, sums, np.zeros(rows, np.bool_))
-    ledger.set_meta(replace(meta, generation=generation, rows=rows, version=version))
+    ledger.set_meta(replace(meta, generation=generation, rows=rows, version=version, ann_rows=0))
 
 
 def _copy(path: Path, state: State) -> tuple[int, Sums]:

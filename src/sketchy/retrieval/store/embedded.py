@@ -3,6 +3,7 @@
     index.sqlite       photos, deletions, checksums and how many rows count: the only source of truth
     vectors-N.f32      the rows of generation N, append-only float32; what lies behind the last row is garbage
     lock.sqlite        held by the one writer
+    ann-N.faiss        the approximate index of generation N, if any: derived, and never believed without the vectors
 
 A change writes vectors, syncs them and then commits to SQLite, so that a kill leaves the state before or after it.
 Compaction writes the living rows to the file of the next generation; the commit that renumbers them also names that
@@ -22,13 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.errors import GalleryError, StorageError
-from sketchy.retrieval.nearest import nearest, rough_distances, rounding_slack
+from sketchy.retrieval.store import ann
 from sketchy.retrieval.store.compaction import compact
+from sketchy.retrieval.store.faults import Damage, damaged, explained
 from sketchy.retrieval.store.health import find_problems
-from sketchy.retrieval.store.ledger import Ledger, Meta, damaged, explained
+from sketchy.retrieval.store.ledger import Ledger, Meta
 from sketchy.retrieval.store.records import EVERYTHING, Identity, Match, Photo, Vectors, Where
+from sketchy.retrieval.store.search import search_rows
 from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
 from sketchy.retrieval.store.vectors import ShortFileError, append, cut, extended
+from sketchy.talk import SILENT, Talk
 
 WASTE_SHARE, WASTE_ROWS = 0.25, 4096
 """Compaction begins when this share of the rows is dead, and at least this many."""
@@ -41,15 +45,17 @@ RETRIES = 5
 class EmbeddedStore:
     """An index folder that is open. Make one with `open_embedded`; see `Store` for the methods."""
 
-    def __init__(self, folder: Path, ledger: Ledger, lock: sqlite3.Connection | None) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, lock: sqlite3.Connection | None, *, exact: bool = False) -> None:
         self.folder = folder
+        self._exact = exact
+        self._ann_key: tuple[int, int, int] | None = None
+        self._ann: ann.Approximation | None = None
         self._ledger = ledger
         self._lock = lock
         self._mutex = threading.RLock()
         self._state = State(folder)
         with self._reading() as state:
-            meta = state.meta
-            assert meta is not None
+            meta = state.known
         self.identity = Identity(meta.model, meta.size, meta.checkpoint)
 
     def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
@@ -92,7 +98,13 @@ class EmbeddedStore:
     def search(self, query: NDArray[np.float32], k: int, where: Where = EVERYTHING) -> list[Match]:
         """Return the k nearest pictures to a (D,) query, nearest first; fewer where there are fewer."""
         with self._reading() as state:
-            found = self._scan_all(state, np.asarray(query, np.float32), k, where)
+            allowed = ~state.dead
+            if not where.everything:
+                fitting = np.zeros(state.rows, np.bool_)
+                fitting[self._ledger.matching(where)] = True
+                allowed &= fitting
+            approximation = self._approximation(state.known)
+            found = search_rows(state, np.asarray(query, np.float32), k, allowed, approximation)
             files = self._ledger.by_row([row for row, _ in found])
             if len(files) < len(found):
                 raise damaged(self.folder, "the entry of a photo is missing")
@@ -130,7 +142,8 @@ class EmbeddedStore:
         """Read everything and compare it with its checksums; return what is wrong."""
         try:
             with self._reading() as state:
-                return find_problems(self._ledger, state)
+                problem = self._ann_problem()
+                return [*find_problems(self._ledger, state), *([problem] if problem else [])]
         except GalleryError as error:
             return [str(error)]
 
@@ -144,28 +157,42 @@ class EmbeddedStore:
     def meta(self) -> Meta:
         """Return what the index says about itself now."""
         with self._reading() as state:
-            assert state.meta is not None
-            return state.meta
+            return state.known
 
-    def _scan_all(self, state: State, query: NDArray[np.float32], k: int, where: Where) -> list[tuple[int, float]]:
-        """Measure every row, a chunk at a time."""
-        rough = np.empty(state.rows, np.float32)
-        norms = np.empty(state.rows, np.float32)
-        for start in range(0, state.rows, CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            vectors = state.chunk(start)
-            norms[rows] = state.norms(start)
-            rough[rows] = rough_distances(query, vectors, norms[rows])
-        rough[state.dead] = np.inf
-        if not where.everything:
-            allowed = np.zeros(state.rows, np.bool_)
-            allowed[self._ledger.matching(where)] = True
-            rough[~allowed] = np.inf
-        return nearest(query, rough, k, rounding_slack(query, norms), state.fetch)
+    def improve(self, talk: Talk = SILENT) -> None:
+        """Build the approximate index where it pays, and the one that is there is too old or damaged."""
+        with self._reading() as state:
+            wanted = ann.available() and (ann.is_wanted(self._state.known) or self._ann_problem() is not None)
+            built = ann.build(self.folder, state, talk) if wanted else None
+        if built is not None:
+            with self._changing() as state:
+                meta = replace(state.known, ann_rows=built.rows, ann_size=built.size, ann_crc=built.crc)
+                self._ledger.set_meta(replace(meta, version=meta.version + 1))
+
+    def _approximation(self, meta: Meta) -> ann.Approximation | None:
+        """Open the approximate index, unless it is unwanted, missing or damaged: the vectors have all that it has."""
+        if self._exact or meta.ann_rows == 0 or not ann.available():
+            return None
+        key = (meta.generation, meta.ann_rows, meta.ann_crc)
+        if key != self._ann_key:
+            self._ann_key, self._ann = key, None
+            with suppress(Damage):
+                self._ann = ann.Approximation(ann.ann_path(self.folder, meta.generation), meta)
+        return self._ann
+
+    def _ann_problem(self) -> str | None:
+        meta = self._state.known
+        if meta.ann_rows == 0 or not ann.available():
+            return None
+        try:
+            ann.Approximation(ann.ann_path(self.folder, meta.generation), meta)
+        except Damage as error:
+            return str(error)
+        return None
 
     def _orphans(self, rows: Sequence[int]) -> NDArray[np.int64]:
         """Return those of the rows that no file is left of."""
-        return np.array(sorted(set(rows) - set(self._ledger.by_row(sorted(set(rows))))), np.int64)
+        return np.array(self._ledger.without_photo(rows), np.int64)
 
     def _commit(self, state: State, vectors: Vectors, orphans: NDArray[np.int64], photos: int) -> None:
         """Write vectors, tombstones and counts; the transaction around makes them count.
@@ -175,8 +202,7 @@ class EmbeddedStore:
             orphans: rows to mark dead.
             photos: how many more files there are now.
         """
-        meta = state.meta
-        assert meta is not None
+        meta = state.known
         rows, version = meta.rows + len(vectors), meta.version + 1
         if len(vectors):
             append(vectors_path(self.folder, meta.generation), meta.size, meta.rows, vectors)
@@ -245,6 +271,7 @@ class EmbeddedStore:
             with self._transaction("IMMEDIATE") as state:
                 compact(self.folder, self._ledger, state)
             old.unlink()
+            ann.ann_path(self.folder, meta.generation).unlink(missing_ok=True)
 
 
 def now() -> str:

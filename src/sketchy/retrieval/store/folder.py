@@ -5,14 +5,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from sketchy.errors import DamagedError, GalleryError, LockedError, StorageError
+from sketchy.retrieval.store.ann import ann_path
 from sketchy.retrieval.store.embedded import EmbeddedStore, now
-from sketchy.retrieval.store.ledger import Ledger, Meta, damaged, explained
+from sketchy.retrieval.store.faults import damaged, explained
+from sketchy.retrieval.store.ledger import Ledger, Meta
 from sketchy.retrieval.store.records import Identity
 from sketchy.retrieval.store.state import vectors_path
 from sketchy.retrieval.store.vectors import cut, sync_folder
 
 LEDGER, LOCK = "index.sqlite", "lock.sqlite"
-OWN_FILES = ("index.sqlite*", "vectors-*.f32", ".index.sqlite*")
+OWN_FILES = ("index.sqlite*", "vectors-*.f32", "ann-*.faiss", ".ann-*.faiss", ".index.sqlite*")
 """What an index folder holds beside the lock; what is removed to make it anew."""
 
 
@@ -21,12 +23,13 @@ def is_index(folder: Path) -> bool:
     return (folder / LEDGER).exists() or any(file.stat().st_size for file in folder.glob("vectors-*.f32"))
 
 
-def open_to_read(folder: Path, identity: Identity | None = None) -> EmbeddedStore:
+def open_to_read(folder: Path, identity: Identity | None = None, *, exact: bool = False) -> EmbeddedStore:
     """Open an index to be searched; any number of processes may.
 
     Args:
         folder: as `open_to_write` left it, now or earlier.
         identity: the model that will ask; None asks nothing of the model.
+        exact: measure every photo, also where an approximate index was built.
 
     Raises:
         GalleryError: there is none, it is damaged, or it was made with another model.
@@ -35,7 +38,7 @@ def open_to_read(folder: Path, identity: Identity | None = None) -> EmbeddedStor
         if is_index(folder):
             raise damaged(folder, f"{LEDGER} is missing")
         raise GalleryError(f"no index at {folder}; make one with `sketchy index PHOTOS --out {folder}`")
-    return _open(folder, identity, None)
+    return _open(folder, identity, None, exact=exact)
 
 
 def open_to_write(folder: Path, identity: Identity, *, force: bool = False) -> EmbeddedStore:
@@ -114,11 +117,13 @@ def _make(folder: Path, identity: Identity) -> None:
     sync_folder(folder)
 
 
-def _open(folder: Path, identity: Identity | None, lock: sqlite3.Connection | None) -> EmbeddedStore:
+def _open(
+    folder: Path, identity: Identity | None, lock: sqlite3.Connection | None, *, exact: bool = False
+) -> EmbeddedStore:
     with explained(folder):
         ledger = Ledger(folder / LEDGER, write=lock is not None)
         try:
-            store = EmbeddedStore(folder, ledger, lock)
+            store = EmbeddedStore(folder, ledger, lock, exact=exact)
             _check_model(store, identity)
         except BaseException:
             ledger.close()
@@ -140,7 +145,8 @@ def _tidy(store: EmbeddedStore) -> None:
     meta = store.meta()
     current = vectors_path(store.folder, meta.generation)
     cut(current, meta.size, meta.rows)
-    for file in store.folder.glob("vectors-*.f32"):
-        if file != current:
+    kept = (current, ann_path(store.folder, meta.generation))
+    for file in [*store.folder.glob("vectors-*.f32"), *store.folder.glob("*ann-*.faiss")]:
+        if file not in kept:
             with suppress(OSError):  # still mapped by a reader, on a system that minds
                 file.unlink()

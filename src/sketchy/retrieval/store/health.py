@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 
-from sketchy.retrieval.store.ledger import Damage, Ledger
+from sketchy.retrieval.store.faults import Damage
+from sketchy.retrieval.store.ledger import Ledger
 from sketchy.retrieval.store.state import CHUNK_ROWS, State
 
 
@@ -15,8 +16,7 @@ def find_problems(ledger: Ledger, state: State) -> list[str]:
         What is wrong, empty for a whole index. Reads all of it, a chunk at a time.
     """
     problems = [f"the ledger: {line}" for line in ledger.check()]
-    meta = state.meta
-    assert meta is not None
+    meta = state.known
     try:
         for start in range(0, state.rows, CHUNK_ROWS):
             state.chunk(start)

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchy.errors import DamagedError, GalleryError, StorageError
+from sketchy.errors import GalleryError
+from sketchy.retrieval.store.faults import Damage
 from sketchy.retrieval.store.records import Photo, Where
 from sketchy.retrieval.store.vectors import Sums
 
@@ -33,6 +35,8 @@ CREATE INDEX chunks_version ON chunks (version);
 FORMAT = 1
 """Of an index folder; rises when an older version could not read it."""
 BUSY_SECONDS = 60
+ASKED = 400
+"""Keys in one query."""
 RENUMBERED = 1000
 """Photos that are given a new row at once."""
 COLUMNS = "path, row, size, mtime_ns, content, category, crc"
@@ -52,6 +56,9 @@ class Meta:
         photos: files in it.
         version: rises with every change.
         updated: when, in ISO format, UTC.
+        ann_rows: rows in the approximate index of this generation; 0 where there is none.
+        ann_size: bytes of its file.
+        ann_crc: checksum of the part that matters.
     """
 
     model: str
@@ -63,10 +70,9 @@ class Meta:
     photos: int = 0
     version: int = 0
     updated: str = ""
-
-
-class Damage(Exception):
-    """What was read is not what was written; the message says what."""
+    ann_rows: int = 0
+    ann_size: int = 0
+    ann_crc: int = 0
 
 
 class Ledger:
@@ -171,21 +177,28 @@ class Ledger:
     def by_path(self, paths: Sequence[str]) -> dict[str, tuple[Photo, int]]:
         """Return photo and row of the paths that are there."""
         keys = [os.fsencode(path) for path in paths]
-        found = self._each(f"SELECT {COLUMNS} FROM files WHERE path = ?", keys)
-        return {photo.path: (photo, row) for photo, row in found}
+        found = self._each(f"SELECT {COLUMNS} FROM files WHERE path IN (SELECT * FROM (VALUES {{keys}}))", keys)
+        return {photo.path: (photo, row) for photo, row in map(_decode, found)}
 
     def by_row(self, rows: Sequence[int]) -> dict[int, list[Photo]]:
         """Return the photos of rows, sorted by path; a row without any is missing."""
         files: dict[int, list[Photo]] = {}
-        for photo, row in self._each(f"SELECT {COLUMNS} FROM files WHERE row = ? ORDER BY path", rows):
+        found = self._each(f"SELECT {COLUMNS} FROM files WHERE row IN (SELECT * FROM (VALUES {{keys}}))", rows)
+        for photo, row in sorted(map(_decode, found), key=lambda item: os.fsencode(item[0].path)):
             files.setdefault(row, []).append(photo)
         return files
 
     def rows_of(self, contents: Sequence[str]) -> dict[str, int]:
         """Return the rows of the contents that are there."""
+        first = "SELECT (SELECT path FROM files WHERE content = column1 LIMIT 1) FROM (VALUES {keys})"
         keys = [bytes.fromhex(content) for content in contents]
-        found = self._each(f"SELECT {COLUMNS} FROM files WHERE content = ? LIMIT 1", keys)
-        return {photo.content: row for photo, row in found}
+        found = self._each(f"SELECT {COLUMNS} FROM files WHERE path IN ({first})", keys)
+        return {photo.content: row for photo, row in map(_decode, found)}
+
+    def without_photo(self, rows: Sequence[int]) -> list[int]:
+        """Return those of the rows that no photo has, ascending."""
+        sql = "SELECT column1 FROM (VALUES {keys}) WHERE NOT EXISTS (SELECT 1 FROM files WHERE row = column1)"
+        return sorted({row for (row,) in self._each(sql, rows)})
 
     def after(self, path: bytes, below: bytes, limit: int) -> list[tuple[Photo, int]]:
         """Return the next photos in the order of paths, of those that start with `below`."""
@@ -235,9 +248,11 @@ class Ledger:
         lines = [line for (line,) in self._db.execute("PRAGMA integrity_check(3)")]
         return [] if lines == ["ok"] else lines
 
-    def _each(self, sql: str, keys: Sequence[bytes] | Sequence[int]) -> Iterator[tuple[Photo, int]]:
-        for key in keys:
-            yield from map(_decode, self._db.execute(sql, (key,)))
+    def _each(self, sql: str, keys: Sequence[bytes] | Sequence[int]) -> Iterator[Any]:
+        """Run a query for some keys at a time, in the place of `{keys}`."""
+        for start in range(0, len(keys), ASKED):
+            part = keys[start : start + ASKED]
+            yield from self._db.execute(sql.format(keys=", ".join(["(?)"] * len(part))), part)
 
 
 def _encode(photo: Photo, row: int) -> tuple[bytes, int, int, int, bytes, str | None, int]:
@@ -255,31 +270,3 @@ def _decode(found: tuple[bytes, int, int, int, bytes, str | None, int]) -> tuple
 def _crc(*values: bytes | int | str | None) -> int:
     # repr is the same on every version of Python for bytes and numbers, though not for text.
     return zlib.crc32(repr([value.encode() if isinstance(value, str) else value for value in values]).encode())
-
-
-@contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn what SQLite says into what a user can do."""
-    try:
-        yield
-    except Damage as error:
-        raise damaged(folder, str(error)) from None
-    except sqlite3.DatabaseError as error:
-        name = getattr(error, "sqlite_errorname", "")
-        if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):
-            raise StorageError(
-                f"cannot write the index {folder}: {error} (is it full?); free some space there and run the command "
-                "again"
-            ) from error
-        if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-            raise StorageError(
-                f"cannot open the index {folder}: {error}; choose a place that can be written to"
-            ) from error
-        if name.startswith("SQLITE_BUSY"):
-            raise StorageError(f"the index {folder} is busy: {error}; run the command again") from error
-        raise damaged(folder, str(error)) from error
-
-
-def damaged(folder: Path, what: str) -> DamagedError:
-    """Make the error of an index that cannot be trusted, with the command that rebuilds it."""
-    return DamagedError(f"the index {folder} is damaged: {what}; run `sketchy index PHOTOS --out {folder} --force`")

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.retrieval.nearest import squared_norms
-from sketchy.retrieval.store.ledger import Damage, Ledger, Meta
+from sketchy.retrieval.store.faults import Damage
+from sketchy.retrieval.store.ledger import Ledger, Meta
 from sketchy.retrieval.store.records import Vectors
 from sketchy.retrieval.store.vectors import GROUP_ROWS, Sums, damaged_groups, mapped
 
@@ -51,7 +52,14 @@ class State:
         self.dead: NDArray[np.bool_] = np.empty(0, np.bool_)
         self.vectors: Vectors = np.empty((0, 0), np.float32)
         self._checked: NDArray[np.bool_] = np.empty(0, np.bool_)
-        self._norms = np.empty(0, np.float32)
+        self._norms: dict[int, NDArray[np.float32]] = {}
+
+    @property
+    def known(self) -> Meta:
+        """What the ledger says, once it was followed."""
+        if self.meta is None:
+            raise ValueError("nothing was read yet")
+        return self.meta
 
     @property
     def rows(self) -> int:
@@ -79,7 +87,7 @@ class State:
         self.sums, self.dead = sums[: -(-meta.rows // GROUP_ROWS)], dead[: meta.rows]
         checked = np.zeros(len(self.sums), np.bool_)
         checked[: before // GROUP_ROWS] = self._checked[: before // GROUP_ROWS]  # not of a group that has grown
-        self._checked, self._norms = checked, self._norms[:before]
+        self._checked = checked
         self.meta, self.version = meta, meta.version
         return meta
 
@@ -95,12 +103,12 @@ class State:
         return vectors
 
     def norms(self, start: int) -> NDArray[np.float32]:
-        """Return the squared lengths of `chunk(start)`; kept once computed, chunk by chunk in order."""
-        stop = min(start + CHUNK_ROWS, self.rows)
-        if len(self._norms) < stop:
-            known = min(start, len(self._norms))
-            self._norms = np.concatenate([self._norms[:known], squared_norms(self.vectors[known:stop])])
-        return self._norms[start:stop]
+        """Return the squared lengths of `chunk(start)`; kept once computed."""
+        vectors = self.vectors[start : start + CHUNK_ROWS]
+        known = self._norms.get(start)
+        if known is None or len(known) < len(vectors):
+            known = self._norms[start] = squared_norms(vectors)
+        return known
 
     def check(self, groups: NDArray[np.int64]) -> None:
         """Compare groups of vectors with their checksums, each once. Raises Damage."""
