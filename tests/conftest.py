@@ -121,7 +121,7 @@ def searcher(trained, photos, tmp_path_factory):
     """The model of the trained run and an index of all photos, as `sketchy serve` holds them."""
     checkpoint = trained / "tiny" / "best.pth"
     place = tmp_path_factory.mktemp("index") / "photos.index"
-    index.run([photos], place, checkpoint)
+    index.run([photos], str(place), checkpoint)
     loaded = load_checkpoint(checkpoint)
     embedder = Embedder.of(loaded, torch.device("cpu"))
     gallery = open_gallery(str(place), loaded, identity_of(loaded, checkpoint), embedder)

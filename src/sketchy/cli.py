@@ -377,7 +377,7 @@ def serve(
         str | None,
         typer.Option(
             metavar="FOLDER_OR_INDEX",
-            help="Folder of photos, or an index.  [default: the test photos of the model's dataset]",
+            help="Folder of photos, index, or milvus://host:port/collection.  [default: the model's test photos]",
         ),
     ] = None,
     checkpoint: CheckpointOption = None,
