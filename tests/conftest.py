@@ -9,8 +9,12 @@ import torch
 import yaml
 from PIL import Image, ImageDraw
 
-from sketchy.commands import train
+from sketchy.commands import index, train
 from sketchy.config import load_config
+from sketchy.model.checkpoint import load_checkpoint
+from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.opening import identity_of, open_gallery
+from sketchy.web.searcher import Searcher
 
 torch.set_num_threads(1)  # for networks this small threads only get in the way, most of all beside other work
 
@@ -106,3 +110,22 @@ def trained(tiny_config, tmp_path_factory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
     train.run(load_config(tiny_config), runs / "tiny")
     return runs
+
+
+@pytest.fixture(scope="session")
+def photos(dataset) -> Path:
+    """The folder of the dataset's photos: 40 of them, 10 of each category."""
+    return dataset / "256x256" / "photo" / "tx_000000000000"
+
+
+@pytest.fixture(scope="session")
+def searcher(trained, photos, tmp_path_factory):
+    """The model of the trained run and an index of all photos, as `sketchy serve` holds them."""
+    checkpoint = trained / "tiny" / "best.pth"
+    place = tmp_path_factory.mktemp("index") / "photos.index"
+    index.run([photos], str(place), checkpoint)
+    loaded = load_checkpoint(checkpoint)
+    embedder = Embedder.of(loaded, torch.device("cpu"))
+    gallery = open_gallery(str(place), loaded, identity_of(loaded, checkpoint), embedder)
+    yield Searcher(embedder, gallery, loaded.calibration, {"backbone": "report_cnn"})
+    gallery.close()

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from sketchy.results import (
     DataReport,
     Evaluation,
     Hit,
+    Indexed,
     MadeFolder,
     Retrieval,
     Skipped,
@@ -31,7 +33,11 @@ EVALUATION = Evaluation(
     },
 )
 RETRIEVAL = Retrieval(
-    "s.png", "m.pth", "photos", (Hit(1, "a.jpg", 0.125, "cat"), Hit(2, "b.jpg", 1.5, None)), (Skipped("c.jpg", "bad"),)
+    "s.png",
+    "m.pth",
+    "photos",
+    (Hit(1, "a.jpg", 0.125, "cat", ("a.jpg", "copy.jpg"), 0.75), Hit(2, "b.jpg", 1.5, None, ("b.jpg",))),
+    (Skipped("c.jpg", "bad"),),
 )
 
 
@@ -78,8 +84,15 @@ def test_retrieval_json_has_the_documented_shape():
         "checkpoint": "m.pth",
         "gallery": "photos",
         "results": [
-            {"rank": 1, "path": "a.jpg", "distance": 0.125, "category": "cat"},
-            {"rank": 2, "path": "b.jpg", "distance": 1.5, "category": None},
+            {
+                "rank": 1,
+                "path": "a.jpg",
+                "distance": 0.125,
+                "category": "cat",
+                "paths": ["a.jpg", "copy.jpg"],
+                "score": 0.75,
+            },
+            {"rank": 2, "path": "b.jpg", "distance": 1.5, "category": None, "paths": ["b.jpg"], "score": None},
         ],
     }
 
@@ -96,14 +109,30 @@ def test_json_has_no_numbers_that_are_none():
 
 def test_a_file_name_that_is_no_text_is_still_json():
     name = b"caf\xe9/\xff.jpg".decode(errors="surrogateescape")
-    text = report.retrieval_json(Retrieval("\N{SNOWMAN}.png", "m", "g", (Hit(1, name, 0.5, None),)))
+    text = report.retrieval_json(Retrieval("\N{SNOWMAN}.png", "m", "g", (Hit(1, name, 0.5, None, (name,)),)))
     found = json.loads(text.encode())
     assert found["results"][0]["path"] == name
     assert "\N{SNOWMAN}.png" in text
 
 
 def test_an_unknown_category_is_a_dash():
-    assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "b.jpg"]
+    assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "-", "b.jpg"]
+
+
+def test_copies_are_counted_behind_the_first_path():
+    assert report.retrieval_text(RETRIEVAL).splitlines()[-2].split() == ["1", "0.1250", "0.750", "cat", "a.jpg", "+1"]
+
+
+def test_that_nothing_fits_is_said():
+    assert report.retrieval_text(Retrieval("s.png", "m.pth", "photos", ())) == "no photo fits"
+
+
+def test_an_index_is_told_by_what_was_done():
+    made = Indexed("i", False, 1200, 3, 0, 1197, 2, (Skipped("c.jpg", "bad"),), 1.25)
+    assert report.index_text(made) == "i: 1,200 photos; 3 embedded, 1,197 unchanged, 2 gone, 1 skipped; 1.2 s"
+    assert report.index_text(replace(made, dry_run=True)).endswith(
+        "photos now; would be: 3 embedded, 1,197 unchanged, 2 gone, 1 skipped"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@
     ├── ImageError        one image cannot be read or holds nothing
     ├── CheckpointError   a .pth cannot be loaded, or does not fit
     ├── GalleryError      a gallery is missing, empty or unusable
+    │   ├── DamagedError  an index is not what was written
+    │   └── LockedError   another process writes the index
     ├── RunError          a run folder is missing, taken or not resumable
     ├── TrainingError     training cannot go on (a loss that is not a number)
+    ├── ServeError        the page cannot be served (port taken, a package missing)
     ├── StorageError      a file cannot be written (no space, no permission)
     └── Interrupted       asked to stop; what was done is saved
 
@@ -44,12 +47,24 @@ class GalleryError(SketchyError):
     """A gallery is missing, empty or unusable."""
 
 
+class DamagedError(GalleryError):
+    """An index is not what was written."""
+
+
+class LockedError(GalleryError):
+    """Another process writes the index."""
+
+
 class RunError(SketchyError):
     """A run folder is missing, taken or not resumable."""
 
 
 class TrainingError(SketchyError):
     """Training cannot go on."""
+
+
+class ServeError(SketchyError):
+    """The page cannot be served."""
 
 
 class StorageError(SketchyError):

@@ -101,6 +101,17 @@ def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
         return _decode(file, at_least)
 
 
+def image_size(content: bytes) -> tuple[int, int]:
+    """Read width and height in pixels from the head of an image, without decoding it. Raises ImageError."""
+    try:
+        with _read_header(BytesIO(content)) as image:
+            return image.size
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise anything at all on broken files
+        raise ImageError("broken image data") from error
+
+
 def _why_closed(error: OSError | ValueError) -> str:
     match error:
         case FileNotFoundError():

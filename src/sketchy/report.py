@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sketchy.results import DataReport, Evaluation, MadeFolder, Retrieval, TrainResult
+from sketchy.results import DataReport, Evaluation, Indexed, Info, MadeFolder, Retrieval, TrainResult
 
 METRIC_NAMES = {
     "map_all": "mAP@all",
@@ -49,6 +49,15 @@ def retrieval_json(retrieval: Retrieval) -> str:
     tree = dataclasses.asdict(retrieval)
     del tree["skipped"]
     return _json(tree)
+
+
+def info_json(info: Info) -> str:
+    """Write a description as JSON, its counts beside the rest."""
+    tree = dataclasses.asdict(info)
+    health = {"verified": tree.pop("verified"), "problems": tree.pop("problems")}
+    return _json(
+        {"kind": tree.pop("kind"), "format": tree.pop("format"), **tree.pop("counts"), **tree, "health": health}
+    )
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -106,9 +115,54 @@ def protocol_line(evaluation: Evaluation) -> str:
 
 
 def retrieval_text(retrieval: Retrieval) -> str:
-    """Write rank, distance, category and path of every hit."""
-    rows = [(hit.rank, f"{hit.distance:.4f}", hit.category or "-", hit.path) for hit in retrieval.results]
-    return table(("rank", "distance", "category", "photo"), rows)
+    """Write rank, distance, score, category and path of every hit; `+1` is a copy of it."""
+    if not retrieval.results:
+        return "no photo fits"
+    rows = [
+        (
+            hit.rank,
+            f"{hit.distance:.4f}",
+            "-" if hit.score is None else f"{hit.score:.3f}",
+            hit.category or "-",
+            hit.path + (f"  +{len(hit.paths) - 1}" if len(hit.paths) > 1 else ""),
+        )
+        for hit in retrieval.results
+    ]
+    return table(("rank", "distance", "score", "category", "photo"), rows)
+
+
+def index_text(made: Indexed) -> str:
+    """Say what was done, or would be, and what the index holds."""
+    parts = {
+        "embedded": made.embedded,
+        "copied or renamed": made.reused,
+        "unchanged": made.unchanged,
+        "gone": made.removed,
+        "skipped": len(made.skipped),
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count) or "nothing to do"
+    if made.dry_run:
+        return f"{made.out}: {made.photos:,} photos now; would be: {told}"
+    return f"{made.out}: {made.photos:,} photos; {told}; {made.seconds:.1f} s"
+
+
+def info_text(info: Info) -> str:
+    """Write a description in lines of name and value."""
+    figures = {
+        METRIC_NAMES.get(name.removeprefix("val_"), name): f"{value:.4g}" for name, value in info.figures.items()
+    }
+    health = "; ".join(info.problems) or ("whole" if info.verified else "opens; --verify reads all of it")
+    lines = {
+        "kind": f"{info.kind}, format {info.format}",
+        **{name: f"{count:,}" for name, count in info.counts.items()},
+        **({"size": f"{info.size / 1e6:,.1f} MB"} if info.size else {}),
+        **{f"model {name}".replace("_", " "): str(value) for name, value in info.model.items()},
+        **figures,
+        **({"updated": info.updated} if info.updated else {}),
+        "health": health,
+    }
+    width = max(map(len, lines))
+    return "\n".join([info.path, *(f"  {name.ljust(width)}  {value}" for name, value in lines.items())])
 
 
 def train_text(result: TrainResult) -> str:

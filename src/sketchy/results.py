@@ -82,23 +82,81 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Hit:
-    """One retrieved photo; rank from 1, a lower distance is closer, category None where unknown."""
+    """One retrieved photo; rank from 1, a lower distance is closer, category None where unknown.
+
+    Attributes:
+        paths: of all files with the same content, `path` among them.
+        score: probability that it is of the sketched category, as on the model's validation split; None where the
+            model has no calibration.
+    """
 
     rank: int
     path: str
     distance: float
     category: str | None
+    paths: tuple[str, ...]
+    score: float | None = None
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """The photos nearest to one sketch."""
+    """The photos nearest to a query; `query` joins the names of several images with " + "."""
 
     query: str
     checkpoint: str
     gallery: str
     results: tuple[Hit, ...]
     skipped: tuple[Skipped, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What `index` did, or would do.
+
+    Attributes:
+        photos: files in the index afterwards; in a dry run, now.
+        embedded: photos that went through the network.
+        reused: copies and renames of known pictures.
+        skipped: files that could not be used, with the reason.
+    """
+
+    out: str
+    dry_run: bool
+    photos: int
+    embedded: int
+    reused: int
+    unchanged: int
+    removed: int
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Info:
+    """What an index, a checkpoint or a run folder is.
+
+    Attributes:
+        kind: index, checkpoint or run.
+        format: number of its format.
+        counts: how many of what.
+        size: bytes on the disk; 0 where that is the server's business.
+        model: what makes its embeddings.
+        figures: how good that model was found to be.
+        updated: when, in ISO format; empty where unknown.
+        verified: whether all of it was read and compared with its checksums.
+        problems: what is wrong with it.
+    """
+
+    kind: str
+    path: str
+    format: int
+    counts: dict[str, int]
+    size: int
+    model: dict[str, str | int]
+    figures: dict[str, float]
+    updated: str
+    verified: bool
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)

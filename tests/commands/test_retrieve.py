@@ -2,7 +2,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from sketchy.commands import retrieve
-from sketchy.errors import ImageError, StorageError
+from sketchy.errors import CheckpointError, ImageError, StorageError
+from sketchy.retrieval.query import Request
+from sketchy.retrieval.store.records import Where
 from sketchy.talk import Silent
 
 
@@ -12,7 +14,7 @@ def sketch(dataset):
 
 
 def test_the_default_gallery_is_the_test_photos(trained, sketch, dataset):
-    found = retrieve.run(sketch, k=5, checkpoint=trained / "tiny" / "best.pth")
+    found = retrieve.run([sketch], Request(5), checkpoint=trained / "tiny" / "best.pth")
     assert [hit.rank for hit in found.results] == [1, 2, 3, 4, 5]
     distances = [hit.distance for hit in found.results]
     assert distances == sorted(distances)
@@ -21,14 +23,14 @@ def test_the_default_gallery_is_the_test_photos(trained, sketch, dataset):
 
 def test_a_folder_of_photos_is_searched(trained, sketch, dataset):
     folder = dataset / "256x256" / "photo" / "tx_000000000000" / "disc"
-    found = retrieve.run(sketch, k=100, checkpoint=trained / "tiny" / "best.pth", gallery=folder)
+    found = retrieve.run([sketch], Request(100), checkpoint=trained / "tiny" / "best.pth", gallery=str(folder))
     assert len(found.results) == 10
     assert {hit.category for hit in found.results} == {None}
 
 
 @pytest.mark.parametrize(("name", "kind"), [("sheet.png", "PNG"), ("sheet.jpg", "JPEG")])
 def test_a_contact_sheet_is_saved(trained, sketch, tmp_path, name, kind):
-    retrieve.run(sketch, k=4, checkpoint=trained / "tiny" / "best.pth", save=tmp_path / name)
+    retrieve.run([sketch], Request(4), checkpoint=trained / "tiny" / "best.pth", save=tmp_path / name)
     with Image.open(tmp_path / name) as sheet:
         assert sheet.format == kind
         assert sheet.width > 5 * 160
@@ -40,14 +42,14 @@ def test_the_contact_sheet_never_replaces_the_sketch(trained, sketch, tmp_path):
     (tmp_path / "link.png").symlink_to(mine)
     for save in (mine, tmp_path / "link.png"):
         with pytest.raises(StorageError, match=r"would replace the sketch .*s.png; choose another name"):
-            retrieve.run(mine, k=2, checkpoint=trained / "tiny" / "best.pth", save=save)
+            retrieve.run([mine], Request(2), checkpoint=trained / "tiny" / "best.pth", save=save)
     assert mine.read_bytes() == sketch.read_bytes()
 
 
 def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(sketch, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"cannot write .*sheet.png: .*file is a file"):
-        retrieve.run(sketch, k=2, checkpoint=tmp_path / "never-read.pth", save=tmp_path / "file" / "sheet.png")
+        retrieve.run([sketch], Request(2), checkpoint=tmp_path / "never-read.pth", save=tmp_path / "file" / "sheet.png")
 
 
 def test_a_photo_that_goes_before_it_is_drawn_is_named(trained, sketch, tmp_path):
@@ -61,10 +63,10 @@ def test_a_photo_that_goes_before_it_is_drawn_is_named(trained, sketch, tmp_path
 
     with pytest.raises(ImageError, match=r"cannot put .*a.png on the contact sheet: no such file; run again"):
         retrieve.run(
-            sketch,
-            k=1,
+            [sketch],
+            Request(1),
             checkpoint=trained / "tiny" / "best.pth",
-            gallery=photo.parent,
+            gallery=str(photo.parent),
             save=tmp_path / "sheet.png",
             talk=Remover(),
         )
@@ -92,7 +94,7 @@ def test_a_drawing_finds_the_same_however_it_is_saved(trained, sketch, tmp_path,
     image, options = drawn(sketch, form)
     image.save(tmp_path / "form.png", **options)
     plain, other = (
-        retrieve.run(tmp_path / f"{name}.png", k=8, checkpoint=trained / "tiny" / "best.pth").results
+        retrieve.run([tmp_path / f"{name}.png"], Request(8), checkpoint=trained / "tiny" / "best.pth").results
         for name in ("plain", "form")
     )
     assert [hit.path for hit in other] == [hit.path for hit in plain]
@@ -111,4 +113,55 @@ def test_a_drawing_finds_the_same_however_it_is_saved(trained, sketch, tmp_path,
 def test_a_sketch_that_cannot_be_used_is_named_with_the_reason(trained, tmp_path, make, message):
     make(tmp_path / "s.png")
     with pytest.raises(ImageError, match=rf"cannot use .*s.png as a sketch: .*{message}.*; give a drawing"):
-        retrieve.run(tmp_path / "s.png", k=3, checkpoint=trained / "tiny" / "best.pth")
+        retrieve.run([tmp_path / "s.png"], Request(3), checkpoint=trained / "tiny" / "best.pth")
+
+
+def test_hits_have_a_score_that_never_rises(trained, sketch):
+    found = retrieve.run([sketch], Request(8), checkpoint=trained / "tiny" / "best.pth")
+    scores = [hit.score for hit in found.results]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score < 1 for score in scores)
+
+
+def test_limits_leave_out_what_is_far_or_unlikely(trained, sketch):
+    best = trained / "tiny" / "best.pth"
+    every = retrieve.run([sketch], Request(8), checkpoint=best).results
+    near = retrieve.run([sketch], Request(8, max_distance=every[3].distance), checkpoint=best).results
+    assert near == every[:4]
+    likely = retrieve.run([sketch], Request(8, min_score=every[2].score), checkpoint=best).results
+    assert likely == tuple(hit for hit in every if hit.score >= every[2].score)
+    assert retrieve.run([sketch], Request(8, max_distance=0), checkpoint=best).results == ()
+
+
+def test_photos_of_one_category_are_found(trained, sketch):
+    request = Request(8, Where(categories=("bar",)))
+    found = retrieve.run([sketch], request, checkpoint=trained / "tiny" / "best.pth").results
+    assert [hit.category for hit in found] == ["bar", "bar"]
+
+
+def test_a_photo_finds_itself_first_and_has_no_score(trained, dataset):
+    folder = dataset / "256x256" / "photo" / "tx_000000000000"
+    photo = folder / "disc" / "p2.jpg"
+    best = trained / "tiny" / "best.pth"
+    found = retrieve.run([photo], Request(3), checkpoint=best, kind="photo", gallery=str(folder))
+    assert (found.results[0].path, found.results[0].score) == (str(photo), None)
+    assert found.results[0].distance == pytest.approx(0, abs=1e-3)
+    with pytest.raises(CheckpointError, match="no calibrated score; a photo as query has none; use --max-distance"):
+        retrieve.run([photo], Request(3, min_score=0.5), checkpoint=best, kind="photo")
+
+
+def test_several_sketches_are_one_query(trained, dataset):
+    folder = dataset / "256x256" / "sketch" / "tx_000000000000" / "disc"
+    best = trained / "tiny" / "best.pth"
+    two = [folder / "p1-1.png", folder / "p1-2.png"]
+    alone = [retrieve.run([sketch], Request(1), checkpoint=best).results[0].distance for sketch in two]
+    together = retrieve.run(two, Request(1), checkpoint=best)
+    assert together.query == f"{two[0]} + {two[1]}"
+    assert together.results[0].distance <= max(alone) + 0.2
+    same = retrieve.run([two[0], two[0]], Request(1), checkpoint=best).results[0]
+    assert same.distance == pytest.approx(alone[0], abs=1e-4)
+
+
+def test_a_least_score_needs_a_finished_run(trained, sketch):
+    with pytest.raises(CheckpointError, match=r"last.pth has none, only best.pth of a finished run does"):
+        retrieve.run([sketch], Request(3, min_score=0.5), checkpoint=trained / "tiny" / "last.pth")

@@ -10,6 +10,7 @@ import torch
 
 from sketchy.config import parse_config
 from sketchy.errors import CheckpointError, StorageError
+from sketchy.model.calibration import Calibration
 from sketchy.model.checkpoint import FORMAT, KIND, Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import build_encoder
 
@@ -277,3 +278,23 @@ def test_a_save_that_is_interrupted_keeps_the_old_file(saved, checkpoint, monkey
         save_checkpoint(saved, checkpoint)
     assert list(saved.parent.iterdir()) == [saved]
     assert load_checkpoint(saved).epoch == 5
+
+
+def test_a_calibration_is_kept(checkpoint, tmp_path):
+    calibrated = replace(checkpoint, calibration=Calibration((0.5, 1.5), (0.75, 0.25)))
+    save_checkpoint(tmp_path / "c.pth", calibrated)
+    loaded = load_checkpoint(tmp_path / "c.pth")
+    assert loaded.calibration == calibrated.calibration
+    assert loaded.fingerprint() == checkpoint.fingerprint()
+
+
+def test_a_fingerprint_is_of_what_makes_an_embedding(checkpoint, saved):
+    assert load_checkpoint(saved).fingerprint() == checkpoint.fingerprint()
+    assert replace(checkpoint, epoch=9, metrics={}, categories=()).fingerprint() == checkpoint.fingerprint()
+    weights = {name: weight.clone() for name, weight in checkpoint.weights.items()}
+    weights["head.bias"][0] += 1e-3
+    assert replace(checkpoint, weights=weights).fingerprint() != checkpoint.fingerprint()
+    stretched = checkpoint.config.model_copy(
+        update={"image": checkpoint.config.image.model_copy(update={"sketch_crop": 0.1})}
+    )
+    assert replace(checkpoint, config=stretched).fingerprint() != checkpoint.fingerprint()

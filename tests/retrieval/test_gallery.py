@@ -1,114 +1,186 @@
+import shutil
+
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from sketchy.config import parse_config
-from sketchy.errors import GalleryError
-from sketchy.image import build_preprocess
-from sketchy.model.encoder import build_encoder
+from sketchy.errors import DamagedError, GalleryError
+from sketchy.model.checkpoint import load_checkpoint
 from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.gallery import Gallery, embed_folder, find_images
+from sketchy.retrieval.opening import identity_of, note_index, open_gallery
+from sketchy.retrieval.store.folder import open_to_write
+from sketchy.retrieval.store.records import EVERYTHING, Where
+from sketchy.retrieval.update import update
+from sketchy.runtime import pick_device
+
+
+class Listener:
+    """Keeps what is said."""
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, message):
+        self.lines.append(message)
+
+    def bar(self, label, total, unit):
+        import contextlib
+
+        return contextlib.nullcontext(lambda done: None)
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    torch.manual_seed(0)
-    config = parse_config({"image": {"size": 16, "color": "rgb"}, "model": {"embedding_size": 8}}, "test")
-    return Embedder(build_encoder(config), build_preprocess(config.image), torch.device("cpu"))
+def model(trained):
+    path = trained / "tiny" / "best.pth"
+    checkpoint = load_checkpoint(path)
+    return checkpoint, identity_of(checkpoint, path), Embedder.of(checkpoint, pick_device("cpu"))
 
 
-def gallery_of(embeddings: torch.Tensor) -> Gallery:
-    names = tuple(f"{row}.jpg" for row in range(len(embeddings)))
-    return Gallery("test", embeddings, names, (None,) * len(names), lambda row: b"")
+@pytest.fixture
+def photos(dataset, tmp_path):
+    """Copies of the dataset's photos, in a folder a category."""
+    shutil.copytree(dataset / "256x256" / "photo" / "tx_000000000000", tmp_path / "photos")
+    return tmp_path / "photos"
 
 
-def save(path, colour=0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (20, 12), (colour, 90, 200)).save(path)
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKETCHY_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("k", [1, 3, 50, 60])
-def test_search_finds_what_a_slow_loop_finds(k):
-    generator = torch.Generator().manual_seed(0)
-    photos, query = torch.randn(50, 8, generator=generator), torch.randn(8, generator=generator)
-    slow = sorted((float((photo - query).norm()), row) for row, photo in enumerate(photos))[:k]
-    found = gallery_of(photos).search(query, k)
-    assert [row for row, _ in found] == [row for _, row in slow]
-    assert [distance for _, distance in found] == pytest.approx([distance for distance, _ in slow], abs=1e-5)
+def opened(address, model, listener=None):
+    return open_gallery(None if address is None else str(address), *model, talk=listener or Listener())
 
 
-def test_a_photo_equal_to_the_query_comes_first_at_distance_0():
-    photos = torch.randn(1000, 128, generator=torch.Generator().manual_seed(1)) * 30
-    assert gallery_of(photos).search(photos[617], 1) == [(617, 0.0)]
+def nearest_to(gallery, model, path, k=1, where=EVERYTHING):
+    return gallery.search(model[2].embed_image(path, "photo").numpy(), k, where)
 
 
-def test_equal_distances_keep_gallery_order():
-    photos = torch.ones(40, 64).mul(1 / 3)
-    photos[7] = 0
-    found = gallery_of(photos).search(torch.zeros(64), 6)
-    assert [row for row, _ in found] == [7, 0, 1, 2, 3, 4]
+def test_a_folder_is_searched_by_an_index_in_the_cache(model, photos, tmp_path):
+    gallery = opened(photos, model)
+    (hit,) = nearest_to(gallery, model, photos / "disc" / "p3.jpg")
+    assert (hit.rank, hit.path, hit.category) == (1, str(photos / "disc" / "p3.jpg"), "disc")
+    assert hit.distance == pytest.approx(0, abs=1e-3)
+    assert gallery.count() == 40
+    assert gallery.image(hit.path) == photos / "disc" / "p3.jpg"
+    gallery.close()
+    assert not list(photos.glob("*.*"))
+    assert len(list((tmp_path / "cache" / "galleries").glob("*/index.sqlite"))) == 1
 
 
-def test_nearly_equal_distances_are_ordered_by_their_exact_values():
-    """The rough distance is off by more than these differ."""
-    photos = torch.full((20, 256), 100.0, dtype=torch.float32)
-    photos[:, 0] += torch.linspace(0.2, 0.01, 20)
-    found = gallery_of(photos).search(torch.full((256,), 100.0), 5)
-    assert [row for row, _ in found] == [19, 18, 17, 16, 15]
+def test_the_cached_index_follows_the_folder(model, photos):
+    opened(photos, model).close()
+    (photos / "disc" / "p3.jpg").rename(photos / "found.jpg")
+    (photos / "bar" / "broken.jpg").write_bytes(b"no image")
+    gallery = opened(photos, model)
+    assert nearest_to(gallery, model, photos / "found.jpg")[0].path == str(photos / "found.jpg")
+    assert [item.reason for item in gallery.skipped] == ["not an image in a known format"]
+    gallery.close()
 
 
-def test_hits_count_ranks_from_1():
-    gallery = Gallery("g", torch.zeros(2, 3), ("a.jpg", "b.jpg"), ("cat", None), lambda row: b"")
-    first, second = gallery.hits([(1, 0.25), (0, 0.5)])
-    assert (first.rank, first.path, first.distance, first.category) == (1, "b.jpg", 0.25, None)
-    assert (second.rank, second.path, second.category) == (2, "a.jpg", "cat")
+def test_a_damaged_cached_index_is_made_anew(model, photos, tmp_path):
+    opened(photos, model).close()
+    (vectors,) = (tmp_path / "cache" / "galleries").glob("*/vectors-1.f32")
+    vectors.unlink()
+    listener = Listener()
+    gallery = opened(photos, model, listener)
+    assert gallery.count() == 40
+    assert "making it anew: the index" in listener.lines[0]
+    gallery.close()
 
 
-def test_a_folder_is_walked_and_broken_files_are_skipped_with_a_reason(tmp_path, embedder):
-    save(tmp_path / "top.png")
-    save(tmp_path / "cats" / "Ünïcode name.jpg", 40)
-    save(tmp_path / ".hidden" / "x.png")
-    (tmp_path / "cats" / "broken.jpg").write_bytes(b"no image")
-    (tmp_path / "cats" / "empty.png").touch()
-    (tmp_path / "cats" / "notes.txt").write_text("not a photo")
-    gallery = embed_folder(tmp_path, embedder)
-    assert gallery.paths == (str(tmp_path / "top.png"), str(tmp_path / "cats" / "Ünïcode name.jpg"))
-    assert gallery.categories == (None, "cats")
-    assert gallery.embeddings.shape == (2, 8)
-    assert [item.path for item in gallery.skipped] == [str(tmp_path / "cats" / n) for n in ("broken.jpg", "empty.png")]
-    assert all(item.reason for item in gallery.skipped)
+def test_the_index_that_was_made_of_a_folder_is_used_for_it(model, photos, tmp_path):
+    store = open_to_write(tmp_path / "index", model[1])
+    update(store, [photos], model[2])
+    store.close()
+    note_index(photos, model[1], tmp_path / "index")
+    listener = Listener()
+    gallery = opened(photos, model, listener)
+    assert "using the index" in listener.lines[0]
+    assert not list((tmp_path / "cache" / "galleries").glob("*/index.sqlite"))
+    gallery.close()
+    (tmp_path / "more").mkdir()
+    Image.new("RGB", (30, 30), "red").save(tmp_path / "more" / "a.png")
+    store = open_to_write(tmp_path / "index", model[1])
+    update(store, [tmp_path / "more"], model[2])  # now it holds photos of elsewhere
+    store.close()
+    gallery = opened(photos, model)
+    assert gallery.count() == 40
+    gallery.close()
 
 
-def test_the_sketches_of_a_dataset_are_not_photos(dataset):
-    found = list(find_images(dataset))
-    assert len(found) == 40
-    assert all(path.suffix == ".jpg" for path in found)
+def test_a_cached_index_that_is_being_written_is_searched_as_it_is(model, photos, tmp_path):
+    opened(photos, model).close()
+    (folder,) = (tmp_path / "cache" / "galleries").glob("*")
+    writer = open_to_write(folder, model[1])
+    listener = Listener()
+    gallery = opened(photos, model, listener)
+    assert "another process is indexing" in listener.lines[0]
+    assert gallery.count() == 40
+    gallery.close()
+    writer.close()
 
 
-def test_a_folder_given_as_sketches_is_walked(dataset):
-    assert len(list(find_images(dataset / "256x256" / "sketch"))) == 80
+def test_an_index_is_a_gallery(model, photos, tmp_path):
+    store = open_to_write(tmp_path / "index", model[1])
+    update(store, [photos / "disc"], model[2])
+    store.close()
+    gallery = opened(tmp_path / "index", model)
+    assert gallery.count() == 10
+    with pytest.raises(GalleryError, match="is not in"):
+        gallery.image("/etc/passwd")
+    gallery.close()
+
+
+def test_the_default_gallery_is_the_test_photos(model, dataset):
+    gallery = opened(None, model)
+    assert gallery.count() == 8
+    hits = gallery.search(np.zeros(16, np.float32), 5)
+    assert [hit.rank for hit in hits] == [1, 2, 3, 4, 5]
+    assert isinstance(gallery.image(hits[0].path), bytes)
+    with pytest.raises(GalleryError, match="is not among the test photos"):
+        gallery.image("/etc/passwd")
+    gallery.close()
+
+
+@pytest.mark.parametrize("make", [lambda photos: photos, lambda photos: None], ids=["folder", "test photos"])
+def test_a_search_is_narrowed_alike_in_all_galleries(model, photos, make):
+    gallery = opened(make(photos), model)
+    query = np.zeros(16, np.float32)
+    assert {hit.category for hit in gallery.search(query, 99, Where(categories=("bar",)))} == {"bar"}
+    assert {hit.category for hit in gallery.search(query, 99, Where(path_glob="disc/*.jpg"))} == {"disc"}
+    assert gallery.search(query, 99, Where(categories=("bee",))) == ()
+    gallery.close()
+
+
+def test_of_copies_the_one_that_was_asked_for_is_shown(model, photos):
+    shutil.copy(photos / "disc" / "p3.jpg", photos / "bar" / "copy.jpg")
+    gallery = opened(photos, model)
+    (hit,) = nearest_to(gallery, model, photos / "disc" / "p3.jpg", where=Where(categories=("disc",)))
+    assert (hit.path, hit.category) == (str(photos / "disc" / "p3.jpg"), "disc")
+    assert hit.paths == (str(photos / "bar" / "copy.jpg"), str(photos / "disc" / "p3.jpg"))
+    gallery.close()
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda path: None, "no such folder of photos"),
+        (lambda path: path.touch(), "no such folder of photos"),
         (lambda path: path.mkdir(), "no images below"),
         (lambda path: (path.mkdir(), (path / "a.jpg").write_bytes(b"x")), "none of 1 images below .* can be read"),
     ],
 )
-def test_a_gallery_without_photos_is_an_error(tmp_path, embedder, make, message):
+def test_a_gallery_without_photos_is_an_error(model, tmp_path, make, message):
     make(tmp_path / "photos")
     with pytest.raises(GalleryError, match=message):
-        embed_folder(tmp_path / "photos", embedder)
+        opened(tmp_path / "photos", model)
 
 
-def test_more_files_than_are_decoded_ahead_keep_their_order(tmp_path, embedder, monkeypatch):
-    monkeypatch.setattr("sketchy.retrieval.embed.BATCH_SIZE", 3)
-    monkeypatch.setattr("sketchy.retrieval.embed.DECODED_AHEAD", 4)
-    for number in range(11):
-        save(tmp_path / f"{number:02}.png", 20 * number)
-    gallery = embed_folder(tmp_path, embedder)
-    alone = [embedder.embed_image(tmp_path / f"{number:02}.png", "photo") for number in range(11)]
-    np.testing.assert_allclose(gallery.embeddings, torch.stack(alone), atol=1e-5)
+def test_an_empty_or_damaged_index_is_an_error(model, tmp_path):
+    open_to_write(tmp_path / "index", model[1]).close()
+    with pytest.raises(GalleryError, match=r"index is empty; fill it with `sketchy index"):
+        opened(tmp_path / "index", model)
+    (tmp_path / "index" / "index.sqlite").write_bytes(b"x" * 5000)
+    with pytest.raises(DamagedError, match="damaged"):
+        opened(tmp_path / "index", model)

@@ -8,9 +8,9 @@ import numpy as np
 from sketchy.errors import DataError
 from sketchy.image import Kind
 from sketchy.model.checkpoint import load_checkpoint
-from sketchy.results import Embedded
+from sketchy.results import Embedded, Skipped
 from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.gallery import find_images
+from sketchy.retrieval.walk import walk
 from sketchy.runtime import pick_device
 from sketchy.storage import refuse_unwritable, replacing
 from sketchy.talk import SILENT, Talk
@@ -33,7 +33,8 @@ def run(
     """
     refuse_unwritable(out)
     embedder = Embedder.of(load_checkpoint(checkpoint), pick_device(device))
-    paths = [path for image in images for path in (find_images(image) if image.is_dir() else (image,))]
+    skipped: list[Skipped] = []
+    paths = [Path(found.path) for image in images for found in walk([image], skipped.append)]
     if not paths:
         raise DataError(f"no images below {', '.join(map(str, images))}; name image files or folders of them")
     embedded = embedder.embed_files(paths, kind, talk)
@@ -45,4 +46,4 @@ def run(
         )
     with replacing(out) as temporary, temporary.open("wb") as file:
         np.savez(file, paths=np.array([str(path) for path in embedded.paths]), embeddings=embedded.embeddings.numpy())
-    return Embedded(str(out), len(embedded.paths), embedded.embeddings.shape[1], embedded.skipped)
+    return Embedded(str(out), len(embedded.paths), embedded.embeddings.shape[1], (*skipped, *embedded.skipped))

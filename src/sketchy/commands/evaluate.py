@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sketchy.dataset.loader import load_dataset
+from sketchy.dataset.loader import load_dataset, refuse_moved
 from sketchy.errors import DataError
 from sketchy.evaluation.judge import judge
-from sketchy.evaluation.lineage import refuse_moved, warn_if_changed
+from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.evaluation.page import write_page
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.results import Evaluation

@@ -1,17 +1,18 @@
 """`sketchy retrieve`: the photos nearest to a sketch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from sketchy.dataset.loader import load_dataset
-from sketchy.errors import DataError, GalleryError, ImageError, StorageError
-from sketchy.evaluation.lineage import refuse_moved
-from sketchy.image import open_image
-from sketchy.model.checkpoint import Checkpoint, load_checkpoint
-from sketchy.results import Retrieval
+from sketchy.errors import CheckpointError, DataError, GalleryError, ImageError, StorageError
+from sketchy.image import Kind, open_image
+from sketchy.model.checkpoint import load_checkpoint
+from sketchy.results import Hit, Retrieval
 from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.gallery import Gallery, embed_dataset, embed_folder
+from sketchy.retrieval.gallery import Gallery
+from sketchy.retrieval.opening import identity_of, open_gallery
+from sketchy.retrieval.query import Request, ask, embed_queries
 from sketchy.retrieval.sheet import Tile, contact_sheet
 from sketchy.runtime import pick_device
 from sketchy.storage import refuse_unwritable, replacing
@@ -19,75 +20,79 @@ from sketchy.talk import SILENT, Talk
 
 
 def run(
-    sketch: Path,
+    queries: Sequence[Path],
+    request: Request,
     *,
-    k: int,
     checkpoint: Path,
-    gallery: Path | None = None,
+    kind: Kind = "sketch",
+    gallery: str | None = None,
     save: Path | None = None,
     device: str = "auto",
     talk: Talk = SILENT,
 ) -> Retrieval:
-    """Find the k photos nearest to a sketch.
+    """Find the photos nearest to a sketch, to several drawn of one thing, or to a photo.
 
     Args:
-        sketch: an image file.
-        k: at least 1; more than the gallery holds gives all of it.
+        queries: image files, at least one; several are averaged.
+        request: how many, and which.
         checkpoint: a .pth file.
-        gallery: a folder of photos; None takes the test photos of the checkpoint's dataset.
+        kind: what the queries are.
+        gallery: as `open_gallery`.
         save: where to write a contact sheet, as PNG or JPEG by its suffix.
 
     Raises:
-        ImageError: the sketch cannot be read or is blank.
-        CheckpointError, DataError, GalleryError, StorageError: what is missing or unusable.
+        ImageError: a query cannot be read or is blank.
+        CheckpointError: it cannot be loaded, or has no calibration and a least score is asked for.
+        DataError, GalleryError, StorageError: what is missing or unusable.
     """
     if save is not None:
-        _refuse_place(save, sketch)
+        _refuse_place(save, queries)
     loaded = load_checkpoint(checkpoint)
+    calibration = loaded.calibration if kind == "sketch" else None  # it says nothing of photos among themselves
+    if request.min_score is not None and calibration is None:
+        why = (
+            "a photo as query has none"
+            if kind == "photo"
+            else f"{checkpoint} has none, only best.pth of a finished run does"
+        )
+        raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     embedder = Embedder.of(loaded, pick_device(device))
+    query = embed_queries(embedder, queries, kind)
+    photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, exact=request.exact, talk=talk)
     try:
-        query = embedder.embed_image(sketch, "sketch")
-    except ImageError as error:
-        raise ImageError(f"cannot use {sketch} as a sketch: {error}; give a drawing as PNG or JPEG") from None
-    photos = embed_folder(gallery, embedder, talk) if gallery else _test_photos(loaded, embedder, talk)
-    talk.say(f"searched {photos.name}: {len(photos.paths):,} photos")
-    if k > len(photos.paths):
-        talk.say(f"k = {k} is more than the gallery holds; all of it follows")
-    found = photos.search(query, k)
-    if save is not None:
-        _save_sheet(save, sketch, photos, found)
-    return Retrieval(str(sketch), str(checkpoint), photos.name, photos.hits(found), photos.skipped)
+        count = photos.count()
+        talk.say(f"searched {photos.name}: {count:,} photos")
+        if request.k > count:
+            talk.say(f"k = {request.k} is more than the gallery holds; all of it follows")
+        found = ask(photos, query, request, calibration)
+        if save is not None:
+            _save_sheet(save, queries[0], photos, found)
+    finally:
+        photos.close()
+    return Retrieval(" + ".join(map(str, queries)), str(checkpoint), photos.name, found, photos.skipped)
 
 
-def _refuse_place(save: Path, sketch: Path) -> None:
+def _refuse_place(save: Path, queries: Sequence[Path]) -> None:
     refuse_unwritable(save)
-    if save.exists() and sketch.exists() and save.samefile(sketch):
-        raise StorageError(f"the contact sheet would replace the sketch {sketch}; choose another name for it")
+    for query in queries:
+        if save.exists() and query.exists() and save.samefile(query):
+            raise StorageError(f"the contact sheet would replace the sketch {query}; choose another name for it")
 
 
-def _test_photos(checkpoint: Checkpoint, embedder: Embedder, talk: Talk) -> Gallery:
-    refuse_moved(checkpoint.config, "name a folder of photos with --gallery")
-    data = load_dataset(checkpoint.config, talk)
-    rows = data.parts["test"].photos
-    if not len(rows):
-        raise GalleryError(f"the test split of {data.source.path} has no photos; name a folder with --gallery")
-    return embed_dataset(data, rows, f"the test photos of {data.source.path}", embedder, talk)
-
-
-def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: list[tuple[int, float]]) -> None:
-    tiles = [
-        Tile(_picture(gallery, row), f"{rank}  {gallery.categories[row] or ''}\ndistance {distance:.3f}")
-        for rank, (row, distance) in enumerate(found, start=1)
-    ]
+def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: tuple[Hit, ...]) -> None:
+    tiles = [Tile(_picture(gallery, hit.path), f"{hit.rank}  {hit.category or ''}\n{_measured(hit)}") for hit in found]
     sheet = contact_sheet([(Tile(open_image(sketch), sketch.name), tiles)])
     with replacing(path) as temporary:
         sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")
 
 
-def _picture(gallery: Gallery, row: int) -> Image.Image:
+def _picture(gallery: Gallery, path: str) -> Image.Image:
     try:
-        return open_image(gallery.image(row))
-    except (ImageError, DataError) as error:
-        raise ImageError(
-            f"cannot put {gallery.paths[row]} on the contact sheet: {error}; run again without --save"
-        ) from None
+        return open_image(gallery.image(path))
+    except (ImageError, DataError, GalleryError) as error:
+        raise ImageError(f"cannot put {path} on the contact sheet: {error}; run again without --save") from None
+
+
+def _measured(hit: Hit) -> str:
+    score = "" if hit.score is None else f"  score {hit.score:.2f}"
+    return f"distance {hit.distance:.3f}{score}"

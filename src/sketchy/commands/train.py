@@ -1,6 +1,7 @@
 """`sketchy train`: from a config to a run folder."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,11 +11,12 @@ from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.sampler import Items, Sampler, build_sampler
 from sketchy.errors import Interrupted, SketchyError
+from sketchy.evaluation.calibrate import calibrate
 from sketchy.evaluation.judge import judge
 from sketchy.evaluation.lineage import dataset_digest, warn_if_changed
 from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
 from sketchy.loss import build_loss
-from sketchy.model.checkpoint import Checkpoint, save_checkpoint
+from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.results import EpochResult, TrainResult
 from sketchy.runtime import seed_everything
@@ -185,6 +187,7 @@ class _Training:
         if not self.world.is_main:
             return None
         self._draw()
+        self._calibrate()
         best = self._best()
         return TrainResult(
             run=str(self.run_dir.path),
@@ -249,6 +252,13 @@ class _Training:
             f"stopped in epoch {self.trainer.epoch + 1}; the state is saved in {self.run_dir.last}; "
             f"continue with `sketchy train --resume {self.run_dir.path}`"
         )
+
+    def _calibrate(self) -> None:
+        """Put the calibrated score into best.pth."""
+        if self.validation is not None:
+            best = load_checkpoint(self.run_dir.best)
+            calibration = calibrate(best.encoder().to(self.world.device), self.data, self.validation)
+            save_checkpoint(self.run_dir.best, replace(best, calibration=calibration))
 
     def _draw(self) -> None:
         """Draw curves.png and retrievals.png; a picture that fails must not cost a finished training."""

@@ -8,6 +8,7 @@ from sketchy.dataset.pack import Pack, Subset, open_pack, split_pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import Source, open_source
 from sketchy.dataset.split import Part
+from sketchy.errors import DataError
 from sketchy.image import build_preprocess
 from sketchy.talk import SILENT, Talk
 
@@ -65,3 +66,9 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
         )
     parts = split_pack(pack, data.test_fraction, data.val_fraction, data.split_seed)
     return Dataset(source, pack, parts)
+
+
+def refuse_moved(config: Config, remedy: str) -> None:
+    """Check that the dataset of a run still lies where it lay. Raises DataError with the remedy."""
+    if not Path(config.data.root).exists():
+        raise DataError(f"the dataset of the run is no longer at {config.data.root}; {remedy}")

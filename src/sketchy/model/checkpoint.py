@@ -9,10 +9,13 @@ cannot run code:
     epoch, metrics epochs done, and the validation metrics of the last
     weights        the encoder's state dict: the averaged one under train.ema
     dataset        which images it was trained, validated and tested on, as a hash; may be missing
+    calibration    distances and probabilities of the calibrated score (best.pth of a finished run only)
     training       optimizer, generators and counters (last.pth only)
 """
 
 import errno
+import hashlib
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +28,14 @@ from torch import Tensor
 from sketchy.config import Config, parse_config
 from sketchy.errors import CheckpointError, ConfigError
 from sketchy.model.backbone import load_weights, unreadable
+from sketchy.model.calibration import Calibration
 from sketchy.model.encoder import Encoder, build_encoder
 from sketchy.storage import replacing
 
 KIND = "sketchy-checkpoint"
 FORMAT = 1
+EMBEDDING_FIELDS = {"backbone", "embedding_size", "normalize"}
+"""Settings of the model section that change what a set of weights makes of an image."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Checkpoint:
     weights: dict[str, Tensor]
     training: dict[str, Any] | None = None
     dataset: str | None = None
+    calibration: Calibration | None = None
 
     def encoder(self) -> Encoder:
         """Rebuild the encoder with the saved weights, in evaluation mode.
@@ -56,6 +63,16 @@ class Checkpoint:
         encoder = build_encoder(self.config, load_pretrained=False)
         load_weights(encoder, self.weights, "the checkpoint")
         return encoder.eval()
+
+    def fingerprint(self) -> str:
+        """Hash all that makes an embedding, in hex: embeddings of two models must never be compared."""
+        config = self.config
+        described = [config.image.model_dump(mode="json"), config.model.model_dump(include=EMBEDDING_FIELDS)]
+        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+        for name, tensor in sorted(self.weights.items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -76,6 +93,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     if checkpoint.training is not None:
         content["training"] = checkpoint.training
+    if checkpoint.calibration is not None:
+        content["calibration"] = {name: list(values) for name, values in vars(checkpoint.calibration).items()}
     with replacing(path) as temporary:
         temporary.touch()  # torch's writer would not say why it cannot make the file
         try:
@@ -112,6 +131,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         weights=content["weights"],
         training=content.get("training"),
         dataset=content.get("dataset"),
+        calibration=_calibration(content.get("calibration")),
     )
 
 
@@ -137,6 +157,10 @@ def _are_names(entry: Any) -> bool:
     return isinstance(entry, list) and all(isinstance(name, str) for name in entry)
 
 
+def _is_calibration(entry: Any) -> bool:
+    return _is_table(entry, list) and entry.keys() == {"distances", "probabilities"}
+
+
 ENTRIES: dict[str, Callable[[Any], bool]] = {
     "format": lambda entry: type(entry) is int and entry == FORMAT,
     "config": lambda entry: _is_table(entry, object),
@@ -146,8 +170,13 @@ ENTRIES: dict[str, Callable[[Any], bool]] = {
     "weights": _are_weights,
     "training": lambda entry: isinstance(entry, dict | None),
     "dataset": lambda entry: isinstance(entry, str | None),
+    "calibration": lambda entry: entry is None or _is_calibration(entry),
 }
 """The entries of the file, and whether one is what it should be; those that may be missing may be None."""
+
+
+def _calibration(found: dict[str, list[float]] | None) -> Calibration | None:
+    return None if found is None else Calibration(tuple(found["distances"]), tuple(found["probabilities"]))
 
 
 def _read(path: Path) -> Any:

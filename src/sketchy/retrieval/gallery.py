@@ -1,124 +1,137 @@
-"""A gallery: embedded photos that can be searched and shown."""
+"""The one thing that is searched: photos, from wherever they come, by an embedded query."""
 
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from sketchy.dataset.loader import Dataset
-from sketchy.distance import paired, pairwise
+from sketchy.dataset.loader import Dataset, load_dataset, refuse_moved
 from sketchy.errors import GalleryError
-from sketchy.image import SUFFIXES
+from sketchy.model.checkpoint import Checkpoint
 from sketchy.results import Hit, Skipped
 from sketchy.retrieval.embed import Embedder, embed_pixels
+from sketchy.retrieval.nearest import nearest, rough_distances, rounding_slack, squared_norms
+from sketchy.retrieval.store.records import EVERYTHING, Photo, Store, Where
 from sketchy.talk import SILENT, Talk
 
-SLACK = 1e-2
-"""`pairwise` is off by about 1e-3 of the embeddings' length; candidates within this share are measured exactly."""
+Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """Embedded photos.
+class Gallery(Protocol):
+    """Photos that can be searched and shown. A photo is known by its path.
 
     Attributes:
         name: what to call it.
-        embeddings: (N, D) float32 on the CPU.
-        paths: N names to show, in the same order.
-        categories: N categories, None where unknown.
-        image: gives the file of row i, as a path or its bytes.
-        skipped: photos that could not be read.
+        skipped: files that were left out when it was made.
     """
 
     name: str
-    embeddings: Tensor
-    paths: tuple[str, ...]
-    categories: tuple[str | None, ...]
-    image: Callable[[int], Path | bytes]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[Skipped, ...]
 
-    def search(self, query: Tensor, k: int) -> list[tuple[int, float]]:
-        """Find the k nearest photos.
+    def count(self) -> int:
+        """Return how many photos there are."""
 
-        Args:
-            query: (D,) float32.
-            k: at least 1; more than there are photos gives all.
+    def search(self, query: Floats, k: int, where: Where = EVERYTHING) -> tuple[Hit, ...]:
+        """Return the k photos nearest to a (D,) query, nearest first; fewer where there are fewer."""
 
-        Returns:
-            Row and distance of each, nearest first; equal distances in gallery order.
-        """
-        rough = pairwise(query[None], self.embeddings)[0]  # (N,)
-        bound = rough.kthvalue(min(k, len(rough))).values
-        near = (rough <= bound + SLACK * (1 + query.norm())).nonzero()[:, 0]
-        exact = paired(query.expand(len(near), -1), self.embeddings[near])
-        order = exact.argsort(stable=True)[:k]
-        return [(int(near[i]), float(exact[i])) for i in order]
+    def photos(self) -> Iterator[tuple[str, str | None]]:
+        """Yield path and category of every photo."""
 
-    def hits(self, found: list[tuple[int, float]]) -> tuple[Hit, ...]:
-        """Name what `search` found."""
+    def image(self, path: str) -> Path | bytes:
+        """Return the file of a photo, or its content. Raises GalleryError for a path that is not in the gallery."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+
+class IndexedPhotos:
+    """The photos of a store."""
+
+    def __init__(self, store: Store, name: str, skipped: tuple[Skipped, ...] = ()) -> None:
+        self.name = name
+        self.skipped = skipped
+        self._store = store
+        self.count: Callable[[], int] = store.count
+        self.close: Callable[[], None] = store.close
+
+    def search(self, query: Floats, k: int, where: Where = EVERYTHING) -> tuple[Hit, ...]:
+        """Return the k nearest; copies of one picture are one hit, with all their paths."""
         return tuple(
-            Hit(rank, self.paths[row], distance, self.categories[row])
+            _hit(rank, match.distance, match.photos, where)
+            for rank, match in enumerate(self._store.search(query, k, where), start=1)
+        )
+
+    def photos(self) -> Iterator[tuple[str, str | None]]:
+        """Yield path and category of every photo, copies too."""
+        return ((photo.path, photo.category) for batch in self._store.scan() for photo in batch)
+
+    def image(self, path: str) -> Path | bytes:
+        """Return the file of a photo of the index."""
+        if path not in self._store.get([path]):
+            raise GalleryError(f"{path} is not in {self.name}; name a photo that was found there")
+        return Path(path)
+
+
+def _hit(rank: int, distance: float, photos: tuple[Photo, ...], where: Where) -> Hit:
+    """Show the first file that was asked for."""
+    shown = next((photo for photo in photos if where.allows(photo.path, photo.category)), photos[0])
+    return Hit(rank, shown.path, distance, shown.category, tuple(photo.path for photo in photos))
+
+
+class TestPhotos:
+    """The held-out photos of a checkpoint's dataset, embedded anew from its pack; they may lie in an archive."""
+
+    __test__ = False  # its name makes pytest look
+
+    def __init__(self, data: Dataset, embedder: Embedder, talk: Talk = SILENT) -> None:
+        rows = data.parts["test"].photos
+        if not len(rows):
+            raise GalleryError(f"the test split of {data.source.path} has no photos; name a folder with --gallery")
+        pack = data.pack
+        self.name = f"the test photos of {data.source.path}"
+        self.skipped: tuple[Skipped, ...] = ()
+        self._data = data
+        self._vectors: Floats = embed_pixels(embedder.encoder, pack.photos, rows, talk).numpy()
+        self._norms = squared_norms(self._vectors)
+        self._paths = [data.photo_path(row) for row in rows.tolist()]
+        self._rows = dict(zip(self._paths, rows.tolist(), strict=True))
+        self._categories = [pack.categories[number] for number in pack.photo_category[rows]]
+
+    def count(self) -> int:
+        """Return how many photos there are."""
+        return len(self._paths)
+
+    def search(self, query: Floats, k: int, where: Where = EVERYTHING) -> tuple[Hit, ...]:
+        """Return the k nearest."""
+        rough = rough_distances(query, self._vectors, self._norms)
+        allowed = map(where.allows, self._paths, self._categories)
+        rough[~np.fromiter(allowed, np.bool_, len(rough))] = np.inf
+        found = nearest(
+            query, rough, k, rounding_slack(query, float(self._norms.max())), lambda rows: self._vectors[rows]
+        )
+        return tuple(
+            Hit(rank, self._paths[row], distance, self._categories[row], (self._paths[row],))
             for rank, (row, distance) in enumerate(found, start=1)
         )
 
+    def photos(self) -> Iterator[tuple[str, str | None]]:
+        """Yield path and category of every photo."""
+        return zip(self._paths, self._categories, strict=True)
 
-def embed_folder(folder: Path, embedder: Embedder, talk: Talk = SILENT) -> Gallery:
-    """Embed every photo below a folder; a photo in a subfolder has that folder's name as its category.
+    def image(self, path: str) -> Path | bytes:
+        """Read a photo of the dataset."""
+        if path not in self._rows:
+            raise GalleryError(f"{path} is not among {self.name}; name a photo that was found there")
+        return self._data.photo_file(self._rows[path])
 
-    Raises:
-        GalleryError: no such folder, no images in it, or none that can be read.
-    """
-    if not folder.is_dir():
-        raise GalleryError(f"no such folder of photos: {folder}; name one with --gallery")
-    paths = list(find_images(folder))
-    if not paths:
-        raise GalleryError(f"no images below {folder}; known are {', '.join(sorted(SUFFIXES))}")
-    embedded = embedder.embed_files(paths, "photo", talk)
-    if not embedded.paths:
-        first = embedded.skipped[0]
-        raise GalleryError(f"none of {len(paths)} images below {folder} can be read; {first.path}: {first.reason}")
-    return Gallery(
-        name=str(folder),
-        embeddings=embedded.embeddings,
-        paths=tuple(str(path) for path in embedded.paths),
-        categories=tuple(None if path.parent == folder else path.parent.name for path in embedded.paths),
-        image=lambda row: embedded.paths[row],
-        skipped=embedded.skipped,
-    )
+    def close(self) -> None:
+        """Let go of the dataset."""
+        self._data.source.close()
 
 
-def embed_dataset(
-    data: Dataset, rows: NDArray[np.int64], name: str, embedder: Embedder, talk: Talk = SILENT
-) -> Gallery:
-    """Embed photos of a dataset, from its pack.
-
-    Args:
-        rows: (N,) rows of the pack's photos.
-        name: what to call the gallery.
-    """
-    pack = data.pack
-    return Gallery(
-        name=name,
-        embeddings=embed_pixels(embedder.encoder, pack.photos, rows, talk),
-        paths=tuple(data.photo_path(row) for row in rows.tolist()),
-        categories=tuple(pack.categories[pack.photo_category[row]] for row in rows.tolist()),
-        image=lambda index: data.photo_file(int(rows[index])),
-    )
-
-
-def find_images(folder: Path) -> Iterator[Path]:
-    """Yield image files below a folder in a fixed order, leaving out hidden ones.
-
-    A `sketch` folder beside a `photo` folder is left out: the folder is a dataset, and its photos are meant.
-    """
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if {"photo", "photos"} & set(folders):
-            folders[:] = [name for name in folders if name not in ("sketch", "sketches")]
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(where) / name
+def open_test_photos(checkpoint: Checkpoint, embedder: Embedder, talk: Talk = SILENT) -> TestPhotos:
+    """Embed the test photos that belong to a checkpoint. Raises DataError, GalleryError, StorageError."""
+    refuse_moved(checkpoint.config, "name a folder of photos with --gallery")
+    return TestPhotos(load_dataset(checkpoint.config, talk), embedder, talk)

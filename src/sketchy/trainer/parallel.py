@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -22,6 +22,7 @@ from sketchy.runtime import pick_device
 
 LONGEST_WAIT = timedelta(hours=2)
 """For a process that packs the dataset or validates while the others wait."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,14 @@ class World:
         count = torch.tensor(int(flag), device=self.device)
         dist.all_reduce(count)
         return bool(count.item())
+
+    def collect(self, item: T) -> list[T]:
+        """Return every rank's item, in the order of ranks."""
+        if self.size == 1:
+            return [item]
+        items: list[Any] = [None] * self.size
+        dist.all_gather_object(items, item)
+        return items
 
     @contextmanager
     def agreed(self) -> Iterator[None]:

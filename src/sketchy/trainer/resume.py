@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from sketchy.config import Config
+from sketchy.dataset.loader import refuse_moved
 from sketchy.errors import CheckpointError, RunError
-from sketchy.evaluation.lineage import refuse_moved
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import existing_run

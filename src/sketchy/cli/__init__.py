@@ -1,0 +1,50 @@
+"""The command line: parse, call a command, print. Nothing else in the package prints.
+
+Results go to stdout, all talk to stderr. Heavy modules are imported inside the commands, so that `--help` and usage
+errors answer at once.
+"""
+
+import sys
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+import sketchy
+from sketchy.cli import data, model, photos
+
+app = typer.Typer(
+    help="Find a photo by drawing it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Check, get or draw a dataset.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+data_app.command("check")(data.data_check)
+data_app.command("fetch")(data.data_fetch)
+data_app.command("demo")(data.data_demo)
+app.command("train")(model.train)
+app.command("evaluate")(model.evaluate)
+app.command("embed")(photos.embed)
+app.command("index")(photos.index)
+app.command("info")(photos.info)
+app.command("retrieve")(photos.retrieve)
+app.command("serve")(photos.serve)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):  # a file name that is no UTF-8 goes out as the bytes it is
+        sys.stdout.reconfigure(errors="surrogateescape")
+    if version:
+        print(sketchy.__version__)
+        raise typer.Exit

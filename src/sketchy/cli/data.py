@@ -1,0 +1,66 @@
+"""The commands around datasets: check, fetch, demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sketchy import report
+from sketchy.cli.console import TALK, guarded
+from sketchy.cli.options import AsJson
+
+
+@guarded
+def data_check(
+    source: Annotated[Path, typer.Argument(help="Folder, .zip or .tar with photo/ and sketch/.")],
+    photo_rendering: Annotated[str | None, typer.Option(help="tx_... folder of photos to read.")] = None,
+    sketch_rendering: Annotated[str | None, typer.Option(help="tx_... folder of sketches to read.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Count photos and sketches by category and name what is missing, unreadable or unpaired.
+
+    Example: sketchy data check data/sketchy
+    """
+    from sketchy.commands import data_check as command
+
+    found = command.run(source, photo_rendering, sketch_rendering, TALK)
+    print(report.as_json(found) if json else report.data_report_text(found))
+
+
+@guarded
+def data_fetch(
+    out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("data/sketchy"),
+    source: Annotated[
+        str | None, typer.Option("--from", help="Your copy, as a file or an address: .7z, .zip or .tar.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Get the Sketchy Database and unpack it; run again, it goes on where it stopped.
+
+    Without --from it tries the authors' links, which need `pip install 'sketchy[fetch]'`.
+
+    Example: sketchy data fetch --from rendered_256x256.7z
+    """
+    from sketchy.commands import data_fetch as command
+
+    made = command.run(out, source, TALK)
+    print(report.as_json(made) if json else report.made_text(made))
+
+
+@guarded
+def data_demo(
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    photos: Annotated[int, typer.Option(min=1, help="Photos of each category.")] = 20,
+    sketches: Annotated[int, typer.Option(min=1, help="Sketches of each photo.")] = 2,
+    categories: Annotated[int | None, typer.Option(help="How many categories.  [default: all]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other pictures.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Draw a small dataset by program, in the layout of the Sketchy Database.
+
+    Example: sketchy data demo data/demo
+    """
+    from sketchy.commands import data_demo as command
+
+    made = command.run(out, photos=photos, sketches=sketches, categories=categories, seed=seed, talk=TALK)
+    print(report.as_json(made) if json else report.made_text(made))

@@ -1,0 +1,67 @@
+"""The commands around a model: train, evaluate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sketchy import report
+from sketchy.cli.console import TALK, guarded
+from sketchy.cli.options import AsJson, CheckpointOption, Device, Protocol, Runs, chosen_checkpoint
+
+
+@guarded
+def train(
+    config: Annotated[Path | None, typer.Option(help="A YAML file, such as configs/default.yaml.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.  [default: that of the config]")] = None,
+    runs: Runs = Path("runs"),
+    resume: Annotated[Path | None, typer.Option(help="Run folder to continue, with its own config.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run of the same name.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Train a model; a run folder with the weights, the history and pictures comes out.
+
+    Ctrl-C saves and stops; --resume goes on. On several GPUs in one process DataParallel is used; started by torchrun
+    (torchrun --nproc-per-node N -m sketchy train ...), DistributedDataParallel.
+
+    Example: sketchy train --config configs/default.yaml --set data.root=data/demo --set train.epochs=5
+    """
+    if (config is None) == (resume is None):
+        raise typer.BadParameter("give either --config FILE or --resume RUN")
+    from sketchy.config import load_config
+    from sketchy.trainer.run_dir import existing_run
+
+    path = resume or runs / (name or config.stem)  # type: ignore[union-attr]
+    loaded = load_config(existing_run(resume).config if resume else config, settings or ())
+    from sketchy.commands import train as command
+
+    result = command.run(loaded, path, resume=resume is not None, force=force, talk=TALK)
+    if result is not None:
+        print(report.as_json(result) if json else report.train_text(result))
+
+
+@guarded
+def evaluate(
+    checkpoint: CheckpointOption = None,
+    data: Annotated[Path | None, typer.Option(help="Where the dataset lies.  [default: where it lay]")] = None,
+    protocol: Annotated[Protocol, typer.Option(help="What is judged.")] = Protocol.all,
+    page: Annotated[Path | None, typer.Option("--report", help="Folder to write an HTML page into.")] = None,
+    per_category: Annotated[bool, typer.Option("--per-category", help="Print every category.")] = False,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Measure retrieval on the held-out test split, with chance beside each figure.
+
+    category: a photo is right if it is of the sketch's category. instance: if it is the very photo that was traced.
+
+    Example: sketchy evaluate --report evaluation
+    """
+    chosen = chosen_checkpoint(checkpoint, runs)
+    from sketchy.commands import evaluate as command
+
+    found = command.run(chosen, data=data, protocol=protocol.value, report=page, device=device, talk=TALK)
+    print(report.as_json(found) if json else report.evaluation_text(found, per_category=per_category))

@@ -1,0 +1,66 @@
+"""Options that several commands share, and what they mean."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sketchy.cli.console import TALK
+from sketchy.errors import CheckpointError
+from sketchy.results import Skipped
+
+SKIPPED_SHOWN = 5
+
+
+class Kind(StrEnum):
+    """What an image is."""
+
+    photo = "photo"
+    sketch = "sketch"
+
+
+class Protocol(StrEnum):
+    """What is judged."""
+
+    all = "all"
+    category = "category"
+    instance = "instance"
+
+
+Runs = Annotated[Path, typer.Option(help="Folder of the run folders.")]
+CheckpointOption = Annotated[
+    Path | None, typer.Option("--checkpoint", "-c", help="A .pth file or a run folder.  [default: the newest run]")
+]
+GalleryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER_OR_INDEX",
+        help="Folder of photos, index, or milvus://host:port/collection.  [default: the model's test photos]",
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+
+
+def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
+    """Return the checkpoint that was named, or the newest, and say which."""
+    from sketchy.trainer.run_dir import RunDir, newest_checkpoint
+
+    if given is not None:
+        chosen = RunDir(given).checkpoint if given.is_dir() else given
+        if not chosen.exists():
+            raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
+        return chosen
+    found = newest_checkpoint(runs)
+    TALK.say(f"using {found}")
+    return found
+
+
+def say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:
+    """Name files that were left out, a few of them or every one."""
+    shown = len(skipped) if every else SKIPPED_SHOWN
+    for item in skipped[:shown]:
+        TALK.say(f"skipping {item.path}: {item.reason}")
+    if len(skipped) > shown:
+        TALK.say(f"skipped {len(skipped)} files in all")

@@ -1,0 +1,186 @@
+"""The commands around one's own photos: embed, index, info, retrieve, serve."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sketchy import report
+from sketchy.cli.console import TALK, guarded, suffix
+from sketchy.cli.options import (
+    AsJson,
+    CheckpointOption,
+    Device,
+    GalleryOption,
+    Kind,
+    Runs,
+    chosen_checkpoint,
+    say_skipped,
+)
+
+
+@guarded
+def embed(
+    images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.")],
+    kind: Annotated[Kind, typer.Option(help="What all of them are.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="The .npz to write: paths (N,), embeddings (N, D) float32.", callback=suffix(".npz")),
+    ],
+    checkpoint: CheckpointOption = None,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Write embeddings of images to an .npz, for your own tools. Euclidean distance; lower is closer.
+
+    Example: sketchy embed photos/ --kind photo --out photos.npz
+    """
+    chosen = chosen_checkpoint(checkpoint, runs)
+    from sketchy.commands import embed as command
+
+    made = command.run(images, kind.value, out, chosen, device=device, talk=TALK)
+    say_skipped(made.skipped)
+    print(report.as_json(made) if json else f"{made.out}: {made.count:,} embeddings of {made.embedding_size} numbers")
+
+
+@guarded
+def index(
+    photos: Annotated[list[Path], typer.Argument(help="Folders of photos, and image files.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="INDEX", help="A folder to make, or to bring up to date; or milvus://host:port/collection."
+        ),
+    ],
+    checkpoint: CheckpointOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Begin anew, whatever is in the index.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every file that is skipped.")] = False,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Embed folders of photos into an index; run again, it only does what changed.
+
+    Photos that are gone leave the index; copies and renamed ones are known by their content. Many
+    processes take their shares of the photos of a server's gallery:
+    torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
+
+    Example: sketchy index ~/Pictures --out pictures.index
+    """
+    from sketchy.commands import index as command
+
+    chosen = chosen_checkpoint(checkpoint, runs)
+    made = command.run(photos, out, chosen, dry_run=dry_run, force=force, device=device, talk=TALK)
+    say_skipped(made.skipped, every=verbose)
+    if os.environ.get("RANK", "0") == "0":
+        print(report.as_json(made) if json else report.index_text(made))
+
+
+@guarded
+def info(
+    path: Annotated[str, typer.Argument(help="An index, a .pth file or a run folder.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Read all of it and compare with its checksums.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Say what an index, a checkpoint or a run is, and whether it is whole; exits with 1 where it is not.
+
+    Example: sketchy info pictures.index --verify
+    """
+    from sketchy.commands import info as command
+
+    found = command.run(path, verify=verify)
+    print(report.info_json(found) if json else report.info_text(found))
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@guarded
+def retrieve(
+    queries: Annotated[
+        list[Path], typer.Argument(help="A drawing, as PNG or JPEG; several of one thing are averaged.")
+    ],
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many photos.")] = 10,
+    gallery: GalleryOption = None,
+    kind: Annotated[Kind, typer.Option(help="What the query is: photo finds more like it.")] = Kind.sketch,
+    max_distance: Annotated[float | None, typer.Option(min=0, help="Leave out photos further away.")] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos less likely right.")] = None,
+    category: Annotated[list[str] | None, typer.Option(help="Only photos of it; may be repeated.")] = None,
+    path_glob: Annotated[str | None, typer.Option(help="Only photos whose path matches, such as 'holiday/*'.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Measure every photo, however many there are.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a contact sheet, .png or .jpg: the query, then the photos.",
+            callback=suffix(".png", ".jpg", ".jpeg"),
+        ),
+    ] = None,
+    paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
+    checkpoint: CheckpointOption = None,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Find the photos nearest to a sketch. A lower distance is closer.
+
+    The score is the probability that the photo is of the sketched category, as on the model's validation split.
+
+    Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
+    """
+    if json and paths_only:
+        raise typer.BadParameter("give either --json or --paths-only")
+    chosen = chosen_checkpoint(checkpoint, runs)
+    from sketchy.commands import retrieve as command
+    from sketchy.retrieval.query import Request
+    from sketchy.retrieval.store.records import Where
+
+    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
+    found = command.run(
+        queries,
+        request,
+        checkpoint=chosen,
+        kind=kind.value,
+        gallery=gallery,
+        save=save,
+        device=device,
+        talk=TALK,
+    )
+    say_skipped(found.skipped)
+    if json:
+        print(report.retrieval_json(found))
+    elif paths_only:
+        print("".join(f"{hit.path}\n" for hit in found.results), end="")
+    else:
+        print(report.retrieval_text(found))
+
+
+@guarded
+def serve(
+    gallery: GalleryOption = None,
+    checkpoint: CheckpointOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    runs: Runs = Path("runs"),
+    device: Device = "auto",
+) -> None:
+    """Serve a page on which you draw, and the photos change with every stroke.
+
+    A folder without an index is indexed first. Needs `pip install 'sketchy[serve]'`.
+
+    Example: sketchy serve --gallery ~/Pictures --open
+    """
+    from sketchy.commands import serve as command
+
+    command.run(
+        chosen_checkpoint(checkpoint, runs),
+        lambda address: print(f"ready at {address}", flush=True),
+        gallery=gallery,
+        host=host,
+        port=port,
+        browser=browser,
+        device=device,
+        talk=TALK,
+    )

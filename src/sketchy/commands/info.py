@@ -1,0 +1,138 @@
+"""`sketchy info`: what an index, a checkpoint or a run folder is, and whether it is whole."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sketchy.errors import GalleryError, SketchyError
+from sketchy.model.checkpoint import FORMAT, load_checkpoint
+from sketchy.results import Info
+from sketchy.retrieval.store.address import is_server
+from sketchy.retrieval.store.folder import is_index, open_to_read
+from sketchy.retrieval.store.milvus import open_milvus, parse_address
+from sketchy.trainer.history import History
+from sketchy.trainer.run_dir import RunDir
+
+
+def run(address: str, *, verify: bool = False) -> Info:
+    """Describe what lies at a path.
+
+    Args:
+        address: an index folder, a .pth file, a run folder or milvus://host:port/collection.
+        verify: read all of it and compare it with its checksums.
+
+    Raises:
+        GalleryError: it is none of these, or a damaged index.
+        CheckpointError: it cannot be loaded.
+    """
+    if is_server(address):
+        return _collection(address)
+    path = Path(address)
+    if is_index(path):
+        return _index(path, verify)
+    run_dir = RunDir(path)
+    if path.is_dir() and any(file.is_file() for file in (run_dir.config, run_dir.best, run_dir.last)):
+        return _run(run_dir)
+    if path.is_file():
+        return _checkpoint(path)
+    raise GalleryError(f"{path} is no index, no checkpoint and no run; name one of these")
+
+
+def _index(path: Path, verify: bool) -> Info:
+    store = open_to_read(path)
+    try:
+        problems = store.problems() if verify else []
+        meta = store.meta()
+        counts = {"photos": meta.photos, "pictures": store.pictures(), "categories": store.categories()}
+    finally:
+        store.close()
+    return Info(
+        kind="index",
+        path=str(path),
+        format=meta.format,
+        counts=counts,
+        size=_bytes(path),
+        model={"hash": meta.model, "checkpoint": meta.checkpoint, "embedding_size": meta.size},
+        figures={},
+        updated=meta.updated,
+        verified=verify,
+        problems=tuple(problems),
+    )
+
+
+def _collection(address: str) -> Info:
+    store = open_milvus(parse_address(address), None)
+    try:
+        return Info(
+            kind="index",
+            path=address,
+            format=1,
+            counts={"photos": store.count()},
+            size=0,
+            model={"hash": store.identity.model, "embedding_size": store.identity.size},
+            figures={},
+            updated="",
+            verified=False,
+            problems=(),
+        )
+    finally:
+        store.close()
+
+
+def _checkpoint(path: Path) -> Info:
+    checkpoint = load_checkpoint(path)  # torch checks the archive's own checksums
+    config = checkpoint.config
+    return Info(
+        kind="checkpoint",
+        path=str(path),
+        format=FORMAT,
+        counts={
+            "epochs": checkpoint.epoch,
+            "categories": len(checkpoint.categories),
+            "weights": sum(weight.numel() for weight in checkpoint.weights.values()),
+        },
+        size=path.stat().st_size,
+        model={
+            "hash": checkpoint.fingerprint(),
+            "backbone": config.model.backbone,
+            "embedding_size": config.model.embedding_size,
+            "image_size": config.image.size,
+            "loss": config.loss.name,
+            "data": config.data.root,
+        },
+        figures=dict(checkpoint.metrics),
+        updated=_changed(path),
+        verified=True,
+        problems=(),
+    )
+
+
+def _run(run_dir: RunDir) -> Info:
+    """Describe a run by its best checkpoint; what cannot be read is a problem, not the end."""
+    problems = [] if run_dir.config.is_file() else [f"no {run_dir.config.name}"]
+    described = _checkpoint(run_dir.best if run_dir.best.is_file() else run_dir.last)
+    counts = dict(described.counts)
+    try:
+        counts["epochs"] = load_checkpoint(run_dir.last).epoch
+        History.read(run_dir.history, counts["epochs"])
+    except SketchyError as error:
+        problems.append(str(error))
+    return Info(
+        kind="run",
+        path=str(run_dir.path),
+        format=described.format,
+        counts=counts,
+        size=_bytes(run_dir.path),
+        model=described.model,
+        figures=described.figures,
+        updated=_changed(run_dir.last if run_dir.last.is_file() else run_dir.path),
+        verified=True,
+        problems=tuple(problems),
+    )
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _changed(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")

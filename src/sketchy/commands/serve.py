@@ -1,0 +1,87 @@
+"""`sketchy serve`: the page on which one draws and sees photos."""
+
+import threading
+import webbrowser
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from sketchy.errors import ServeError
+from sketchy.model.checkpoint import Checkpoint, load_checkpoint
+from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.opening import identity_of, open_gallery
+from sketchy.retrieval.store.address import is_store
+from sketchy.runtime import pick_device
+from sketchy.talk import SILENT, Talk
+
+NEEDED = ("fastapi", "uvicorn", "python_multipart")
+
+
+def run(
+    checkpoint: Path,
+    ready: Callable[[str], object],
+    *,
+    gallery: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    browser: bool = False,
+    device: str = "auto",
+    talk: Talk = SILENT,
+) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        checkpoint: a .pth file.
+        ready: called with the address when requests are answered.
+        gallery: as `open_gallery`; a folder without an index is indexed first.
+        host: to listen on; only loopback addresses keep others out.
+        port: 0 takes a free one.
+        browser: open the page in it.
+
+    Raises:
+        ServeError: a package is missing, or the port is taken.
+        CheckpointError, DataError, GalleryError, StorageError: what is missing or unusable.
+        KeyboardInterrupt: it was stopped, and has ended cleanly.
+    """
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise ServeError(
+            f"the page needs {' and '.join(missing)}, not installed here; run pip install 'sketchy[serve]' and the "
+            "same command again"
+        )
+    from sketchy.web.app import create_app
+    from sketchy.web.searcher import Searcher
+    from sketchy.web.server import Server, address_of, is_loopback, open_socket
+
+    with open_socket(host, port) as opened:
+        loaded = load_checkpoint(checkpoint)
+        embedder = Embedder.of(loaded, pick_device(device))
+        photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, talk=talk)
+        try:
+            searcher = Searcher(embedder, photos, loaded.calibration, _about(loaded))
+            app = create_app(searcher, root=_root(gallery), loopback=is_loopback(opened))
+            searcher.warm_up()
+            talk.say(f"searching {photos.name}: {photos.count():,} photos; Ctrl-C stops")
+            address = address_of(opened)
+
+            def started() -> None:
+                ready(address)
+                if browser:
+                    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+            Server(app, opened, started).run()
+        finally:
+            photos.close()
+
+
+def _root(gallery: str | None) -> Path | None:
+    """Return the folder that the photos lie in, where it is known."""
+    return None if gallery is None or is_store(gallery) else Path(gallery).expanduser()
+
+
+def _about(checkpoint: Checkpoint) -> dict[str, str | int]:
+    config = checkpoint.config
+    return {
+        "backbone": config.model.backbone,
+        "image_size": config.image.size,
+        "embedding_size": config.model.embedding_size,
+    }

@@ -1,0 +1,91 @@
+"""Asking a gallery: queries from images, limits on what comes back, and the calibrated score of every hit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchy.errors import ImageError
+from sketchy.image import Kind
+from sketchy.model.calibration import Calibration
+from sketchy.results import Hit
+from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.gallery import Gallery
+from sketchy.retrieval.store.records import EVERYTHING, Where
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted.
+
+    Attributes:
+        k: at most this many hits.
+        where: which photos may be found.
+        max_distance: none further away; None sets no limit.
+        min_score: none less likely to be right; None sets no limit.
+        exact: measure every photo, also where there is an approximate index.
+    """
+
+    k: int = 10
+    where: Where = EVERYTHING
+    max_distance: float | None = None
+    min_score: float | None = None
+    exact: bool = False
+
+
+def embed_queries(embedder: Embedder, images: Sequence[Path | bytes], kind: Kind) -> NDArray[np.float32]:
+    """Embed one image, or several as one query: their mean, brought back to the sphere where the model works on it.
+
+    Args:
+        embedder: of the gallery's model.
+        images: files or their contents, at least one.
+        kind: what all of them are.
+
+    Returns:
+        (D,) float32.
+
+    Raises:
+        ImageError: one cannot be used; the message names it.
+    """
+    embedded = []
+    for image in images:
+        try:
+            embedded.append(embedder.embed_image(image, kind).numpy())
+        except ImageError as error:
+            named = image if isinstance(image, Path) else "the image"
+            remedy = "give a drawing as PNG or JPEG" if kind == "sketch" else "give a photo as PNG or JPEG"
+            raise ImageError(f"cannot use {named} as a {kind}: {error}; {remedy}") from None
+    mean: NDArray[np.float32] = np.mean(embedded, axis=0)
+    if embedder.encoder.normalize and len(embedded) > 1:
+        mean /= max(float(np.linalg.norm(mean)), 1e-12)
+    return mean
+
+
+def ask(
+    gallery: Gallery, query: NDArray[np.float32], request: Request, calibration: Calibration | None
+) -> tuple[Hit, ...]:
+    """Search a gallery.
+
+    Args:
+        gallery: of the query's model.
+        query: (D,).
+        request: what is wanted.
+        calibration: what gives hits their score; None gives them none.
+
+    Raises:
+        ValueError: a least score is wanted where there are no scores.
+    """
+    if request.min_score is not None and calibration is None:
+        raise ValueError("min_score without a calibration")
+    hits = gallery.search(query, request.k, request.where)
+    if calibration is not None:
+        hits = tuple(replace(hit, score=calibration.score(hit.distance)) for hit in hits)
+    return tuple(hit for hit in hits if _wanted(hit, request))
+
+
+def _wanted(hit: Hit, request: Request) -> bool:
+    near = request.max_distance is None or hit.distance <= request.max_distance
+    likely = request.min_score is None or (hit.score is not None and hit.score >= request.min_score)
+    return near and likely

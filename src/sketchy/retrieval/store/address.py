@@ -1,0 +1,31 @@
+"""One way to open a store, wherever it lies: an index folder, or milvus://host:port/collection."""
+
+from pathlib import Path
+
+from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
+from sketchy.retrieval.store.milvus import SCHEME, open_milvus, parse_address
+from sketchy.retrieval.store.records import Identity, Store
+
+
+def is_server(address: str) -> bool:
+    """Whether an address is one of a server, where many may write at once."""
+    return address.startswith(SCHEME)
+
+
+def is_store(address: str) -> bool:
+    """Whether an address can only mean a store; a server's is taken at its word."""
+    return is_server(address) or is_index(Path(address))
+
+
+def open_reader(address: str, identity: Identity, *, exact: bool = False) -> Store:
+    """Open a store to be searched; see `open_to_read` and `open_milvus`. `exact` is for index folders."""
+    if is_server(address):
+        return open_milvus(parse_address(address), identity)
+    return open_to_read(Path(address).expanduser(), identity, exact=exact)
+
+
+def open_writer(address: str, identity: Identity, *, force: bool = False) -> Store:
+    """Open a store to be changed, or make it; see `open_to_write` and `open_milvus`."""
+    if is_server(address):
+        return open_milvus(parse_address(address), identity, write=True, force=force)
+    return open_to_write(Path(address).expanduser(), identity, force=force)

@@ -1,0 +1,152 @@
+"""The approximate index of a large store: derived from its vectors, never the truth, made by FAISS (extra `ann`).
+
+Photos are sorted into cells around centres; a search looks into the nearest cells only, at one byte a number. What it
+proposes is measured exactly by the store's own vectors, so that a distance is never wrong; a photo can be missed.
+"""
+
+import importlib.util
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchy.retrieval.store.faults import Damage
+from sketchy.retrieval.store.ledger import Meta
+from sketchy.retrieval.store.state import CHUNK_ROWS, State
+from sketchy.talk import SILENT, Talk
+
+MIN_ROWS = 200_000
+"""Below this, measuring every photo is fast enough; see docs/benchmarks.md."""
+STALE_SHARE = 0.1
+"""Rows that were added since it was built, as a share: they are measured one by one, until this many make it anew."""
+TRAINED_PER_CELL = 40
+"""Photos that each centre is fitted to."""
+RECALL = 0.995
+"""Share of the ten nearest that must be found, for the queries that it is tried with when it is built."""
+TRIED = 200
+"""Queries that it is tried with."""
+PROPOSED = 4
+"""Candidates measured exactly for each photo that is wanted; one byte a number misorders only near neighbours."""
+
+
+def available() -> bool:
+    """Whether FAISS is installed."""
+    return importlib.util.find_spec("faiss") is not None
+
+
+@dataclass(frozen=True)
+class Built:
+    """An approximate index that was written: what the ledger keeps of it."""
+
+    rows: int
+    size: int
+    crc: int
+
+
+def ann_path(folder: Path, generation: int) -> Path:
+    """Name the file of the approximate index of a generation."""
+    return folder / f"ann-{generation}.faiss"
+
+
+def is_wanted(meta: Meta) -> bool:
+    """Whether an approximate index pays, and there is none or too old a one."""
+    return meta.rows >= MIN_ROWS and meta.rows - meta.ann_rows > STALE_SHARE * meta.rows
+
+
+class Approximation:
+    """An approximate index, mapped into memory.
+
+    Args:
+        path: its file.
+        meta: what the ledger says of it.
+
+    Raises:
+        Damage: the file is not the one that was written.
+    """
+
+    def __init__(self, path: Path, meta: Meta) -> None:
+        import faiss
+
+        self.rows = meta.ann_rows
+        if not path.is_file() or path.stat().st_size != meta.ann_size:
+            raise Damage(f"{path.name} is missing or cut")
+        if _head_crc(path, meta.ann_size, meta.ann_rows, meta.size) != meta.ann_crc:
+            raise Damage(f"{path.name} is not what was written")
+        self._index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+
+    def propose(self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return up to `count` rows that are probably the nearest of those allowed.
+
+        Args:
+            query: (D,).
+            count: how many to propose.
+            allowed: (rows or more,) whether a row may be found.
+        """
+        import faiss
+
+        bits = np.packbits(allowed[: self.rows], bitorder="little")
+        selector = faiss.IDSelectorBitmap(bits)
+        words = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)
+        _, found = self._index.search(query[np.newaxis], min(count, self.rows), params=words)
+        rows: NDArray[np.int64] = found[0]
+        return rows[(rows >= 0) & (rows < self.rows)]  # also what a flipped bit makes of a number
+
+
+def build(folder: Path, state: State, talk: Talk = SILENT) -> Built:
+    """Write the approximate index of all rows of a state. Raises Damage, OSError."""
+    import faiss
+
+    meta = state.known
+    cells = max(16, int(4 * np.sqrt(state.rows)))
+    index: Any = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatL2(meta.size), meta.size, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2
+    )
+    index.cp.seed = 0
+    index.cp.min_points_per_centroid = 1
+    chosen = np.random.default_rng(0).permutation(state.rows)[: TRAINED_PER_CELL * cells]
+    with talk.bar("sorting into cells", 2 * state.rows, "photo") as advance:
+        index.train(state.fetch(np.sort(chosen)))
+        advance(state.rows)
+        for start in range(0, state.rows, CHUNK_ROWS):
+            index.add(state.chunk(start))
+            advance(min(CHUNK_ROWS, state.rows - start))
+    index.nprobe = _cells_to_look_into(index, state)
+    path = ann_path(folder, meta.generation)
+    temporary = path.with_name(f".{path.name}")
+    faiss.write_index(index, str(temporary))
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    size = path.stat().st_size
+    return Built(state.rows, size, _head_crc(path, size, state.rows, meta.size))
+
+
+def _cells_to_look_into(index: Any, state: State) -> int:
+    """Return the fewest cells, doubling, that find RECALL of the ten nearest.
+
+    Tried with points between two photos: like a sketch they lie off the photos, but near some.
+    """
+    generator = np.random.default_rng(1)
+    one, other = (state.fetch(generator.integers(0, state.rows, TRIED)) for _ in range(2))
+    queries = (0.6 * one + 0.4 * other).astype(np.float32)
+    index.nprobe = index.nlist
+    _, truth = index.search(queries, 10)
+    cells = 1
+    while cells < index.nlist:
+        index.nprobe = cells
+        _, found = index.search(queries, 10)
+        hits = sum(len(np.intersect1d(a, b)) for a, b in zip(truth, found, strict=True))
+        if hits >= RECALL * truth.size:
+            return cells
+        cells *= 2
+    return int(index.nlist)
+
+
+def _head_crc(path: Path, size: int, rows: int, dimensions: int) -> int:
+    """Sum up all but the codes and numbers of the photos, which end the file: only those are harmless when damaged."""
+    with path.open("rb") as file:
+        return zlib.crc32(file.read(max(0, size - rows * (dimensions + 8))))

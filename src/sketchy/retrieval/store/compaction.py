@@ -1,0 +1,43 @@
+"""Leaving the dead rows of an index behind: the living ones go to the file of a new generation."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sketchy.retrieval.store.ledger import Ledger
+from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
+from sketchy.retrieval.store.vectors import Sums, extended, sync_folder
+
+
+def compact(folder: Path, ledger: Ledger, state: State) -> None:
+    """Write the next generation and renumber the photos; the transaction around it makes the new file count.
+
+    Raises:
+        Damage: a vector is not what was written; the old generation stays.
+        OSError: no space.
+    """
+    meta = state.known
+    generation, version = meta.generation + 1, meta.version + 1
+    alive = ~state.dead
+    rows, sums = _copy(vectors_path(folder, generation), state)
+    sync_folder(folder)
+    ledger.renumber(np.cumsum(alive) - 1)
+    ledger.clear_chunks()
+    put_chunks(ledger, range(-(-rows // CHUNK_ROWS)), version, sums, np.zeros(rows, np.bool_))
+    ledger.set_meta(replace(meta, generation=generation, rows=rows, version=version, ann_rows=0))
+
+
+def _copy(path: Path, state: State) -> tuple[int, Sums]:
+    """Write the living rows, and return how many they are and their checksums."""
+    rows, sums = 0, np.empty(0, np.uint32)
+    with path.open("wb") as file:
+        for start in range(0, state.rows, CHUNK_ROWS):
+            living = state.chunk(start)[~state.dead[start : start + CHUNK_ROWS]]
+            file.write(np.ascontiguousarray(living, "<f4").data)
+            sums = extended(sums, rows, living)
+            rows += len(living)
+        file.flush()
+        os.fsync(file.fileno())
+    return rows, sums

@@ -1,0 +1,279 @@
+"""The embedded store: one folder, no server. SQLite says what counts; the vectors lie in a file beside it.
+
+    index.sqlite       photos, deletions, checksums and how many rows count: the only source of truth
+    vectors-N.f32      the rows of generation N, append-only float32; what lies behind the last row is garbage
+    lock.sqlite        held by the one writer
+    ann-N.faiss        the approximate index of generation N, if any: derived, and never believed without the vectors
+
+A change writes vectors, syncs them and then commits to SQLite, so that a kill leaves the state before or after it.
+Compaction writes the living rows to the file of the next generation; the commit that renumbers them also names that
+file, which is the flip. Readers work on one commit for as long as a call takes.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchy.errors import GalleryError, StorageError
+from sketchy.retrieval.store import ann
+from sketchy.retrieval.store.compaction import compact
+from sketchy.retrieval.store.faults import Damage, damaged, explained
+from sketchy.retrieval.store.health import find_problems
+from sketchy.retrieval.store.ledger import Ledger, Meta
+from sketchy.retrieval.store.records import EVERYTHING, Identity, Match, Photo, Vectors, Where
+from sketchy.retrieval.store.search import search_rows
+from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
+from sketchy.retrieval.store.vectors import ShortFileError, append, cut, extended
+from sketchy.talk import SILENT, Talk
+
+WASTE_SHARE, WASTE_ROWS = 0.25, 4096
+"""Compaction begins when this share of the rows is dead, and at least this many."""
+SCANNED = 1000
+"""Photos a batch of `scan`."""
+RETRIES = 5
+"""Looks for a file of vectors that compaction replaced between two steps of a reader."""
+
+
+class EmbeddedStore:
+    """An index folder that is open. Make one with `open_embedded`; see `Store` for the methods."""
+
+    def __init__(self, folder: Path, ledger: Ledger, lock: sqlite3.Connection | None, *, exact: bool = False) -> None:
+        self.folder = folder
+        self._exact = exact
+        self._ann_key: tuple[int, int, int] | None = None
+        self._ann: ann.Approximation | None = None
+        self._ledger = ledger
+        self._lock = lock
+        self._mutex = threading.RLock()
+        self._state = State(folder)
+        with self._reading() as state:
+            meta = state.known
+        self.identity = Identity(meta.model, meta.size, meta.checkpoint)
+
+    def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
+        """Add photos, or replace those of the same path; `vectors` is (len(photos), D)."""
+        if vectors.shape != (len(photos), self.identity.size):
+            raise ValueError(f"{len(photos)} photos with embeddings of shape {vectors.shape}")
+        latest = {photo.path: (photo, place) for place, photo in enumerate(photos)}  # the last one of a path
+        with self._changing() as state:
+            rows = self._ledger.rows_of([photo.content for photo, _ in latest.values()])
+            added: list[int] = []
+            for photo, place in latest.values():
+                if photo.content not in rows:
+                    rows[photo.content] = state.rows + len(added)
+                    added.append(place)
+            replaced = [row for _, row in self._ledger.by_path(list(latest)).values()]
+            new = sum(1 for _ in latest) - len(replaced)
+            self._ledger.put([photo for photo, _ in latest.values()], [rows[p.content] for p, _ in latest.values()])
+            self._commit(state, vectors[added], self._orphans(replaced), new)
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Drop photos; unknown paths are ignored."""
+        with self._changing() as state:
+            known = self._ledger.by_path(paths)
+            self._ledger.drop(list(known))
+            none = np.empty((0, self.identity.size), np.float32)
+            self._commit(state, none, self._orphans([row for _, row in known.values()]), -len(known))
+
+    def get(self, paths: Sequence[str]) -> dict[str, Photo]:
+        """Return those of the paths that are known."""
+        with self._reading():
+            return {path: photo for path, (photo, _) in self._ledger.by_path(paths).items()}
+
+    def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the (D,) embedding of those of the contents that are known."""
+        with self._reading() as state:
+            rows = self._ledger.rows_of(contents)
+            vectors = state.fetch(np.array(list(rows.values()), np.int64))
+            return dict(zip(rows, vectors, strict=True))
+
+    def search(self, query: NDArray[np.float32], k: int, where: Where = EVERYTHING) -> list[Match]:
+        """Return the k nearest pictures to a (D,) query, nearest first; fewer where there are fewer."""
+        with self._reading() as state:
+            allowed = ~state.dead
+            if not where.everything:
+                fitting = np.zeros(state.rows, np.bool_)
+                fitting[self._ledger.matching(where)] = True
+                allowed &= fitting
+            approximation = self._approximation(state.known)
+            found = search_rows(state, np.asarray(query, np.float32), k, allowed, approximation)
+            files = self._ledger.by_row([row for row, _ in found])
+            if len(files) < len(found):
+                raise damaged(self.folder, "the entry of a photo is missing")
+            return [Match(distance, tuple(files[row])) for row, distance in found]
+
+    def scan(self, below: str = "") -> Iterator[list[Photo]]:
+        """Yield all photos, or those whose path starts with `below`, in the order of paths."""
+        last = b""
+        while True:
+            with self._reading():
+                batch = [photo for photo, _ in self._ledger.after(last, os.fsencode(below), SCANNED)]
+            if not batch:
+                return
+            yield batch
+            last = os.fsencode(batch[-1].path)
+
+    def count(self, below: str = "") -> int:
+        """Return how many photos there are, or whose path starts with `below`; files of one content count each."""
+        if not below:
+            return self.meta().photos
+        with self._reading():
+            return self._ledger.count(os.fsencode(below))
+
+    def pictures(self) -> int:
+        """Return how many different pictures there are."""
+        with self._reading() as state:
+            return int((~state.dead).sum())
+
+    def categories(self) -> int:
+        """Return how many categories there are."""
+        with self._reading():
+            return self._ledger.categories()
+
+    def problems(self) -> list[str]:
+        """Read everything and compare it with its checksums; return what is wrong."""
+        try:
+            with self._reading() as state:
+                problem = self._ann_problem()
+                return [*find_problems(self._ledger, state), *([problem] if problem else [])]
+        except GalleryError as error:
+            return [str(error)]
+
+    def close(self) -> None:
+        """Let go of the files and the lock."""
+        with self._mutex:
+            self._ledger.close()
+            if self._lock is not None:
+                self._lock.close()
+
+    def meta(self) -> Meta:
+        """Return what the index says about itself now."""
+        with self._reading() as state:
+            return state.known
+
+    def improve(self, talk: Talk = SILENT) -> None:
+        """Build the approximate index where it pays, and the one that is there is too old or damaged."""
+        with self._reading() as state:
+            wanted = ann.available() and (ann.is_wanted(self._state.known) or self._ann_problem() is not None)
+            built = ann.build(self.folder, state, talk) if wanted else None
+        if built is not None:
+            with self._changing() as state:
+                meta = replace(state.known, ann_rows=built.rows, ann_size=built.size, ann_crc=built.crc)
+                self._ledger.set_meta(replace(meta, version=meta.version + 1))
+
+    def _approximation(self, meta: Meta) -> ann.Approximation | None:
+        """Open the approximate index, unless it is unwanted, missing or damaged: the vectors have all that it has."""
+        if self._exact or meta.ann_rows == 0 or not ann.available():
+            return None
+        key = (meta.generation, meta.ann_rows, meta.ann_crc)
+        if key != self._ann_key:
+            self._ann_key, self._ann = key, None
+            with suppress(Damage):
+                self._ann = ann.Approximation(ann.ann_path(self.folder, meta.generation), meta)
+        return self._ann
+
+    def _ann_problem(self) -> str | None:
+        meta = self._state.known
+        if meta.ann_rows == 0 or not ann.available():
+            return None
+        try:
+            ann.Approximation(ann.ann_path(self.folder, meta.generation), meta)
+        except Damage as error:
+            return str(error)
+        return None
+
+    def _orphans(self, rows: Sequence[int]) -> NDArray[np.int64]:
+        """Return those of the rows that no file is left of."""
+        return np.array(self._ledger.without_photo(rows), np.int64)
+
+    def _commit(self, state: State, vectors: Vectors, orphans: NDArray[np.int64], photos: int) -> None:
+        """Write vectors, tombstones and counts; the transaction around makes them count.
+
+        Args:
+            vectors: (n, D) to append.
+            orphans: rows to mark dead.
+            photos: how many more files there are now.
+        """
+        meta = state.known
+        rows, version = meta.rows + len(vectors), meta.version + 1
+        if len(vectors):
+            append(vectors_path(self.folder, meta.generation), meta.size, meta.rows, vectors)
+        sums = extended(state.sums, meta.rows, vectors)
+        dead = np.zeros(rows, np.bool_)
+        dead[: meta.rows] = state.dead
+        dead[orphans] = True
+        touched = set((orphans // CHUNK_ROWS).tolist())
+        if len(vectors):
+            touched |= set(range(meta.rows // CHUNK_ROWS, -(-rows // CHUNK_ROWS)))
+        put_chunks(self._ledger, sorted(touched), version, sums, dead)
+        self._ledger.set_meta(replace(meta, rows=rows, photos=meta.photos + photos, version=version, updated=now()))
+
+    @contextmanager
+    def _reading(self) -> Iterator[State]:
+        """Stay on one commit for a block."""
+        with self._transaction("DEFERRED") as state:
+            yield state
+
+    @contextmanager
+    def _changing(self) -> Iterator[State]:
+        """Make the changes of a block one commit."""
+        if self._lock is None:
+            raise ValueError("this index was opened to be read")
+        try:
+            with self._transaction("IMMEDIATE") as state:
+                yield state
+        except (OSError, StorageError) as error:
+            self._cut()
+            if isinstance(error, OSError):
+                raise StorageError(
+                    f"cannot write the index {self.folder}: {error.strerror or error}; free some space there and run "
+                    "the command again"
+                ) from error
+            raise
+        self._save_space()
+
+    @contextmanager
+    def _transaction(self, mode: str) -> Iterator[State]:
+        with self._mutex, explained(self.folder):
+            for left in reversed(range(RETRIES)):
+                with self._ledger.transaction(mode):
+                    try:
+                        self._state.follow(self._ledger)
+                    except ShortFileError as error:
+                        if left == 0:
+                            raise damaged(self.folder, str(error)) from None
+                        continue  # compaction took that file away a moment ago; the next transaction knows the new one
+                    yield self._state
+                    return
+
+    def _cut(self) -> None:
+        """Give back the space of vectors that were not committed, where that can be done."""
+        meta = self._state.meta
+        if meta is not None:
+            with suppress(OSError):
+                cut(vectors_path(self.folder, meta.generation), meta.size, meta.rows)
+
+    def _save_space(self) -> None:
+        """Write the living rows anew when many are dead."""
+        meta, dead = self.meta(), int(self._state.dead.sum())
+        if dead < max(WASTE_ROWS, WASTE_SHARE * meta.rows):
+            return
+        old = vectors_path(self.folder, meta.generation)
+        with suppress(StorageError, OSError):  # no room for a second copy: the index is as good as before
+            with self._transaction("IMMEDIATE") as state:
+                compact(self.folder, self._ledger, state)
+            old.unlink()
+            ann.ann_path(self.folder, meta.generation).unlink(missing_ok=True)
+
+
+def now() -> str:
+    """Return the time, in ISO format, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

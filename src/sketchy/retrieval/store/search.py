@@ -1,0 +1,57 @@
+"""Finding the nearest rows of an index: all of them measured, or the proposals of an approximate index and the rest."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sketchy.retrieval.nearest import candidates, closest, exact_distances, rough_distances, rounding_slack
+from sketchy.retrieval.store.ann import PROPOSED, Approximation
+from sketchy.retrieval.store.state import CHUNK_ROWS, State
+
+FEW_ROWS = 20_000
+"""So many allowed rows are measured directly, without looking at the others."""
+MAX_APPROXIMATE = 1000
+"""More hits than this are not worth proposing."""
+
+Found = list[tuple[int, float]]
+"""Row and distance, nearest first."""
+
+
+def search_rows(
+    state: State, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_], approximation: Approximation | None
+) -> Found:
+    """Return the k nearest of the allowed rows.
+
+    Args:
+        state: of the index.
+        query: (D,).
+        k: at least 1.
+        allowed: (rows,).
+        approximation: proposes rows; those added since it was built are measured. None measures all.
+    """
+    count = int(allowed.sum())
+    if count <= FEW_ROWS and count < len(allowed) / 2:
+        rows = np.flatnonzero(allowed)
+        return closest(rows, exact_distances(query, rows, state.fetch), k)
+    if approximation is not None and k <= MAX_APPROXIMATE:
+        proposed = approximation.propose(query, PROPOSED * k + 32, allowed)
+        rows = np.union1d(proposed, _near_rows(state, query, k, allowed, approximation.rows))
+        if len(rows) >= min(k, count):
+            return closest(rows, exact_distances(query, rows, state.fetch), k)
+    rows = _near_rows(state, query, k, allowed, 0)
+    return closest(rows, exact_distances(query, rows, state.fetch), k)
+
+
+def _near_rows(
+    state: State, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_], first: int
+) -> NDArray[np.int64]:
+    """Return the rows from `first` on that can be among the k nearest, a chunk at a time."""
+    start = first // CHUNK_ROWS * CHUNK_ROWS
+    rough = np.empty(state.rows - start, np.float32)
+    largest = 0.0
+    for place in range(start, state.rows, CHUNK_ROWS):
+        vectors, norms = state.chunk(place), state.norms(place)
+        rough[place - start : place - start + CHUNK_ROWS] = rough_distances(query, vectors, norms)
+        largest = max(largest, float(norms.max()))
+    rough[~allowed[start:]] = np.inf
+    rough[: first - start] = np.inf
+    return start + candidates(rough, k, rounding_slack(query, largest))

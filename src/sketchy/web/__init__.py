@@ -1,0 +1,1 @@
+"""The page that is drawn on, and the API behind it."""

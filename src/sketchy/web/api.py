@@ -1,0 +1,181 @@
+"""The routes of the API."""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePath
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.datastructures import UploadFile
+
+import sketchy
+from sketchy.errors import ImageError, SketchyError
+from sketchy.image import Kind
+from sketchy.results import Hit
+from sketchy.web.answers import About, Bounds, Category, Health, Info, Problem, Result, Results, Size
+from sketchy.web.catalogue import Catalogue, shown
+from sketchy.web.limits import MAX_CATEGORIES, MAX_K, Limits
+from sketchy.web.refusal import Refusal
+from sketchy.web.searcher import Searcher, check_image
+from sketchy.web.thumbnails import Thumbnails
+from sketchy.web.turns import Turns
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the routes work with."""
+
+    searcher: Searcher
+    catalogue: Catalogue
+    thumbnails: Thumbnails
+    turns: Turns
+    limits: Limits
+
+
+def _service(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe in OpenAPI what a route answers when it fails."""
+    return {status: {"model": Problem} for status in statuses}
+
+
+router = APIRouter(responses=problems(400, 403, 422, 500))
+Served = Annotated[Service, Depends(_service)]
+PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="Of a result.")]
+
+IMAGES = ("image/png", "image/jpeg", "image/webp")
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+FORM = {
+    "schema": {
+        "type": "object",
+        "required": ["image"],
+        "properties": {"image": {"type": "string", "format": "binary"}},
+    }
+}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "A PNG, JPEG or WebP.",
+        "content": {**dict.fromkeys(IMAGES, BINARY), "multipart/form-data": FORM},
+    }
+}
+
+
+@router.post("/api/search", responses=problems(408, 409, 413, 415, 503), openapi_extra=BODY)
+async def search(
+    request: Request,
+    response: Response,
+    service: Served,
+    k: Annotated[int, Query(ge=1, le=MAX_K, description="How many photos.")] = 10,
+    kind: Annotated[Kind, Query(description="What the image is; photo finds more like it.")] = "sketch",
+    category: Annotated[
+        list[str] | None, Query(max_length=MAX_CATEGORIES, description="Only photos of these categories.")
+    ] = None,
+    client: Annotated[
+        str | None,
+        Query(pattern="^[A-Za-z0-9]{1,32}$", description="Who asks: a newer query replaces those that still wait."),
+    ] = None,
+) -> Results:
+    """Find the photos nearest to an image.
+
+    `Server-Timing` tells the milliseconds in the queue, in the network, in the search, and in all since the body came.
+    """
+    image = await _image_of(request)
+    started = time.perf_counter()
+    check_image(image, service.limits.pixels)
+    work = partial(_timed, service.searcher, image, kind, k, category or ())
+    address = request.client.host if request.client else ""
+    try:
+        began, found = await service.turns.run(f"{address} {client or ''}", work, newest_only=client is not None)
+    except ImageError as error:
+        raise Refusal(422, str(error)) from None
+    except SketchyError as error:  # the gallery was damaged, or its server went away
+        raise Refusal(503, str(error)) from None
+    parts = {
+        "queue": 1000 * (began - started),
+        "embed": found.embed_ms,
+        "search": found.search_ms,
+        "total": 1000 * (time.perf_counter() - started),
+    }
+    response.headers["Server-Timing"] = ", ".join(f"{name};dur={value:.1f}" for name, value in parts.items())
+    return Results(results=[_result(hit, service.catalogue) for hit in found.hits])
+
+
+@router.get(
+    "/api/photos/{photo}",
+    responses={**problems(404), 200: {"content": {"image/jpeg": BINARY}}, 304: {"description": "Not changed."}},
+    response_class=Response,
+)
+async def photo(
+    request: Request,
+    service: Served,
+    photo: PhotoId,
+    size: Annotated[Size, Query(description="Side of the square that it is shrunk to fit.")] = Size.FULL,
+) -> Response:
+    """Send a photo as JPEG, shrunk to fit."""
+    tag, jpeg = await service.thumbnails.get(photo, size)
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=600"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+
+@router.get("/api/photos/{photo}/about", responses=problems(404))
+async def about(service: Served, photo: PhotoId) -> About:
+    """Say where a photo lies."""
+    path = service.catalogue.path_of(photo)
+    return About(id=photo, name=_name(path), path=shown(path))
+
+
+@router.get("/api/info")
+async def info(service: Served) -> Info:
+    """Say what is served: gallery, categories, model, limits."""
+    searcher, limits = service.searcher, service.limits
+    return Info(
+        version=sketchy.__version__,
+        gallery=shown(searcher.gallery.name),
+        photos=searcher.gallery.count(),
+        categories=[Category(name=name, photos=count) for name, count in service.catalogue.categories.items()],
+        model=searcher.model,
+        has_scores=searcher.has_scores,
+        limits=Bounds(body=limits.body, pixels=limits.pixels, k=MAX_K),
+    )
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """Answer at once."""
+    return Health(status="ok")
+
+
+async def _image_of(request: Request) -> bytes:
+    """Read the image from the body, or from the first file of a form."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/"):
+        return await request.body()
+    async with request.form(max_files=1, max_fields=8) as form:
+        for value in form.values():
+            if isinstance(value, UploadFile):
+                return await value.read()
+    raise Refusal(400, "the form holds no file; send a PNG, JPEG or WebP in it")
+
+
+def _timed(searcher: Searcher, image: bytes, kind: Kind, k: int, categories: Any) -> tuple[float, Any]:
+    return time.perf_counter(), searcher.search(image, kind, k, categories)
+
+
+def _result(hit: Hit, catalogue: Catalogue) -> Result:
+    return Result(
+        rank=hit.rank,
+        id=catalogue.id_of(hit.path),
+        name=_name(hit.path),
+        distance=hit.distance,
+        category=hit.category,
+        score=hit.score,
+    )
+
+
+def _name(path: str) -> str:
+    return shown(PurePath(path).name)

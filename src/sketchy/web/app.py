@@ -1,0 +1,109 @@
+"""The application: the page, the API behind it, and what errors look like."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+import sketchy
+from sketchy.web.api import Service, router
+from sketchy.web.catalogue import Catalogue
+from sketchy.web.guard import Guard
+from sketchy.web.limits import Limits
+from sketchy.web.refusal import Refusal
+from sketchy.web.searcher import Searcher
+from sketchy.web.thumbnails import Thumbnails
+from sketchy.web.turns import Turns
+
+STATIC = Path(__file__).parent / "static"
+FRESH = {"Cache-Control": "no-cache"}
+"""Ask whether a file of the page has changed: after an upgrade nobody works with half of the old one."""
+
+
+def create_app(
+    searcher: Searcher, *, root: Path | None = None, loopback: bool = True, limits: Limits | None = None
+) -> FastAPI:
+    """Make the application.
+
+    Args:
+        searcher: what answers.
+        root: the folder that all photos really lie in, as `Catalogue` takes it.
+        loopback: answer only to names of this machine.
+        limits: of one request.
+    """
+    limits = limits or Limits()
+    catalogue = Catalogue(searcher.gallery, root)
+    turns = Turns(limits.waiting)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        turns.close()
+
+    app = FastAPI(
+        title="Sketchy",
+        summary="Find a photo by drawing it.",
+        version=sketchy.__version__,
+        docs_url=None,  # FastAPI's page loads scripts from other hosts; ours does not
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = Service(searcher, catalogue, Thumbnails(catalogue), turns, limits)
+    app.include_router(router)
+    _add_page(app)
+    _add_errors(app)
+    app.add_middleware(Guard, limits=limits, loopback=loopback)
+    return app
+
+
+class _Fresh(StaticFiles):
+    """Static files that browsers ask about every time."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers.update(FRESH)
+        return response
+
+
+def _add_page(app: FastAPI) -> None:
+    for address, name in (("/", "index.html"), ("/docs", "docs.html")):
+        app.add_api_route(address, _sends(STATIC / name), include_in_schema=False, response_class=FileResponse)
+    app.mount("/static", _Fresh(directory=STATIC))
+
+
+def _sends(file: Path) -> Callable[[], Awaitable[FileResponse]]:
+    async def send() -> FileResponse:
+        return FileResponse(file, headers=FRESH)
+
+    return send
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Make every error one line of JSON."""
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        return _problem(refusal.status, str(refusal), refusal.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        lines = [f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()]
+        return _problem(422, "; ".join(lines))
+
+    @app.exception_handler(HTTPException)
+    async def failed(request: Request, error: HTTPException) -> JSONResponse:
+        return _problem(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, error: ClientDisconnect) -> JSONResponse:
+        return _problem(400, "the client left")  # nobody reads it
+
+
+def _problem(status: int, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": reason}, status, headers)

@@ -1,0 +1,132 @@
+"""What every request passes before the routes, and every answer after them."""
+
+import asyncio
+import ipaddress
+import json
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sketchy.web.limits import Limits
+from sketchy.web.refusal import Refusal
+
+POLICY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware: refuses requests of other sites and those that are too large or too slow.
+
+    Args:
+        app: what is guarded.
+        limits: of the body.
+        loopback: answer only to names of this machine, so that a site whose name is pointed at 127.0.0.1 (DNS
+            rebinding) cannot read the photos.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, loopback: bool) -> None:
+        self._app = app
+        self._limits = limits
+        self._loopback = loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        begun = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in POLICY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            self._check(Headers(scope=scope))
+        except Refusal as refusal:
+            await _answer(refusal, send_guarded)
+            return
+        try:
+            await self._app(scope, self._bounded(receive), send_guarded)
+        except asyncio.CancelledError:  # the server stops, and this request did not end in time
+            if not begun:
+                await _answer(Refusal(503, "the server is stopping"), send_guarded)
+        except Exception:
+            if not begun:
+                await _answer(Refusal(500, "an error of the server; it says more where it was started"), send_guarded)
+            raise  # to the log
+
+    def _check(self, headers: Headers) -> None:
+        host = headers.get("host", "")
+        if self._loopback and not _is_loopback(host):
+            raise Refusal(400, "this server answers only to the name of its own machine, such as localhost")
+        origin = headers.get("origin")
+        if origin is not None and _netloc(origin) != host:
+            raise Refusal(403, "requests of other sites are not answered")
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length[:20]) > self._limits.body:
+            raise self._too_large()
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Count the bytes of the body, and end the wait for them."""
+        deadline = asyncio.get_running_loop().time() + self._limits.upload
+        received, complete = 0, False
+
+        async def receive_bounded() -> Message:
+            nonlocal received, complete
+            if complete:
+                return await receive()  # only the end of the connection is still to come
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise Refusal(408, "the body did not arrive in time", {"Connection": "close"}) from None
+            received += len(message.get("body", b""))
+            if received > self._limits.body:
+                raise self._too_large()
+            complete = not message.get("more_body", False)
+            return message
+
+        return receive_bounded
+
+    def _too_large(self) -> Refusal:
+        return Refusal(413, f"the body is too large; at most {self._limits.body:,} bytes are taken")
+
+
+def _netloc(origin: str) -> str | None:
+    """Return host and port of an origin, None where it has none (`null` is what a sandbox sends)."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a Host header, with or without a port, is a name of this machine."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+async def _answer(refusal: Refusal, send: Send) -> None:
+    body = json.dumps({"error": str(refusal)}).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **refusal.headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,150 @@
+// What has been drawn: marks that can be undone, and how they are painted.
+
+export const SIDE = 1024; // units along a side of the sheet, whatever its size on the screen
+
+/** A mark is a stroke {points: [[x, y, width], ...], erase} or a picture {image}, in units. */
+export class Drawing extends EventTarget {
+  #done = []; // steps: {mark}, or {marks} that replace all before them
+  #undone = [];
+
+  /** The marks that count now, oldest first. */
+  get marks() {
+    const start = this.#done.findLastIndex((step) => step.marks);
+    const base = start < 0 ? [] : this.#done[start].marks;
+    return [...base, ...this.#done.slice(start + 1).map((step) => step.mark)];
+  }
+
+  get isEmpty() {
+    return !this.marks.some((mark) => !mark.erase);
+  }
+
+  get canUndo() {
+    return this.#done.length > 0;
+  }
+
+  get canRedo() {
+    return this.#undone.length > 0;
+  }
+
+  add(mark) {
+    this.#step({ mark });
+  }
+
+  /** Begin again with these marks; it can be undone like a stroke. */
+  replace(marks) {
+    this.#step({ marks });
+  }
+
+  undo() {
+    this.#move(this.#done, this.#undone);
+  }
+
+  redo() {
+    this.#move(this.#undone, this.#done);
+  }
+
+  #step(step) {
+    this.#done.push(step);
+    this.#undone = [];
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #move(from, to) {
+    if (from.length === 0) return;
+    to.push(from.pop());
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** A canvas that shows marks, and paints only what is new. */
+export class Layer {
+  #context;
+  #shown = [];
+  #ink;
+
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.#context = canvas.getContext("2d");
+  }
+
+  resize(side) {
+    this.canvas.width = this.canvas.height = side;
+    this.#shown = [];
+  }
+
+  show(marks, ink) {
+    const known = ink === this.#ink && this.#shown.every((mark, index) => mark === marks[index]);
+    if (!known) {
+      this.#context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+      this.#shown = [];
+    }
+    for (const mark of marks.slice(this.#shown.length)) paint(this.#context, mark, ink);
+    this.#shown = marks;
+    this.#ink = ink;
+  }
+}
+
+/** Paint one mark onto a square canvas. */
+export function paint(context, mark, ink) {
+  context.save();
+  context.scale(context.canvas.width / SIDE, context.canvas.height / SIDE);
+  if (mark.image) paintPicture(context, mark.image);
+  else paintStroke(context, mark, ink);
+  context.restore();
+}
+
+function paintPicture(context, image) {
+  const scale = SIDE / Math.max(image.width, image.height);
+  const [width, height] = [image.width * scale, image.height * scale];
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+}
+
+function paintStroke(context, { points, erase }, ink) {
+  context.globalCompositeOperation = erase ? "destination-out" : "source-over";
+  context.strokeStyle = context.fillStyle = ink;
+  context.lineCap = context.lineJoin = "round";
+  const [x, y, width] = points[0];
+  if (points.length === 1) {
+    context.beginPath();
+    context.arc(x, y, width / 2, 0, 2 * Math.PI);
+    context.fill();
+    return;
+  }
+  // Curves from middle to middle of the lines between points: smooth, and through no corner but the ends.
+  let from = points[0];
+  for (let index = 1; index < points.length; index++) {
+    const last = index === points.length - 1;
+    const to = last ? points[index] : middle(points[index], points[index + 1]);
+    context.beginPath();
+    context.moveTo(from[0], from[1]);
+    context.quadraticCurveTo(points[index][0], points[index][1], to[0], to[1]);
+    context.lineWidth = points[index][2];
+    context.stroke();
+    from = to;
+  }
+}
+
+function middle(a, b) {
+  return [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+}
+
+/** Render marks as dark ink on white, the way the model knows sketches. */
+export class Exporter {
+  #layer = new Layer(document.createElement("canvas"));
+  #canvas = document.createElement("canvas");
+
+  constructor(side) {
+    this.#layer.resize(side);
+    this.#canvas.width = this.#canvas.height = side;
+  }
+
+  png(marks) {
+    this.#layer.show(marks, "#000");
+    const context = this.#canvas.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
+    context.drawImage(this.#layer.canvas, 0, 0);
+    return new Promise((resolve) => this.#canvas.toBlob(resolve, "image/png"));
+  }
+}

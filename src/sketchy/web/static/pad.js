@@ -1,0 +1,191 @@
+// The sheet: turns mouse, pen, touch and keys into strokes, and shows them.
+
+import { Layer, paint, SIDE } from "./drawing.js";
+
+const SPACING = 6; // units between the points of a stroke that are kept
+const SMOOTHING = 0.6; // share of the way to the pointer that a point goes
+const STEP = 16; // units that an arrow key moves the pen
+const MOST_PIXELS = 1600; // along a side of the canvas
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** Fires `stroke` while one is drawn, and says to `announce` what a screen reader should tell. */
+export class Pad extends EventTarget {
+  tool = "pen";
+  width = 10; // units
+
+  #canvas;
+  #cursor;
+  #drawing;
+  #announce;
+  #done = new Layer(document.createElement("canvas"));
+  #active = null; // the stroke that is being drawn
+  #byKey = false; // whether the keyboard draws it
+  #tip = null; // smoothed place of the pointer
+  #pen = [SIDE / 2, SIDE / 2]; // where the keyboard's pen is
+  #held = new Set();
+  #frame = 0;
+
+  constructor(canvas, cursor, drawing, announce) {
+    super();
+    this.#canvas = canvas;
+    this.#cursor = cursor;
+    this.#drawing = drawing;
+    this.#announce = announce;
+    drawing.addEventListener("change", () => this.refresh());
+    new ResizeObserver(() => this.#resize()).observe(canvas);
+    canvas.addEventListener("pointerdown", (event) => this.#down(event));
+    canvas.addEventListener("pointermove", (event) => this.#move(event));
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => this.#up(event));
+    canvas.addEventListener("keydown", (event) => this.#key(event));
+    canvas.addEventListener("keyup", (event) => this.#held.delete(event.key));
+    canvas.addEventListener("blur", () => this.#leave());
+    this.#moveCursor();
+  }
+
+  /** All marks, with the stroke that is being drawn. */
+  get marks() {
+    return this.#active ? [...this.#drawing.marks, this.#active] : this.#drawing.marks;
+  }
+
+  /** Paint again, at the next frame. */
+  refresh() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#paint();
+    });
+  }
+
+  /** End the stroke that is being drawn, if one is. */
+  finish() {
+    const stroke = this.#active;
+    if (!stroke) return;
+    this.#active = null;
+    this.#byKey = false;
+    this.#cursor.classList.remove("is-down");
+    // In whole units, as the address of the page keeps it: who opens that sees the same photos.
+    this.#drawing.add({ ...stroke, points: stroke.points.map((point) => point.map(Math.round)) });
+  }
+
+  #resize() {
+    const side = Math.round(this.#canvas.clientWidth * devicePixelRatio);
+    this.#canvas.width = this.#canvas.height = Math.max(1, Math.min(MOST_PIXELS, side));
+    this.#done.resize(this.#canvas.width);
+    this.#paint();
+  }
+
+  #paint() {
+    const ink = getComputedStyle(this.#canvas).color;
+    const context = this.#canvas.getContext("2d");
+    this.#done.show(this.#drawing.marks, ink);
+    context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
+    context.drawImage(this.#done.canvas, 0, 0);
+    if (this.#active) paint(context, this.#active, ink);
+  }
+
+  #begin(point, erase) {
+    this.finish();
+    this.#active = { points: [point], erase };
+    this.#changed();
+  }
+
+  #changed() {
+    this.refresh();
+    this.dispatchEvent(new Event("stroke"));
+  }
+
+  #down(event) {
+    if (event.button !== 0 && event.button !== 5) return; // 5 is the other end of a pen
+    if (!event.isPrimary || (this.#active && !this.#byKey)) return;
+    this.#canvas.setPointerCapture(event.pointerId);
+    const point = this.#pointOf(event);
+    this.#tip = point;
+    this.#begin(point, this.tool === "eraser" || event.button === 5);
+  }
+
+  #move(event) {
+    if (!this.#active || this.#byKey || !event.isPrimary) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    for (const each of events.length ? events : [event]) this.#follow(this.#pointOf(each));
+    this.#changed();
+  }
+
+  #up(event) {
+    if (!this.#active || this.#byKey || !event.isPrimary) return;
+    const end = this.#pointOf(event);
+    const last = this.#active.points.at(-1);
+    if (event.type === "pointerup" && distance(last, end) > 1) {
+      this.#active.points.push([end[0], end[1], last[2]]); // a lifted pen presses no more
+    }
+    this.finish();
+  }
+
+  /** Go part of the way to where the pointer is: that takes the tremble out of a hand. */
+  #follow(to) {
+    const tip = this.#tip;
+    this.#tip = tip.map((value, index) => value + SMOOTHING * (to[index] - value));
+    if (distance(this.#active.points.at(-1), this.#tip) >= SPACING) this.#active.points.push(this.#tip);
+  }
+
+  #pointOf(event) {
+    const box = this.#canvas.getBoundingClientRect();
+    const pressure = event.pointerType === "pen" ? 0.4 + 1.2 * event.pressure : 1;
+    return [
+      ((event.clientX - box.left) / box.width) * SIDE,
+      ((event.clientY - box.top) / box.height) * SIDE,
+      (this.tool === "eraser" ? 4 : 1) * this.width * pressure,
+    ];
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey) return;
+    if (event.key in ARROWS) {
+      this.#held.add(event.key);
+      const reach = STEP * (event.shiftKey ? 4 : event.altKey ? 0.25 : 1);
+      for (const key of this.#held) {
+        this.#pen = this.#pen.map((value, axis) => Math.min(SIDE, Math.max(0, value + reach * ARROWS[key][axis])));
+      }
+      this.#moveCursor();
+      if (this.#byKey) {
+        this.#active.points.push(this.#keyPoint());
+        this.#changed();
+      }
+    } else if (event.key === " ") {
+      if (this.#byKey) {
+        this.finish();
+        this.#announce(`Pen up ${this.#whereabouts()}.`);
+      } else {
+        this.#begin(this.#keyPoint(), this.tool === "eraser");
+        this.#byKey = true;
+        this.#cursor.classList.add("is-down");
+        this.#announce(`Pen down ${this.#whereabouts()}.`);
+      }
+    } else if (event.key === "Escape" && this.#byKey) {
+      this.finish();
+      this.#announce("Pen up.");
+    } else return;
+    event.preventDefault();
+  }
+
+  #leave() {
+    this.#held.clear();
+    if (this.#byKey) this.finish();
+  }
+
+  #keyPoint() {
+    return [...this.#pen, (this.tool === "eraser" ? 4 : 1) * this.width];
+  }
+
+  #moveCursor() {
+    this.#cursor.style.left = `${(100 * this.#pen[0]) / SIDE}%`;
+    this.#cursor.style.top = `${(100 * this.#pen[1]) / SIDE}%`;
+  }
+
+  #whereabouts() {
+    const [across, down] = this.#pen.map((value) => Math.round((100 * value) / SIDE));
+    return `at ${across} across, ${down} down, of 100`;
+  }
+}
+
+function distance(a, b) {
+  return Math.hypot(a[0] - b[0], a[1] - b[1]);
+}

@@ -1,0 +1,95 @@
+// One photo in full, with its place on the disk.
+
+import { percent } from "./wall.js";
+
+/** Calls `on.like(result)` for photos like this one, and `on.closed(place)`. */
+export class Viewer {
+  #dialog;
+  #results = [];
+  #place = 0;
+
+  constructor(dialog, on) {
+    this.#dialog = dialog;
+    const press = (name, action) => this.#find(name).addEventListener("click", action);
+    press(".close", () => dialog.close());
+    press(".previous", () => this.#go(-1));
+    press(".next", () => this.#go(1));
+    press(".copy", () => this.#copy());
+    press(".like", () => {
+      dialog.close();
+      on.like(this.#results[this.#place]);
+    });
+    dialog.addEventListener("close", () => on.closed(this.#place));
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowLeft") this.#go(-1);
+      if (event.key === "ArrowRight") this.#go(1);
+    });
+    const picture = this.#find("img");
+    picture.addEventListener("load", () => dialog.classList.remove("is-loading"));
+    picture.addEventListener("error", () => this.#fail());
+  }
+
+  open(results, place) {
+    this.#results = results;
+    this.#dialog.showModal();
+    this.#show(place);
+  }
+
+  #find(name) {
+    return this.#dialog.querySelector(name);
+  }
+
+  #go(step) {
+    const place = this.#place + step;
+    if (place >= 0 && place < this.#results.length) this.#show(place);
+  }
+
+  async #show(place) {
+    this.#place = place;
+    const result = this.#results[place];
+    this.#dialog.classList.add("is-loading");
+    this.#dialog.classList.remove("is-broken");
+    const size = Math.max(innerWidth, innerHeight) * devicePixelRatio > 1400 ? 2560 : 1280;
+    this.#find("img").src = `/api/photos/${result.id}?size=${size}`;
+    this.#find("img").alt = [result.category, result.name].filter(Boolean).join(", ");
+    this.#find("h2").textContent = result.name;
+    this.#find(".facts").textContent = facts(result);
+    this.#find(".previous").disabled = place === 0;
+    this.#find(".next").disabled = place === this.#results.length - 1;
+    this.#find(".copy").textContent = "Copy path";
+    this.#find(".path").textContent = "";
+    const path = await pathOf(result);
+    if (this.#place === place) this.#find(".path").textContent = path;
+  }
+
+  async #copy() {
+    const text = this.#find(".path").textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      this.#find(".copy").textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(this.#find(".path")); // not allowed: then the keyboard can
+    }
+  }
+
+  #fail() {
+    this.#dialog.classList.remove("is-loading");
+    this.#dialog.classList.add("is-broken");
+  }
+}
+
+function facts(result) {
+  const parts = [`No. ${result.rank}`, result.category, `distance ${result.distance.toFixed(3)}`];
+  if (result.score !== null) parts.push(`likely right: ${percent(result.score)}`);
+  return parts.filter(Boolean).join(" · ");
+}
+
+async function pathOf(result) {
+  try {
+    const response = await fetch(`/api/photos/${result.id}/about`);
+    return response.ok ? (await response.json()).path : "its place is not known any more";
+  } catch {
+    return "the server does not answer";
+  }
+}

@@ -1,0 +1,151 @@
+// The photos that were found: rows of one width, nearest first, which rearrange themselves when the answer changes.
+
+const GAP = 14;
+const CAPTION = 46; // pixels below a photo
+const SIZES = [160, 320, 640];
+const [NARROWEST, WIDEST] = [0.6, 2.2]; // ratios; what is beyond is cut off
+
+/** Calls `open` with a photo's place in the answer. */
+export class Wall {
+  #list;
+  #open;
+  #tiles = new Map(); // id to {item, ratio, ...}
+  #order = [];
+  #ratios = new Map(); // id to width / height, once known
+
+  constructor(list, open) {
+    this.#list = list;
+    this.#open = open;
+    let width = 0;
+    new ResizeObserver(([entry]) => {
+      if (entry.contentRect.width === width) return;
+      width = entry.contentRect.width;
+      this.#layout();
+    }).observe(list);
+  }
+
+  /** Show these results instead of those that are there; a photo in both moves. */
+  show(results) {
+    const wanted = new Set(results.map((result) => result.id));
+    for (const [id, tile] of this.#tiles) {
+      if (wanted.has(id)) continue;
+      tile.item.remove();
+      this.#tiles.delete(id);
+    }
+    this.#order = results.map((result, place) => {
+      const tile = this.#tiles.get(result.id) ?? this.#add(result);
+      fill(tile, result);
+      tile.button.onclick = () => this.#open(place);
+      return tile;
+    });
+    this.#sort();
+    this.#layout();
+  }
+
+  focus(place) {
+    this.#order[place]?.button.focus();
+  }
+
+  #add(result) {
+    const item = document.getElementById("tile").content.firstElementChild.cloneNode(true);
+    const tile = { id: result.id, item, button: item.querySelector("button"), image: item.querySelector("img") };
+    tile.image.addEventListener("load", () => {
+      item.classList.add("is-loaded");
+      const ratio = tile.image.naturalWidth / tile.image.naturalHeight;
+      if (this.#ratios.get(result.id) === ratio) return;
+      this.#ratios.set(result.id, ratio);
+      this.#layout();
+    });
+    tile.image.addEventListener("error", () => item.classList.add("is-broken"));
+    this.#tiles.set(result.id, tile);
+    return tile;
+  }
+
+  /** Bring the list into the order of the ranks, touching only what is out of place: focus stays where it is. */
+  #sort() {
+    this.#order.forEach((tile, index) => {
+      const there = this.#list.children[index];
+      if (there !== tile.item) this.#list.insertBefore(tile.item, there ?? null);
+    });
+  }
+
+  #layout() {
+    const width = this.#list.clientWidth;
+    if (!width) return;
+    let top = 0;
+    for (const row of rows(this.#order.map((tile) => this.#ratioOf(tile)), width)) {
+      let left = 0;
+      for (const place of row.places) {
+        const tile = this.#order[place];
+        const across = row.height * this.#ratioOf(tile);
+        put(tile, left, top, across, row.height);
+        left += across + GAP;
+      }
+      top += row.height + CAPTION + GAP;
+    }
+    this.#list.style.height = `${Math.max(0, top - GAP)}px`;
+  }
+
+  #ratioOf(tile) {
+    return Math.min(WIDEST, Math.max(NARROWEST, this.#ratios.get(tile.id) ?? 1));
+  }
+}
+
+/** Break photos into rows as wide as the list; the first row is higher, for the nearest. */
+export function rows(ratios, width) {
+  const usual = Math.min(300, Math.max(120, 70 + width / 9));
+  const made = [];
+  let places = [];
+  let sum = 0;
+  ratios.forEach((ratio, place) => {
+    const target = made.length ? usual : usual * 1.3;
+    places.push(place);
+    sum += ratio;
+    const height = (width - GAP * (places.length - 1)) / sum;
+    if (height <= target) {
+      made.push({ places, height });
+      [places, sum] = [[], 0];
+    }
+  });
+  if (places.length) made.push({ places, height: made.at(-1)?.height ?? Math.min(usual * 1.3, width / sum) });
+  const last = made.at(-1);
+  if (last && made.length > 1) last.height = Math.min(last.height, usual);
+  return made;
+}
+
+function put(tile, left, top, width, height) {
+  tile.item.style.transform = `translate(${left}px, ${top}px)`;
+  tile.item.style.width = `${width}px`;
+  tile.item.style.setProperty("--photo", `${height}px`);
+  const wanted = Math.max(width, height) * devicePixelRatio;
+  const size = SIZES.find((each) => each >= wanted) ?? SIZES.at(-1);
+  if (size > (tile.size ?? 0)) {
+    tile.size = size;
+    tile.image.src = `/api/photos/${tile.id}?size=${size}`;
+  }
+  // A tile that is new must not fly in from the corner.
+  if (!tile.placed) requestAnimationFrame(() => tile.item.classList.add("is-placed"));
+  tile.placed = true;
+}
+
+function fill(tile, result) {
+  const text = (name, value) => (tile.item.querySelector(name).textContent = value);
+  text(".rank", result.rank);
+  text(".name", result.name);
+  text(".category", result.category ?? "");
+  text(".distance", result.distance.toFixed(3));
+  tile.button.title = explained(result);
+  const likely = tile.item.querySelector(".likely");
+  likely.hidden = result.score === null;
+  likely.style.setProperty("--likely", result.score ?? 0);
+  text(".likely .hidden", result.score === null ? "" : `, likely right: ${percent(result.score)}`);
+}
+
+function explained(result) {
+  const likely = result.score === null ? "" : `\nlikely right: ${percent(result.score)}`;
+  return `${result.name}\ndistance ${result.distance.toFixed(4)} (lower is closer)${likely}`;
+}
+
+export function percent(score) {
+  return `${Math.round(100 * score)} %`;
+}

@@ -1,0 +1,78 @@
+"""Photos in the sizes that the page shows, made once and kept in memory."""
+
+import threading
+from collections import OrderedDict
+from io import BytesIO
+from pathlib import Path
+
+import anyio
+from PIL import Image
+
+from sketchy.errors import ImageError
+from sketchy.image import open_image
+from sketchy.web.catalogue import Catalogue
+from sketchy.web.refusal import Refusal
+
+ROOM = 64_000_000
+"""Bytes of JPEG that are kept: some three thousand thumbnails."""
+AT_ONCE = 2
+"""Photos decoded at the same time; a large one takes hundreds of megabytes."""
+QUALITY = 85
+
+
+class Thumbnails:
+    """JPEGs of the photos of a catalogue."""
+
+    def __init__(self, catalogue: Catalogue, room: int = ROOM) -> None:
+        self._catalogue = catalogue
+        self._room = room
+        self._kept: OrderedDict[str, bytes] = OrderedDict()  # the one that was asked for longest ago first
+        self._bytes = 0
+        self._mutex = threading.Lock()
+        self._limiter = anyio.CapacityLimiter(AT_ONCE)
+
+    async def get(self, photo: str, size: int) -> tuple[str, bytes]:
+        """Return a tag of the version and the JPEG of a photo, within a square of `size` pixels; never enlarged.
+
+        Raises:
+            Refusal: it is unknown, gone, outside the gallery or broken.
+        """
+        return await anyio.to_thread.run_sync(self._get, photo, size, limiter=self._limiter)
+
+    def _get(self, photo: str, size: int) -> tuple[str, bytes]:
+        source = self._catalogue.file_of(photo)
+        tag = f"{photo}-{size}-{_version(source)}"
+        with self._mutex:
+            if tag in self._kept:
+                self._kept.move_to_end(tag)
+                return tag, self._kept[tag]
+        jpeg = _render(source, size)
+        with self._mutex:
+            if tag not in self._kept:
+                self._kept[tag] = jpeg
+                self._bytes += len(jpeg)
+            while self._bytes > self._room:
+                self._bytes -= len(self._kept.popitem(last=False)[1])
+        return tag, jpeg
+
+
+def _version(source: Path | bytes) -> str:
+    if isinstance(source, bytes):
+        return f"{len(source):x}"
+    try:
+        status = source.stat()
+    except OSError:
+        raise Refusal(404, "the file of this photo is gone") from None
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+def _render(source: Path | bytes, size: int) -> bytes:
+    """Decode and encode anew: what is no image is never sent, and neither is where a photo was taken."""
+    try:
+        image = open_image(source, at_least=size)
+    except ImageError as error:
+        raise Refusal(404, f"this photo cannot be shown: {error}") from None
+    image.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    file = BytesIO()
+    image.save(file, "JPEG", quality=QUALITY, progressive=True)
+    return file.getvalue()

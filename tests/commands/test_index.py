@@ -1,0 +1,134 @@
+import json
+import os
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from sketchy.cli import app
+from sketchy.commands import index
+from sketchy.errors import GalleryError, Interrupted
+from sketchy.retrieval import update
+
+
+@pytest.fixture
+def photos(dataset, tmp_path):
+    """Twenty photos of two categories."""
+    for category in ("disc", "bar"):
+        shutil.copytree(dataset / "256x256" / "photo" / "tx_000000000000" / category, tmp_path / "photos" / category)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def checkpoint(trained):
+    return trained / "tiny" / "best.pth"
+
+
+def type_in(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_from_photos_to_an_index_that_is_searched(photos, trained, dataset, tmp_path):
+    first = type_in("index", photos, "--out", "own.index", "--runs", trained)
+    assert first.exit_code == 0, first.stderr
+    assert first.stdout.startswith("own.index: 20 photos; 20 embedded; ")
+    again = type_in("index", photos, "--out", "own.index", "--runs", trained, "--json")
+    told = json.loads(again.stdout)
+    assert (told["photos"], told["embedded"], told["unchanged"], told["skipped"]) == (20, 0, 20, [])
+    sketch = dataset / "256x256" / "sketch" / "tx_000000000000" / "disc" / "p1-1.png"
+    found = type_in("retrieve", sketch, "--gallery", "own.index", "--runs", trained, "--json", "--save", "sheet.png")
+    hits = json.loads(found.stdout)["results"]
+    assert len(hits) == 10
+    assert all(os.path.exists(hit["path"]) and hit["path"] in hit["paths"] for hit in hits)  # noqa: PTH110
+    described = json.loads(type_in("info", "own.index", "--verify", "--json").stdout)
+    assert (described["kind"], described["format"]) == ("index", 1)
+    assert (described["photos"], described["pictures"], described["categories"]) == (20, 20, 2)
+    assert described["health"] == {"verified": True, "problems": []}
+    assert described["size"] > 20 * 16 * 4
+
+
+def test_a_dry_run_makes_nothing(photos, checkpoint, tmp_path):
+    told = index.run([photos], str(tmp_path / "own.index"), checkpoint, dry_run=True)
+    assert (told.dry_run, told.photos, told.embedded) == (True, 0, 20)
+    assert not (tmp_path / "own.index").exists()
+    index.run([photos], str(tmp_path / "own.index"), checkpoint)
+    (photos / "disc" / "p1.jpg").unlink()
+    told = index.run([photos], str(tmp_path / "own.index"), checkpoint, dry_run=True)
+    assert (told.photos, told.removed, told.unchanged) == (20, 1, 19)
+
+
+def test_skipped_files_are_counted_and_named_when_asked(photos, trained):
+    for number in range(7):
+        (photos / f"broken{number}.jpg").write_bytes(b"no image")
+    short = type_in("index", photos, "--out", "own.index", "--runs", trained)
+    assert "7 skipped" in short.stdout
+    assert short.stderr.count("skipping ") == 5
+    assert "skipped 7 files in all" in short.stderr
+    assert type_in("index", photos, "--out", "own.index", "--runs", trained, "-v").stderr.count("skipping ") == 7
+
+
+def test_names_that_are_no_utf8_come_out_as_valid_json_and_as_their_bytes(photos, trained, dataset):
+    odd = os.fsencode(photos) + b"/caf\xe9.jpg"
+    os.rename(photos / "disc" / "p1.jpg", odd)  # noqa: PTH104 - bytes
+    (photos / "broken\udcff.jpg").write_bytes(b"no image")
+    indexed = type_in("index", photos, "--out", "own.index", "--runs", trained, "--json")
+    assert json.loads(indexed.stdout)["skipped"][0]["path"] == f"{photos}/broken\udcff.jpg"
+    words = ["retrieve", os.fsdecode(odd), "--gallery", "own.index", "--runs", trained, "--k", 20]
+    found = type_in(*words, "--json")
+    assert found.stdout_bytes.decode("utf-8")
+    assert os.fsdecode(odd) in [hit["path"] for hit in json.loads(found.stdout)["results"]]
+    assert odd in type_in(*words, "--paths-only").stdout_bytes.split(b"\n")
+
+
+def test_ctrl_c_keeps_what_was_committed_and_says_how_to_go_on(photos, checkpoint, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(update, "BATCH_FILES", 8)
+    monkeypatch.setattr(update._Update, "_drop_gone", stop)
+    with pytest.raises(Interrupted, match=r"stopped; 20 photos are in .*; run the command again"):
+        index.run([photos], str(tmp_path / "own.index"), checkpoint)
+
+
+def test_an_index_of_another_model_is_refused_and_force_makes_it_anew(photos, trained, checkpoint, tmp_path):
+    index.run([photos], str(tmp_path / "own.index"), checkpoint)
+    with pytest.raises(GalleryError, match="another model"):
+        index.run([photos], str(tmp_path / "own.index"), _other_model(checkpoint, tmp_path))
+    made = index.run([photos], str(tmp_path / "own.index"), _other_model(checkpoint, tmp_path), force=True)
+    assert made.embedded == 20
+
+
+def _other_model(checkpoint, tmp_path):
+    import torch
+
+    content = torch.load(checkpoint, weights_only=True)
+    content["weights"]["head.bias"] += 1
+    torch.save(content, tmp_path / "other.pth")
+    return tmp_path / "other.pth"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["index", "nowhere", "--out", "i"], "no such folder of photos"),
+        (["index", "empty", "--out", "i"], "no images below empty"),
+        (["index", "broken", "--out", "i"], "none of 1 images below broken can be read"),
+        (["index", "broken", "--out", "full"], "full holds other files and is no index"),
+        (["index", "broken", "--out", "full", "--force"], "full holds other files and is no index"),
+        (["info", "nowhere"], "nowhere is no index, no checkpoint and no run"),
+        (["info", "full/letters.txt"], "letters.txt"),
+        (["info", "empty"], "empty is no index, no checkpoint and no run"),
+    ],
+    ids=lambda value: " ".join(value)[:40],
+)
+def test_what_cannot_be_indexed_or_described_is_one_line(words, message, trained, tmp_path):
+    for name in ("empty", "broken", "full"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "broken" / "a.jpg").write_bytes(b"x")
+    (tmp_path / "full" / "letters.txt").write_text("dear")
+    shown = type_in(*words, *(["--checkpoint", trained / "tiny"] if words[0] == "index" else []))
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("error: ")
+    assert shown.stderr.count("\n") == 1
+    assert message in shown.stderr
+    assert shown.stdout == ""

@@ -1,0 +1,159 @@
+"""The server as a process and on a real socket."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from sketchy.commands import serve
+from sketchy.errors import ServeError
+from sketchy.web import server
+from sketchy.web.app import create_app
+
+TYPED = (sys.executable, "-m", "sketchy", "serve", "--port", "0")
+
+
+@pytest.fixture
+def process(trained, photos, tmp_path):
+    """`sketchy serve` on a folder, with its address."""
+    words = [*TYPED, "--checkpoint", trained / "tiny", "--gallery", photos]
+    environment = {**os.environ, "PYTHONWARNINGS": "error", "SKETCHY_CACHE": str(tmp_path / "cache")}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as started:
+        try:
+            told = started.stdout.readline()
+            assert told.startswith("ready at http://127.0.0.1:"), started.stderr.read()
+            yield started, ("127.0.0.1", int(told.rsplit(":", 1)[1]))
+        finally:
+            started.kill()
+
+
+@pytest.fixture
+def address(searcher):
+    """A server in this process, with patience for a moment only."""
+    opened = server.open_socket("127.0.0.1", 0)
+    ready = threading.Event()
+    running = server.Server(create_app(searcher), opened, ready.set)
+    running.config.timeout_keep_alive = 1
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    assert ready.wait(10)
+    yield opened.getsockname()
+    running.should_exit = True
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def get(address, path):
+    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection.request("GET", path)
+    with connection.getresponse() as answer:
+        answer.read()
+    connection.close()
+    return answer.status
+
+
+def test_a_folder_is_indexed_and_ctrl_c_ends_cleanly_with_requests_in_flight(process):
+    started, address = process
+    assert get(address, "/") == 200
+    assert get(address, "/api/info") == 200
+    with socket.create_connection(address) as half, socket.create_connection(address):
+        half.sendall(b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
+        time.sleep(0.2)
+        begun = time.monotonic()
+        started.send_signal(signal.SIGINT)
+        told = started.communicate(timeout=15)[1]
+        assert time.monotonic() - begun < 10
+        assert b"the server is stopping" in half.recv(10_000)
+    assert started.returncode == 130
+    assert told.splitlines()[-1] == "stopped"
+    assert "Traceback" not in told
+    assert "40 photos; Ctrl-C stops" in told
+
+
+HEADS = [
+    b"",
+    b"GET",
+    b"GET / HTTP/1.1\r\nHost: local",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET /" + 100_000 * b"a",
+]
+
+
+def test_connections_that_hang_or_make_no_sense_are_closed_and_cost_others_nothing(address, monkeypatch):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
+    opened = []
+    for head in HEADS * 5:
+        opened.append(socket.create_connection(address))
+        opened[-1].sendall(head)
+    begun = time.monotonic()
+    assert get(address, "/healthz") == 200
+    assert time.monotonic() - begun < 2
+    for connection in opened:
+        connection.settimeout(10)
+        with connection:
+            try:
+                while connection.recv(65536):
+                    pass
+            except ConnectionResetError:
+                pass
+
+
+def test_a_connection_may_be_used_again(address, monkeypatch):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    connection = http.client.HTTPConnection(*address, timeout=10)
+    for _ in range(3):
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b'{"status":"ok"}'
+        time.sleep(0.2)
+    connection.close()
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded(tmp_path):
+    with server.open_socket("127.0.0.1", 0) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ServeError, match=rf"cannot listen on 127.0.0.1 port {port}: .*; name another with --port"):
+            serve.run(tmp_path / "no.pth", print, port=port)
+
+
+def test_a_host_of_another_machine_is_told(tmp_path):
+    with pytest.raises(ServeError, match=r"cannot listen on 192.0.2.1 port 0: .*--host"):
+        serve.run(tmp_path / "no.pth", print, host="192.0.2.1", port=0)
+    with pytest.raises(ServeError, match=r"cannot listen on no host: .*--host"):
+        serve.run(tmp_path / "no.pth", print, host="no host", port=0)
+
+
+def test_what_is_not_installed_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(serve, "NEEDED", ("json", "no_such_web_framework"))
+    message = r"needs no_such_web_framework, not installed here; run pip install 'sketchy\[serve\]'"
+    with pytest.raises(ServeError, match=message):
+        serve.run(tmp_path / "no.pth", print)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback", "shown"),
+    [
+        ("127.0.0.1", True, "127.0.0.1"),
+        ("localhost", True, None),
+        ("::1", True, "[::1]"),
+        ("0.0.0.0", False, "localhost"),
+    ],
+)
+def test_only_loopback_keeps_others_out(host, loopback, shown):
+    try:
+        opened = server.open_socket(host, 0)
+    except ServeError:
+        pytest.skip(f"this machine has no {host}")
+    with opened:
+        assert server.is_loopback(opened) is loopback
+        if shown:
+            assert server.address_of(opened) == f"http://{shown}:{opened.getsockname()[1]}"

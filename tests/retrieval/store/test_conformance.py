@@ -1,0 +1,201 @@
+"""What every store must do, whatever it is made of."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from sketchy.retrieval.store.folder import open_to_write
+from sketchy.retrieval.store.milvus import Address, open_milvus
+from sketchy.retrieval.store.records import Identity, Photo, Store, Where
+
+SIZE = 8
+IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")
+ODD = "/photos/caf\udce9/x y'\"%_*.jpg"  # a name in Latin-1, with what SQL, globs and expressions mean something by
+
+
+def photo(path: str, content: object = None, category: str | None = None, size: int = 1) -> Photo:
+    name = path if content is None else content
+    digest = hashlib.sha256(str(name).encode("utf-8", "surrogateescape")).hexdigest()
+    return Photo(path, size, 1_700_000_000_123_456_789, digest, category)
+
+
+def vectors(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, SIZE), dtype=np.float32)
+
+
+def paths(photos) -> set[str]:
+    return {item.path for item in photos}
+
+
+@pytest.fixture(scope="module")
+def lite(tmp_path_factory) -> Address:
+    """A file of Milvus Lite; MILVUS names a real server instead, as host:port (see scripts/test-milvus)."""
+    if server := os.environ.get("MILVUS"):
+        pytest.importorskip("pymilvus", reason="needs pip install 'sketchy[milvus]'")
+        return Address(f"http://{server}", "sketchy_conformance")
+    pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy[milvus]'")
+    return Address(str(tmp_path_factory.mktemp("lite") / "lite.db"), "photos")
+
+
+@pytest.fixture(params=["embedded", "milvus"])
+def opened(request, tmp_path) -> Callable[[], Store]:
+    """Opens the same store again and again."""
+    if request.param == "embedded":
+        return lambda: open_to_write(tmp_path / "index", IDENTITY)
+    address = request.getfixturevalue("lite")
+    open_milvus(address, IDENTITY, write=True, force=True).close()
+    return lambda: open_milvus(address, IDENTITY, write=True)
+
+
+@pytest.fixture
+def store(opened) -> Iterator[Store]:
+    store = opened()
+    yield store
+    store.close()
+
+
+def test_a_new_store_is_empty(store):
+    assert store.count() == 0
+    assert list(store.scan()) == []
+    assert store.get(["/a.jpg"]) == {}
+    assert store.embeddings([photo("/a.jpg").content]) == {}
+    assert store.search(np.zeros(SIZE, np.float32), 3) == []
+    assert (store.identity.model, store.identity.size) == (IDENTITY.model, SIZE)
+
+
+def test_what_was_added_is_found_after_opening_again(store, opened):
+    added, embedded = [photo("/a.jpg", category="cat"), photo("/b.jpg")], vectors(2)
+    store.upsert(added, embedded)
+    store.close()
+    again = opened()
+    assert again.count() == 2
+    assert again.get(["/b.jpg", "/c.jpg"]) == {"/b.jpg": added[1]}
+    np.testing.assert_array_equal(again.embeddings([added[0].content])[added[0].content], embedded[0])
+    assert sorted(item for batch in again.scan() for item in batch) == added
+    again.close()
+
+
+def test_search_finds_what_a_slow_loop_finds(store):
+    photos, embedded = [photo(f"/{n:03}.jpg") for n in range(300)], vectors(300)
+    for start in range(0, 300, 70):
+        store.upsert(photos[start : start + 70], embedded[start : start + 70])
+    query = vectors(1, seed=1)[0]
+    slow = sorted((float(np.linalg.norm(row - query)), n) for n, row in enumerate(embedded))
+    for k in (1, 10, 300, 1000):
+        found = store.search(query, k)
+        assert [match.photos[0].path for match in found] == [f"/{n:03}.jpg" for _, n in slow[:k]]
+        assert [match.distance for match in found] == pytest.approx([distance for distance, _ in slow[:k]], abs=1e-5)
+
+
+def test_a_photo_equal_to_the_query_is_at_distance_0(store):
+    embedded = vectors(20) * 30
+    store.upsert([photo(f"/{n}.jpg") for n in range(20)], embedded)
+    assert store.search(embedded[7], 1) == [(0.0, (photo("/7.jpg"),))]
+
+
+def test_copies_come_back_once_with_all_their_paths(store):
+    embedded = vectors(3)
+    copies = [photo("/a.jpg", "same", "x"), photo("/b/a.jpg", "same", "y"), photo("/c.jpg")]
+    store.upsert(copies[:1], embedded[:1])
+    store.upsert(copies[1:], embedded[[0, 1]])
+    found = store.search(embedded[0], 5)
+    assert [match.photos for match in found] == [tuple(copies[:2]), (copies[2],)]
+    assert store.count() == 3
+    store.delete(["/a.jpg"])
+    assert [match.photos for match in store.search(embedded[0], 5)] == [(copies[1],), (copies[2],)]
+
+
+def test_many_copies_do_not_crowd_out_other_pictures(store):
+    embedded = vectors(2)
+    store.upsert([photo(f"/{n:03}.jpg", "same") for n in range(60)], embedded[[0] * 60])
+    store.upsert([photo("/other.jpg")], embedded[1:])
+    found = store.search(embedded[0], 2)
+    assert [len(match.photos) for match in found] == [60, 1]
+
+
+def test_a_photo_of_a_known_path_replaces_it(store):
+    embedded = vectors(2)
+    store.upsert([photo("/a.jpg", "old")], embedded[:1])
+    store.upsert([photo("/a.jpg", "new")], embedded[1:])
+    assert store.count() == 1
+    assert store.embeddings([photo("", "old").content]) == {}
+    assert store.search(embedded[0], 5) == [
+        (pytest.approx(np.linalg.norm(embedded[0] - embedded[1])), (photo("/a.jpg", "new"),))
+    ]
+
+
+def test_of_one_path_twice_in_a_change_the_last_counts(store):
+    store.upsert([photo("/a.jpg", "1"), photo("/a.jpg", "2")], vectors(2))
+    assert store.count() == 1
+    assert store.get(["/a.jpg"])["/a.jpg"] == photo("/a.jpg", "2")
+
+
+def test_what_was_deleted_is_not_found(store):
+    embedded = vectors(5)
+    store.upsert([photo(f"/{n}.jpg") for n in range(5)], embedded)
+    store.delete(["/0.jpg", "/3.jpg", "/unknown.jpg"])
+    assert store.count() == 3
+    assert paths(match.photos[0] for match in store.search(embedded[0], 5)) == {"/1.jpg", "/2.jpg", "/4.jpg"}
+    assert store.get(["/3.jpg"]) == {}
+    store.upsert([photo("/3.jpg")], embedded[3:4])
+    assert store.search(embedded[3], 1)[0].photos == (photo("/3.jpg"),)
+
+
+def test_odd_names_come_back_as_they_were(store):
+    embedded = vectors(2)
+    store.upsert([photo(ODD, category="caf\ufffd"), photo("/photos/cafx/b.jpg", category="x")], embedded)
+    assert store.get([ODD])[ODD] == photo(ODD, category="caf\ufffd")
+    assert store.search(embedded[0], 1)[0].photos[0].path == ODD
+    assert store.search(embedded[1], 1, Where(categories=("caf\ufffd",)))[0].photos[0].path == ODD
+    store.delete([ODD])
+    assert store.count() == 1
+
+
+def test_a_scan_can_be_of_one_folder(store):
+    names = ["/a/1.jpg", "/a/b/2.jpg", "/a%/3.jpg", "/ab/4.jpg", ODD]
+    store.upsert([photo(name) for name in names], vectors(5))
+    assert paths(item for batch in store.scan("/a/") for item in batch) == {"/a/1.jpg", "/a/b/2.jpg"}
+    assert paths(item for batch in store.scan("/photos/caf\udce9/") for item in batch) == {ODD}
+    assert paths(item for batch in store.scan() for item in batch) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (Where(categories=("cat",)), {"/p/cat/1.jpg", "/p/cat/2.png"}),
+        (Where(categories=("cat", "dog")), {"/p/cat/1.jpg", "/p/cat/2.png", "/p/dog/3.jpg"}),
+        (Where(categories=("bee",)), set()),
+        (Where(categories=("' OR 1=1 --",)), set()),
+        (Where(path_glob="*.png"), {"/p/cat/2.png"}),
+        (Where(path_glob="cat/*.jpg"), {"/p/cat/1.jpg"}),
+        (Where(path_glob="/p/dog/*"), {"/p/dog/3.jpg"}),
+        (Where(path_glob="at/*"), set()),
+        (Where(path_glob="?.jpg"), {"/p/cat/1.jpg", "/p/dog/3.jpg", "/p/4.jpg"}),
+        (Where(path_glob="[34].jpg"), {"/p/dog/3.jpg", "/p/4.jpg"}),
+        (Where(categories=("dog",), path_glob="*.png"), set()),
+    ],
+)
+def test_a_search_can_be_narrowed(store, where, expected):
+    photos = [
+        photo("/p/cat/1.jpg", category="cat"),
+        photo("/p/cat/2.png", category="cat"),
+        photo("/p/dog/3.jpg", category="dog"),
+        photo("/p/4.jpg"),
+    ]
+    store.upsert(photos, vectors(4))
+    assert paths(match.photos[0] for match in store.search(vectors(1)[0], 10, where)) == expected
+
+
+def test_a_change_with_other_vectors_than_photos_is_refused(store):
+    with pytest.raises(ValueError, match="2 photos with embeddings of shape"):
+        store.upsert([photo("/a.jpg"), photo("/b.jpg")], vectors(3))
+    assert store.count() == 0
+
+
+def test_nothing_can_be_added_and_deleted(store):
+    store.upsert([], vectors(0))
+    store.delete([])
+    assert store.count() == 0

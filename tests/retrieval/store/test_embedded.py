@@ -1,0 +1,288 @@
+"""The index folder: commits, readers, compaction, damage."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sketchy
+from sketchy.errors import GalleryError, StorageError
+from sketchy.retrieval.store import embedded
+from sketchy.retrieval.store.folder import open_to_read, open_to_write
+from sketchy.retrieval.store.records import Identity, Photo
+
+SIZE = 8
+IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")
+
+
+def photos(start: int, stop: int) -> list[Photo]:
+    return [Photo(f"/{n:05}.jpg", n, 1, f"{n:064x}", None) for n in range(start, stop)]
+
+
+def vectors(start: int, stop: int) -> np.ndarray:
+    """Row n is what its number says: a search for it must find photo n."""
+    return np.stack([np.random.default_rng(n).standard_normal(SIZE) for n in range(start, stop)]).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An index of 100 photos."""
+    store = open_to_write(tmp_path / "index", IDENTITY)
+    store.upsert(photos(0, 100), vectors(0, 100))
+    store.close()
+    return tmp_path / "index"
+
+
+def assert_healthy(folder) -> None:
+    store = open_to_read(folder)
+    assert store.problems() == []
+    store.close()
+
+
+def found(store, number: int) -> str:
+    return store.search(vectors(number, number + 1)[0], 1)[0].photos[0].path
+
+
+def test_at_rest_an_index_is_three_files(folder):
+    assert {file.name for file in folder.iterdir()} == {"index.sqlite", "vectors-1.f32", "lock.sqlite"}
+    assert (folder / "vectors-1.f32").stat().st_size == 100 * SIZE * 4
+
+
+def test_the_vectors_are_plain_float32(folder):
+    np.testing.assert_array_equal(np.fromfile(folder / "vectors-1.f32", "<f4").reshape(100, SIZE), vectors(0, 100))
+
+
+def test_a_second_writer_is_told_to_wait(folder):
+    first = open_to_write(folder, IDENTITY)
+    with pytest.raises(GalleryError, match=r"another process is writing the index .*; wait until it is done"):
+        open_to_write(folder, IDENTITY)
+    first.close()
+    open_to_write(folder, IDENTITY).close()
+
+
+def test_readers_see_whole_commits_while_it_is_written(folder):
+    """Every commit adds 10 photos; a reader never counts anything else, and finds what it counts."""
+    reader, seen, problems = open_to_read(folder), set(), []
+
+    def read():
+        while not done.is_set():
+            count = reader.count()
+            seen.add(count)
+            if len(reader.search(vectors(5, 6)[0], 10_000)) % 10 or count % 10:
+                problems.append(count)
+
+    done = threading.Event()
+    thread = threading.Thread(target=read)
+    thread.start()
+    writer = open_to_write(folder, IDENTITY)
+    for start in range(100, 400, 10):
+        writer.upsert(photos(start, start + 10), vectors(start, start + 10))
+    done.set()
+    thread.join()
+    assert not problems
+    assert len(seen) > 1
+    assert found(reader, 399) == "/00399.jpg"
+    reader.close()
+    writer.close()
+
+
+def test_compaction_leaves_the_living_and_readers_follow(folder, monkeypatch):
+    monkeypatch.setattr(embedded, "WASTE_ROWS", 10)
+    reader, writer = open_to_read(folder), open_to_write(folder, IDENTITY)
+    assert found(reader, 60) == "/00060.jpg"
+    writer.delete([photo.path for photo in photos(0, 50)])
+    assert [file.name for file in folder.glob("*.f32")] == ["vectors-2.f32"]
+    assert (folder / "vectors-2.f32").stat().st_size == 50 * SIZE * 4
+    for store in (reader, writer):
+        assert store.count() == 50
+        assert all(found(store, number) == f"/{number:05}.jpg" for number in range(50, 100))
+        assert found(store, 0) != "/00000.jpg"
+    writer.upsert(photos(100, 120), vectors(100, 120))
+    assert found(reader, 110) == "/00110.jpg"
+    reader.close()
+    writer.close()
+    assert_healthy(folder)
+
+
+def test_a_few_deletions_only_leave_marks(folder):
+    writer = open_to_write(folder, IDENTITY)
+    writer.delete(["/00003.jpg"])
+    writer.close()
+    assert (folder / "vectors-1.f32").stat().st_size == 100 * SIZE * 4
+    assert_healthy(folder)
+
+
+def test_what_a_killed_writer_left_behind_the_last_commit_is_cut_off(folder):
+    with (folder / "vectors-1.f32").open("ab") as file:
+        file.write(b"half a row of a change that was never committed"[:37])
+    (folder / "vectors-2.f32").write_bytes(b"a compaction that did not end")
+    reader = open_to_read(folder)
+    assert found(reader, 42) == "/00042.jpg"
+    writer = open_to_write(folder, IDENTITY)
+    assert (folder / "vectors-1.f32").stat().st_size == 100 * SIZE * 4
+    assert not (folder / "vectors-2.f32").exists()
+    writer.upsert(photos(100, 101), vectors(100, 101))
+    assert found(reader, 100) == "/00100.jpg"
+    reader.close()
+    writer.close()
+
+
+WRITER = """
+import sys
+import numpy as np
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_embedded import IDENTITY, open_to_write, photos, vectors
+store = open_to_write(Path(sys.argv[1]), IDENTITY)
+for start in range(100, 100_000, 7):
+    store.upsert(photos(start, start + 7), vectors(start, start + 7))
+    store.delete([f"/{start:05}.jpg"])
+    print(start, flush=True)
+"""
+
+
+def test_a_killed_writer_loses_nothing_that_was_committed(folder):
+    words = [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parent)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(sketchy.__file__).parents[1])}
+    last = 100
+    for _ in range(2):
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(20):
+            last = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        store = open_to_write(folder, IDENTITY)
+        assert store.problems() == []
+        assert all(found(store, n) == f"/{n:05}.jpg" for n in range(last + 1, last + 7))
+        assert store.get([f"/{last:05}.jpg"]) == {}
+        store.close()
+
+
+def test_an_index_of_another_model_is_an_error_with_the_remedy(folder):
+    other = Identity("b" * 64, SIZE, "runs/b/best.pth")
+    for open_it in (open_to_read, open_to_write):
+        with pytest.raises(
+            GalleryError, match=r"another model, runs/a/best.pth; name that one .*--force` to make it anew"
+        ):
+            open_it(folder, other)
+    store = open_to_write(folder, other, force=True)
+    assert (store.identity, store.count()) == (other, 0)
+    store.close()
+
+
+def test_a_folder_with_other_files_is_never_made_an_index(tmp_path):
+    (tmp_path / "letters.txt").write_text("dear")
+    for force in (False, True):
+        with pytest.raises(GalleryError, match="holds other files and is no index"):
+            open_to_write(tmp_path, IDENTITY, force=force)
+    assert (tmp_path / "letters.txt").read_text() == "dear"
+
+
+def test_a_making_that_was_killed_is_begun_again(tmp_path):
+    (tmp_path / "vectors-1.f32").touch()
+    (tmp_path / ".index.sqlite").write_bytes(b"half")
+    store = open_to_write(tmp_path, IDENTITY)
+    assert store.count() == 0
+    store.close()
+
+
+def test_there_must_be_an_index_to_read(tmp_path):
+    with pytest.raises(GalleryError, match=r"no index at .*; make one with `sketchy index PHOTOS --out"):
+        open_to_read(tmp_path / "nowhere")
+
+
+def test_an_index_of_a_newer_format_is_named(folder):
+    with sqlite3.connect(folder / "index.sqlite") as db:
+        content = db.execute("SELECT content FROM meta").fetchone()[0].replace('"format": 1', '"format": 9')
+        db.execute("UPDATE meta SET content = ?, crc = ?", (content, zlib.crc32(content.encode())))
+    db.close()
+    with pytest.raises(GalleryError, match=r"format 9, this version reads 1; upgrade"):
+        open_to_read(folder)
+
+
+def flip(path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 16
+    path.write_bytes(content)
+
+
+DAMAGE = {
+    "vectors flipped": lambda folder: flip(folder / "vectors-1.f32", 1234),
+    "vectors cut": lambda folder: os.truncate(folder / "vectors-1.f32", 1000),
+    "vectors gone": lambda folder: (folder / "vectors-1.f32").unlink(),
+    "ledger cut": lambda folder: os.truncate(folder / "index.sqlite", 5000),
+    "ledger empty": lambda folder: os.truncate(folder / "index.sqlite", 0),
+    "ledger gone": lambda folder: (folder / "index.sqlite").unlink(),
+    "ledger no database": lambda folder: (folder / "index.sqlite").write_bytes(b"x" * 9000),
+    "a path flipped": lambda folder: flip(
+        folder / "index.sqlite", (folder / "index.sqlite").read_bytes().index(b"/00050.jpg") + 3
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_told_with_the_command_that_rebuilds(folder, damage):
+    DAMAGE[damage](folder)
+    with pytest.raises(GalleryError, match=r"index is damaged: .*; run `sketchy index PHOTOS --out .* --force`"):  # noqa: PT012
+        store = open_to_read(folder)
+        for number in range(100):
+            found(store, number)
+    store = open_to_write(folder, IDENTITY, force=True)
+    store.upsert(photos(0, 10), vectors(0, 10))
+    assert found(store, 7) == "/00007.jpg"
+    store.close()
+
+
+@pytest.mark.parametrize("damage", ["vectors flipped", "a path flipped"])
+def test_a_health_check_finds_what_was_not_read(folder, damage):
+    DAMAGE[damage](folder)
+    store = open_to_read(folder)
+    assert store.problems() != []
+    store.close()
+
+
+def test_a_broken_lock_file_is_replaced(folder):
+    (folder / "lock.sqlite").write_bytes(b"no lock" * 100)
+    open_to_write(folder, IDENTITY).close()
+
+
+def test_a_full_disk_leaves_the_last_commit(folder, monkeypatch):
+    def full(path, size, rows, rest):
+        with path.open("r+b") as file:
+            file.seek(rows * size * 4)
+            file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    store = open_to_write(folder, IDENTITY)
+    monkeypatch.setattr(embedded, "append", full)
+    with pytest.raises(StorageError, match=r"No space left on device; free some space"):
+        store.upsert(photos(100, 110), vectors(100, 110))
+    monkeypatch.undo()
+    assert store.count() == 100
+    assert (folder / "vectors-1.f32").stat().st_size == 100 * SIZE * 4
+    store.upsert(photos(100, 110), vectors(100, 110))
+    assert found(store, 105) == "/00105.jpg"
+    store.close()
+
+
+def test_changes_need_the_lock(folder):
+    store = open_to_read(folder)
+    with pytest.raises(ValueError, match="opened to be read"):
+        store.delete(["/00001.jpg"])
+    store.close()
+
+
+def test_many_at_one_distance_come_in_the_order_they_were_added(tmp_path):
+    store = open_to_write(tmp_path / "index", IDENTITY)
+    store.upsert(photos(0, 9000), np.full((9000, SIZE), 1 / 3, np.float32))
+    hits = store.search(np.zeros(SIZE, np.float32), 4)
+    assert [match.photos[0].path for match in hits] == [f"/{n:05}.jpg" for n in range(4)]
+    store.close()

@@ -1,0 +1,434 @@
+"""The page in a real browser: a person draws, and sees photos."""
+
+import re
+import shutil
+import threading
+import time
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image, ImageDraw
+
+from sketchy.web.app import create_app
+from sketchy.web.server import Server, open_socket
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+DESKTOP, PHONE, WALL = (1280, 800), (360, 740), (3840, 2160)
+SETTLED = """() => {
+    const results = document.querySelector('#results');
+    return !results.classList.contains('is-asking') && document.querySelectorAll('.photo img:not([src])').length === 0;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def address(searcher):
+    opened = open_socket("127.0.0.1", 0)
+    ready = threading.Event()
+    server = Server(create_app(searcher), opened, ready.set)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert ready.wait(10)
+    yield f"http://127.0.0.1:{opened.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@contextmanager
+def visit(browser, address, size=DESKTOP, fragment="", **options):
+    """Open the page as a new person; at the end nothing may have gone wrong, and no other host been asked."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    hosts, complaints = set(), []
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.goto(f"{address}/{fragment}")
+    until(page, "document.querySelector('#gallery').textContent.includes('photos in')")
+    try:
+        yield page
+    finally:
+        context.close()
+    assert hosts - {""} == {urlsplit(address).netloc}
+    assert [said for said in complaints if "Failed to load resource" not in said] == []
+
+
+@pytest.fixture
+def page(browser, address):
+    with visit(browser, address) as opened:
+        yield opened
+
+
+def until(page, condition):
+    """Wait for something to be true of the page; as a function, since its policy forbids to evaluate strings."""
+    page.wait_for_function(f"() => {condition}")
+
+
+def draw(page, *points):
+    """Drag the mouse over the sheet; points are shares of its side."""
+    box = page.locator("#canvas").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+
+
+def circle(page):
+    draw(page, *((0.5, 0.2), (0.75, 0.35), (0.75, 0.65), (0.5, 0.8), (0.25, 0.65), (0.25, 0.35), (0.5, 0.2)))
+
+
+def cross(page):
+    draw(page, (0.1, 0.15), (0.9, 0.9))
+    draw(page, (0.9, 0.1), (0.1, 0.85))
+
+
+def found(page):
+    """Wait for the answer, and return name and distance of its photos."""
+    page.wait_for_function(SETTLED)
+    return list(
+        zip(
+            page.locator("#wall .name").all_inner_texts(),
+            page.locator("#wall .distance").all_inner_texts(),
+            strict=True,
+        )
+    )
+
+
+def state(page):
+    found(page)
+    return page.locator("#results").get_attribute("data-state")
+
+
+def ink(page):
+    """Count the pixels of the sheet that are drawn on."""
+    return page.evaluate("""async () => {
+        await new Promise(requestAnimationFrame);
+        const canvas = document.querySelector('#canvas');
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
+        copy.drawImage(canvas, 0, 0);
+        const {data} = copy.getImageData(0, 0, canvas.width, canvas.height);
+        let count = 0;
+        for (let place = 3; place < data.length; place += 4) count += data[place] > 128;
+        return count;
+    }""")
+
+
+def test_photos_come_change_and_come_back_with_undo(page):
+    assert state(page) == "empty"
+    circle(page)
+    first = found(page)
+    assert len(first) == 20
+    assert [distance for _, distance in first] == sorted(distance for _, distance in first)
+    assert page.locator("#line").inner_text() == "the 20 nearest"
+    cross(page)
+    second = found(page)
+    assert second != first
+    page.keyboard.press("Control+z")
+    page.get_by_role("button", name="Undo").click()
+    assert found(page) == first
+    page.keyboard.press("Control+Shift+z")
+    page.get_by_role("button", name="Redo").click()
+    assert found(page) == second
+    page.get_by_role("button", name="Clear").click()
+    assert (state(page), ink(page)) == ("empty", 0)
+    page.get_by_role("button", name="Undo").click()
+    assert found(page) == second
+
+
+def test_photos_change_while_a_stroke_is_drawn(page):
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + 300, steps=8)
+    during = found(page)
+    assert len(during) == 20
+    page.mouse.move(box["x"] + 300, box["y"] + 60, steps=8)
+    assert found(page) != during
+    page.mouse.up()
+
+
+def test_the_keyboard_does_it_all(page):
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # the link that skips the top
+    assert page.evaluate("document.activeElement.id") == "canvas"
+    assert page.locator("#cursor").is_visible()
+    for keys in (["Space", *["ArrowRight"] * 12, *["ArrowDown"] * 12, "Space"], ["Shift+ArrowLeft"] * 5, ["Space"]):
+        for key in keys:
+            page.keyboard.press(key)
+    for key in ["Shift+ArrowUp"] * 5 + ["Space"]:
+        page.keyboard.press(key)
+    first = found(page)
+    assert len(first) == 20
+    assert "Pen up" in page.locator("#announcer").inner_text()
+    page.keyboard.press("Control+z")
+    assert found(page) not in ([], first)
+    page.keyboard.press("Control+y")
+    assert found(page) == first
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("Boolean(document.activeElement.closest('#wall'))"):
+            break
+    page.keyboard.press("Enter")
+    viewer = page.get_by_role("dialog")
+    assert viewer.get_by_role("heading").inner_text() == first[0][0]
+    page.keyboard.press("ArrowRight")
+    assert viewer.get_by_role("heading").inner_text() == first[1][0]
+    page.keyboard.press("Escape")
+    until(page, "document.activeElement.closest('#wall li')?.querySelector('.rank').textContent === '2'")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('#viewer').open")
+    viewer.get_by_role("button", name="Find photos like this one").press("Enter")
+    until(page, "document.querySelector('#line').textContent.includes('like this one')")
+    nearest = found(page)[0]
+    assert nearest[0] == first[1][0]
+    assert float(nearest[1]) < 0.01  # but for what the JPEG lost
+
+
+def test_a_photo_is_shown_with_its_path_and_finds_others_like_it(page, photos):
+    circle(page)
+    drawn = found(page)
+    page.locator("#wall button").nth(2).click()
+    viewer = page.get_by_role("dialog")
+    until(page, "document.querySelector('#viewer .path').textContent")
+    path = viewer.locator(".path").inner_text()
+    assert path.startswith(str(photos))
+    assert path.endswith(drawn[2][0])
+    until(page, "document.querySelector('#viewer img').naturalWidth === 48")
+    viewer.get_by_role("button", name="Find photos like this one").click()
+    until(page, "document.querySelector('#line').textContent.includes('like this one')")
+    alike = found(page)
+    assert alike[0][0] == drawn[2][0]
+    assert "#like=" in page.url
+    page.reload()
+    assert found(page) == alike
+    page.go_back()
+    until(page, "!location.hash.includes('like')")
+    assert found(page) == drawn
+
+
+def test_the_address_holds_the_query(page, browser, address):
+    circle(page)
+    page.locator("#category").select_option("bar")
+    page.locator("#k").fill("6")
+    drawn = found(page)
+    assert len(drawn) == 6
+    assert {text.split()[0] for text in page.locator("#wall .category").all_inner_texts()} == {"bar"}
+    until(page, "location.hash.includes('category=bar')")
+    fragment = "#" + page.url.split("#")[1]
+    assert len(fragment) < 500
+    with visit(browser, address, fragment=fragment) as other:
+        assert found(other) == drawn
+    with visit(browser, address, fragment="#d=1%00nonsense&k=x&category=none&like=../..") as other:
+        assert state(other) == "empty"
+
+
+def test_a_saved_sketch_is_a_picture_and_opens_as_strokes(page, tmp_path):
+    circle(page)
+    cross(page)
+    drawn = found(page)
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Save the sketch").click()
+    saving.value.save_as(tmp_path / "sketch.png")
+    with Image.open(tmp_path / "sketch.png") as picture:
+        assert (picture.size, picture.convert("L").getextrema()) == ((1024, 1024), (0, 255))
+    page.get_by_role("button", name="Clear").click()
+    page.locator("#file").set_input_files(tmp_path / "sketch.png")
+    until(page, "document.querySelector('#results').dataset.state === 'found'")
+    assert found(page) == drawn
+    until(page, "location.hash.includes('d=1')")
+
+
+def test_a_picture_that_is_opened_dropped_or_pasted_is_the_sketch(page, tmp_path):
+    picture = Image.new("RGB", (300, 200), "white")
+    ImageDraw.Draw(picture).rectangle((60, 40, 220, 160), outline="black", width=5)
+    picture.save(tmp_path / "drawn.jpg")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    page.locator("#file").set_input_files(tmp_path / "drawn.jpg")
+    until(page, "document.querySelector('#results').dataset.state === 'found'")
+    opened = found(page)
+    assert len(opened) == 20
+    content = list((tmp_path / "drawn.jpg").read_bytes())
+    for kind in ("drop", "paste"):
+        page.get_by_role("button", name="Clear").click()
+        assert state(page) == "empty"
+        page.evaluate(
+            """([kind, content]) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(content)], "a.jpg", {type: "image/jpeg"}));
+                const init = {bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data};
+                const event = kind === "drop" ? new DragEvent(kind, init) : new ClipboardEvent(kind, init);
+                document.body.dispatchEvent(event);
+            }""",
+            [kind, content],
+        )
+        until(page, "document.querySelector('#results').dataset.state === 'found'")
+        assert found(page) == opened
+    page.locator("#file").set_input_files(tmp_path / "broken.png")
+    until(page, "document.querySelector('#results').dataset.state === 'failed'")
+    assert "broken.png is no picture" in page.locator("#reason").inner_text()
+
+
+def test_the_eraser_the_width_and_the_pressure_of_a_pen_change_the_ink(page):
+    draw(page, (0.2, 0.5), (0.8, 0.5))
+    thin = ink(page)
+    page.get_by_role("button", name="Eraser").click()
+    page.locator("#width").fill("32")
+    draw(page, (0.1, 0.5), (0.9, 0.5))
+    assert ink(page) < thin / 20
+    assert state(page) == "blank"
+    page.get_by_role("button", name="Pen", exact=True).click()
+    draw(page, (0.2, 0.3), (0.8, 0.3))
+    assert ink(page) > 2 * thin
+    box = page.locator("#canvas").bounding_box()
+    pen = page.context.new_cdp_session(page)
+    marks = []
+    for force, height in ((0.1, 0.6), (1, 0.8)):
+        before = ink(page)
+        for kind, across in (("mousePressed", 0.2), ("mouseMoved", 0.5), ("mouseMoved", 0.8), ("mouseReleased", 0.8)):
+            place = {"x": box["x"] + across * box["width"], "y": box["y"] + height * box["height"]}
+            how = {"pointerType": "pen", "force": force, "button": "left", "buttons": 1}
+            pen.send("Input.dispatchMouseEvent", {"type": kind, **place, **how})
+        page.wait_for_timeout(60)
+        marks.append(ink(page) - before)
+    assert marks[1] > 1.5 * marks[0] > 0
+
+
+def test_an_answer_that_is_late_is_never_shown(page):
+    held = []
+
+    def hold_first(route):
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/api/search*", hold_first)
+    circle(page)
+    page.wait_for_timeout(100)
+    cross(page)
+    newest = found(page)
+    assert len(newest) == 20
+    held[0].abort()
+    page.wait_for_timeout(100)
+    assert found(page) == newest
+
+
+def test_slow_and_failed_answers_are_told_and_can_be_asked_again(page):
+    page.route("**/api/search*", lambda route: (time.sleep(1.4), route.continue_()))
+    draw(page, (0.5, 0.5))
+    until(page, "document.querySelector('#line').textContent.includes('Still looking')")
+    until(page, "document.querySelector('#results').dataset.state === 'found'")
+    page.unroute("**/api/search*")
+    page.route("**/api/search*", lambda route: route.abort())
+    cross(page)
+    assert state(page) == "failed"
+    assert page.get_by_text("Is sketchy serve still running?").is_visible()
+    page.unroute("**/api/search*")
+    page.route("**/api/search*", lambda route: route.fulfill(status=503, json={"error": "too many queries wait"}))
+    page.get_by_role("button", name="Try again").click()
+    until(page, "document.querySelector('#reason').textContent === 'Too many queries wait'")
+    assert not page.get_by_text("Is sketchy serve still running?").is_visible()
+    page.unroute("**/api/search*")
+    page.get_by_role("button", name="Try again").click()
+    assert len(found(page)) == 20
+    page.route("**/api/search*", lambda route: route.fulfill(json={"results": []}))
+    page.locator("#category").select_option("bar")
+    until(page, "document.querySelector('#results').dataset.state === 'none'")
+
+
+def test_a_finger_draws_on_a_phone(browser, address):
+    with visit(browser, address, PHONE, has_touch=True, is_mobile=True, device_scale_factor=2) as page:
+        box = page.locator("#canvas").bounding_box()
+        finger = page.context.new_cdp_session(page)
+        for kind, place in (("touchStart", 0.2), ("touchMove", 0.4), ("touchMove", 0.6), ("touchEnd", None)):
+            points = [] if place is None else [{"x": box["x"] + place * box["width"], "y": box["y"] + 80 + 90 * place}]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        assert len(found(page)) == 20
+        assert page.evaluate("scrollY") == 0
+
+
+@pytest.mark.parametrize("size", [PHONE, (768, 1024), DESKTOP, WALL], ids=str)
+def test_everything_fits_at_every_width(browser, address, size):
+    with visit(browser, address, size, reduced_motion="reduce") as page:
+        circle(page)
+        assert len(found(page)) == 20
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        for name in ("canvas", "tools", "bar", "wall"):
+            box = page.locator(f"#{name}").bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= size[0]
+        tools = [page.locator(f"#{name}").bounding_box() for name in ("pen", "save")]
+        assert abs(tools[0]["y"] - tools[1]["y"]) < 2  # one line
+        tiles = [tile.bounding_box() for tile in page.locator("#wall li").all()]
+        first_row = [tile for tile in tiles if abs(tile["y"] - tiles[0]["y"]) < 1]
+        assert first_row[-1]["x"] + first_row[-1]["width"] == pytest.approx(box["x"] + box["width"], abs=1)
+        assert all(tile["width"] >= 80 for tile in tiles)
+
+
+def findings(page):
+    from axe_playwright_python.sync_playwright import Axe
+
+    told = Axe().run(page).response["violations"]
+    return [(item["id"], item["impact"], item["nodes"][0]["html"][:200]) for item in told if item["impact"] != "minor"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_people_out(browser, address, theme):
+    # The checker's own script is not the page's: the policy is off for it.
+    with visit(browser, address, color_scheme=theme, bypass_csp=True, reduced_motion="reduce") as page:
+        assert findings(page) == []
+        circle(page)
+        found(page)
+        assert findings(page) == []
+        page.locator("#wall button").first.click()
+        until(page, "document.querySelector('#viewer .path').textContent")
+        assert findings(page) == []
+        page.get_by_role("button", name="Find photos like this one").click()
+        found(page)
+        assert findings(page) == []
+        page.route("**/api/search*", lambda route: route.abort())
+        page.get_by_role("button", name="Back to the drawing").click()
+        until(page, "document.querySelector('#results').dataset.state === 'failed'")
+        assert findings(page) == []
+
+
+def test_the_theme_can_be_switched_and_stays(browser, address):
+    with visit(browser, address, color_scheme="dark") as page:
+        ground = "getComputedStyle(document.documentElement).backgroundColor"
+        dark = page.evaluate(ground)
+        page.get_by_role("button", name=re.compile("light and dark")).click()
+        assert page.evaluate(ground) != dark
+        light = page.evaluate(ground)
+        page.reload()
+        assert page.evaluate(ground) == light
+
+
+def test_the_api_is_described(browser, address):
+    with visit(browser, address) as page:
+        page.goto(f"{address}/docs")
+        page.get_by_role("heading", name="POST /api/search").wait_for()
+        assert page.get_by_role("row", name="k integer 1 to 100 10 How many photos.").is_visible()
+        assert page.locator("article").count() == 5
