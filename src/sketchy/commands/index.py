@@ -88,7 +88,7 @@ def _update(
     try:
         changes = update(store, photos, embedder, Share(world.rank, world.size), talk)
         if isinstance(store, EmbeddedStore):
-            store.improve(talk)
+            store.improve(embedder.probes, talk)
         changes = summed(world.collect(changes))
         return changes, store.count()
     except KeyboardInterrupt:

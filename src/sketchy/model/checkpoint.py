@@ -9,6 +9,7 @@ cannot run code:
     epoch, metrics epochs done, and the validation metrics of the last
     weights        the encoder's state dict: the averaged one under train.ema
     calibration    distances and probabilities of the calibrated score (best.pth of a finished run only)
+    probes         embeddings of a few validation sketches: what a large gallery's index is tried with (the same)
     training       optimizer, generators and counters (last.pth only)
 """
 
@@ -46,6 +47,7 @@ class Checkpoint:
     weights: dict[str, Tensor]
     training: dict[str, Any] | None = None
     calibration: Calibration | None = None
+    probes: Tensor | None = None
 
     def encoder(self) -> Encoder:
         """Rebuild the encoder with the saved weights, in evaluation mode. Raises CheckpointError."""
@@ -83,6 +85,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         content["training"] = checkpoint.training
     if checkpoint.calibration is not None:
         content["calibration"] = {name: list(values) for name, values in vars(checkpoint.calibration).items()}
+    if checkpoint.probes is not None:
+        content["probes"] = checkpoint.probes
     with replacing(path) as temporary:
         temporary.touch()  # torch's writer would not say why it cannot make the file
         try:
@@ -114,6 +118,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             weights=content["weights"],
             training=content.get("training"),
             calibration=_calibration(content.get("calibration")),
+            probes=content.get("probes"),
         )
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}; it is damaged, use another checkpoint") from None
