@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image, ImageDraw
 
 from sketchy.commands import train
 from sketchy.config import load_config
+
+torch.set_num_threads(1)  # for networks this small threads only get in the way, most of all beside other work
 
 CATEGORIES = ("disc", "square", "bar", "cross")
 PHOTOS = 10

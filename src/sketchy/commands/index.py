@@ -28,7 +28,7 @@ def run(
     force: bool = False,
     device: str = "auto",
     talk: Talk = SILENT,
-) -> Indexed:
+) -> Indexed | None:
     """Make an index of photos, or bring it up to date. Started by torchrun, each process takes its share.
 
     Args:
@@ -37,6 +37,9 @@ def run(
         checkpoint: a .pth file.
         dry_run: only count what would be done.
         force: begin anew, also where the index is damaged or of another model.
+
+    Returns:
+        What all processes did; None in all but the first.
 
     Raises:
         GalleryError: no photos, or the index cannot be used.
@@ -51,6 +54,8 @@ def run(
     else:
         with join_world(device) as world:
             changes, count = _update(photos, out, loaded, identity, force, world, talk if world.is_main else SILENT)
+            if not world.is_main:
+                return None
         check_found(changes, count, " and ".join(map(str, photos)))
         if not is_server(out) and len(photos) == 1 and photos[0].is_dir():
             note_index(photos[0], identity, Path(out))
@@ -86,9 +91,10 @@ def _update(
     with world.main_first():
         store = open_writer(out, identity, force=force and world.is_main)
     try:
-        changes = update(store, photos, embedder, Share(world.rank, world.size), talk)
-        if isinstance(store, EmbeddedStore):
-            store.improve(embedder.probes, talk)
+        with world.agreed():
+            changes = update(store, photos, embedder, Share(world.rank, world.size), talk)
+            if isinstance(store, EmbeddedStore):
+                store.improve(embedder.probes, talk)
         changes = summed(world.collect(changes))
         return changes, store.count()
     except KeyboardInterrupt:
