@@ -88,9 +88,11 @@ class Approximation:
         """
         import faiss
 
-        bits = np.packbits(allowed[: self.rows], bitorder="little")
-        selector = faiss.IDSelectorBitmap(bits)
-        words = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)
+        words = faiss.SearchParametersIVF(nprobe=self._index.nprobe)
+        if not allowed[: self.rows].all():  # else it would ask for every code in vain
+            bits = np.packbits(allowed[: self.rows], bitorder="little")
+            selector = faiss.IDSelectorBitmap(bits)  # both have names here, because FAISS keeps bare pointers
+            words = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)
         _, found = self._index.search(query[np.newaxis], min(count, self.rows), params=words)
         rows: NDArray[np.int64] = found[0]
         return rows[(rows >= 0) & (rows < self.rows)]  # also what a flipped bit makes of a number
