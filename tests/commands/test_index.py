@@ -86,6 +86,12 @@ def test_names_that_are_no_utf8_come_out_as_valid_json_and_as_their_bytes(photos
     assert odd in found.split(b"\n")
 
 
+def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(photos, checkpoint, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SKETCHY_CACHE", str(tmp_path / "file" / "cache"))
+    assert index.run([photos], str(tmp_path / "own.index"), checkpoint).photos == 20
+
+
 def test_ctrl_c_keeps_what_was_committed_and_says_how_to_go_on(photos, checkpoint, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

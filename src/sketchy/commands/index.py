@@ -3,9 +3,10 @@
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from sketchy.errors import GalleryError, Interrupted
+from sketchy.errors import GalleryError, Interrupted, StorageError
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.results import Indexed
 from sketchy.retrieval.embed import Embedder
@@ -58,7 +59,8 @@ def run(
                 return None
         check_found(changes, count, " and ".join(map(str, photos)))
         if not is_server(out) and len(photos) == 1 and photos[0].is_dir():
-            note_index(photos[0], identity, Path(out))
+            with suppress(StorageError):  # without a cache the folder's index must be named
+                note_index(photos[0], identity, Path(out))
     return Indexed(
         out=out,
         dry_run=dry_run,
