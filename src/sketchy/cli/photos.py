@@ -1,6 +1,5 @@
 """The commands around one's own photos: embed, index, info, retrieve, serve."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -74,8 +73,8 @@ def index(
 
     chosen = chosen_checkpoint(checkpoint, runs)
     made = command.run(photos, out, chosen, dry_run=dry_run, force=force, device=device, talk=TALK)
-    say_skipped(made.skipped, every=verbose)
-    if os.environ.get("RANK", "0") == "0":
+    if made is not None:
+        say_skipped(made.skipped, every=verbose)
         print(report.as_json(made) if json else report.index_text(made))
 
 

@@ -46,7 +46,7 @@ def run(
         DataError, GalleryError, StorageError: what is missing or unusable.
     """
     if save is not None:
-        _refuse_place(save, queries)
+        _refuse_place(save, queries, kind)
     loaded = load_checkpoint(checkpoint)
     calibration = loaded.calibration if kind == "sketch" else None  # it says nothing of photos among themselves
     if request.min_score is not None and calibration is None:
@@ -72,11 +72,11 @@ def run(
     return Retrieval(" + ".join(map(str, queries)), str(checkpoint), photos.name, found, photos.skipped)
 
 
-def _refuse_place(save: Path, queries: Sequence[Path]) -> None:
+def _refuse_place(save: Path, queries: Sequence[Path], kind: Kind) -> None:
     refuse_unwritable(save)
     for query in queries:
         if save.exists() and query.exists() and save.samefile(query):
-            raise StorageError(f"the contact sheet would replace the sketch {query}; choose another name for it")
+            raise StorageError(f"the contact sheet would replace the {kind} {query}; choose another name for it")
 
 
 def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: tuple[Hit, ...]) -> None:
@@ -86,13 +86,13 @@ def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: tuple[Hit, ..
         sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")
 
 
+def _measured(hit: Hit) -> str:
+    score = "" if hit.score is None else f"  score {hit.score:.2f}"
+    return f"distance {hit.distance:.3f}{score}"
+
+
 def _picture(gallery: Gallery, path: str) -> Image.Image:
     try:
         return open_image(gallery.image(path))
     except (ImageError, DataError, GalleryError) as error:
         raise ImageError(f"cannot put {path} on the contact sheet: {error}; run again without --save") from None
-
-
-def _measured(hit: Hit) -> str:
-    score = "" if hit.score is None else f"  score {hit.score:.2f}"
-    return f"distance {hit.distance:.3f}{score}"

@@ -254,11 +254,11 @@ class _Training:
         )
 
     def _calibrate(self) -> None:
-        """Put the calibrated score into best.pth."""
+        """Put the calibrated score, and a few sketches to try indexes with, into best.pth."""
         if self.validation is not None:
             best = load_checkpoint(self.run_dir.best)
-            calibration = calibrate(best.encoder().to(self.world.device), self.data, self.validation)
-            save_checkpoint(self.run_dir.best, replace(best, calibration=calibration))
+            calibration, probes = calibrate(best.encoder().to(self.world.device), self.data, self.validation)
+            save_checkpoint(self.run_dir.best, replace(best, calibration=calibration, probes=probes))
 
     def _draw(self) -> None:
         """Draw curves.png and retrievals.png; a picture that fails must not cost a finished training."""

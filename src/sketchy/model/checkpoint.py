@@ -8,8 +8,9 @@ cannot run code:
     categories     names the run was trained on
     epoch, metrics epochs done, and the validation metrics of the last
     weights        the encoder's state dict: the averaged one under train.ema
-    dataset        which images it was trained, validated and tested on, as a hash; may be missing
     calibration    distances and probabilities of the calibrated score (best.pth of a finished run only)
+    probes         embeddings of a few validation sketches: what a large gallery's index is tried with (the same)
+    dataset        which images it was trained, validated and tested on, as a hash; may be missing
     training       optimizer, generators and counters (last.pth only)
 """
 
@@ -48,8 +49,9 @@ class Checkpoint:
     metrics: dict[str, float]
     weights: dict[str, Tensor]
     training: dict[str, Any] | None = None
-    dataset: str | None = None
     calibration: Calibration | None = None
+    probes: Tensor | None = None
+    dataset: str | None = None
 
     def encoder(self) -> Encoder:
         """Rebuild the encoder with the saved weights, in evaluation mode.
@@ -95,6 +97,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         content["training"] = checkpoint.training
     if checkpoint.calibration is not None:
         content["calibration"] = {name: list(values) for name, values in vars(checkpoint.calibration).items()}
+    if checkpoint.probes is not None:
+        content["probes"] = checkpoint.probes
     with replacing(path) as temporary:
         temporary.touch()  # torch's writer would not say why it cannot make the file
         try:
@@ -132,6 +136,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         training=content.get("training"),
         dataset=content.get("dataset"),
         calibration=_calibration(content.get("calibration")),
+        probes=content.get("probes"),
     )
 
 
@@ -153,6 +158,14 @@ def _are_weights(entry: Any) -> bool:
     return _is_table(entry, Tensor) and all(weight.layout == torch.strided for weight in entry.values())
 
 
+def _is_calibration(entry: Any) -> bool:
+    names = ("distances", "probabilities")
+    if not _is_table(entry, list) or set(entry) != set(names) or not entry["distances"]:
+        return False
+    lengths = {len(values) for values in entry.values()}
+    return len(lengths) == 1 and all(isinstance(value, float) for values in entry.values() for value in values)
+
+
 def _are_names(entry: Any) -> bool:
     return isinstance(entry, list) and all(isinstance(name, str) for name in entry)
 
@@ -171,6 +184,7 @@ ENTRIES: dict[str, Callable[[Any], bool]] = {
     "training": lambda entry: isinstance(entry, dict | None),
     "dataset": lambda entry: isinstance(entry, str | None),
     "calibration": lambda entry: entry is None or _is_calibration(entry),
+    "probes": lambda entry: entry is None or (isinstance(entry, Tensor) and entry.dtype == torch.float32),
 }
 """The entries of the file, and whether one is what it should be; those that may be missing may be None."""
 

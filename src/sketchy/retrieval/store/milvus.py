@@ -255,6 +255,8 @@ def _make(client: Any, name: str, identity: Identity) -> None:
     schema.add_field(vector, DataType.FLOAT_VECTOR, dim=identity.size)
     indexes = client.prepare_index_params()
     indexes.add_index(vector, index_type="AUTOINDEX", metric_type="L2")
+    old = re.match(r"v?2\.[0-3]\.", client.get_server_version())
+    indexes.add_index("content", index_type="Trie" if old else "INVERTED")  # what renames are looked up by
     client.create_collection(name, schema=schema, index_params=indexes, consistency_level=STRONG)
 
 
