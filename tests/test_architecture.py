@@ -93,5 +93,4 @@ def test_only_the_command_line_prints_exits_and_knows_typer(file):
 def test_no_drawers_and_no_endless_files():
     for file in FILES:
         assert file.stem not in ("utils", "helpers", "common", "misc")
-        # The command line declares every option of every command, and does nothing else.
         assert len(file.read_text().splitlines()) <= 320, file

@@ -158,14 +158,6 @@ def _are_weights(entry: Any) -> bool:
     return _is_table(entry, Tensor) and all(weight.layout == torch.strided for weight in entry.values())
 
 
-def _is_calibration(entry: Any) -> bool:
-    names = ("distances", "probabilities")
-    if not _is_table(entry, list) or set(entry) != set(names) or not entry["distances"]:
-        return False
-    lengths = {len(values) for values in entry.values()}
-    return len(lengths) == 1 and all(isinstance(value, float) for values in entry.values() for value in values)
-
-
 def _are_names(entry: Any) -> bool:
     return isinstance(entry, list) and all(isinstance(name, str) for name in entry)
 
