@@ -119,7 +119,7 @@ def test_all_problems_are_named_at_once_with_path_and_value(tmp_path):
         "loss.mining: Input should be 'random', 'semi-hard' or 'batch-hard' (got 'easy')",
         "train.epochs: Input should be a valid integer",
         "train.learning_rate: Input should be greater than 0 (got -1)",
-        "zzz: unknown key; known are data, image, augment, model, loss, sampler, train",
+        "zzz: unknown key; known are data, image, augment, model, loss, terms, sampler, train",
     ):
         assert expected in text
     assert len(problems) == 11

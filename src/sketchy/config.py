@@ -117,6 +117,7 @@ class ModelConfig(Section):
     embedding_size: int = Field(128, ge=1, le=4096, description="numbers an image; more cost disk and search time")
     dropout: float = Field(0.0, ge=0, lt=1, description="before the last layer; fights memorising")
     normalize: bool = Field(False, description="put embeddings on the unit sphere, where distances are at most 2")
+    domain_norm: bool = Field(False, description="batch norms of their own for sketches and for photos")
 
 
 class ContrastiveConfig(Section):
@@ -148,6 +149,16 @@ class InfoNCEConfig(Section):
 LossConfig = Annotated[ContrastiveConfig | TripletConfig | InfoNCEConfig, Field(discriminator="name")]
 
 
+class TermsConfig(Section):
+    """What is added to the loss; weight 0 leaves a term out."""
+
+    proxy_weight: float = Field(0.0, ge=0, description="of a softmax over all categories, sketches and photos alike")
+    proxy_scale: float = Field(16.0, gt=0, description="what its cosines are multiplied by at first; it is learnt")
+    proxy_smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
+    instance_weight: float = Field(0.0, ge=0, description="of an InfoNCE loss on which very photo was traced")
+    instance_temperature: float = Field(0.1, gt=0, description="of that, at first; it is learnt")
+
+
 class PairsConfig(Section):
     """Random pairs of a sketch and a photo, half of one category and half of two."""
 
@@ -161,6 +172,13 @@ class PKConfig(Section):
     name: Literal["pk"] = "pk"
     categories: int = Field(32, ge=2, description="P: categories in a batch")
     per_category: int = Field(2, ge=1, description="K: sketches, and photos, of each")
+    traced: int = Field(0, ge=0, description="how many of the K sketches stand beside the very photo that they trace")
+
+    @model_validator(mode="after")
+    def _no_more_than_drawn(self) -> "PKConfig":
+        if self.traced > self.per_category:
+            raise ValueError(f"traced: at most per_category, {self.per_category} (got {self.traced})")
+        return self
 
 
 SamplerConfig = Annotated[PairsConfig | PKConfig, Field(discriminator="name")]
@@ -198,6 +216,7 @@ class Config(Section):
     augment: AugmentConfig = AugmentConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = ContrastiveConfig()
+    terms: TermsConfig = TermsConfig()
     sampler: SamplerConfig = PairsConfig()
     train: TrainConfig = TrainConfig()
 
@@ -209,6 +228,8 @@ class Config(Section):
             raise ValueError(
                 f"sampler.name: {self.sampler.name!r} does not feed the {self.loss.name} loss; use {wanted!r}"
             )
+        if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):
+            raise ValueError("terms.instance_weight: needs sampler.traced above 0, else no sketch meets its photo")
         return self
 
 

@@ -13,7 +13,8 @@ from sketchy.errors import Interrupted, SketchyError
 from sketchy.evaluation.judge import judge
 from sketchy.evaluation.lineage import dataset_digest, warn_if_changed
 from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
-from sketchy.loss import build_loss
+from sketchy.loss import build_objective
+from sketchy.loss.objective import Objective
 from sketchy.model.checkpoint import Checkpoint, save_checkpoint
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.results import EpochResult, TrainResult
@@ -60,12 +61,18 @@ def run(
         seed_everything(config.train.seed)
         generator = torch.Generator().manual_seed(config.train.seed)
         siamese = Siamese(build_encoder(config, load_pretrained=not resume)).to(world.device)
-        loss = build_loss(config.loss, generator).to(world.device)
         with world.main_first():
             if world.is_main and not resume:
                 refuse_taken(path, force=force)
                 refuse_unwritable(path / "last.pth")
             data = load_dataset(config, talk)
+        loss = build_objective(
+            config.loss,
+            config.terms,
+            categories=len(data.pack.categories),
+            embedding_size=config.model.embedding_size,
+            generator=generator,
+        ).to(world.device)
         trainer = _build_trainer(config, siamese, loss, data, world, generator)
         run_dir = RunDir(path)
         history = History(run_dir.history)
@@ -97,7 +104,7 @@ def _absolute(place: str) -> str:
 
 
 def _build_trainer(
-    config: Config, siamese: Siamese, loss: torch.nn.Module, data: Dataset, world: World, generator: torch.Generator
+    config: Config, siamese: Siamese, loss: Objective, data: Dataset, world: World, generator: torch.Generator
 ) -> Trainer:
     sampler = _build_sampler(config, data)
     world.share(sampler.batch_size)  # a batch that does not divide is refused before the first step
@@ -111,7 +118,11 @@ def _build_trainer(
         rate=lambda step: settings.learning_rate * rate_factor(settings.schedule, step, total, warmup),
         sampler=sampler,
         images=TrainingImages(
-            data.pack.sketches, data.pack.photos, data.pack.sketch_category, data.pack.photo_category
+            data.pack.sketches,
+            data.pack.photos,
+            data.pack.sketch_category,
+            data.pack.photo_category,
+            data.pack.sketch_photo,
         ),
         world=world,
         generator=generator,
@@ -128,6 +139,7 @@ def _build_sampler(config: Config, data: Dataset) -> Sampler:
         config.sampler,
         Items(subset.sketches, pack.sketch_category[subset.sketches]),
         Items(subset.photos, pack.photo_category[subset.photos]),
+        pack.sketch_photo,
         config.train.seed,
     )
 
