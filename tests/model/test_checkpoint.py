@@ -38,7 +38,7 @@ def encoder():
     """An encoder whose running statistics are not those of a fresh one."""
     torch.manual_seed(3)
     encoder = build_encoder(CONFIG).train()
-    encoder(IMAGES)
+    encoder(IMAGES, "photo")
     return encoder.eval()
 
 
@@ -68,7 +68,7 @@ def test_a_round_trip_gives_the_same_fields_and_bit_identical_embeddings(saved, 
     rebuilt = loaded.encoder()
     assert not rebuilt.training
     with torch.no_grad():
-        assert torch.equal(rebuilt(IMAGES), encoder(IMAGES))
+        assert torch.equal(rebuilt(IMAGES, "photo"), encoder(IMAGES, "photo"))
 
 
 def test_building_an_encoder_twice_gives_encoders_of_their_own(saved):
@@ -104,7 +104,7 @@ def test_weights_from_a_path_are_not_looked_for_again(tmp_path, encoder, checkpo
     model = CONFIG.model.model_copy(update={"pretrained": str(tmp_path / "gone.pth")})
     save_checkpoint(tmp_path / "a.pth", replace(checkpoint, config=CONFIG.model_copy(update={"model": model})))
     with torch.no_grad():
-        assert torch.equal(load_checkpoint(tmp_path / "a.pth").encoder()(IMAGES), encoder(IMAGES))
+        assert torch.equal(load_checkpoint(tmp_path / "a.pth").encoder()(IMAGES, "photo"), encoder(IMAGES, "photo"))
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -103,7 +103,7 @@ def embed_dataset(
     pack = data.pack
     return Gallery(
         name=name,
-        embeddings=embed_pixels(embedder.encoder, pack.photos, rows, talk),
+        embeddings=embed_pixels(embedder.encoder, pack.photos, "photo", rows, talk),
         paths=tuple(data.photo_path(row) for row in rows.tolist()),
         categories=tuple(pack.categories[pack.photo_category[row]] for row in rows.tolist()),
         image=lambda index: data.photo_file(int(rows[index])),
