@@ -1,10 +1,13 @@
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from sketchy.commands import evaluate, train
 from sketchy.config import load_config
 from sketchy.errors import DataError, StorageError
+from sketchy.model.checkpoint import load_checkpoint, save_checkpoint
 from sketchy.talk import Silent
 
 
@@ -72,6 +75,16 @@ def test_a_dataset_that_changed_is_warned_about(trained, dataset, tmp_path):
     talk.lines.clear()
     evaluate.run(trained / "tiny" / "best.pth", talk=talk)
     assert not any("other images" in line for line in talk.lines)
+
+
+def test_a_dataset_that_moved_is_asked_for(trained, tmp_path):
+    checkpoint = load_checkpoint(trained / "tiny" / "best.pth")
+    data = checkpoint.config.data.model_copy(update={"root": "/moved"})
+    config = checkpoint.config.model_copy(update={"data": data})
+    save_checkpoint(tmp_path / "moved.pth", replace(checkpoint, config=config))
+    with pytest.raises(DataError, match=r"no longer at /moved; say where it lies now with --data PLACE"):
+        evaluate.run(tmp_path / "moved.pth")
+    assert evaluate.run(tmp_path / "moved.pth", data=Path(checkpoint.config.data.root)).metrics
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path):

@@ -3,6 +3,7 @@ from PIL import Image, ImageOps
 
 from sketchy.commands import retrieve
 from sketchy.errors import ImageError, StorageError
+from sketchy.talk import Silent
 
 
 @pytest.fixture
@@ -47,6 +48,27 @@ def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(sketch, tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"cannot write .*sheet.png: .*file is a file"):
         retrieve.run(sketch, k=2, checkpoint=tmp_path / "never-read.pth", save=tmp_path / "file" / "sheet.png")
+
+
+def test_a_photo_that_goes_before_it_is_drawn_is_named(trained, sketch, tmp_path):
+    photo = tmp_path / "photos" / "a.png"
+    photo.parent.mkdir()
+    Image.new("RGB", (20, 20)).save(photo)
+
+    class Remover(Silent):
+        def say(self, message):
+            photo.unlink(missing_ok=True)
+
+    with pytest.raises(ImageError, match=r"cannot put .*a.png on the contact sheet: no such file; run again"):
+        retrieve.run(
+            sketch,
+            k=1,
+            checkpoint=trained / "tiny" / "best.pth",
+            gallery=photo.parent,
+            save=tmp_path / "sheet.png",
+            talk=Remover(),
+        )
+    assert not (tmp_path / "sheet.png").exists()
 
 
 def drawn(sketch, form):

@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from sketchy.config import parse_config
-from sketchy.errors import CheckpointError, RunError
+from sketchy.errors import CheckpointError, DataError, RunError
 from sketchy.model.checkpoint import Checkpoint, save_checkpoint
 from sketchy.trainer.resume import load_run, restore
 
-TREE = {"data": {"root": "/data"}, "image": {"size": 16}, "loss": {"name": "infonce"}, "sampler": {"name": "pk"}}
+TREE = {"data": {"root": "/"}, "image": {"size": 16}, "loss": {"name": "infonce"}, "sampler": {"name": "pk"}}
 
 
 def config(**changes):
@@ -29,8 +29,8 @@ def run(tmp_path):
     [
         {},
         {"train__epochs": 5, "train__learning_rate": 0.1, "train__schedule": "cosine", "train__device": "cpu"},
-        {"sampler__categories": 4},
-        {"data__root": "/moved", "data__cache": "/elsewhere"},
+        {"sampler__categories": 4, "augment__flip": 0.5},
+        {"data__root": "/tmp", "data__cache": "/elsewhere"},
     ],
 )
 def test_a_run_goes_on_with_what_may_change(run, changes):
@@ -57,6 +57,11 @@ def test_a_run_goes_on_with_what_may_change(run, changes):
 def test_what_the_saved_state_is_of_must_stay(run, changes, told):
     with pytest.raises(RunError, match=rf"cannot continue .* with another config; {told}.*; start a new run"):
         load_run(run, config(**changes))
+
+
+def test_a_dataset_that_moved_is_asked_for(run):
+    with pytest.raises(DataError, match=r"no longer at /moved; say where it lies now with --set data.root=PLACE"):
+        load_run(run, config(data__root="/moved"))
 
 
 def test_weights_alone_cannot_be_continued(tmp_path):

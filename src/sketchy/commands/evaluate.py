@@ -5,7 +5,7 @@ from pathlib import Path
 from sketchy.dataset.loader import load_dataset
 from sketchy.errors import DataError
 from sketchy.evaluation.judge import judge
-from sketchy.evaluation.lineage import warn_if_changed
+from sketchy.evaluation.lineage import refuse_moved, warn_if_changed
 from sketchy.evaluation.page import write_page
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.results import Evaluation
@@ -39,6 +39,8 @@ def run(
         refuse_unwritable(report / "index.html")
     loaded = load_checkpoint(checkpoint)
     encoder = loaded.encoder().to(pick_device(device))
+    if data is None:
+        refuse_moved(loaded.config, "say where it lies now with --data PLACE")
     dataset = load_dataset(loaded.config, talk, root=data)
     warn_if_changed(loaded, dataset, talk)
     subset = dataset.parts["test"]

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+from PIL import Image
+
 from sketchy.dataset.loader import load_dataset
-from sketchy.errors import GalleryError, ImageError, StorageError
+from sketchy.errors import DataError, GalleryError, ImageError, StorageError
+from sketchy.evaluation.lineage import refuse_moved
 from sketchy.image import open_image
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.results import Retrieval
@@ -49,7 +52,7 @@ def run(
     photos = embed_folder(gallery, embedder, talk) if gallery else _test_photos(loaded, embedder, talk)
     talk.say(f"searched {photos.name}: {len(photos.paths):,} photos")
     if k > len(photos.paths):
-        talk.say(f"the gallery holds only {len(photos.paths)} photos, fewer than k = {k}")
+        talk.say(f"k = {k} is more than the gallery holds; all of it follows")
     found = photos.search(query, k)
     if save is not None:
         _save_sheet(save, sketch, photos, found)
@@ -63,6 +66,7 @@ def _refuse_place(save: Path, sketch: Path) -> None:
 
 
 def _test_photos(checkpoint: Checkpoint, embedder: Embedder, talk: Talk) -> Gallery:
+    refuse_moved(checkpoint.config, "name a folder of photos with --gallery")
     data = load_dataset(checkpoint.config, talk)
     rows = data.parts["test"].photos
     if not len(rows):
@@ -72,9 +76,18 @@ def _test_photos(checkpoint: Checkpoint, embedder: Embedder, talk: Talk) -> Gall
 
 def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: list[tuple[int, float]]) -> None:
     tiles = [
-        Tile(open_image(gallery.image(row)), f"{rank}  {gallery.categories[row] or ''}\ndistance {distance:.3f}")
+        Tile(_picture(gallery, row), f"{rank}  {gallery.categories[row] or ''}\ndistance {distance:.3f}")
         for rank, (row, distance) in enumerate(found, start=1)
     ]
     sheet = contact_sheet([(Tile(open_image(sketch), sketch.name), tiles)])
     with replacing(path) as temporary:
         sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")
+
+
+def _picture(gallery: Gallery, row: int) -> Image.Image:
+    try:
+        return open_image(gallery.image(row))
+    except (ImageError, DataError) as error:
+        raise ImageError(
+            f"cannot put {gallery.paths[row]} on the contact sheet: {error}; run again without --save"
+        ) from None

@@ -1,7 +1,11 @@
 """Whether a dataset is the one that a checkpoint comes from."""
 
+from pathlib import Path
+
+from sketchy.config import Config
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.records import digest
+from sketchy.errors import DataError
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.talk import Talk
 
@@ -18,3 +22,9 @@ def warn_if_changed(checkpoint: Checkpoint, data: Dataset, talk: Talk) -> None:
             f"warning: {data.source.path} holds other images than the run was trained with; the split has moved, and "
             "what is tested on now may have been trained on"
         )
+
+
+def refuse_moved(config: Config, remedy: str) -> None:
+    """Check that the dataset of a run still lies where it lay. Raises DataError with the remedy."""
+    if not Path(config.data.root).exists():
+        raise DataError(f"the dataset of the run is no longer at {config.data.root}; {remedy}")

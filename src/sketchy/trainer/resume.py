@@ -5,12 +5,13 @@ from typing import Any
 
 from sketchy.config import Config
 from sketchy.errors import CheckpointError, RunError
+from sketchy.evaluation.lineage import refuse_moved
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import existing_run
 
 FREE = frozenset({"data.root", "data.cache", "model.pretrained"})
-"""Settings outside of `sampler` and `train` that a continued run may change: places of files."""
+"""Settings outside of `augment`, `sampler` and `train` that a continued run may change: places of files."""
 
 BOUND = frozenset({"train.ema", "train.precision", "train.optimizer"})
 """Settings of `train` that it may not: the saved state is of them."""
@@ -22,11 +23,13 @@ def load_run(path: Path, config: Config) -> Checkpoint:
     Raises:
         RunError: there is none, or the config asks for other images, another split, network or loss.
         CheckpointError: it cannot be read or is not for continuing.
+        DataError: its dataset is no longer there.
     """
     last = existing_run(path).last
     saved = load_checkpoint(last)
     if saved.training is None:
         raise CheckpointError(f"{last} holds nothing to go on from; restore it or start a new run")
+    refuse_moved(config, "say where it lies now with --set data.root=PLACE")
     before, after = _flat(saved.config), _flat(config)
     changes = [
         f"{name} was {before.get(name, 'not set')}, is {after.get(name, 'not set')}"
@@ -49,7 +52,7 @@ def restore(trainer: Trainer, saved: Checkpoint, path: Path) -> None:
 
 
 def _may_change(name: str) -> bool:
-    return name in FREE or (name.split(".")[0] in ("sampler", "train") and name not in BOUND)
+    return name in FREE or (name.split(".")[0] in ("augment", "sampler", "train") and name not in BOUND)
 
 
 def _flat(config: Config) -> dict[str, Any]:

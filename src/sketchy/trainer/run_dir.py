@@ -53,10 +53,8 @@ def refuse_taken(path: Path, *, force: bool) -> None:
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file, not a folder; choose another --name")
     if not force and path.is_dir() and any(path.iterdir()):
-        raise RunError(
-            f"the run {path} exists; continue it with --resume {path}, replace it with --force, or "
-            "choose another --name"
-        )
+        go_on = f"continue it with --resume {path}, " if RunDir(path).last.is_file() else ""
+        raise RunError(f"the run {path} exists; {go_on}replace it with --force, or choose another --name")
 
 
 def create_run(path: Path, *, force: bool) -> RunDir:
