@@ -66,6 +66,9 @@ class DataConfig(Section):
     val_fraction: float = Field(
         0.1, ge=0, lt=1, description="share of the remaining photos to choose epochs by; 0 trains on them all"
     )
+    extra_sketches: str | None = Field(
+        None, description="folder, .zip or .tar of <category>/<sketch> to train on too, such as TU-Berlin"
+    )
     split_seed: int = Field(0, ge=0, description="another seed holds out other photos")
     cache: str | None = Field(
         None, description="folder of the packed images; null takes $SKETCHY_CACHE or the user's cache folder"

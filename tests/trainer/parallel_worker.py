@@ -9,10 +9,11 @@ from torch import nn
 from sketchy.config import parse_config
 from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.sampler import Items, build_sampler
+from sketchy.dataset.training import TrainingImages
 from sketchy.loss import build_objective
 from sketchy.model.backbone import Backbone
 from sketchy.model.encoder import Encoder, Siamese
-from sketchy.trainer.loop import Trainer, TrainingImages
+from sketchy.trainer.loop import Trainer
 from sketchy.trainer.parallel import World, join_world
 
 SAMPLER = {"name": "pk", "categories": 4, "per_category": 2}

@@ -8,12 +8,13 @@ from torch import nn
 from sketchy.config import AugmentConfig, parse_config
 from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.sampler import Items, PairSampler
+from sketchy.dataset.training import TrainingImages
 from sketchy.errors import CheckpointError, Interrupted, TrainingError
 from sketchy.loss.contrastive import ContrastiveLoss
 from sketchy.loss.objective import Objective
 from sketchy.loss.triplet import TripletLoss
 from sketchy.model.encoder import Siamese, build_encoder
-from sketchy.trainer.loop import Trainer, TrainingImages
+from sketchy.trainer.loop import Trainer
 from sketchy.trainer.optim import build_optimizer
 from sketchy.trainer.parallel import World
 

@@ -21,7 +21,7 @@ LOSSES: dict[str, Callable[[Any, torch.Generator], nn.Module]] = {
 
 
 def build_objective(
-    loss: LossConfig, terms: TermsConfig, *, categories: int, embedding_size: int, generator: torch.Generator
+    loss: LossConfig, terms: TermsConfig, categories: int, embedding_size: int, generator: torch.Generator
 ) -> Objective:
     """Make the loss that the config names, with its terms.
 

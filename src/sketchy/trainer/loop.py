@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sketchy.dataset.augment import Augmenter, change_photos, change_sketches
 from sketchy.dataset.sampler import Batch, Sampler
+from sketchy.dataset.training import TrainingImages
 from sketchy.errors import Interrupted, TrainingError
 from sketchy.loss.objective import Labels, Objective
 from sketchy.model.backbone import load_weights
@@ -27,25 +27,6 @@ CHECK_EVERY = 50
 """Steps between looks at whether the loss is a number: each look makes a GPU wait."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclass(frozen=True)
-class TrainingImages:
-    """Packed images and their categories, from which batches are gathered.
-
-    Attributes:
-        sketches: (Ns, 1, S, S) uint8, possibly memory-mapped.
-        photos: (Np, C, S, S) uint8.
-        sketch_category: (Ns,) int64.
-        photo_category: (Np,) int64.
-        sketch_photo: (Ns,) int64, row of the traced photo; -1 where there is none.
-    """
-
-    sketches: NDArray[np.uint8]
-    photos: NDArray[np.uint8]
-    sketch_category: NDArray[np.int64]
-    photo_category: NDArray[np.int64]
-    sketch_photo: NDArray[np.int64]
 
 
 class Trainer:
