@@ -10,7 +10,7 @@ import yaml
 from PIL import Image, ImageDraw
 
 from sketchy.commands import index, train
-from sketchy.config import load_config
+from sketchy.config_file import load_config
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.opening import identity_of, open_gallery

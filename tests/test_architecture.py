@@ -18,7 +18,8 @@ LAYERS = [
     ("dataset", "model", "loss"),
     ("image", "distance", "runtime"),
     ("ink",),
-    ("config", "results", "talk", "storage"),
+    ("config_file", "results", "talk", "storage"),
+    ("config",),
     ("errors",),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -4,18 +4,8 @@ from typing import get_args
 import pytest
 import yaml
 
-from sketchy.config import (
-    Config,
-    ContrastiveConfig,
-    InfoNCEConfig,
-    PairsConfig,
-    PKConfig,
-    Section,
-    TripletConfig,
-    dump_config,
-    load_config,
-    parse_config,
-)
+from sketchy.config import Config, ContrastiveConfig, InfoNCEConfig, PairsConfig, PKConfig, Section, TripletConfig
+from sketchy.config_file import dump_config, load_config, parse_config
 from sketchy.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -119,7 +109,7 @@ def test_all_problems_are_named_at_once_with_path_and_value(tmp_path):
         "loss.mining: Input should be 'random', 'semi-hard' or 'batch-hard' (got 'easy')",
         "train.epochs: Input should be a valid integer",
         "train.learning_rate: Input should be greater than 0 (got -1)",
-        "zzz: unknown key; known are data, image, augment, model, loss, sampler, train",
+        "zzz: unknown key; known are data, image, augment, model, loss, terms, sampler, train",
     ):
         assert expected in text
     assert len(problems) == 11

@@ -1,27 +1,19 @@
 """The typed config: every setting, its default, its range and what it does.
 
-A config is YAML. `load_config` reads it, lays `key=value` overrides over it and checks all of it at once:
-every unknown key, wrong type and value out of range is named, with its dotted path. Only builders and commands
-see these classes; everything else takes plain arguments.
+`sketchy.config_file` makes one of YAML. Only builders and commands see these classes; everything else takes plain
+arguments.
 """
 
-import difflib
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
-
-from sketchy.errors import ConfigError
 
 BackboneName = Literal[
     "report_cnn",
@@ -65,6 +57,9 @@ class DataConfig(Section):
     test_fraction: float = Field(0.2, gt=0, lt=1, description="share of each category's photos held out")
     val_fraction: float = Field(
         0.1, ge=0, lt=1, description="share of the remaining photos to choose epochs by; 0 trains on them all"
+    )
+    extra_sketches: str | None = Field(
+        None, description="folder, .zip or .tar of <category>/<sketch> to train on too, such as TU-Berlin"
     )
     split_seed: int = Field(0, ge=0, description="another seed holds out other photos")
     cache: str | None = Field(
@@ -117,6 +112,7 @@ class ModelConfig(Section):
     embedding_size: int = Field(128, ge=1, le=4096, description="numbers an image; more cost disk and search time")
     dropout: float = Field(0.0, ge=0, lt=1, description="before the last layer; fights memorising")
     normalize: bool = Field(False, description="put embeddings on the unit sphere, where distances are at most 2")
+    domain_norm: bool = Field(False, description="batch norms of their own for sketches and for photos")
 
 
 class ContrastiveConfig(Section):
@@ -148,6 +144,16 @@ class InfoNCEConfig(Section):
 LossConfig = Annotated[ContrastiveConfig | TripletConfig | InfoNCEConfig, Field(discriminator="name")]
 
 
+class TermsConfig(Section):
+    """What is added to the loss; weight 0 leaves a term out."""
+
+    proxy_weight: float = Field(0.0, ge=0, description="of a softmax over all categories, sketches and photos alike")
+    proxy_scale: float = Field(16.0, gt=0, description="what its cosines are multiplied by at first; it is learnt")
+    proxy_smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
+    instance_weight: float = Field(0.0, ge=0, description="of an InfoNCE loss on which very photo was traced")
+    instance_temperature: float = Field(0.1, gt=0, description="of that, at first; it is learnt")
+
+
 class PairsConfig(Section):
     """Random pairs of a sketch and a photo, half of one category and half of two."""
 
@@ -161,6 +167,13 @@ class PKConfig(Section):
     name: Literal["pk"] = "pk"
     categories: int = Field(32, ge=2, description="P: categories in a batch")
     per_category: int = Field(2, ge=1, description="K: sketches, and photos, of each")
+    traced: int = Field(0, ge=0, description="how many of the K sketches stand beside the very photo that they trace")
+
+    @model_validator(mode="after")
+    def _no_more_than_drawn(self) -> "PKConfig":
+        if self.traced > self.per_category:
+            raise ValueError(f"traced: at most per_category, {self.per_category} (got {self.traced})")
+        return self
 
 
 SamplerConfig = Annotated[PairsConfig | PKConfig, Field(discriminator="name")]
@@ -198,6 +211,7 @@ class Config(Section):
     augment: AugmentConfig = AugmentConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = ContrastiveConfig()
+    terms: TermsConfig = TermsConfig()
     sampler: SamplerConfig = PairsConfig()
     train: TrainConfig = TrainConfig()
 
@@ -209,110 +223,6 @@ class Config(Section):
             raise ValueError(
                 f"sampler.name: {self.sampler.name!r} does not feed the {self.loss.name} loss; use {wanted!r}"
             )
+        if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):
+            raise ValueError("terms.instance_weight: needs sampler.traced above 0, else no sketch meets its photo")
         return self
-
-
-def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Read a YAML config and lay overrides over it.
-
-    Args:
-        path: the file; None starts from the defaults.
-        overrides: `section.key=value`, the value in YAML; later ones win.
-
-    Raises:
-        ConfigError: the file cannot be read, or any value is wrong; all problems are in the message.
-    """
-    tree = {} if path is None else _read_yaml(path)
-    source = "the settings" if path is None else f"{path} with --set" if overrides else str(path)
-    for override in overrides:
-        _lay_over(tree, override)
-    return parse_config(tree, source)
-
-
-def parse_config(tree: dict[str, Any], source: str, remedy: str | None = None) -> Config:
-    """Check a tree of plain values.
-
-    Args:
-        tree: as YAML gives it.
-        source: where it came from, for the message.
-        remedy: what to do, for the message; None says to mend it.
-
-    Raises:
-        ConfigError: any value is wrong; all problems are in the message.
-    """
-    try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        problems = [_describe(problem) for problem in error.errors()]
-        count, it = (f"{len(problems)} problems", "them") if len(problems) > 1 else ("1 problem", "it")
-        head = f"{count} in {source}; {remedy or f'mend {it} and run again'}:"
-        raise ConfigError("\n  ".join([head, *problems])) from None
-
-
-def dump_config(config: Config) -> str:
-    """Write the whole config as YAML, every default spelled out."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise ConfigError(f"cannot read the config {path}: {reason}; name a YAML file") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}; mend that line") from None
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path} holds no `section:` lines; see configs/default.yaml for the shape")
-    return tree
-
-
-def _lay_over(tree: dict[str, Any], override: str) -> None:
-    """Set one `a.b=value` in the tree."""
-    dotted, equals, text = override.partition("=")
-    if not equals or not dotted:
-        raise ConfigError(f"--set {override}: no value; write it as section.key=value")
-    *parents, leaf = dotted.strip().split(".")
-    for parent in parents:
-        below = tree.setdefault(parent, {})
-        if not isinstance(below, dict):
-            raise ConfigError(f"--set {override}: {parent} is a value, not a section; see configs/default.yaml")
-        tree = below
-    try:
-        tree[leaf] = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"--set {override}: the value is not YAML; quote it") from None
-
-
-def _describe(problem: Any) -> str:
-    """Put one pydantic error as `path: what is wrong (got value)`."""
-    path = [str(part) for part in problem["loc"]]
-    if len(path) > 1 and path[0] in ("loss", "sampler"):
-        del path[1]  # pydantic's name of the chosen variant, not a key of the file
-    if not path and problem["type"] == "value_error":  # of sections together; the text names them
-        return str(problem["ctx"]["error"])
-    dotted = ".".join(path) or "the whole of it"
-    if problem["type"] == "value_error":
-        return f"{dotted}: {problem['ctx']['error']}"
-    if problem["type"] == "extra_forbidden":
-        return f"{dotted}: unknown key{_nearest(path, problem['loc'])}"
-    if problem["type"] == "union_tag_invalid":
-        return f"{dotted}.name: {problem['ctx']['tag']!r} is unknown; one of {problem['ctx']['expected_tags']}"
-    if problem["type"] == "union_tag_not_found":
-        return f"{dotted}.name: missing; say which {dotted}"
-    return f"{dotted}: {problem['msg']} (got {problem['input']!r})"
-
-
-def _nearest(path: list[str], location: Sequence[str | int]) -> str:
-    """Suggest the known key of the same section that looks most like the unknown one."""
-    section: Any = Config
-    for part in location[:-1]:
-        if hasattr(section, "model_fields"):
-            section = section.model_fields[str(part)].annotation
-        else:  # a union of variants, of which `part` names one
-            section = next(v for v in get_args(section) if v.model_fields["name"].default == part)
-    known = list(section.model_fields)
-    close = difflib.get_close_matches(path[-1], known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"

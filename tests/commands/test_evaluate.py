@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sketchy.commands import evaluate, train
-from sketchy.config import load_config
+from sketchy.config_file import load_config
 from sketchy.errors import DataError, StorageError
 from sketchy.model.checkpoint import load_checkpoint, save_checkpoint
 from sketchy.talk import Silent

@@ -112,3 +112,43 @@ def test_pk_draws_categories_in_rounds():
     for first, second in zip(batches[::2], batches[1::2], strict=True):
         drawn = np.concatenate([category_of(many, first.sketches), category_of(many, second.sketches)])
         assert sorted(drawn) == list(range(10))
+
+
+TRACED = np.full(64, -1)
+TRACED[:30:2] = 100 + np.arange(15) % 6  # every other sketch of the first category, and some of the others
+TRACED[30:34] = 106
+TRACED[50:52] = [111, 112]
+
+
+def traced(count: int, **options) -> PKSampler:
+    settings = {"categories": 3, "per_category": 3, "seed": 0, "sketch_photo": TRACED, **options}
+    return PKSampler(SKETCHES, PHOTOS, traced=count, **settings)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_traced_sketches_come_first_beside_their_photos(count):
+    for batch in traced(count).epoch(0):
+        sketches, photos = batch.sketches.reshape(3, 3), batch.photos.reshape(3, 3)
+        assert np.array_equal(TRACED[sketches[:, :count]], photos[:, :count])
+        assert np.array_equal(category_of(SKETCHES, batch.sketches), category_of(PHOTOS, batch.photos))
+
+
+def test_the_free_places_still_hold_untraced_sketches_and_photos():
+    batches = list(traced(1).epoch(0))
+    assert (TRACED[np.concatenate([batch.sketches for batch in batches])] == -1).any()
+    seen = set(np.concatenate([batch.photos for batch in batches]).tolist())
+    assert seen - set(TRACED.tolist())
+
+
+def test_a_category_none_of_whose_sketches_has_its_photo_is_left_out():
+    lost = np.where(SKETCHES.categories == 1, -1, TRACED)
+    for batch in traced(1, categories=2, sketch_photo=lost).epoch(0):
+        assert set(category_of(SKETCHES, batch.sketches)) == {0, 2}
+    with pytest.raises(DataError, match="2 categories have sketches with their photos to train on, a batch needs 3"):
+        traced(1, sketch_photo=lost)
+
+
+def test_a_photo_that_is_not_trained_on_does_not_count_as_traced():
+    elsewhere = np.where(TRACED == 106, 999, TRACED)
+    with pytest.raises(DataError, match="2 categories"):
+        traced(1, sketch_photo=elsewhere)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sketchy.config import parse_config
+from sketchy.config_file import parse_config
 from sketchy.dataset.pack import Pack, Subset
 from sketchy.dataset.records import Record
 from sketchy.evaluation.judge import judge

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 import torch
 
-from sketchy.config import ContrastiveConfig, InfoNCEConfig, LossConfig, TripletConfig
-from sketchy.loss import LOSSES, build_loss
+from sketchy.config import ContrastiveConfig, InfoNCEConfig, LossConfig, TermsConfig, TripletConfig
+from sketchy.loss import LOSSES, build_objective
 from sketchy.loss.batch import check_batch, masked_mean
 from sketchy.loss.contrastive import ContrastiveLoss
 from sketchy.loss.infonce import InfoNCELoss
@@ -24,7 +24,8 @@ every_loss = pytest.mark.parametrize("config", CONFIGS, ids=lambda c: "-".join(m
 
 
 def made(config):
-    return build_loss(config, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    return build_objective(config, TermsConfig(), categories=4, embedding_size=5, generator=generator).main
 
 
 def batch(dtype=torch.float32):

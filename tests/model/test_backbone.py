@@ -8,7 +8,8 @@ import torchvision
 from torch import nn
 from torchvision.models import _api as torchvision_api
 
-from sketchy.config import BackboneName, parse_config
+from sketchy.config import BackboneName
+from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError, ConfigError
 from sketchy.model.backbone import BACKBONES, build_backbone, load_weights
 from sketchy.model.encoder import build_encoder
@@ -83,13 +84,13 @@ def test_the_reports_network_is_layer_by_layer_that_of_the_report():
         (500, 500),
         (500, 128),
     ]
-    assert encoder.eval()(torch.zeros(2, 1, 100, 100, dtype=torch.uint8)).shape == (2, 128)
+    assert encoder.eval()(torch.zeros(2, 1, 100, 100, dtype=torch.uint8), "photo").shape == (2, 128)
 
 
 def test_no_activation_follows_the_head():
     torch.manual_seed(0)
     config = parse_config({"image": {"size": 16}}, "test")
-    embedding = build_encoder(config).eval()(torch.randint(0, 256, (8, 1, 16, 16), dtype=torch.uint8))
+    embedding = build_encoder(config).eval()(torch.randint(0, 256, (8, 1, 16, 16), dtype=torch.uint8), "photo")
     assert (embedding < 0).any()
     assert (embedding > 0).any()
 

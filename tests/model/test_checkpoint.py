@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sketchy.config import parse_config
+from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError, StorageError
 from sketchy.model.calibration import Calibration
 from sketchy.model.checkpoint import FORMAT, KIND, Checkpoint, load_checkpoint, save_checkpoint
@@ -39,7 +39,7 @@ def encoder():
     """An encoder whose running statistics are not those of a fresh one."""
     torch.manual_seed(3)
     encoder = build_encoder(CONFIG).train()
-    encoder(IMAGES)
+    encoder(IMAGES, "photo")
     return encoder.eval()
 
 
@@ -69,7 +69,7 @@ def test_a_round_trip_gives_the_same_fields_and_bit_identical_embeddings(saved, 
     rebuilt = loaded.encoder()
     assert not rebuilt.training
     with torch.no_grad():
-        assert torch.equal(rebuilt(IMAGES), encoder(IMAGES))
+        assert torch.equal(rebuilt(IMAGES, "photo"), encoder(IMAGES, "photo"))
 
 
 def test_building_an_encoder_twice_gives_encoders_of_their_own(saved):
@@ -105,7 +105,7 @@ def test_weights_from_a_path_are_not_looked_for_again(tmp_path, encoder, checkpo
     model = CONFIG.model.model_copy(update={"pretrained": str(tmp_path / "gone.pth")})
     save_checkpoint(tmp_path / "a.pth", replace(checkpoint, config=CONFIG.model_copy(update={"model": model})))
     with torch.no_grad():
-        assert torch.equal(load_checkpoint(tmp_path / "a.pth").encoder()(IMAGES), encoder(IMAGES))
+        assert torch.equal(load_checkpoint(tmp_path / "a.pth").encoder()(IMAGES, "photo"), encoder(IMAGES, "photo"))
 
 
 def test_a_missing_file_is_named(tmp_path):

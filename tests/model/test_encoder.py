@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from sketchy.config import parse_config
+from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError
 from sketchy.model.backbone import Backbone
 from sketchy.model.encoder import Encoder, Siamese, build_encoder
@@ -34,7 +34,7 @@ def configured(**sections) -> Encoder:
 
 def seen(encoder: Encoder, batch: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
-        return encoder(batch).view(len(batch), encoder.in_channels, SIDE, SIDE)
+        return encoder(batch, "photo").view(len(batch), encoder.in_channels, SIDE, SIDE)
 
 
 def test_a_grey_image_fills_all_three_channels():
@@ -72,33 +72,33 @@ def test_a_grey_encoder_uses_the_first_mean_and_std():
 
 def test_a_grey_encoder_refuses_coloured_images():
     with pytest.raises(RuntimeError):
-        transparent(1)(images(channels=3))
+        transparent(1)(images(channels=3), "photo")
 
 
 def test_normalized_embeddings_have_length_one():
     encoder = transparent(1, normalize=True)
-    torch.testing.assert_close(encoder(images()).norm(dim=1), torch.ones(3))
+    torch.testing.assert_close(encoder(images(), "photo").norm(dim=1), torch.ones(3))
     black = torch.zeros(1, 1, SIDE, SIDE, dtype=torch.uint8)
-    assert encoder(black).isfinite().all()
+    assert encoder(black, "photo").isfinite().all()
 
 
 def test_embeddings_are_otherwise_left_as_they_are():
-    assert (transparent(1)(images()).norm(dim=1) > 1.1).all()
+    assert (transparent(1)(images(), "photo").norm(dim=1) > 1.1).all()
 
 
 def test_dropout_acts_in_training_only():
     encoder = configured(model={"dropout": 0.5, "embedding_size": 8})
     batch = images(8, side=16)
     encoder.eval()
-    assert torch.equal(encoder(batch), encoder(batch))
+    assert torch.equal(encoder(batch, "photo"), encoder(batch, "photo"))
     encoder.train()
-    assert not torch.equal(encoder(batch), encoder(batch))
+    assert not torch.equal(encoder(batch, "photo"), encoder(batch, "photo"))
 
 
 def test_without_dropout_training_repeats_itself():
     encoder = configured(model={"embedding_size": 8}).train()
     batch = images(8, side=16)
-    assert torch.equal(encoder(batch), encoder(batch))
+    assert torch.equal(encoder(batch, "photo"), encoder(batch, "photo"))
 
 
 def test_the_config_decides_size_channels_and_sphere():
@@ -106,7 +106,7 @@ def test_the_config_decides_size_channels_and_sphere():
     assert (grey.in_channels, grey.embedding_size, grey.normalize) == (1, 8, False)
     rgb = configured(image={"color": "rgb"}, model={"embedding_size": 9, "normalize": True})
     assert (rgb.in_channels, rgb.embedding_size, rgb.normalize) == (3, 9, True)
-    assert rgb(images(2, 3, 16)).shape == (2, 9)
+    assert rgb(images(2, 3, 16), "photo").shape == (2, 9)
     scaled = configured(image={"mean": 0.5, "std": [0.5, 0.6, 0.7], "color": "rgb"})
     assert scaled.mean.flatten().tolist() == [0.5] * 3
     assert scaled.std.flatten().tolist() == pytest.approx([0.5, 0.6, 0.7])
@@ -149,8 +149,8 @@ def test_batch_norm_sees_the_branches_apart():
 
     dark, bright = images(6) // 4, 255 - images(6, seed=1) // 4
     sketch, photo = Siamese(normed())(dark, bright)
-    assert torch.equal(sketch, normed()(dark))
-    assert torch.equal(photo, normed()(bright))
+    assert torch.equal(sketch, normed()(dark, "sketch"))
+    assert torch.equal(photo, normed()(bright, "photo"))
     assert sketch.mean().abs() < 1e-5  # together they would lie on both sides of 0
     assert photo.mean().abs() < 1e-5
 

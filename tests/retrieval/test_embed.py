@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sketchy.config import parse_config
+from sketchy.config_file import parse_config
 from sketchy.errors import ImageError
 from sketchy.image import build_preprocess
 from sketchy.model.checkpoint import Checkpoint
@@ -23,25 +23,25 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (9, 1, 16, 16), dtype=np.uint
 
 
 def test_batches_do_not_change_embeddings(encoder, monkeypatch):
-    whole = embed_pixels(encoder, PIXELS)
+    whole = embed_pixels(encoder, PIXELS, "photo")
     monkeypatch.setattr("sketchy.retrieval.embed.BATCH_SIZE", 2)
-    torch.testing.assert_close(embed_pixels(encoder, PIXELS), whole)
+    torch.testing.assert_close(embed_pixels(encoder, PIXELS, "photo"), whole)
 
 
 def test_rows_choose_and_order(encoder):
-    whole = embed_pixels(encoder, PIXELS)
-    torch.testing.assert_close(embed_pixels(encoder, PIXELS, np.array([4, 0, 4])), whole[[4, 0, 4]])
+    whole = embed_pixels(encoder, PIXELS, "photo")
+    torch.testing.assert_close(embed_pixels(encoder, PIXELS, "photo", np.array([4, 0, 4])), whole[[4, 0, 4]])
 
 
 def test_no_rows_give_no_embeddings(encoder):
-    assert embed_pixels(encoder, PIXELS, np.array([], dtype=np.int64)).shape == (0, 8)
+    assert embed_pixels(encoder, PIXELS, "photo", np.array([], dtype=np.int64)).shape == (0, 8)
 
 
 def test_embedding_draws_nothing_and_leaves_the_mode_and_the_statistics(encoder):
     encoder.train()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     state = torch.get_rng_state()
-    first, second = embed_pixels(encoder, PIXELS), embed_pixels(encoder, PIXELS)
+    first, second = embed_pixels(encoder, PIXELS, "photo"), embed_pixels(encoder, PIXELS, "photo")
     assert torch.equal(first, second)
     assert encoder.training
     assert torch.equal(state, torch.get_rng_state())
@@ -61,7 +61,7 @@ def test_files_and_pixels_give_the_same_embedding(encoder, tmp_path):
     embedder = Embedder(encoder, build_preprocess(CONFIG.image), torch.device("cpu"))
     Image.fromarray(PIXELS[1, 0]).save(tmp_path / "a.png")
     found = embedder.embed_files([tmp_path / "a.png"], "photo")
-    torch.testing.assert_close(found.embeddings, embed_pixels(encoder, PIXELS[1:2]))
+    torch.testing.assert_close(found.embeddings, embed_pixels(encoder, PIXELS[1:2], "photo"))
 
 
 def test_a_blank_sketch_is_refused(encoder, tmp_path):

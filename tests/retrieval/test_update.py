@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sketchy.config import parse_config
+from sketchy.config_file import parse_config
 from sketchy.image import build_preprocess
 from sketchy.model.encoder import build_encoder
 from sketchy.retrieval import update as module

@@ -6,18 +6,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from sketchy.config import parse_config
-from sketchy.dataset.sampler import Items, PKSampler
-from sketchy.loss import build_loss
+from sketchy.config_file import parse_config
+from sketchy.dataset.augment import build_augmenter
+from sketchy.dataset.sampler import Items, build_sampler
+from sketchy.dataset.training import TrainingImages
+from sketchy.loss import build_objective
 from sketchy.model.backbone import Backbone
 from sketchy.model.encoder import Encoder, Siamese
-from sketchy.trainer.loop import Trainer, TrainingImages
+from sketchy.trainer.loop import Trainer
 from sketchy.trainer.parallel import World, join_world
 
+SAMPLER = {"name": "pk", "categories": 4, "per_category": 2}
 CHOICES = {
-    "contrastive": {},
-    "triplet": {"loss": {"name": "triplet", "mining": "semi-hard"}, "sampler": {"name": "pk"}},
-    "infonce": {"loss": {"name": "infonce", "learn_temperature": True}, "sampler": {"name": "pk"}},
+    "contrastive": {"sampler": {"name": "pairs", "batch_size": 8}},
+    "triplet": {"loss": {"name": "triplet", "mining": "semi-hard"}, "sampler": SAMPLER},
+    "infonce": {
+        "loss": {"name": "infonce", "learn_temperature": True},
+        "terms": {"proxy_weight": 1.0, "instance_weight": 0.5},
+        "sampler": {**SAMPLER, "traced": 1},
+        "augment": {"flip": 0.5, "shift": 0.1},
+    },
 }
 
 ITEMS = Items(np.arange(40), np.arange(40) % 5)
@@ -32,6 +40,7 @@ def train(choice: str, world: World) -> dict[str, torch.Tensor]:
         photos=draw.integers(0, 256, (40, 1, 8, 8), dtype=np.uint8),
         sketch_category=ITEMS.categories,
         photo_category=ITEMS.categories,
+        sketch_photo=ITEMS.rows,
     )
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
@@ -39,17 +48,18 @@ def train(choice: str, world: World) -> dict[str, torch.Tensor]:
     siamese = Siamese(
         Encoder(backbone, embedding_size=8, mean=(0.5,), std=(0.5,), dropout=0.0, normalize=choice == "infonce")
     )
-    loss = build_loss(config.loss, generator)
+    loss = build_objective(config.loss, config.terms, categories=5, embedding_size=8, generator=generator)
     trainer = Trainer(
         siamese=siamese,
         loss=loss,
         # Not Adam: the head's bias cancels in every distance, and Adam would blow its rounding errors up to full steps.
         optimizer=torch.optim.SGD([*siamese.parameters(), *loss.parameters()], lr=0.1),
         rate=lambda step: 0.1,
-        sampler=PKSampler(ITEMS, ITEMS, categories=4, per_category=2, seed=0),
+        sampler=build_sampler(config.sampler, ITEMS, ITEMS, ITEMS.rows, seed=0),
         images=images,
         world=world,
         generator=generator,
+        augmenter=build_augmenter(config.augment, generator),
     )
     row = trainer.run_epoch()
     stats = {name: torch.tensor(row.columns[name]) for name in ("loss", "positive_distance", "negative_distance")}

@@ -5,14 +5,17 @@ import pytest
 import torch
 from torch import nn
 
-from sketchy.config import AugmentConfig, parse_config
+from sketchy.config import AugmentConfig
+from sketchy.config_file import parse_config
 from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.sampler import Items, PairSampler
+from sketchy.dataset.training import TrainingImages
 from sketchy.errors import CheckpointError, Interrupted, TrainingError
 from sketchy.loss.contrastive import ContrastiveLoss
+from sketchy.loss.objective import Objective
 from sketchy.loss.triplet import TripletLoss
 from sketchy.model.encoder import Siamese, build_encoder
-from sketchy.trainer.loop import Trainer, TrainingImages
+from sketchy.trainer.loop import Trainer
 from sketchy.trainer.optim import build_optimizer
 from sketchy.trainer.parallel import World
 
@@ -32,6 +35,7 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
         photos=draw.integers(0, 256, (12, 1, 16, 16), dtype=np.uint8),
         sketch_category=np.arange(24) % 3,
         photo_category=np.arange(12) % 3,
+        sketch_photo=np.arange(24) % 12,
     )
     siamese = Siamese(build_encoder(CONFIG))
     loss = loss or ContrastiveLoss(2.0)
@@ -41,7 +45,7 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
         options["augmenter"] = build_augmenter(AugmentConfig(flip=0.5, rotate=20, color=0.3), generator)
     return Trainer(
         siamese=siamese,
-        loss=loss,
+        loss=Objective(loss, {}),
         optimizer=build_optimizer(CONFIG.train, [*siamese.parameters(), *loss.parameters()]),
         rate=lambda step: 1e-3 / (1 + step),
         sampler=PairSampler(

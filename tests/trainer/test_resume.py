@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sketchy.config import parse_config
+from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError, DataError, RunError
 from sketchy.model.checkpoint import Checkpoint, save_checkpoint
 from sketchy.trainer.resume import load_run, restore

@@ -31,7 +31,7 @@ def train(
     """
     if (config is None) == (resume is None):
         raise typer.BadParameter("give either --config FILE or --resume RUN")
-    from sketchy.config import load_config
+    from sketchy.config_file import load_config
     from sketchy.trainer.run_dir import existing_run
 
     path = resume or runs / (name or config.stem)  # type: ignore[union-attr]

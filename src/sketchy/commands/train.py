@@ -6,16 +6,20 @@ from pathlib import Path
 
 import torch
 
-from sketchy.config import Config, dump_config
+from sketchy.config import Config
+from sketchy.config_file import dump_config
 from sketchy.dataset.augment import build_augmenter
+from sketchy.dataset.extra import ExtraSketches, load_extra
 from sketchy.dataset.loader import Dataset, load_dataset
-from sketchy.dataset.sampler import Items, Sampler, build_sampler
+from sketchy.dataset.sampler import Items, build_sampler
+from sketchy.dataset.training import TrainingImages, training_images
 from sketchy.errors import Interrupted, SketchyError
 from sketchy.evaluation.calibrate import calibrate
 from sketchy.evaluation.judge import judge
 from sketchy.evaluation.lineage import dataset_digest, warn_if_changed
 from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
-from sketchy.loss import build_loss
+from sketchy.image import build_preprocess
+from sketchy.loss import build_objective
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.results import EpochResult, TrainResult
@@ -23,13 +27,15 @@ from sketchy.runtime import seed_everything
 from sketchy.storage import refuse_unwritable, replacing, write_text
 from sketchy.talk import SILENT, Talk
 from sketchy.trainer.history import History
-from sketchy.trainer.loop import Trainer, TrainingImages
+from sketchy.trainer.loop import Trainer
 from sketchy.trainer.optim import build_optimizer, rate_factor
 from sketchy.trainer.parallel import World, join_world
 from sketchy.trainer.resume import load_run, restore
 from sketchy.trainer.run_dir import RunDir, create_run, refuse_taken
 from sketchy.trainer.stopping import StopRequest, stop_on_signals
 
+PLACES = ("root", "cache", "extra_sketches")
+"""Settings of the data section that name files."""
 JUDGED_BY = "val_map_all"
 PICTURED_QUERIES = 8
 PLATEAU_RATIO = 0.98
@@ -60,15 +66,14 @@ def run(
         talk = talk if world.is_main else SILENT
         saved = load_run(path, config) if resume else None
         seed_everything(config.train.seed)
-        generator = torch.Generator().manual_seed(config.train.seed)
         siamese = Siamese(build_encoder(config, load_pretrained=not resume)).to(world.device)
-        loss = build_loss(config.loss, generator).to(world.device)
         with world.main_first():
             if world.is_main and not resume:
                 refuse_taken(path, force=force)
                 refuse_unwritable(path / "last.pth")
             data = load_dataset(config, talk)
-        trainer = _build_trainer(config, siamese, loss, data, world, generator)
+            extra = _load_extra(config, data, talk)
+        trainer = _build_trainer(config, siamese, training_images(data, extra), len(data.pack.categories), world)
         run_dir = RunDir(path)
         history = History(run_dir.history)
         if saved is not None:
@@ -88,7 +93,7 @@ def run(
 def _with_absolute_places(config: Config) -> Config:
     """Take relative places from the current folder, so that the run can be used and continued from another."""
     data = config.data
-    places = {"root": _absolute(data.root)} | ({"cache": _absolute(data.cache)} if data.cache else {})
+    places = {name: _absolute(place) for name in PLACES if (place := getattr(data, name))}
     return config.model_copy(update={"data": data.model_copy(update=places)})
 
 
@@ -98,12 +103,30 @@ def _absolute(place: str) -> str:
     return str(path.resolve() if ".." in path.parts else path.absolute())
 
 
+def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | None:
+    if config.data.extra_sketches is None:
+        return None
+    extra = load_extra(
+        Path(config.data.extra_sketches),
+        data.pack.categories,
+        build_preprocess(config.image),
+        Path(config.data.cache) if config.data.cache else None,
+        talk,
+    )
+    talk.say(f"{len(extra.images):,} further sketches of {extra.matched} of the categories")
+    return extra
+
+
 def _build_trainer(
-    config: Config, siamese: Siamese, loss: torch.nn.Module, data: Dataset, world: World, generator: torch.Generator
+    config: Config, siamese: Siamese, data: tuple[TrainingImages, Items, Items], categories: int, world: World
 ) -> Trainer:
-    sampler = _build_sampler(config, data)
+    images, sketches, photos = data
+    sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, config.train.seed)
     world.share(sampler.batch_size)  # a batch that does not divide is refused before the first step
     settings = config.train
+    generator = torch.Generator().manual_seed(settings.seed)
+    size = config.model.embedding_size
+    loss = build_objective(config.loss, config.terms, categories, size, generator).to(world.device)
     total = settings.epochs * len(sampler)
     warmup = round(settings.warmup_epochs * len(sampler))
     return Trainer(
@@ -112,25 +135,13 @@ def _build_trainer(
         optimizer=build_optimizer(settings, [*siamese.parameters(), *loss.parameters()]),
         rate=lambda step: settings.learning_rate * rate_factor(settings.schedule, step, total, warmup),
         sampler=sampler,
-        images=TrainingImages(
-            data.pack.sketches, data.pack.photos, data.pack.sketch_category, data.pack.photo_category
-        ),
+        images=images,
         world=world,
         generator=generator,
         augmenter=build_augmenter(config.augment, generator),
         precision=settings.precision,
         clip_norm=settings.clip_norm,
         ema=settings.ema,
-    )
-
-
-def _build_sampler(config: Config, data: Dataset) -> Sampler:
-    subset, pack = data.parts["train"], data.pack
-    return build_sampler(
-        config.sampler,
-        Items(subset.sketches, pack.sketch_category[subset.sketches]),
-        Items(subset.photos, pack.photo_category[subset.photos]),
-        config.train.seed,
     )
 
 

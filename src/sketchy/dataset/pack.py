@@ -98,7 +98,7 @@ def open_pack(
         talk: shows the progress.
 
     Raises:
-        DataError: all photos or all sketches are unusable.
+        DataError: all that there is of one kind is unusable.
         StorageError: the cache cannot be written or lies in the dataset.
     """
     folder = cache_folder(cache) / _fingerprint(source, listing, preprocess)[:32]
@@ -140,7 +140,7 @@ def _build(into: Path, source: Source, listing: Listing, preprocess: Preprocess,
     starts = [0, *accumulate(math.prod(shapes[record.kind]) for record in records)]
     failures = _write_images(into / IMAGES, source, records, starts, preprocess, talk)
     usable = Counter(record.kind for place, record in enumerate(records) if place not in failures)
-    for kind in shapes:
+    for kind in {record.kind for record in records}:
         if not usable[kind]:
             place = next(place for place in failures if records[place].kind == kind)
             raise DataError(

@@ -67,6 +67,11 @@ def find_records(source: Source, photo_rendering: str | None = None, sketch_rend
     )
 
 
+def image_names(source: Source) -> list[str]:
+    """Return the names of all files of a source that are images by their ending."""
+    return [entry.name for entry in source.entries() if _is_image((entry.name,))]
+
+
 @dataclass(frozen=True)
 class _Side:
     """The images of one kind, as (category, file name) below the folder `base`."""

@@ -95,7 +95,8 @@ class PKSampler:
     """P categories a batch, with K sketches and K photos of each, in the same order of categories.
 
     Categories go round: each is drawn once before any is drawn twice, and so do the sketches and photos of each. A
-    category with fewer than K gives some of them more than once.
+    category with fewer than K gives some of them more than once. The first `traced` of its K sketches stand beside the
+    very photos that they trace; the other photos are any of the category.
 
     Args:
         sketches: sketches to draw from.
@@ -103,23 +104,42 @@ class PKSampler:
         categories: P, at least 2.
         per_category: K, at least 1.
         seed: of all draws.
+        traced: from 0 to K.
+        sketch_photo: row of the traced photo for every row of a sketch, -1 where there is none; needed with `traced`.
 
     Raises:
-        DataError: fewer than P categories have both a sketch and a photo.
+        DataError: fewer than P categories have both a sketch and a photo, or with `traced` a sketch with its photo.
     """
 
-    def __init__(self, sketches: Items, photos: Items, *, categories: int, per_category: int, seed: int) -> None:
+    def __init__(
+        self,
+        sketches: Items,
+        photos: Items,
+        *,
+        categories: int,
+        per_category: int,
+        seed: int,
+        traced: int = 0,
+        sketch_photo: Indices | None = None,
+    ) -> None:
         self.sketches = _by_category(sketches)
         self.photos = _by_category(photos)
         self.usable = sorted(self.sketches.keys() & self.photos.keys())
+        self.tracing: dict[int, Indices] = {}
+        if traced and sketch_photo is not None:
+            paired = np.isin(sketch_photo[sketches.rows], photos.rows)
+            self.tracing = _by_category(Items(sketches.rows[paired], sketches.categories[paired]))
+            self.usable = sorted(self.tracing.keys() & set(self.usable))
+            self.sketch_photo = sketch_photo
         self.categories = categories
         self.batch_size = categories * per_category
         self.per_category = per_category
+        self.traced = traced
         self.seed = seed
         if len(self.usable) < categories:
             raise DataError(
-                f"{len(self.usable)} categories have sketches and photos to train on, a batch needs {categories}; "
-                "lower sampler.categories"
+                f"{len(self.usable)} categories have sketches {'with their' if traced else 'and'} photos to train on, "
+                f"a batch needs {categories}; lower sampler.categories"
             )
 
     def __len__(self) -> int:
@@ -131,21 +151,37 @@ class PKSampler:
         """Draw epoch `number`."""
         generator = np.random.default_rng((self.seed, number))
         categories = _rounds(np.array(self.usable), self.categories, generator)
-        sketches = {name: _rounds(self.sketches[name], self.per_category, generator) for name in self.usable}
-        photos = {name: _rounds(self.photos[name], self.per_category, generator) for name in self.usable}
+        free = self.per_category - self.traced
+        tracing = {name: _rounds(rows, self.traced, generator) for name, rows in self.tracing.items()}
+        sketches = {name: _rounds(self.sketches[name], free, generator) for name in self.usable}
+        photos = {name: _rounds(self.photos[name], free, generator) for name in self.usable}
         for _ in range(len(self)):
-            drawn = next(categories).tolist()
-            yield Batch(
-                np.concatenate([next(sketches[name]) for name in drawn]),
-                np.concatenate([next(photos[name]) for name in drawn]),
-            )
+            drawn_sketches: list[Indices] = []
+            drawn_photos: list[Indices] = []
+            for name in next(categories).tolist():
+                if tracing:
+                    drawn_sketches.append(next(tracing[name]))
+                    drawn_photos.append(self.sketch_photo[drawn_sketches[-1]])
+                drawn_sketches.append(next(sketches[name]))
+                drawn_photos.append(next(photos[name]))
+            yield Batch(np.concatenate(drawn_sketches), np.concatenate(drawn_photos))
 
 
-def build_sampler(config: PairsConfig | PKConfig, sketches: Items, photos: Items, seed: int) -> Sampler:
-    """Make the sampler that the config names. Raises DataError as the samplers do."""
+def build_sampler(
+    config: PairsConfig | PKConfig, sketches: Items, photos: Items, sketch_photo: Indices, seed: int
+) -> Sampler:
+    """Make the sampler that the config names; arguments and errors as those of the samplers."""
     if isinstance(config, PairsConfig):
         return PairSampler(sketches, photos, batch_size=config.batch_size, seed=seed)
-    return PKSampler(sketches, photos, categories=config.categories, per_category=config.per_category, seed=seed)
+    return PKSampler(
+        sketches,
+        photos,
+        categories=config.categories,
+        per_category=config.per_category,
+        seed=seed,
+        traced=config.traced,
+        sketch_photo=sketch_photo,
+    )
 
 
 def _by_category(items: Items) -> dict[int, Indices]:
@@ -155,6 +191,9 @@ def _by_category(items: Items) -> dict[int, Indices]:
 def _rounds(items: Indices, count: int, generator: np.random.Generator) -> Iterator[Indices]:
     """Yield `count` items at a time for ever, each round a new order; no item twice in one draw if there are enough."""
     while True:
+        if count == 0:
+            yield items[:0]
+            continue
         order = generator.permutation(items)
         if len(items) < count:
             yield np.resize(order, count)

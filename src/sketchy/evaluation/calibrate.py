@@ -31,8 +31,8 @@ def calibrate(encoder: Encoder, data: Dataset, subset: Subset) -> tuple[Calibrat
     pack = data.pack
     step = -(-len(subset.sketches) * len(subset.photos) // MAX_PAIRS)
     rows = subset.sketches[::step]
-    photos = embed_pixels(encoder, pack.photos, subset.photos)
-    sketches = embed_pixels(encoder, pack.sketches, rows)
+    photos = embed_pixels(encoder, pack.photos, "photo", subset.photos)
+    sketches = embed_pixels(encoder, pack.sketches, "sketch", rows)
     with torch.inference_mode():
         distances = pairwise(sketches, photos).numpy().ravel()
     relevant = pack.sketch_category[rows][:, np.newaxis] == pack.photo_category[subset.photos]

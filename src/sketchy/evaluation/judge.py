@@ -47,10 +47,10 @@ def judge(encoder: Encoder, data: Dataset, subset: Subset, protocol: str = "all"
         ValueError: the subset has no sketches or no photos.
     """
     pack = data.pack
-    gallery = embed_pixels(encoder, pack.photos, subset.photos, talk, "photos")
+    gallery = embed_pixels(encoder, pack.photos, "photo", subset.photos, talk, "photos")
     gallery_categories = torch.from_numpy(pack.photo_category[subset.photos])
     queries = Queries(
-        embeddings=embed_pixels(encoder, pack.sketches, subset.sketches, talk, "sketches"),
+        embeddings=embed_pixels(encoder, pack.sketches, "sketch", subset.sketches, talk, "sketches"),
         categories=torch.from_numpy(pack.sketch_category[subset.sketches]),
         instances=torch.from_numpy(_positions(pack.sketch_photo[subset.sketches], subset.photos, len(pack.photos))),
     )

@@ -6,9 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from sketchy.config import LossConfig
+from sketchy.config import LossConfig, TermsConfig
 from sketchy.loss.contrastive import ContrastiveLoss
 from sketchy.loss.infonce import InfoNCELoss
+from sketchy.loss.objective import Objective, Term
+from sketchy.loss.proxy import ProxyLoss
 from sketchy.loss.triplet import TripletLoss
 
 LOSSES: dict[str, Callable[[Any, torch.Generator], nn.Module]] = {
@@ -18,6 +20,23 @@ LOSSES: dict[str, Callable[[Any, torch.Generator], nn.Module]] = {
 }
 
 
-def build_loss(config: LossConfig, generator: torch.Generator) -> nn.Module:
-    """Make the loss that the config names; one that draws at random draws from `generator` (on the CPU)."""
-    return LOSSES[config.name](config, generator)
+def build_objective(
+    loss: LossConfig, terms: TermsConfig, categories: int, embedding_size: int, generator: torch.Generator
+) -> Objective:
+    """Make the loss that the config names, with its terms.
+
+    Args:
+        loss: the main one; if it draws at random, it draws from `generator` (on the CPU).
+        terms: what is added.
+        categories: how many there are.
+        embedding_size: D.
+        generator: of random triplets.
+    """
+    added: dict[str, Term] = {}
+    if terms.proxy_weight:
+        proxy = ProxyLoss(categories, embedding_size, terms.proxy_scale, terms.proxy_smoothing)
+        added["proxy"] = Term(terms.proxy_weight, proxy, "category")
+    if terms.instance_weight:
+        instance = InfoNCELoss(terms.instance_temperature, learn=True)
+        added["instance"] = Term(terms.instance_weight, instance, "instance")
+    return Objective(LOSSES[loss.name](loss, generator), added)

@@ -26,7 +26,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sketchy.config import Config, parse_config
+from sketchy.config import Config
+from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError, ConfigError
 from sketchy.model.backbone import load_weights, unreadable
 from sketchy.model.calibration import Calibration
@@ -35,7 +36,7 @@ from sketchy.storage import replacing
 
 KIND = "sketchy-checkpoint"
 FORMAT = 1
-EMBEDDING_FIELDS = {"backbone", "embedding_size", "normalize"}
+EMBEDDING_FIELDS = {"backbone", "embedding_size", "normalize", "domain_norm"}
 """Settings of the model section that change what a set of weights makes of an image."""
 
 

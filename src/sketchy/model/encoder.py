@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sketchy.config import Config
+from sketchy.image import Kind
 from sketchy.model.backbone import Backbone, build_backbone
+from sketchy.model.domain_norm import choose_norms, split_norms
 
 
 class Encoder(nn.Module):
@@ -20,6 +22,7 @@ class Encoder(nn.Module):
         std: divides after that.
         dropout: share of features dropped before the head while training, in [0, 1).
         normalize: put embeddings on the unit sphere.
+        domain_norm: give sketches and photos batch norms of their own.
     """
 
     mean: Tensor
@@ -34,8 +37,11 @@ class Encoder(nn.Module):
         std: Sequence[float],
         dropout: float,
         normalize: bool,
+        domain_norm: bool = False,
     ) -> None:
         super().__init__()
+        if domain_norm:
+            split_norms(backbone.network)
         self.in_channels = backbone.in_channels
         self.normalize = normalize
         self.backbone = backbone.network
@@ -50,15 +56,17 @@ class Encoder(nn.Module):
         """D, numbers in an embedding."""
         return self.head.out_features
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, kind: Kind) -> Tensor:
         """Embed images.
 
         Args:
             images: (B, C, S, S) uint8; C is 1 or the encoder's channels. A grey image fills all channels.
+            kind: what all of them are.
 
         Returns:
             (B, D) float; of length 1 where `normalize` is set.
         """
+        choose_norms(self.backbone, kind)
         pixels = images.float().div(255).expand(-1, self.in_channels, -1, -1)
         features = self.backbone((pixels - self.mean) / self.std)
         embedding: Tensor = self.head(self.dropout(features))
@@ -78,7 +86,7 @@ class Siamese(nn.Module):
         Each branch is a pass of its own, so that batch norm sees the sketches' and the photos' statistics apart, as
         in the report.
         """
-        return self.encoder(sketches), self.encoder(photos)
+        return self.encoder(sketches, "sketch"), self.encoder(photos, "photo")
 
 
 def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
@@ -104,4 +112,5 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         std=config.image.std,
         dropout=config.model.dropout,
         normalize=config.model.normalize,
+        domain_norm=config.model.domain_norm,
     )

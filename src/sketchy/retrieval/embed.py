@@ -60,7 +60,7 @@ class Embedder:
 
     def embed_image(self, source: Path | bytes, kind: Kind) -> Tensor:
         """Embed one image file to (D,) float32 on the CPU. Raises ImageError."""
-        return embed_pixels(self.encoder, self.preprocess.load(source, kind)[None])[0]
+        return embed_pixels(self.encoder, self.preprocess.load(source, kind)[None], kind)[0]
 
     def embed_files(self, paths: Sequence[Path], kind: Kind, talk: Talk = SILENT) -> FileEmbeddings:
         """Embed files, decoding ahead on all cores; unreadable ones are skipped, not raised."""
@@ -76,11 +76,11 @@ class Embedder:
                     kept.append(path)
                     waiting.append(pixels)
                 if len(waiting) == BATCH_SIZE:
-                    parts.append(embed_pixels(self.encoder, np.stack(waiting)))
+                    parts.append(embed_pixels(self.encoder, np.stack(waiting), kind))
                     waiting.clear()
                 advance(1)
             if waiting:
-                parts.append(embed_pixels(self.encoder, np.stack(waiting)))
+                parts.append(embed_pixels(self.encoder, np.stack(waiting), kind))
         embeddings = torch.cat(parts) if parts else torch.empty(0, self.encoder.embedding_size)
         return FileEmbeddings(tuple(kept), embeddings, tuple(skipped))
 
@@ -102,6 +102,7 @@ class Embedder:
 def embed_pixels(
     encoder: Encoder,
     pixels: NDArray[np.uint8],
+    kind: Kind,
     rows: NDArray[np.int64] | None = None,
     talk: Talk = SILENT,
     label: str = "embedding",
@@ -111,6 +112,7 @@ def embed_pixels(
     Args:
         encoder: on the device that computes; its mode is put back afterwards.
         pixels: (N, C, S, S) uint8, possibly memory-mapped.
+        kind: what all of them are.
         rows: (M,) which of them, in this order; None takes all.
         label: of the progress bar.
 
@@ -125,7 +127,7 @@ def embed_pixels(
     with torch.inference_mode(), talk.bar(label, len(rows), "image") as advance:
         for start in range(0, len(rows), BATCH_SIZE):
             batch = torch.from_numpy(np.asarray(pixels[rows[start : start + BATCH_SIZE]]))
-            parts.append(encoder(batch.to(device)).float().cpu())
+            parts.append(encoder(batch.to(device), kind).float().cpu())
             advance(len(batch))
     encoder.train(was_training)
     return torch.cat(parts)

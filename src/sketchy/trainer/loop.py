@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sketchy.dataset.augment import Augmenter, change_photos, change_sketches
 from sketchy.dataset.sampler import Batch, Sampler
+from sketchy.dataset.training import TrainingImages
 from sketchy.errors import Interrupted, TrainingError
+from sketchy.loss.objective import Labels, Objective
 from sketchy.model.backbone import load_weights
 from sketchy.model.encoder import Encoder, Siamese
 from sketchy.results import EpochResult
@@ -28,29 +29,12 @@ CHECK_EVERY = 50
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-@dataclass(frozen=True)
-class TrainingImages:
-    """Packed images and their categories, from which batches are gathered.
-
-    Attributes:
-        sketches: (Ns, 1, S, S) uint8, possibly memory-mapped.
-        photos: (Np, C, S, S) uint8.
-        sketch_category: (Ns,) int64.
-        photo_category: (Np,) int64.
-    """
-
-    sketches: NDArray[np.uint8]
-    photos: NDArray[np.uint8]
-    sketch_category: NDArray[np.int64]
-    photo_category: NDArray[np.int64]
-
-
 class Trainer:
     """A Siamese network, its loss and optimizer, and how far they have come.
 
     Args:
         siamese: on the world's device.
-        loss: on the world's device; called with sketch and photo embeddings and their categories.
+        loss: on the world's device.
         optimizer: over the parameters of both.
         rate: learning rate at a global step.
         sampler: gives the batches of an epoch.
@@ -67,7 +51,7 @@ class Trainer:
         self,
         *,
         siamese: Siamese,
-        loss: nn.Module,
+        loss: Objective,
         optimizer: Optimizer,
         rate: Callable[[int], float],
         sampler: Sampler,
@@ -146,8 +130,8 @@ class Trainer:
         loss, stats = self.loss(
             self.world.gather(sketch.float()),
             self.world.gather(photo.float()),
-            self._to_device(self.images.sketch_category[batch.sketches]),
-            self._to_device(self.images.photo_category[batch.photos]),
+            self._labels(self.images.sketch_category[batch.sketches], self.images.sketch_photo[batch.sketches]),
+            self._labels(self.images.photo_category[batch.photos], batch.photos),
         )
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
@@ -172,6 +156,9 @@ class Trainer:
             changes = self.augmenter.draw(len(batch.sketches)).share(share)
             sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
         return sketches, photos
+
+    def _labels(self, categories: NDArray[np.int64], instances: NDArray[np.int64]) -> Labels:
+        return Labels(self._to_device(categories), self._to_device(instances))
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.world.device)

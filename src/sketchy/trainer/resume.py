@@ -10,7 +10,7 @@ from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import existing_run
 
-FREE = frozenset({"data.root", "data.cache", "model.pretrained"})
+FREE = frozenset({"data.root", "data.cache", "data.extra_sketches", "model.pretrained"})
 """Settings outside of `augment`, `sampler` and `train` that a continued run may change: places of files."""
 
 BOUND = frozenset({"train.ema", "train.precision", "train.optimizer"})

@@ -1,0 +1,33 @@
+import numpy as np
+
+from sketchy.config_file import load_config
+from sketchy.dataset.extra import ExtraSketches
+from sketchy.dataset.loader import load_dataset
+from sketchy.dataset.training import Stacked, training_images
+
+
+def test_stacked_arrays_read_as_one():
+    both = np.random.default_rng(0).integers(0, 256, (9, 1, 4, 4), dtype=np.uint8)
+    stacked = Stacked(both[:5], both[5:])
+    for rows in ([0, 8, 4, 5, 0], [1, 2], [7, 6], []):
+        assert np.array_equal(stacked[np.array(rows, np.int64)], both[rows])
+
+
+def test_without_extra_sketches_the_training_part_is_trained_on(tiny_config):
+    data = load_dataset(load_config(tiny_config))
+    images, sketches, photos = training_images(data, None)
+    assert images.sketches is data.pack.sketches
+    assert np.array_equal(sketches.rows, data.parts["train"].sketches)
+    assert np.array_equal(photos.categories, data.pack.photo_category[data.parts["train"].photos])
+
+
+def test_extra_sketches_come_behind_the_own_and_trace_nothing(tiny_config):
+    data = load_dataset(load_config(tiny_config))
+    extra = ExtraSketches(np.full((3, 1, 16, 16), 7, np.uint8), np.array([2, 2, 0]), 2)
+    images, sketches, photos = training_images(data, extra)
+    own = len(data.pack.sketches)
+    assert sketches.rows[-3:].tolist() == [own, own + 1, own + 2]
+    assert sketches.categories[-3:].tolist() == [2, 2, 0]
+    assert images.sketch_photo[-3:].tolist() == [-1] * 3
+    assert (images.sketches[sketches.rows[-3:]] == 7).all()
+    assert not np.isin(photos.rows, data.parts["test"].photos).any()

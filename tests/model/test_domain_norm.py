@@ -1,0 +1,48 @@
+import copy
+
+import torch
+from torch import nn
+
+from sketchy.config_file import parse_config
+from sketchy.model.domain_norm import DomainNorm, choose_norms, split_norms
+from sketchy.model.encoder import Siamese, build_encoder
+
+
+def features(level: float, seed: int = 0) -> torch.Tensor:
+    return level + torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
+
+
+def test_every_batch_norm_is_replaced_and_starts_as_it_was():
+    whole = network().eval()
+    split = copy.deepcopy(whole)
+    split_norms(split)
+    assert sum(isinstance(module, DomainNorm) for module in split.modules()) == 2
+    for kind in ("sketch", "photo"):
+        choose_norms(split, kind)
+        assert torch.equal(split(features(1.0)), whole(features(1.0)))
+
+
+def test_each_kind_moves_its_own_statistics():
+    norm = DomainNorm(nn.BatchNorm2d(3)).train()
+    choose_norms(norm, "sketch")
+    norm(features(5.0))
+    assert norm.sketch.running_mean.mean() > 0.4
+    assert torch.equal(norm.photo.running_mean, torch.zeros(3))
+
+
+def test_an_encoder_keeps_the_statistics_of_the_kinds_apart():
+    sections = {"image": {"size": 16}, "model": {"embedding_size": 8, "domain_norm": True}}
+    torch.manual_seed(0)
+    siamese = Siamese(build_encoder(parse_config(sections, "test"))).train()
+    dark, bright = (torch.full((4, 1, 16, 16), level, dtype=torch.uint8) for level in (10, 240))
+    for _ in range(30):
+        siamese(dark, bright)
+    norm = siamese.encoder.backbone[2]
+    assert not torch.allclose(norm.sketch.running_mean, norm.photo.running_mean, atol=1e-3)
+    siamese.eval()
+    assert not torch.equal(siamese.encoder(dark, "sketch"), siamese.encoder(dark, "photo"))
