@@ -87,7 +87,7 @@ function failed(problem) {
   become(blank ? "blank" : "failed");
   find("#reason").textContent = problem.reason;
   find("#failed").classList.toggle("is-offline", problem.status === 0);
-  say(blank ? "There is too little ink to search with." : problem.reason);
+  say("", blank ? "There is too little ink to search with." : problem.reason);
 }
 
 function become(state) {
@@ -101,13 +101,13 @@ function counted(number) {
   return number === 1 ? "the nearest one" : `the ${number} nearest`;
 }
 
-/** Show a line at once, and tell a screen reader when it stays. */
-function say(line) {
+/** Show a line at once, and tell it to a screen reader when it stays. */
+function say(line, told = line) {
   find("#line").textContent = line;
   clearTimeout(quiet);
   quiet = setTimeout(() => {
     const nearest = shown.slice(0, 3).map((result) => result.category ?? result.name);
-    announce(shown.length ? `${line}: ${nearest.join(", ")}` : line);
+    announce(shown.length ? `${told}: ${nearest.join(", ")}` : told);
     writeAddress();
   }, QUIET);
 }
