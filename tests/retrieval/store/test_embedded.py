@@ -194,6 +194,25 @@ def test_a_making_that_was_killed_is_begun_again(tmp_path):
     store.close()
 
 
+@pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may write anywhere")
+def test_an_index_that_cannot_be_written_to_is_read_as_it_lies(folder):
+    folder.chmod(0o555)
+    try:
+        store = open_to_read(folder)
+        assert found(store, 42) == "/00042.jpg"
+        store.close()
+        with pytest.raises(StorageError, match="no permission to write"):
+            open_to_write(folder, IDENTITY)
+    finally:
+        folder.chmod(0o755)
+
+
+def test_an_index_cannot_lie_in_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="is a file; choose a place"):
+        open_to_write(tmp_path / "file" / "index", IDENTITY)
+
+
 def test_there_must_be_an_index_to_read(tmp_path):
     with pytest.raises(GalleryError, match=r"no index at .*; make one with `sketchy index PHOTOS --out"):
         open_to_read(tmp_path / "nowhere")
