@@ -213,6 +213,30 @@ def test_an_index_cannot_lie_in_a_file(tmp_path):
         open_to_write(tmp_path / "file" / "index", IDENTITY)
 
 
+def test_the_log_of_a_ledger_that_is_gone_is_not_taken_for_that_of_a_new_one(folder, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parent)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(sketchy.__file__).parents[1])},
+    )
+    process.stdout.readline()
+    process.kill()
+    process.communicate()
+    assert (folder / "index.sqlite-wal").stat().st_size
+    (folder / "index.sqlite").unlink()
+    (folder / "vectors-1.f32").unlink()
+    store = open_to_write(folder, IDENTITY)
+    assert (store.count(), store.problems()) == (0, [])
+    store.close()
+
+
+def test_using_a_closed_store_is_a_mistake_of_the_program_not_damage(folder):
+    store = open_to_read(folder)
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        store.count()
+
+
 def test_there_must_be_an_index_to_read(tmp_path):
     with pytest.raises(GalleryError, match=r"no index at .*; make one with `sketchy index PHOTOS --out"):
         open_to_read(tmp_path / "nowhere")

@@ -112,7 +112,8 @@ def _make(folder: Path, identity: Identity) -> None:
         raise damaged(folder, f"{LEDGER} is missing")
     vectors_path(folder, 1).touch()
     unfinished = folder / f".{LEDGER}"
-    unfinished.unlink(missing_ok=True)
+    for left in (unfinished, *folder.glob(f"{LEDGER}-*")):  # the log of a ledger that is gone would spoil the new one
+        left.unlink(missing_ok=True)
     with explained(folder):
         Ledger.create(unfinished, Meta(identity.model, identity.size, identity.checkpoint, updated=now()))
     unfinished.replace(folder / LEDGER)
