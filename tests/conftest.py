@@ -16,6 +16,8 @@ from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.opening import identity_of, open_gallery
 from sketchy.web.searcher import Searcher
 
+torch.set_num_threads(1)  # for networks this small threads only get in the way, most of all beside other work
+
 CATEGORIES = ("disc", "square", "bar", "cross")
 PHOTOS = 10
 SKETCHES = 2

@@ -119,7 +119,7 @@ def test_all_problems_are_named_at_once_with_path_and_value(tmp_path):
         "loss.mining: Input should be 'random', 'semi-hard' or 'batch-hard' (got 'easy')",
         "train.epochs: Input should be a valid integer",
         "train.learning_rate: Input should be greater than 0 (got -1)",
-        "zzz: unknown key; known are data, image, model, loss, sampler, train",
+        "zzz: unknown key; known are data, image, augment, model, loss, sampler, train",
     ):
         assert expected in text
     assert len(problems) == 11
@@ -257,6 +257,18 @@ def test_a_wrong_override_is_refused(tmp_path, override, message):
     with pytest.raises(ConfigError) as caught:
         load_config(written(tmp_path, "train: {epochs: 3}"), [override])
     assert message in str(caught.value)
+
+
+def test_a_single_mistake_is_told_where_it_may_come_from(tmp_path):
+    path = written(tmp_path, "train: {epochs: 3}")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ["train.seed=-1"])
+    assert str(caught.value).startswith(f"1 problem in {path} with --set; mend it and run again:\n  train.seed: ")
+
+
+def test_a_tree_that_is_no_table_is_told_in_words():
+    with pytest.raises(ConfigError, match=r"the whole of it: Input should be a valid dictionary"):
+        parse_config([1], "the test")
 
 
 @pytest.mark.parametrize("text", ["", "# all is commented out\n", "---\n"])

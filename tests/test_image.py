@@ -112,6 +112,10 @@ def test_ink_on_nothing_never_vanishes_whatever_colour_nothing_has(
     assert (image.getpixel((10, 5)), image.getpixel((1, 5))) == (ink, paper)
 
 
+def test_white_that_hides_all_stays_white() -> None:
+    assert first_pixel(encode(Image.new("RGBA", (4, 4), "white"))) == (255, 255, 255)
+
+
 def test_half_transparent_ink_is_half_as_dark() -> None:
     assert first_pixel(encode(Image.new("RGBA", (4, 4), (0, 0, 0, 128)))) == (127, 127, 127)
 

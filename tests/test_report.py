@@ -101,6 +101,20 @@ def test_evaluation_json_has_the_documented_shape():
     assert json.loads(report.as_json(EVALUATION)).keys() == {"protocol", "metrics", "chance", "per_category"}
 
 
+def test_json_has_no_numbers_that_are_none():
+    result = TrainResult("runs/x", 1, 1, {"loss": 0.5, "plateau_ratio": float("inf"), "other": float("nan")}, 1.0)
+    best = json.loads(report.as_json(result), parse_constant=pytest.fail)["best"]
+    assert best == {"loss": 0.5, "plateau_ratio": None, "other": None}
+
+
+def test_a_file_name_that_is_no_text_is_still_json():
+    name = b"caf\xe9/\xff.jpg".decode(errors="surrogateescape")
+    text = report.retrieval_json(Retrieval("\N{SNOWMAN}.png", "m", "g", (Hit(1, name, 0.5, None, (name,)),)))
+    found = json.loads(text.encode())
+    assert found["results"][0]["path"] == name
+    assert "\N{SNOWMAN}.png" in text
+
+
 def test_an_unknown_category_is_a_dash():
     assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "-", "b.jpg"]
 
@@ -132,6 +146,11 @@ def test_a_training_says_what_was_kept(best, told):
     text = report.train_text(TrainResult("runs/x", 7, 5, best, 10.0))
     assert text.startswith("runs/x: 7 epochs, epoch 5 kept;")
     assert told in text
+
+
+def test_one_is_not_many():
+    assert "runs/x: 1 epoch, epoch 1 kept" in report.train_text(TrainResult("runs/x", 1, 1, {}, 10.0))
+    assert "1 problem\n" in report.data_report_text(DataReport("data", "flat", (), ("bee: odd",), ()))
 
 
 def test_a_made_folder_says_what_it_holds():

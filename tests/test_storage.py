@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sketchy.errors import StorageError
-from sketchy.storage import replacing, write_text
+from sketchy.storage import refuse_unwritable, replacing, write_text
 
 
 @pytest.fixture
@@ -118,6 +118,35 @@ def test_a_process_that_is_killed_half_way_leaves_the_old_file(old):
 def test_a_file_where_a_folder_should_be_is_named(old, below):
     with pytest.raises(StorageError, match=r"cannot write .*new.txt: .*; choose a place"):
         write_text(old / below, "text")
+    assert is_untouched(old)
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("file.txt/new.txt", "file.txt is a file"),
+        ("file.txt/folder/new.txt", "file.txt is a file"),
+        (".", "it is a folder"),
+        ("n" * 300, "File name too long"),
+    ],
+)
+def test_what_can_never_be_written_is_refused_before_the_work(old, place, reason):
+    with pytest.raises(StorageError, match=rf"cannot write .*: .*{reason}; choose a place"):
+        refuse_unwritable(old.parent / place)
+    assert is_untouched(old)
+
+
+def test_a_folder_without_permission_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, who may run the tests, may write everywhere
+    with pytest.raises(StorageError, match=rf"no permission to write in {tmp_path}; choose a place"):
+        refuse_unwritable(tmp_path / "new" / "file.txt")
+
+
+@pytest.mark.parametrize("place", ["file.txt", "new.txt", "a/b/new.txt"])
+def test_what_can_be_written_is_let_through_and_nothing_is_made(old, place, monkeypatch):
+    refuse_unwritable(old.parent / place)
+    monkeypatch.chdir(old.parent)
+    refuse_unwritable(Path(place))
     assert is_untouched(old)
 
 

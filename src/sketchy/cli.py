@@ -1,26 +1,22 @@
-"""The command line: parse, call a command, print. Nothing else in the package prints or exits.
+"""The command line: parse, call a command, print. Nothing else in the package prints.
 
 Results go to stdout, all talk to stderr. Heavy modules are imported inside the commands, so that `--help` and usage
 errors answer at once.
 """
 
-import functools
-import os
+import io
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 
 import sketchy
 from sketchy import report
-from sketchy.errors import SketchyError
+from sketchy.console import TALK, guarded, suffix
+from sketchy.errors import CheckpointError
 from sketchy.results import Skipped
-from sketchy.talk import Advance
 
 app = typer.Typer(
     help="Find a photo by drawing it.",
@@ -34,7 +30,6 @@ data_app = typer.Typer(help="Check, get or draw a dataset.", no_args_is_help=Tru
 app.add_typer(data_app, name="data")
 
 SKIPPED_SHOWN = 5
-P = ParamSpec("P")
 
 
 class Kind(StrEnum):
@@ -60,60 +55,15 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
 
-class StderrTalk:
-    """Lines and progress bars on stderr; bars only where a person watches."""
-
-    def say(self, message: str) -> None:
-        """Print one line, above any bar."""
-        from tqdm import tqdm
-
-        tqdm.write(message, file=sys.stderr)
-
-    @contextmanager
-    def bar(self, label: str, total: int, unit: str) -> Iterator[Advance]:
-        """Show a bar that vanishes when it is full."""
-        from tqdm import tqdm
-
-        scale = unit == "B"
-        with tqdm(
-            total=total, desc=label, unit=unit, unit_scale=scale, leave=False, disable=None, file=sys.stderr
-        ) as bar:
-            yield bar.update
-
-
-TALK = StderrTalk()
-
-
-def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what the user can mend into one line on stderr and an exit code."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except SketchyError as error:
-            label = "" if error.exit_code == 130 else "error: "
-            TALK.say(f"{label}{error}")
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            TALK.say("stopped")
-            raise typer.Exit(130) from None
-        except BrokenPipeError:  # the reader of our output, `head` say, has left
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
-
-    return run
-
-
 def main() -> None:
     """Run the command line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are not Unicode come out as they are
     app()
 
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    if isinstance(sys.stdout, TextIOWrapper):  # a file name that is no UTF-8 goes out as the bytes it is
-        sys.stdout.reconfigure(errors="surrogateescape")
     if version:
         print(sketchy.__version__)
         raise typer.Exit
@@ -200,13 +150,15 @@ def train(
     """
     if (config is None) == (resume is None):
         raise typer.BadParameter("give either --config FILE or --resume RUN")
-    from sketchy.commands import train as command
     from sketchy.config import load_config
+    from sketchy.trainer.run_dir import existing_run
 
     path = resume or runs / (name or config.stem)  # type: ignore[union-attr]
-    loaded = load_config(path / "config.yaml" if resume else config, settings or ())
+    loaded = load_config(existing_run(resume).config if resume else config, settings or ())
+    from sketchy.commands import train as command
+
     result = command.run(loaded, path, resume=resume is not None, force=force, talk=TALK)
-    if os.environ.get("RANK", "0") == "0":
+    if result is not None:
         print(report.as_json(result) if json else report.train_text(result))
 
 
@@ -228,9 +180,9 @@ def evaluate(
 
     Example: sketchy evaluate --report evaluation
     """
+    chosen = _checkpoint(checkpoint, runs)
     from sketchy.commands import evaluate as command
 
-    chosen = _checkpoint(checkpoint, runs)
     found = command.run(chosen, data=data, protocol=protocol.value, report=page, device=device, talk=TALK)
     print(report.as_json(found) if json else report.evaluation_text(found, per_category=per_category))
 
@@ -240,7 +192,10 @@ def evaluate(
 def embed(
     images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.")],
     kind: Annotated[Kind, typer.Option(help="What all of them are.")],
-    out: Annotated[Path, typer.Option(help="The .npz to write: paths (N,), embeddings (N, D) float32.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="The .npz to write: paths (N,), embeddings (N, D) float32.", callback=suffix(".npz")),
+    ],
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
@@ -250,9 +205,10 @@ def embed(
 
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
+    chosen = _checkpoint(checkpoint, runs)
     from sketchy.commands import embed as command
 
-    made = command.run(images, kind.value, out, _checkpoint(checkpoint, runs), device=device, talk=TALK)
+    made = command.run(images, kind.value, out, chosen, device=device, talk=TALK)
     _say_skipped(made.skipped)
     print(report.as_json(made) if json else f"{made.out}: {made.count:,} embeddings of {made.embedding_size} numbers")
 
@@ -287,8 +243,8 @@ def index(
 
     chosen = _checkpoint(checkpoint, runs)
     made = command.run(photos, out, chosen, dry_run=dry_run, force=force, device=device, talk=TALK)
-    _say_skipped(made.skipped, every=verbose)
-    if os.environ.get("RANK", "0") == "0":
+    if made is not None:
+        _say_skipped(made.skipped, every=verbose)
         print(report.as_json(made) if json else report.index_text(made))
 
 
@@ -331,7 +287,13 @@ def retrieve(
     category: Annotated[list[str] | None, typer.Option(help="Only photos of it; may be repeated.")] = None,
     path_glob: Annotated[str | None, typer.Option(help="Only photos whose path matches, such as 'holiday/*'.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Measure every photo, however many there are.")] = False,
-    save: Annotated[Path | None, typer.Option(help="Write a contact sheet: the query, then the photos.")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a contact sheet, .png or .jpg: the query, then the photos.",
+            callback=suffix(".png", ".jpg", ".jpeg"),
+        ),
+    ] = None,
     paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
@@ -346,6 +308,7 @@ def retrieve(
     """
     if json and paths_only:
         raise typer.BadParameter("give either --json or --paths-only")
+    chosen = _checkpoint(checkpoint, runs)
     from sketchy.commands import retrieve as command
     from sketchy.retrieval.query import Request
     from sketchy.retrieval.store.records import Where
@@ -354,7 +317,7 @@ def retrieve(
     found = command.run(
         queries,
         request,
-        checkpoint=_checkpoint(checkpoint, runs),
+        checkpoint=chosen,
         kind=kind.value,
         gallery=gallery,
         save=save,
@@ -409,10 +372,13 @@ def serve(
 
 def _checkpoint(given: Path | None, runs: Path) -> Path:
     """Return the checkpoint that was named, or the newest, and say which."""
-    from sketchy.trainer.run_dir import newest_checkpoint
+    from sketchy.trainer.run_dir import RunDir, newest_checkpoint
 
     if given is not None:
-        return given / "best.pth" if given.is_dir() else given
+        chosen = RunDir(given).checkpoint if given.is_dir() else given
+        if not chosen.exists():
+            raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
+        return chosen
     found = newest_checkpoint(runs)
     TALK.say(f"using {found}")
     return found

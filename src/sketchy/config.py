@@ -96,6 +96,17 @@ class ImageConfig(Section):
         return std
 
 
+class AugmentConfig(Section):
+    """Random changes to every training image; none by default, as in the report."""
+
+    flip: float = Field(0.0, ge=0, le=1, description="share of the pairs mirrored, sketch and photo together")
+    rotate: float = Field(0.0, ge=0, le=180, description="degrees to either side")
+    scale: float = Field(0.0, ge=0, le=1, description="zoom in or out by up to 1 + this")
+    shift: float = Field(0.0, ge=0, le=0.5, description="share of the side, to any side")
+    stroke: float = Field(0.0, ge=0, le=1, description="share of the sketches drawn with a thicker pen")
+    color: float = Field(0.0, ge=0, lt=1, description="change of a photo's brightness, contrast and saturation")
+
+
 class ModelConfig(Section):
     """The network that both branches share."""
 
@@ -184,6 +195,7 @@ class Config(Section):
 
     data: DataConfig = DataConfig()
     image: ImageConfig = ImageConfig()
+    augment: AugmentConfig = AugmentConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = ContrastiveConfig()
     sampler: SamplerConfig = PairsConfig()
@@ -211,20 +223,30 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         ConfigError: the file cannot be read, or any value is wrong; all problems are in the message.
     """
     tree = {} if path is None else _read_yaml(path)
-    source = "the settings" if path is None else str(path)
+    source = "the settings" if path is None else f"{path} with --set" if overrides else str(path)
     for override in overrides:
         _lay_over(tree, override)
     return parse_config(tree, source)
 
 
-def parse_config(tree: dict[str, Any], source: str) -> Config:
-    """Check a tree of plain values; `source` says in errors where it came from. Raises ConfigError."""
+def parse_config(tree: dict[str, Any], source: str, remedy: str | None = None) -> Config:
+    """Check a tree of plain values.
+
+    Args:
+        tree: as YAML gives it.
+        source: where it came from, for the message.
+        remedy: what to do, for the message; None says to mend it.
+
+    Raises:
+        ConfigError: any value is wrong; all problems are in the message.
+    """
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
         problems = [_describe(problem) for problem in error.errors()]
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {source}"
-        raise ConfigError("\n  ".join([f"{count}; mend them and run again:", *problems])) from None
+        count, it = (f"{len(problems)} problems", "them") if len(problems) > 1 else ("1 problem", "it")
+        head = f"{count} in {source}; {remedy or f'mend {it} and run again'}:"
+        raise ConfigError("\n  ".join([head, *problems])) from None
 
 
 def dump_config(config: Config) -> str:
@@ -269,9 +291,11 @@ def _describe(problem: Any) -> str:
     path = [str(part) for part in problem["loc"]]
     if len(path) > 1 and path[0] in ("loss", "sampler"):
         del path[1]  # pydantic's name of the chosen variant, not a key of the file
-    dotted = ".".join(path)
+    if not path and problem["type"] == "value_error":  # of sections together; the text names them
+        return str(problem["ctx"]["error"])
+    dotted = ".".join(path) or "the whole of it"
     if problem["type"] == "value_error":
-        return f"{dotted}: {problem['ctx']['error']}" if dotted else str(problem["ctx"]["error"])
+        return f"{dotted}: {problem['ctx']['error']}"
     if problem["type"] == "extra_forbidden":
         return f"{dotted}: unknown key{_nearest(path, problem['loc'])}"
     if problem["type"] == "union_tag_invalid":

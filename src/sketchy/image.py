@@ -186,7 +186,7 @@ def _lay_on_paper(image: Image.Image) -> Image.Image:
     pixels = np.asarray(layered)
     # Where alpha is 0 nothing shows, whatever colour is written there.
     shown = pixels[pixels[..., 3] > 0]
-    white_on_nothing = shown.size > 0 and pixels[..., 3].min() < 255 and shown[:, :3].min() > 250
+    white_on_nothing = shown.size > 0 and shown[:, :3].min() > 250
     paper = Image.new("RGBA", layered.size, "black" if white_on_nothing else "white")
     return Image.alpha_composite(paper, layered).convert("RGB")
 

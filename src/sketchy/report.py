@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,24 @@ def as_json(result: Any) -> str:
     return _json(dataclasses.asdict(result))
 
 
+def _json(tree: dict[str, Any]) -> str:
+    """Write strict JSON: numbers that are none are null, bytes of a file name that are no text are escaped."""
+    text = json.dumps(_finite(tree), indent=2, ensure_ascii=False, allow_nan=False)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _amount(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def retrieval_json(retrieval: Retrieval) -> str:
     """Write a retrieval as JSON; files that were skipped are talk, and stay out."""
     tree = dataclasses.asdict(retrieval)
@@ -39,12 +58,6 @@ def info_json(info: Info) -> str:
     return _json(
         {"kind": tree.pop("kind"), "format": tree.pop("format"), **tree.pop("counts"), **tree, "health": health}
     )
-
-
-def _json(tree: Any) -> str:
-    """Write a tree as JSON in UTF-8; bytes of a file name that are no UTF-8 become escapes, as in Python's strings."""
-    text = json.dumps(tree, indent=2, ensure_ascii=False)
-    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -68,7 +81,7 @@ def data_report_text(report: DataReport) -> str:
     rows.append(("total", report.photos, report.sketches))
     lines = [f"{report.source}: {report.layout}", "", table(("category", "photos", "sketches"), rows), ""]
     problems = [*report.problems, *(f"unreadable: {item.path}: {item.reason}" for item in report.skipped)]
-    lines.append(f"{len(problems)} problems" if problems else "no problems")
+    lines.append(_amount(len(problems), "problem") if problems else "no problems")
     return "\n".join([*lines, *(f"  {problem}" for problem in problems)])
 
 
@@ -160,7 +173,7 @@ def train_text(result: TrainResult) -> str:
         if f"val_{name}" in result.best
     )
     judged = f"best on the validation split: {figures}" if figures else "no validation split; the last epoch was kept"
-    return f"{result.run}: {result.epochs} epochs, epoch {result.best_epoch} kept; {judged}"
+    return f"{result.run}: {_amount(result.epochs, 'epoch')}, epoch {result.best_epoch} kept; {judged}"
 
 
 def made_text(made: MadeFolder) -> str:

@@ -17,6 +17,7 @@ def replacing(path: Path) -> Iterator[Path]:
         StorageError: nothing could be written there (no space, no permission); `path` is as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    refuse_unwritable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -28,6 +29,27 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # gone, or never made; what hindered it is already on its way
             temporary.unlink()
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Find out before long work whether its result cannot be written in the end.
+
+    Raises:
+        StorageError: `path` is a folder, or the folder that it is to lie in cannot be made or written to.
+    """
+    try:
+        above = next(parent for parent in path.absolute().parents if parent.exists())
+        if path.is_dir():
+            reason = "it is a folder"
+        elif not above.is_dir():
+            reason = f"{above} is a file"
+        elif not os.access(above, os.W_OK | os.X_OK):
+            reason = f"no permission to write in {above}"
+        else:
+            return
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise StorageError(f"cannot write {path}: {reason}; choose a place that can be written to")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sketchy.commands import embed
-from sketchy.errors import DataError
+from sketchy.errors import DataError, StorageError
 
 
 def test_files_and_folders_become_an_npz(trained, dataset, tmp_path):
@@ -24,6 +24,17 @@ def test_broken_images_are_skipped_and_counted(trained, dataset, tmp_path):
     made = embed.run([tmp_path / "broken.png", sketch], "sketch", tmp_path / "out.npz", trained / "tiny" / "best.pth")
     assert made.count == 1
     assert [item.path for item in made.skipped] == [str(tmp_path / "broken.png")]
+
+
+def test_a_folder_without_images_is_an_error(trained, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"no images below .*empty; name image files"):
+        embed.run([tmp_path / "empty"], "photo", tmp_path / "out.npz", trained / "tiny" / "best.pth")
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    with pytest.raises(StorageError, match="it is a folder"):
+        embed.run([], "photo", tmp_path, tmp_path / "never-read.pth")
 
 
 def test_nothing_to_embed_is_an_error_and_writes_nothing(trained, tmp_path):

@@ -1,8 +1,22 @@
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from sketchy.commands import evaluate, train
 from sketchy.config import load_config
-from sketchy.errors import DataError
+from sketchy.errors import DataError, StorageError
+from sketchy.model.checkpoint import load_checkpoint, save_checkpoint
+from sketchy.talk import Silent
+
+
+class Listener(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, message):
+        self.lines.append(message)
 
 
 def test_a_trained_model_beats_chance_on_the_test_split(trained):
@@ -50,6 +64,33 @@ def test_another_place_of_the_dataset_gives_the_same_figures(trained, dataset, t
     moved = tmp_path / "moved"
     moved.symlink_to(dataset)
     assert evaluate.run(trained / "tiny" / "best.pth", data=moved) == evaluate.run(trained / "tiny" / "best.pth")
+
+
+def test_a_dataset_that_changed_is_warned_about(trained, dataset, tmp_path):
+    changed = shutil.copytree(dataset, tmp_path / "changed")
+    next((changed / "256x256" / "photo").rglob("disc/p1.jpg")).unlink()
+    talk = Listener()
+    evaluate.run(trained / "tiny" / "best.pth", data=changed, talk=talk)
+    assert any("holds other images than the run was trained with" in line for line in talk.lines)
+    talk.lines.clear()
+    evaluate.run(trained / "tiny" / "best.pth", talk=talk)
+    assert not any("other images" in line for line in talk.lines)
+
+
+def test_a_dataset_that_moved_is_asked_for(trained, tmp_path):
+    checkpoint = load_checkpoint(trained / "tiny" / "best.pth")
+    data = checkpoint.config.data.model_copy(update={"root": "/moved"})
+    config = checkpoint.config.model_copy(update={"data": data})
+    save_checkpoint(tmp_path / "moved.pth", replace(checkpoint, config=config))
+    with pytest.raises(DataError, match=r"no longer at /moved; say where it lies now with --data PLACE"):
+        evaluate.run(tmp_path / "moved.pth")
+    assert evaluate.run(tmp_path / "moved.pth", data=Path(checkpoint.config.data.root)).metrics
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"cannot write .*file/report/index.html: .*file is a file"):
+        evaluate.run(tmp_path / "never-read.pth", report=tmp_path / "file" / "report")
 
 
 def test_a_dataset_without_test_sketches_is_an_error(tiny_config, tmp_path):

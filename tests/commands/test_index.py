@@ -1,10 +1,14 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import sketchy
 from sketchy.cli import app
 from sketchy.commands import index
 from sketchy.errors import GalleryError, Interrupted
@@ -73,11 +77,19 @@ def test_names_that_are_no_utf8_come_out_as_valid_json_and_as_their_bytes(photos
     (photos / "broken\udcff.jpg").write_bytes(b"no image")
     indexed = type_in("index", photos, "--out", "own.index", "--runs", trained, "--json")
     assert json.loads(indexed.stdout)["skipped"][0]["path"] == f"{photos}/broken\udcff.jpg"
-    words = ["retrieve", os.fsdecode(odd), "--gallery", "own.index", "--runs", trained, "--k", 20]
-    found = type_in(*words, "--json")
-    assert found.stdout_bytes.decode("utf-8")
-    assert os.fsdecode(odd) in [hit["path"] for hit in json.loads(found.stdout)["results"]]
-    assert odd in type_in(*words, "--paths-only").stdout_bytes.split(b"\n")
+    words = ["retrieve", odd, "--gallery", "own.index", "--runs", trained, "--k", "20"]
+    command = [sys.executable, "-m", "sketchy", *words]  # the real one: a test's stdout is not that of a terminal
+    environment = {**os.environ, "PYTHONPATH": str(Path(sketchy.__file__).parents[1])}
+    found = subprocess.run([*command, "--json"], capture_output=True, check=True, env=environment).stdout
+    assert os.fsdecode(odd) in [hit["path"] for hit in json.loads(found.decode("utf-8"))["results"]]
+    found = subprocess.run([*command, "--paths-only"], capture_output=True, check=True, env=environment).stdout
+    assert odd in found.split(b"\n")
+
+
+def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(photos, checkpoint, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SKETCHY_CACHE", str(tmp_path / "file" / "cache"))
+    assert index.run([photos], str(tmp_path / "own.index"), checkpoint).photos == 20
 
 
 def test_ctrl_c_keeps_what_was_committed_and_says_how_to_go_on(photos, checkpoint, tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sketchy.commands import retrieve
-from sketchy.errors import CheckpointError, ImageError
+from sketchy.errors import CheckpointError, ImageError, StorageError
 from sketchy.retrieval.query import Request
 from sketchy.retrieval.store.records import Where
+from sketchy.talk import Silent
 
 
 @pytest.fixture
@@ -33,6 +34,71 @@ def test_a_contact_sheet_is_saved(trained, sketch, tmp_path, name, kind):
     with Image.open(tmp_path / name) as sheet:
         assert sheet.format == kind
         assert sheet.width > 5 * 160
+
+
+def test_the_contact_sheet_never_replaces_the_sketch(trained, sketch, tmp_path):
+    mine = tmp_path / "s.png"
+    mine.write_bytes(sketch.read_bytes())
+    (tmp_path / "link.png").symlink_to(mine)
+    for save in (mine, tmp_path / "link.png"):
+        with pytest.raises(StorageError, match=r"would replace the sketch .*s.png; choose another name"):
+            retrieve.run([mine], Request(2), checkpoint=trained / "tiny" / "best.pth", save=save)
+    assert mine.read_bytes() == sketch.read_bytes()
+
+
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(sketch, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"cannot write .*sheet.png: .*file is a file"):
+        retrieve.run([sketch], Request(2), checkpoint=tmp_path / "never-read.pth", save=tmp_path / "file" / "sheet.png")
+
+
+def test_a_photo_that_goes_before_it_is_drawn_is_named(trained, sketch, tmp_path):
+    photo = tmp_path / "photos" / "a.png"
+    photo.parent.mkdir()
+    Image.new("RGB", (20, 20)).save(photo)
+
+    class Remover(Silent):
+        def say(self, message):
+            photo.unlink(missing_ok=True)
+
+    with pytest.raises(ImageError, match=r"cannot put .*a.png on the contact sheet: no such file; run again"):
+        retrieve.run(
+            [sketch],
+            Request(1),
+            checkpoint=trained / "tiny" / "best.pth",
+            gallery=str(photo.parent),
+            save=tmp_path / "sheet.png",
+            talk=Remover(),
+        )
+    assert not (tmp_path / "sheet.png").exists()
+
+
+def drawn(sketch, form):
+    """The same drawing as users bring it."""
+    ink = Image.open(sketch).convert("L").resize((300, 300))
+    black = ImageOps.invert(ink)
+    if form == "transparent":
+        return Image.merge("LA", (Image.new("L", ink.size, 0), black)), {}
+    if form == "white on transparent":
+        return Image.merge("LA", (Image.new("L", ink.size, 255), black)), {}
+    if form == "inverted":
+        return black, {}
+    turned = Image.Exif()
+    turned[0x112] = 6
+    return ink.rotate(90, expand=True), {"exif": turned}
+
+
+@pytest.mark.parametrize("form", ["transparent", "white on transparent", "inverted", "turned by EXIF"])
+def test_a_drawing_finds_the_same_however_it_is_saved(trained, sketch, tmp_path, form):
+    Image.open(sketch).convert("L").resize((300, 300)).save(tmp_path / "plain.png")
+    image, options = drawn(sketch, form)
+    image.save(tmp_path / "form.png", **options)
+    plain, other = (
+        retrieve.run([tmp_path / f"{name}.png"], Request(8), checkpoint=trained / "tiny" / "best.pth").results
+        for name in ("plain", "form")
+    )
+    assert [hit.path for hit in other] == [hit.path for hit in plain]
+    assert [hit.distance for hit in other] == pytest.approx([hit.distance for hit in plain], abs=0.02)
 
 
 @pytest.mark.parametrize(

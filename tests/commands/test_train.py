@@ -1,7 +1,13 @@
 import csv
 import errno
+import json
 import os
+import shutil
 import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +20,7 @@ from sketchy.errors import CheckpointError, ConfigError, DataError, Interrupted,
 from sketchy.loss.infonce import InfoNCELoss
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.talk import Silent
+from sketchy.trainer.history import PANELS
 
 
 class SignalWhen(Silent):
@@ -80,6 +87,25 @@ def test_best_is_the_epoch_with_the_highest_validation_map(trained):
     assert load_checkpoint(trained / "tiny" / "last.pth").epoch == 8
 
 
+def test_every_curve_has_its_column(trained):
+    drawn = {name for lines in PANELS.values() for name in lines}
+    assert drawn <= history(trained / "tiny")[0].keys()
+
+
+@pytest.mark.parametrize(
+    ("place", "saved"),
+    [("a", "{here}/a"), ("../b", "{above}/b"), ("/c", "/c"), ("~/d", "{home}/d"), ("~e", "{here}/~e")],
+)
+def test_a_place_is_saved_as_it_is_from_anywhere(place, saved, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", "/somebody")
+    absolute = train._with_absolute_places(load_config(None, [f"data.root={place}", f"data.cache={place}"])).data
+    expected = saved.format(here=tmp_path / "here", above=tmp_path, home="/somebody")
+    assert (absolute.root, absolute.cache) == (expected, expected)
+    assert train._with_absolute_places(load_config(None)).data.cache is None
+
+
 def test_a_relative_root_is_saved_as_absolute(tiny_config, dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(dataset.parent)
     train.run(settings(tiny_config, "train.epochs=1", f"data.root={dataset.name}"), tmp_path / "run")
@@ -125,6 +151,29 @@ def test_a_kill_between_history_and_checkpoint_repeats_the_epoch(tiny_config, tm
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
 
 
+def test_a_kill_between_the_best_and_the_last_checkpoint_leaves_the_best_right(tiny_config, tmp_path, monkeypatch):
+    config = settings(tiny_config, "data.val_fraction=0")  # every epoch is the best
+    save = train.save_checkpoint
+
+    def power_cut(path, checkpoint):
+        save(path, checkpoint)
+        if checkpoint.epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "save_checkpoint", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        train.run(config, tmp_path / "run")
+    monkeypatch.setattr(train, "save_checkpoint", save)
+    train.run(settings(tiny_config, "data.val_fraction=0", "train.epochs=2"), tmp_path / "run", resume=True)
+    assert [load_checkpoint(tmp_path / "run" / name).epoch for name in ("best.pth", "last.pth")] == [2, 2]
+
+
+def test_a_signal_in_the_last_epoch_lets_the_run_finish(tiny_config, tmp_path):
+    result = train.run(settings(tiny_config), tmp_path / "run", talk=SignalWhen(signal.SIGTERM, "epoch 3/3"))
+    assert result.epochs == 3
+    assert (tmp_path / "run" / "curves.png").exists()
+
+
 def test_more_epochs_can_be_added_to_a_finished_run(tiny_config, tmp_path):
     assert train.run(settings(tiny_config, "train.epochs=1"), tmp_path / "run").epochs == 1
     assert train.run(settings(tiny_config, "train.epochs=2"), tmp_path / "run", resume=True).epochs == 2
@@ -136,6 +185,26 @@ def test_resuming_a_finished_run_changes_nothing(tiny_config, tmp_path):
     before = (tmp_path / "run" / "last.pth").read_bytes()
     assert train.run(config, tmp_path / "run", resume=True).epochs == 1
     assert (tmp_path / "run" / "last.pth").read_bytes() == before
+
+
+def test_a_mistake_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, tmp_path):
+    train.run(settings(tiny_config, "train.epochs=1"), tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    for mistake in ("data.root=/nowhere", "sampler.categories=40"):
+        with pytest.raises(DataError):
+            train.run(settings(tiny_config, mistake), tmp_path / "run", force=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_dataset_that_grew_is_told_when_a_run_goes_on(tiny_config, dataset, tmp_path):
+    grown = shutil.copytree(dataset, tmp_path / "grown")
+    config = settings(tiny_config, "train.epochs=1", f"data.root={grown}")
+    train.run(config, tmp_path / "run")
+    photos = grown / "256x256" / "photo" / "tx_000000000000" / "disc"
+    shutil.copy(photos / "p1.jpg", photos / "p99.jpg")
+    talk = SignalWhen(0, "no such line")
+    train.run(config, tmp_path / "run", resume=True, talk=talk)
+    assert any(f"warning: {grown} holds other images than the run was trained with" in line for line in talk.lines)
 
 
 def test_a_run_is_not_replaced_unless_forced(tiny_config, tmp_path):
@@ -208,16 +277,43 @@ def test_a_contrastive_run_that_learns_nothing_is_warned_about(tiny_config, tmp_
 def test_what_cannot_be_trained_is_refused_before_it_starts(changes, error, message, tiny_config, tmp_path):
     with pytest.raises(error, match=message):
         train.run(settings(tiny_config, *changes), tmp_path / "run")
-    assert not (tmp_path / "run" / "last.pth").exists()
+    assert not (tmp_path / "run").exists()
 
 
-def test_resuming_with_another_network_says_which_weights_differ(trained, tiny_config, tmp_path):
+def test_resuming_with_another_network_is_refused(trained, tiny_config, tmp_path):
     config = settings(tiny_config, "train.epochs=1")
     train.run(config, tmp_path / "run")
-    with pytest.raises(CheckpointError, match=r"head.bias is \(16,\), not \(4,\)"):
+    with pytest.raises(RunError, match=r"model.embedding_size was 16, is 4; start a new run"):
         train.run(settings(tiny_config, "model.embedding_size=4"), tmp_path / "run", resume=True)
 
 
 def test_there_is_nothing_to_resume_in_an_empty_folder(tiny_config, tmp_path):
     with pytest.raises(RunError, match="nothing to resume"):
         train.run(settings(tiny_config), tmp_path, resume=True)
+
+
+def test_two_processes_train_one_run_and_print_once(tiny_config):
+    """As torchrun starts them; the second has nothing to save, and must come to its end all the same."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": "2"}
+    words = ["train", "--config", str(tiny_config), "--set", "train.epochs=1", "--json"]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "sketchy", *words],
+            env={**os.environ, **meeting, "RANK": rank, "LOCAL_RANK": rank, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    try:
+        first, second = [process.communicate(timeout=100) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], first + second
+    assert json.loads(first[0])["epochs"] == 1
+    assert second == ("", "")
+    assert load_checkpoint(Path("runs/tiny/last.pth")).epoch == 1

@@ -8,12 +8,13 @@ from sketchy.evaluation.charts import LEVELS, Bar, Focus, Mistake, category_bars
 NAMES = ("ant", "bee", "cat", "dog")
 
 
-def judged(*, queries, gallery, nearest, per_category=None):
-    """What the charts read of a judgement."""
+def judged(*, queries, gallery, nearest, relevant=None, per_category=None):
+    """What the charts read of a judgement; without `relevant` all of the nearest photos could be right."""
+    relevant = relevant or [len(nearest[0])] * len(queries)
     return SimpleNamespace(
         queries=SimpleNamespace(categories=torch.tensor(queries)),
         gallery_categories=torch.tensor(gallery),
-        scores=SimpleNamespace(nearest=torch.tensor(nearest)),
+        scores=SimpleNamespace(nearest=torch.tensor(nearest), relevant=torch.tensor(relevant)),
         evaluation=SimpleNamespace(per_category=per_category),
     )
 
@@ -49,6 +50,12 @@ def test_confusion_is_the_share_of_each_category_among_the_nearest():
     present, shares = confusion(judgement, torch.tensor([True, True, True]))
     assert present.tolist() == [0, 2, 3]
     assert shares.tolist() == [[0.75, 0.25, 0], [0, 0.5, 0.5], [0, 0, 0]]
+
+
+def test_a_perfect_ranking_of_few_photos_has_no_mistakes():
+    judgement = judged(queries=[0, 1], gallery=[0, 0, 1], nearest=[[1, 0, 2], [2, 0, 1]], relevant=[2, 1])
+    _, shares = confusion(judgement, torch.tensor([True, True]))
+    assert shares.tolist() == [[1, 0], [0, 1]]
 
 
 def test_confusion_leaves_out_queries_that_do_not_count():

@@ -52,6 +52,17 @@ def test_ties_are_ranked_in_gallery_order():
     assert order == sorted(range(2000), key=lambda row: (distance[0, row].item(), row))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_rank_is_that_of_a_stable_argsort(dtype):
+    generator = torch.Generator().manual_seed(0)
+    distance = torch.randint(0, 50, (20, 400), generator=generator).to(dtype) / 7 * 1e-3
+    distance[0, ::3] = float("inf")
+    distance[1, ::5] = 1e30
+    distance[2, ::2] = 1e-40
+    assert torch.equal(metrics.rank(distance), distance.argsort(dim=1, stable=True))
+    assert torch.equal(metrics.rank(distance.T), distance.T.argsort(dim=1, stable=True))
+
+
 def test_a_broken_embedding_is_ranked_last():
     assert metrics.rank(torch.tensor([[float("nan"), 5.0, float("inf"), 1.0]])).tolist() == [[3, 1, 2, 0]]
 

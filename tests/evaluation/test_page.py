@@ -193,7 +193,7 @@ def test_one_category_with_one_photo_and_one_sketch_is_enough(tmp_path, protocol
 
 def test_a_gallery_smaller_than_ten_names_its_size(tmp_path):
     _, page = written(tmp_path, *judged(("ant", "bee")))
-    assert "Columns: category of its 6 nearest photos." in page.text()
+    assert "nearest photos, as many as its own category has, at most 6." in page.text()
 
 
 def test_names_and_titles_cannot_break_the_page(tmp_path):

@@ -1,4 +1,5 @@
 import os
+import pickle
 import resource
 import signal
 from dataclasses import replace
@@ -128,8 +129,8 @@ def test_a_file_of_another_kind_is_refused_without_calling_it_dangerous(tmp_path
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="cannot be read"):
+def test_a_folder_is_refused_as_such(tmp_path):
+    with pytest.raises(CheckpointError, match=r"cannot be read \(is a directory\)"):
         load_checkpoint(tmp_path)
 
 
@@ -153,9 +154,57 @@ def test_a_missing_entry_is_named(saved, name):
         load_checkpoint(saved)
 
 
+def sparse(entries):
+    return {name: value.to_sparse() if value.ndim == 2 else value for name, value in entries.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("format", "1"),
+        ("format", True),
+        ("format", 0),
+        ("config", [1]),
+        ("config", {1: 2}),
+        ("categories", 5),
+        ("categories", "ant"),
+        ("categories", [1, 2]),
+        ("epoch", "5"),
+        ("epoch", -1),
+        ("metrics", 3),
+        ("metrics", {"val_map_all": "high"}),
+        ("weights", [1, 2]),
+        ("weights", "abc"),
+        ("weights", {"head.weight": 3}),
+        ("weights", {1: torch.zeros(1)}),
+        ("weights", sparse({"head.weight": torch.eye(3)})),
+        ("training", 5),
+    ],
+)
+def test_an_entry_of_another_type_is_named(saved, name, entry):
+    rewrite(saved, **{name: entry})
+    with pytest.raises(CheckpointError, match=rf"holds '{name}' as something else than it should be; it is damaged"):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_all_numbers_are_refused(saved, value):
+    weights = torch.load(saved, weights_only=True)["weights"]
+    weights["head.bias"][3] = value
+    rewrite(saved, weights=weights)
+    with pytest.raises(CheckpointError, match=r"not all numbers; the checkpoint: head.bias; use another"):
+        load_checkpoint(saved).encoder()
+
+
+def test_a_pickle_of_another_program_is_refused_without_a_warning(tmp_path):
+    (tmp_path / "a.pth").write_bytes(pickle.dumps({"weights": [1.5]}, protocol=4))
+    with pytest.raises(CheckpointError, match=r"a.pth (cannot be read|is not a Sketchy checkpoint)"):
+        load_checkpoint(tmp_path / "a.pth")
+
+
 def test_a_config_that_this_version_does_not_know_is_refused(saved):
     rewrite(saved, config={"model": {"depth": 3}})
-    with pytest.raises(CheckpointError, match=r"the config inside .*best.pth(.|\n)*model.depth: unknown key"):
+    with pytest.raises(CheckpointError, match=r"the config inside .*best.pth; upgrade(.|\n)*model.depth: unknown key"):
         load_checkpoint(saved)
 
 
@@ -232,10 +281,12 @@ def test_a_save_that_is_interrupted_keeps_the_old_file(saved, checkpoint, monkey
 
 
 def test_a_calibration_is_kept(checkpoint, tmp_path):
-    calibrated = replace(checkpoint, calibration=Calibration((0.5, 1.5), (0.75, 0.25)))
+    probes = torch.arange(6.0).view(2, 3)
+    calibrated = replace(checkpoint, calibration=Calibration((0.5, 1.5), (0.75, 0.25)), probes=probes)
     save_checkpoint(tmp_path / "c.pth", calibrated)
     loaded = load_checkpoint(tmp_path / "c.pth")
     assert loaded.calibration == calibrated.calibration
+    assert torch.equal(loaded.probes, probes)
     assert loaded.fingerprint() == checkpoint.fingerprint()
 
 

@@ -1,9 +1,12 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from sketchy.config import parse_config
+from sketchy.config import AugmentConfig, parse_config
+from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.sampler import Items, PairSampler
 from sketchy.errors import CheckpointError, Interrupted, TrainingError
 from sketchy.loss.contrastive import ContrastiveLoss
@@ -34,6 +37,8 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
     loss = loss or ContrastiveLoss(2.0)
     if options.pop("random_triplets", False):
         loss = TripletLoss(0.5, "random", generator)
+    if options.pop("augmented", False):
+        options["augmenter"] = build_augmenter(AugmentConfig(flip=0.5, rotate=20, color=0.3), generator)
     return Trainer(
         siamese=siamese,
         loss=loss,
@@ -95,7 +100,7 @@ def test_the_same_seed_gives_the_same_weights(options):
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 6, 8])
-@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"random_triplets": True}])
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"random_triplets": True}, {"augmented": True}])
 def test_a_run_stopped_anywhere_and_resumed_is_the_run_that_was_never_stopped(steps, options, tmp_path):
     unbroken = make_trainer(**options)
     rows = [unbroken.run_epoch() for _ in range(3)]
@@ -149,6 +154,36 @@ def test_a_loss_that_is_not_a_number_stops_with_its_step(at):
         trainer.run_epoch()
     with pytest.raises(TrainingError, match=rf"epoch {(at - 1) // 4 + 1}, step {(at - 1) % 4 + 1};"):
         trainer.run_epoch()
+
+
+class GradientThatBreaks(nn.Module):
+    """A loss that is a number while its gradient, at one call, is not."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.inner, self.calls, self.at = ContrastiveLoss(2.0), 0, at
+
+    def forward(self, sketch, *rest):
+        self.calls += 1
+        outcome = self.inner(sketch, *rest)
+        root_of_zero = (0 * sketch).sum().sqrt()
+        return outcome._replace(loss=outcome.loss + root_of_zero) if self.calls == self.at else outcome
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_weights_that_break_at_the_last_step_are_not_handed_out(stop):
+    trainer = make_trainer(GradientThatBreaks(2 if stop else 4))
+    with pytest.raises(TrainingError, match=rf"weights are not all numbers; epoch 1, step {2 if stop else 4};"):
+        trainer.run_epoch(StopAfter(2 if stop else 99))
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_the_precision_holds_in_the_threads_of_data_parallel(precision, dtype):
+    trainer = make_trainer(precision=precision)
+    images = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
+    with ThreadPoolExecutor(1) as pool:
+        embedded = pool.submit(trainer.spread, images, images).result()
+    assert [tensor.dtype for tensor in embedded] == [dtype, dtype]
 
 
 def test_clipping_bounds_the_gradient():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sketchy.errors import ConfigError
+from sketchy.errors import ConfigError, DataError, RunError
 from sketchy.trainer.parallel import World, join_world
 
 WORKER = Path(__file__).with_name("parallel_worker.py")
@@ -62,6 +62,75 @@ def test_a_batch_is_shared_without_rest_or_overlap():
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ConfigError, match="a batch of 10 does not divide among 4 processes"):
         World(0, 4, torch.device("cpu")).share(10)
+
+
+def test_more_processes_than_gpus_are_refused_by_every_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with (
+        pytest.raises(ConfigError, match="4 processes on a machine with 2 GPUs; use --nproc-per-node 2"),
+        join_world("auto"),
+    ):
+        pass
+
+
+def test_a_world_size_without_torchrun_is_refused(monkeypatch):
+    for name in ("MASTER_ADDR", "MASTER_PORT", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"no process was met: .*; start with torchrun"), join_world("cpu"):
+        pass
+
+
+def test_several_gpus_in_one_process_are_data_parallel(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    model = torch.nn.Linear(2, 2)
+    assert type(World(0, 1, torch.device("cuda")).spread(model)) is torch.nn.DataParallel
+    for one in (torch.device("cuda:1"), torch.device("cpu")):
+        assert World(0, 1, one).spread(model) is model
+
+
+class Told:
+    """What the ranks tell each other: the flag of this one, and whether another one failed."""
+
+    def __init__(self, monkeypatch, *, other_failed: bool = False) -> None:
+        self.flags: list[bool] = []
+        self.other_failed = other_failed
+        monkeypatch.setattr(World, "any", lambda world, flag: self(flag))
+
+    def __call__(self, flag: bool) -> bool:
+        self.flags.append(flag)
+        return flag or self.other_failed
+
+
+def test_a_failure_is_told_to_the_others_and_stays_what_it_is(monkeypatch):
+    told = Told(monkeypatch)
+    with pytest.raises(DataError, match="mine"), World(0, 2, torch.device("cpu")).agreed():
+        raise DataError("mine")
+    assert told.flags == [True]
+
+
+def test_the_failure_of_another_ends_this_one(monkeypatch):
+    told = Told(monkeypatch, other_failed=True)
+    with pytest.raises(RunError, match="another process"), World(1, 2, torch.device("cpu")).agreed():
+        pass
+    assert told.flags == [False]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_main_process_goes_first(rank, monkeypatch):
+    told = Told(monkeypatch)
+    with World(rank, 2, torch.device("cpu")).main_first():
+        assert told.flags == [False] * rank  # the others heard from it before they begin
+    assert told.flags == [False]
+
+
+def test_who_waits_for_the_main_process_hears_that_it_failed(monkeypatch):
+    Told(monkeypatch, other_failed=True)
+    with pytest.raises(RunError, match="another process"), World(1, 2, torch.device("cpu")).main_first():
+        pytest.fail("it must not begin")
 
 
 def test_without_torchrun_one_process_is_alone(monkeypatch):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sketchy.errors import CheckpointError, RunError
-from sketchy.trainer.run_dir import RunDir, create_run, existing_run, newest_checkpoint
+from sketchy.trainer.run_dir import RunDir, create_run, existing_run, newest_checkpoint, refuse_taken
 
 FILES = ("config.yaml", "history.csv", "curves.png", "retrievals.png", "best.pth", "last.pth")
 
@@ -38,9 +38,23 @@ def test_an_empty_folder_is_taken(tmp_path):
 @pytest.mark.parametrize("name", [*FILES, "notes.txt"])
 def test_a_folder_with_anything_in_it_is_refused_and_left_alone(tmp_path, name):
     path = make_run(tmp_path / "a", name)
-    with pytest.raises(RunError, match=rf"the run {path} exists; .*--resume {path}.*--force.*--name"):
+    with pytest.raises(RunError, match=rf"the run {path} exists; .*--force.*--name") as caught:
         create_run(path, force=False)
+    assert (f"--resume {path}" in str(caught.value)) == (name == "last.pth")
     assert (path / name).read_text() == name
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_asking_whether_a_place_is_free_changes_nothing(tmp_path, force):
+    refuse_taken(tmp_path / "a", force=force)
+    assert not (tmp_path / "a").exists()
+    path = make_run(tmp_path / "b", *FILES)
+    if force:
+        refuse_taken(path, force=True)
+    else:
+        with pytest.raises(RunError, match=rf"the run {path} exists"):
+            refuse_taken(path, force=False)
+    assert len(list(path.iterdir())) == len(FILES)
 
 
 def test_force_removes_the_files_of_the_run_and_no_others(tmp_path):

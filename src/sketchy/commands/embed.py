@@ -12,7 +12,7 @@ from sketchy.results import Embedded, Skipped
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.walk import walk
 from sketchy.runtime import pick_device
-from sketchy.storage import replacing
+from sketchy.storage import refuse_unwritable, replacing
 from sketchy.talk import SILENT, Talk
 
 
@@ -31,13 +31,19 @@ def run(
         DataError: no image could be embedded.
         CheckpointError, StorageError: what is missing or unusable.
     """
+    refuse_unwritable(out)
     embedder = Embedder.of(load_checkpoint(checkpoint), pick_device(device))
     skipped: list[Skipped] = []
     paths = [Path(found.path) for image in images for found in walk([image], skipped.append)]
+    if not paths:
+        raise DataError(f"no images below {', '.join(map(str, images))}; name image files or folders of them")
     embedded = embedder.embed_files(paths, kind, talk)
     if not embedded.paths:
-        reason = f"; {embedded.skipped[0].path}: {embedded.skipped[0].reason}" if embedded.skipped else ""
-        raise DataError(f"none of {len(paths)} images could be embedded{reason}; name image files or folders of them")
+        first = embedded.skipped[0]
+        raise DataError(
+            f"none of {len(paths)} images could be embedded; {first.path}: {first.reason}; name image files or folders "
+            "of them"
+        )
     with replacing(out) as temporary, temporary.open("wb") as file:
         np.savez(file, paths=np.array([str(path) for path in embedded.paths]), embeddings=embedded.embeddings.numpy())
     return Embedded(str(out), len(embedded.paths), embedded.embeddings.shape[1], (*skipped, *embedded.skipped))

@@ -5,10 +5,12 @@ from pathlib import Path
 from sketchy.dataset.loader import load_dataset
 from sketchy.errors import DataError
 from sketchy.evaluation.judge import judge
+from sketchy.evaluation.lineage import refuse_moved, warn_if_changed
 from sketchy.evaluation.page import write_page
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.results import Evaluation
 from sketchy.runtime import pick_device
+from sketchy.storage import refuse_unwritable
 from sketchy.talk import SILENT, Talk
 
 
@@ -33,9 +35,14 @@ def run(
     Raises:
         CheckpointError, DataError, StorageError: what is missing or unusable.
     """
+    if report is not None:
+        refuse_unwritable(report / "index.html")
     loaded = load_checkpoint(checkpoint)
     encoder = loaded.encoder().to(pick_device(device))
+    if data is None:
+        refuse_moved(loaded.config, "say where it lies now with --data PLACE")
     dataset = load_dataset(loaded.config, talk, root=data)
+    warn_if_changed(loaded, dataset, talk)
     subset = dataset.parts["test"]
     if not len(subset.sketches) or not len(subset.photos):
         raise DataError(

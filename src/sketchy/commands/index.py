@@ -3,9 +3,10 @@
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from sketchy.errors import GalleryError, Interrupted
+from sketchy.errors import GalleryError, Interrupted, StorageError
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.results import Indexed
 from sketchy.retrieval.embed import Embedder
@@ -28,7 +29,7 @@ def run(
     force: bool = False,
     device: str = "auto",
     talk: Talk = SILENT,
-) -> Indexed:
+) -> Indexed | None:
     """Make an index of photos, or bring it up to date. Started by torchrun, each process takes its share.
 
     Args:
@@ -37,6 +38,9 @@ def run(
         checkpoint: a .pth file.
         dry_run: only count what would be done.
         force: begin anew, also where the index is damaged or of another model.
+
+    Returns:
+        What all processes did; None in all but the first.
 
     Raises:
         GalleryError: no photos, or the index cannot be used.
@@ -51,9 +55,12 @@ def run(
     else:
         with join_world(device) as world:
             changes, count = _update(photos, out, loaded, identity, force, world, talk if world.is_main else SILENT)
+            if not world.is_main:
+                return None
         check_found(changes, count, " and ".join(map(str, photos)))
         if not is_server(out) and len(photos) == 1 and photos[0].is_dir():
-            note_index(photos[0], identity, Path(out))
+            with suppress(StorageError):  # without a cache the folder's index must be named
+                note_index(photos[0], identity, Path(out))
     return Indexed(
         out=out,
         dry_run=dry_run,
@@ -86,9 +93,10 @@ def _update(
     with world.main_first():
         store = open_writer(out, identity, force=force and world.is_main)
     try:
-        changes = update(store, photos, embedder, Share(world.rank, world.size), talk)
-        if isinstance(store, EmbeddedStore):
-            store.improve(talk)
+        with world.agreed():
+            changes = update(store, photos, embedder, Share(world.rank, world.size), talk)
+            if isinstance(store, EmbeddedStore):
+                store.improve(embedder.probes, talk)
         changes = summed(world.collect(changes))
         return changes, store.count()
     except KeyboardInterrupt:

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sketchy.errors import CheckpointError
+from PIL import Image
+
+from sketchy.errors import CheckpointError, DataError, GalleryError, ImageError, StorageError
+from sketchy.evaluation.lineage import refuse_moved
 from sketchy.image import Kind, open_image
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.results import Hit, Retrieval
@@ -13,7 +16,7 @@ from sketchy.retrieval.opening import identity_of, open_gallery
 from sketchy.retrieval.query import Request, ask, embed_queries
 from sketchy.retrieval.sheet import Tile, contact_sheet
 from sketchy.runtime import pick_device
-from sketchy.storage import replacing
+from sketchy.storage import refuse_unwritable, replacing
 from sketchy.talk import SILENT, Talk
 
 
@@ -43,6 +46,8 @@ def run(
         CheckpointError: it cannot be loaded, or has no calibration and a least score is asked for.
         DataError, GalleryError, StorageError: what is missing or unusable.
     """
+    if save is not None:
+        _refuse_place(save, queries, kind)
     loaded = load_checkpoint(checkpoint)
     calibration = loaded.calibration if kind == "sketch" else None  # it says nothing of photos among themselves
     if request.min_score is not None and calibration is None:
@@ -54,12 +59,14 @@ def run(
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     embedder = Embedder.of(loaded, pick_device(device))
     query = embed_queries(embedder, queries, kind)
+    if gallery is None:
+        refuse_moved(loaded.config, "name a folder of photos with --gallery")
     photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, exact=request.exact, talk=talk)
     try:
         count = photos.count()
         talk.say(f"searched {photos.name}: {count:,} photos")
         if request.k > count:
-            talk.say(f"the gallery holds only {count} photos, fewer than k = {request.k}")
+            talk.say(f"k = {request.k} is more than the gallery holds; all of it follows")
         found = ask(photos, query, request, calibration)
         if save is not None:
             _save_sheet(save, queries[0], photos, found)
@@ -68,11 +75,15 @@ def run(
     return Retrieval(" + ".join(map(str, queries)), str(checkpoint), photos.name, found, photos.skipped)
 
 
+def _refuse_place(save: Path, queries: Sequence[Path], kind: Kind) -> None:
+    refuse_unwritable(save)
+    for query in queries:
+        if save.exists() and query.exists() and save.samefile(query):
+            raise StorageError(f"the contact sheet would replace the {kind} {query}; choose another name for it")
+
+
 def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: tuple[Hit, ...]) -> None:
-    tiles = [
-        Tile(open_image(gallery.image(hit.path)), f"{hit.rank}  {hit.category or ''}\n{_measured(hit)}")
-        for hit in found
-    ]
+    tiles = [Tile(_picture(gallery, hit.path), f"{hit.rank}  {hit.category or ''}\n{_measured(hit)}") for hit in found]
     sheet = contact_sheet([(Tile(open_image(sketch), sketch.name), tiles)])
     with replacing(path) as temporary:
         sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")
@@ -81,3 +92,10 @@ def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: tuple[Hit, ..
 def _measured(hit: Hit) -> str:
     score = "" if hit.score is None else f"  score {hit.score:.2f}"
     return f"distance {hit.distance:.3f}{score}"
+
+
+def _picture(gallery: Gallery, path: str) -> Image.Image:
+    try:
+        return open_image(gallery.image(path))
+    except (ImageError, DataError, GalleryError) as error:
+        raise ImageError(f"cannot put {path} on the contact sheet: {error}; run again without --save") from None

@@ -7,24 +7,27 @@ from pathlib import Path
 import torch
 
 from sketchy.config import Config, dump_config
+from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.sampler import Items, Sampler, build_sampler
 from sketchy.errors import Interrupted, SketchyError
 from sketchy.evaluation.calibrate import calibrate
 from sketchy.evaluation.judge import judge
+from sketchy.evaluation.lineage import dataset_digest, warn_if_changed
 from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
 from sketchy.loss import build_loss
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.results import EpochResult, TrainResult
 from sketchy.runtime import seed_everything
-from sketchy.storage import replacing, write_text
+from sketchy.storage import refuse_unwritable, replacing, write_text
 from sketchy.talk import SILENT, Talk
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer, TrainingImages
 from sketchy.trainer.optim import build_optimizer, rate_factor
 from sketchy.trainer.parallel import World, join_world
-from sketchy.trainer.run_dir import RunDir, create_run, existing_run
+from sketchy.trainer.resume import load_run, restore
+from sketchy.trainer.run_dir import RunDir, create_run, refuse_taken
 from sketchy.trainer.stopping import StopRequest, stop_on_signals
 
 JUDGED_BY = "val_map_all"
@@ -34,7 +37,9 @@ PLATEAU_EPOCHS = 3
 """A contrastive run whose loss is this close, this long, to that of a network that says nothing is warned about."""
 
 
-def run(config: Config, path: Path, *, resume: bool = False, force: bool = False, talk: Talk = SILENT) -> TrainResult:
+def run(
+    config: Config, path: Path, *, resume: bool = False, force: bool = False, talk: Talk = SILENT
+) -> TrainResult | None:
     """Train, or go on training.
 
     Args:
@@ -46,34 +51,51 @@ def run(config: Config, path: Path, *, resume: bool = False, force: bool = False
     Raises:
         Interrupted: SIGINT or SIGTERM; the state is saved.
         SketchyError: anything else that the user can mend; what was saved stays.
+
+    Returns:
+        What came out; None in all processes but the first.
     """
-    config = _with_absolute_root(config)
-    with join_world(config.train.device) as world, stop_on_signals() as stop:
+    config = _with_absolute_places(config)
+    with join_world(config.train.device) as world:
         talk = talk if world.is_main else SILENT
+        saved = load_run(path, config) if resume else None
         seed_everything(config.train.seed)
         generator = torch.Generator().manual_seed(config.train.seed)
         siamese = Siamese(build_encoder(config, load_pretrained=not resume)).to(world.device)
         loss = build_loss(config.loss, generator).to(world.device)
-        run_dir = RunDir(path)
-        checkpoint = load_checkpoint(existing_run(path).last) if resume else None
-        if world.is_main and not resume:
-            create_run(path, force=force)
         with world.main_first():
+            if world.is_main and not resume:
+                refuse_taken(path, force=force)
+                refuse_unwritable(path / "last.pth")
             data = load_dataset(config, talk)
         trainer = _build_trainer(config, siamese, loss, data, world, generator)
+        run_dir = RunDir(path)
         history = History(run_dir.history)
-        if checkpoint is not None and checkpoint.training is not None:
-            trainer.restore(checkpoint.training)
+        if saved is not None:
+            warn_if_changed(saved, data, talk)
+            restore(trainer, saved, path)
             history = History.read(run_dir.history, trainer.epoch)
-        if world.is_main:
-            write_text(run_dir.config, dump_config(config))
+        with world.agreed():
+            if world.is_main:
+                if not resume:  # only now: what is replaced must not be lost to a mistake in the config
+                    create_run(path, force=force)
+                write_text(run_dir.config, dump_config(config))
         _say_what(config, trainer, data, talk)
-        return _Training(config, run_dir, trainer, data, history, world, talk).finish(stop)
+        with stop_on_signals() as stop:
+            return _Training(config, run_dir, trainer, data, history, world, talk).finish(stop)
 
 
-def _with_absolute_root(config: Config) -> Config:
-    root = str(Path(config.data.root).absolute())
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+def _with_absolute_places(config: Config) -> Config:
+    """Take relative places from the current folder, so that the run can be used and continued from another."""
+    data = config.data
+    places = {"root": _absolute(data.root)} | ({"cache": _absolute(data.cache)} if data.cache else {})
+    return config.model_copy(update={"data": data.model_copy(update=places)})
+
+
+def _absolute(place: str) -> str:
+    path = Path(place)
+    path = path.expanduser() if path.parts[:1] == ("~",) else path
+    return str(path.resolve() if ".." in path.parts else path.absolute())
 
 
 def _build_trainer(
@@ -95,6 +117,7 @@ def _build_trainer(
         ),
         world=world,
         generator=generator,
+        augmenter=build_augmenter(config.augment, generator),
         precision=settings.precision,
         clip_norm=settings.clip_norm,
         ema=settings.ema,
@@ -147,22 +170,24 @@ class _Training:
         subset = data.parts["val"]
         self.validation = subset if len(subset.sketches) and len(subset.photos) else None
 
-    def finish(self, stop: StopRequest) -> TrainResult:
+    def finish(self, stop: StopRequest) -> TrainResult | None:
         """Train to the last epoch. Raises Interrupted, after saving, when stopped."""
         started = time.perf_counter()
         while self.trainer.epoch < self.config.train.epochs:
             try:
                 row = self.trainer.run_epoch(lambda: stop.asked, self.talk)
             except Interrupted:
-                self._save_last()
+                with self.world.agreed():
+                    self._save_last()
                 raise self._interrupted() from None
-            row = EpochResult(row.epoch, row.columns | self._validate())
-            self._keep(row)
-            if self.world.any(stop.asked):
+            with self.world.agreed():
+                self._keep(EpochResult(row.epoch, row.columns | self._validate()))
+            if self.world.any(stop.asked) and self.trainer.epoch < self.config.train.epochs:
                 raise self._interrupted()
-        if self.world.is_main:
-            self._draw()
-            self._calibrate()
+        if not self.world.is_main:
+            return None
+        self._draw()
+        self._calibrate()
         best = self._best()
         return TrainResult(
             run=str(self.run_dir.path),
@@ -180,13 +205,16 @@ class _Training:
         return {f"val_{name}": found[name] for name in ("map_all", "p_at_1", "instance_r_at_1")}
 
     def _keep(self, row: EpochResult) -> None:
-        """Record an epoch: its row, last.pth, and best.pth where it is the best so far."""
+        """Record an epoch: its row, best.pth where it is the best so far, and last.pth.
+
+        In this order: what a kill in between leaves is written again when the epoch is repeated from last.pth.
+        """
         if not self.world.is_main:
             return
         self.history.add(row)
-        self._save_last()
         if self._best() is row:
             save_checkpoint(self.run_dir.best, self._checkpoint(training=False))
+        self._save_last()
         self.talk.say(_line(row, self.config.train.epochs))
         ratios = [past.columns.get("plateau_ratio", 0) for past in self.history.rows[-PLATEAU_EPOCHS:]]
         if len(ratios) == PLATEAU_EPOCHS and min(ratios) > PLATEAU_RATIO:
@@ -214,6 +242,7 @@ class _Training:
             metrics=rows[-1].columns if rows else {},
             weights=self.trainer.encoder.state_dict(),
             training=self.trainer.state() if training else None,
+            dataset=dataset_digest(self.data),
         )
 
     def _interrupted(self) -> Interrupted:
@@ -225,11 +254,11 @@ class _Training:
         )
 
     def _calibrate(self) -> None:
-        """Put the calibrated score into best.pth."""
+        """Put the calibrated score, and a few sketches to try indexes with, into best.pth."""
         if self.validation is not None:
             best = load_checkpoint(self.run_dir.best)
-            calibration = calibrate(best.encoder().to(self.world.device), self.data, self.validation)
-            save_checkpoint(self.run_dir.best, replace(best, calibration=calibration))
+            calibration, probes = calibrate(best.encoder().to(self.world.device), self.data, self.validation)
+            save_checkpoint(self.run_dir.best, replace(best, calibration=calibration, probes=probes))
 
     def _draw(self) -> None:
         """Draw curves.png and retrievals.png; a picture that fails must not cost a finished training."""

@@ -29,11 +29,11 @@ class Dataset:
         return self.source.locate(self.pack.sketch_records[row].name)
 
     def photo_file(self, row: int) -> bytes:
-        """Read the file of photo `row` of the pack. Raises DataError when it is gone."""
+        """Read the file of photo `row` of the pack. Raises ImageError when it is gone."""
         return self.source.read(self.pack.photo_records[row].name)
 
     def sketch_file(self, row: int) -> bytes:
-        """Read the file of sketch `row` of the pack. Raises DataError when it is gone."""
+        """Read the file of sketch `row` of the pack. Raises ImageError when it is gone."""
         return self.source.read(self.pack.sketch_records[row].name)
 
 
@@ -49,10 +49,14 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
         StorageError: the pack cannot be written.
     """
     data = config.data
-    source = open_source(root or Path(data.root))
-    listing = find_records(source, data.photo_rendering, data.sketch_rendering)
     cache = Path(data.cache) if data.cache else None
-    pack = open_pack(source, listing, build_preprocess(config.image), cache, talk)
+    source = open_source(root or Path(data.root))
+    try:
+        listing = find_records(source, data.photo_rendering, data.sketch_rendering)
+        pack = open_pack(source, listing, build_preprocess(config.image), cache, talk)
+    except BaseException:
+        source.close()
+        raise
     if pack.skipped:
         first = pack.skipped[0]
         talk.say(

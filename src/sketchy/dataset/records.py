@@ -1,5 +1,7 @@
 """One image of a dataset, before it is opened."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sketchy.image import Kind
@@ -20,3 +22,9 @@ class Record:
     category: str
     photo_id: str
     name: str
+
+
+def digest(records: Iterable[Record]) -> str:
+    """Hash which images a dataset has, by kind, category and file name: the same wherever it lies, in any order."""
+    names = sorted(f"{record.kind}/{record.category}/{record.name.rpartition('/')[2]}" for record in records)
+    return hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()

@@ -103,6 +103,9 @@ def category_bars(judgement: Judgement, focus: Focus, names: tuple[str, ...]) ->
 def confusion(judgement: Judgement, counted: Tensor) -> tuple[Tensor, Tensor]:
     """Count whose photos are nearest to whose sketches.
 
+    Of a sketch the R nearest photos count, R being the photos of its category, as far as they are kept: so that a
+    perfect ranking has nothing off the diagonal, however small the gallery.
+
     Args:
         counted: (Q,) bool: the queries that count; the gallery holds photos of their categories.
 
@@ -112,9 +115,10 @@ def confusion(judgement: Judgement, counted: Tensor) -> tuple[Tensor, Tensor]:
             a row adds up to 1, or 0 where the category has no sketches.
     """
     present = torch.unique(judgement.gallery_categories)
-    found = torch.searchsorted(present, judgement.gallery_categories[judgement.scores.nearest[counted]])
+    nearest, relevant = judgement.scores.nearest[counted], judgement.scores.relevant[counted]
+    found = torch.searchsorted(present, judgement.gallery_categories[nearest])
     own = torch.searchsorted(present, judgement.queries.categories[counted])
-    cells = (own[:, None] * len(present) + found).flatten()
+    cells = (own[:, None] * len(present) + found)[torch.arange(nearest.shape[1]) < relevant[:, None]]
     counts = torch.bincount(cells, minlength=len(present) ** 2).reshape(len(present), -1).double()
     return present, counts / counts.sum(1, keepdim=True).clamp(min=1)
 

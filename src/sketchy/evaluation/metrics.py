@@ -4,6 +4,7 @@
 with no relevant photo scores 0 here; the protocols leave such queries out of their means, and say how many.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,15 +13,26 @@ RECALL_POINTS = 101
 
 
 def rank(distance: Tensor) -> Tensor:
-    """Return (Q, N) int64 gallery rows by rising distance, ties in gallery order, of (Q, N) distances."""
-    return distance.argsort(dim=1, stable=True)
+    """Return (Q, N) int64 gallery rows by rising distance, ties in gallery order.
+
+    Args:
+        distance: (Q, N) float, >= 0, on the CPU; ranked as float32. NaN comes last.
+    """
+    # A distance that is not negative sorts as its bits do. With the row below them no two keys are equal, and numpy's
+    # sort of plain numbers, several times as fast as a stable argsort, gives the same order.
+    keys = distance.float().contiguous().numpy().view(np.uint32).astype(np.uint64)
+    keys <<= np.uint64(32)
+    keys |= np.arange(keys.shape[1], dtype=np.uint64)
+    keys.sort(axis=1)
+    keys &= np.uint64(2**32 - 1)
+    return torch.from_numpy(keys.view(np.int64))
 
 
 def average_precision(ranked: Tensor) -> Tensor:
     """Return the (Q,) float64 average precision over all ranks: the mean of the precision at each relevant photo."""
-    ranks = torch.arange(1, ranked.shape[1] + 1, device=ranked.device)
-    precision = ranked.cumsum(1) / ranks
-    return torch.where(ranked, precision, 0).sum(1, dtype=torch.float64) / ranked.sum(1).clamp(min=1)
+    query, _, precision = _precision_at_hits(ranked)
+    total = torch.zeros(len(ranked), dtype=torch.float64).index_add_(0, query, precision)
+    return total / ranked.sum(1).clamp(min=1)
 
 
 def precision_at(ranked: Tensor, k: int) -> Tensor:
@@ -33,14 +45,23 @@ def interpolated_precision(ranked: Tensor) -> Tensor:
 
     The 101-point form of the interpolation in Manning et al., "Introduction to Information Retrieval", section 8.4.
     """
-    hits = ranked.cumsum(1)
-    ranks = torch.arange(1, ranked.shape[1] + 1, device=ranked.device)
-    best_from_here = (hits / ranks).flip(1).cummax(1).values.flip(1)
+    query, number, precision = _precision_at_hits(ranked)
+    relevant = ranked.sum(1, keepdim=True)  # (Q, 1)
+    at_hit = torch.zeros(len(ranked), max(1, int(relevant.max())))
+    at_hit[query, number] = precision.float()
+    best_from_here = at_hit.flip(1).cummax(1).values.flip(1)
     steps = RECALL_POINTS - 1
     # Hits that reach each recall: R x point, rounded up in whole numbers, since 0.29 x 100 is not 29 in floats.
-    needed = (torch.arange(RECALL_POINTS, device=ranked.device) * hits[:, -1:] + steps - 1) // steps
-    first = torch.searchsorted(hits, needed.clamp(min=1)).clamp(max=ranked.shape[1] - 1)
-    return torch.where(hits[:, -1:] > 0, best_from_here.gather(1, first), 0)
+    needed = (torch.arange(RECALL_POINTS) * relevant + steps - 1) // steps
+    return best_from_here.gather(1, (needed - 1).clamp(min=0))
+
+
+def _precision_at_hits(ranked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return query, number among the query's hits (from 0) and float64 precision of each relevant photo, in order."""
+    query, place = ranked.nonzero(as_tuple=True)
+    relevant = ranked.sum(1)
+    number = torch.arange(len(query)) - (relevant.cumsum(0) - relevant)[query]
+    return query, number, (number + 1) / (place + 1).double()
 
 
 def rank_of(order: Tensor, row: Tensor) -> Tensor:

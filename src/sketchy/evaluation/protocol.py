@@ -14,7 +14,7 @@ INSTANCE_RECALL_AT = (1, 5, 10)
 SHOWN = 10
 """Nearest photos kept for each query, for pictures and the confusion of categories."""
 CHUNK_ELEMENTS = 4_000_000
-"""Distances ranked at once. One takes about 60 bytes while it is ranked: 240 MB, however large the gallery."""
+"""Distances ranked at once. One takes about 80 bytes while it is ranked: 320 MB, however large the gallery."""
 PROTOCOLS = ("all", "category", "instance")
 
 

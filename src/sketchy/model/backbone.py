@@ -1,6 +1,7 @@
 """Backbones: images in, features out. One line of BACKBONES each."""
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -155,6 +156,8 @@ def unreadable(error: Exception) -> str:
     """Say in half a sentence why `torch.load` refused a file; its own text advises to switch the safety off."""
     if "GLOBAL" in str(error):  # how torch names a class or function in a pickle
         return "holds more than tensors and plain values and could run code; it was refused"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read ({error.strerror.lower()})"
     return "cannot be read (truncated, or no .pth)"
 
 
@@ -177,7 +180,9 @@ def _torchvision_network(name: str, *, download: bool) -> nn.Module:
 
 def _read_state_dict(path: Path) -> dict[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that no torch wrote; they are refused anyhow
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"no such file of weights: {path}; check model.pretrained") from None
     except Exception as error:  # torch raises a dozen kinds for a file that is not what it should be

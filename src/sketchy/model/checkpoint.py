@@ -9,12 +9,16 @@ cannot run code:
     epoch, metrics epochs done, and the validation metrics of the last
     weights        the encoder's state dict: the averaged one under train.ema
     calibration    distances and probabilities of the calibrated score (best.pth of a finished run only)
+    probes         embeddings of a few validation sketches: what a large gallery's index is tried with (the same)
+    dataset        which images it was trained, validated and tested on, as a hash; may be missing
     training       optimizer, generators and counters (last.pth only)
 """
 
 import errno
 import hashlib
 import json
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,9 +50,18 @@ class Checkpoint:
     weights: dict[str, Tensor]
     training: dict[str, Any] | None = None
     calibration: Calibration | None = None
+    probes: Tensor | None = None
+    dataset: str | None = None
 
     def encoder(self) -> Encoder:
-        """Rebuild the encoder with the saved weights, in evaluation mode. Raises CheckpointError."""
+        """Rebuild the encoder with the saved weights, in evaluation mode.
+
+        Raises:
+            CheckpointError: they do not fit the config, or are not all numbers.
+        """
+        broken = next((name for name, value in self.weights.items() if not value.isfinite().all()), None)
+        if broken is not None:
+            raise CheckpointError(f"the weights are not all numbers; the checkpoint: {broken}; use another checkpoint")
         encoder = build_encoder(self.config, load_pretrained=False)
         load_weights(encoder, self.weights, "the checkpoint")
         return encoder.eval()
@@ -78,11 +91,14 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "epoch": checkpoint.epoch,
         "metrics": checkpoint.metrics,
         "weights": checkpoint.weights,
+        "dataset": checkpoint.dataset,
     }
     if checkpoint.training is not None:
         content["training"] = checkpoint.training
     if checkpoint.calibration is not None:
         content["calibration"] = {name: list(values) for name, values in vars(checkpoint.calibration).items()}
+    if checkpoint.probes is not None:
+        content["probes"] = checkpoint.probes
     with replacing(path) as temporary:
         temporary.touch()  # torch's writer would not say why it cannot make the file
         try:
@@ -101,24 +117,72 @@ def load_checkpoint(path: Path) -> Checkpoint:
     content = _read(path)
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise CheckpointError(f"{path} is not a Sketchy checkpoint; name a best.pth or last.pth of a run")
-    if content.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} has checkpoint format {content.get('format')}, this version reads {FORMAT}; upgrade sketchy"
-        )
+    number = content.get("format")
+    if isinstance(number, int) and number > FORMAT:
+        raise CheckpointError(f"{path} has checkpoint format {number}, this version reads {FORMAT}; upgrade sketchy")
+    if wrong := _wrong_entry(content):
+        raise CheckpointError(f"{path} {wrong}; it is damaged, use another checkpoint")
     try:
-        return Checkpoint(
-            config=parse_config(content["config"], f"the config inside {path}"),
-            categories=tuple(content["categories"]),
-            epoch=content["epoch"],
-            metrics=content["metrics"],
-            weights=content["weights"],
-            training=content.get("training"),
-            calibration=_calibration(content.get("calibration")),
-        )
-    except KeyError as error:
-        raise CheckpointError(f"{path} lacks {error}; it is damaged, use another checkpoint") from None
+        remedy = "upgrade sketchy or use another checkpoint"
+        config = parse_config(content["config"], f"the config inside {path}", remedy)
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
+    return Checkpoint(
+        config=config,
+        categories=tuple(content["categories"]),
+        epoch=content["epoch"],
+        metrics=content["metrics"],
+        weights=content["weights"],
+        training=content.get("training"),
+        dataset=content.get("dataset"),
+        calibration=_calibration(content.get("calibration")),
+        probes=content.get("probes"),
+    )
+
+
+def _wrong_entry(content: dict[str, Any]) -> str | None:
+    """Say which entry is missing or not of its type, None if all are well."""
+    for name, is_well in ENTRIES.items():
+        if name not in content and not is_well(None):
+            return f"lacks {name!r}"
+        if not is_well(content.get(name)):
+            return f"holds {name!r} as something else than it should be"
+    return None
+
+
+def _is_table(entry: Any, of: type | tuple[type, ...]) -> bool:
+    return isinstance(entry, dict) and all(isinstance(k, str) and isinstance(v, of) for k, v in entry.items())
+
+
+def _are_weights(entry: Any) -> bool:
+    return _is_table(entry, Tensor) and all(weight.layout == torch.strided for weight in entry.values())
+
+
+def _is_calibration(entry: Any) -> bool:
+    names = ("distances", "probabilities")
+    if not _is_table(entry, list) or set(entry) != set(names) or not entry["distances"]:
+        return False
+    lengths = {len(values) for values in entry.values()}
+    return len(lengths) == 1 and all(isinstance(value, float) for values in entry.values() for value in values)
+
+
+def _are_names(entry: Any) -> bool:
+    return isinstance(entry, list) and all(isinstance(name, str) for name in entry)
+
+
+ENTRIES: dict[str, Callable[[Any], bool]] = {
+    "format": lambda entry: type(entry) is int and entry == FORMAT,
+    "config": lambda entry: _is_table(entry, object),
+    "categories": _are_names,
+    "epoch": lambda entry: type(entry) is int and entry >= 0,
+    "metrics": lambda entry: _is_table(entry, (int, float)),
+    "weights": _are_weights,
+    "training": lambda entry: isinstance(entry, dict | None),
+    "dataset": lambda entry: isinstance(entry, str | None),
+    "calibration": lambda entry: entry is None or _is_calibration(entry),
+    "probes": lambda entry: entry is None or (isinstance(entry, Tensor) and entry.dtype == torch.float32),
+}
+"""The entries of the file, and whether one is what it should be; those that may be missing may be None."""
 
 
 def _calibration(found: dict[str, list[float]] | None) -> Calibration | None:
@@ -127,7 +191,9 @@ def _calibration(found: dict[str, list[float]] | None) -> Calibration | None:
 
 def _read(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that no torch wrote; they are refused anyhow
+            return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"no such checkpoint: {path}; train one or name another with --checkpoint") from None
     except Exception as error:  # torch raises a dozen kinds for a file that is not what it should be

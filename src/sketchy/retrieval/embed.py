@@ -40,9 +40,16 @@ class FileEmbeddings:
 
 
 class Embedder:
-    """An encoder with the preprocessing it was trained with, on one device."""
+    """An encoder with the preprocessing it was trained with, on one device.
 
-    def __init__(self, encoder: Encoder, preprocess: Preprocess, device: torch.device) -> None:
+    Attributes:
+        probes: (Q, D) float32, embeddings of a few sketches that were not trained on; None where there are none.
+    """
+
+    def __init__(
+        self, encoder: Encoder, preprocess: Preprocess, device: torch.device, probes: Tensor | None = None
+    ) -> None:
+        self.probes: NDArray[np.float32] | None = None if probes is None else probes.numpy()
         self.encoder = encoder.to(device).eval()
         self.preprocess = preprocess
         self.device = device
@@ -62,7 +69,7 @@ class Embedder:
         encoder = checkpoint.encoder()
         if fold and device.type == "cpu":
             encoder = folded(encoder)
-        return cls(encoder, build_preprocess(checkpoint.config.image), device)
+        return cls(encoder, build_preprocess(checkpoint.config.image), device, checkpoint.probes)
 
     def embed_image(self, source: Path | bytes, kind: Kind) -> Tensor:
         """Embed one image file to (D,) float32 on the CPU. Raises ImageError."""

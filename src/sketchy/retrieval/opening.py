@@ -128,7 +128,7 @@ def _update_cached(place: Path, folder: Path, identity: Identity, embedder: Embe
             store = open_to_write(place, identity, force=force)
             try:
                 changes = update(store, [folder], embedder, talk=talk)
-                store.improve(talk)
+                store.improve(embedder.probes, talk)
                 return changes
             finally:
                 store.close()

@@ -8,11 +8,15 @@ from sketchy.errors import RunError
 from sketchy.results import EpochResult
 from sketchy.storage import replacing, write_text
 
-PANELS = (
-    ("loss", ("loss",)),
-    ("distance of pairs", ("positive_distance", "negative_distance")),
-    ("validation", ("val_map_all", "val_p_at_1", "val_instance_r_at_1")),
-)
+PANELS = {
+    "loss": {"loss": "loss"},
+    "mean distance of a sketch and a photo": {
+        "positive_distance": "of one category",
+        "negative_distance": "of two categories",
+    },
+    "validation": {"val_map_all": "mAP@all", "val_p_at_1": "P@1", "val_instance_r_at_1": "instance R@1"},
+}
+"""Title to the columns that are drawn, each with its label."""
 
 
 class History:
@@ -53,14 +57,16 @@ class History:
     def draw(self, path: Path) -> None:
         """Draw loss, distances and validation over epochs as a PNG. Raises StorageError."""
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
         figure = Figure(figsize=(12, 3.6), layout="constrained")
         epochs = [row.epoch for row in self.rows]
-        for axes, (title, names) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
-            for name in names:
+        for axes, (title, lines) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
+            for name, label in lines.items():
                 if self.rows and name in self.rows[0].columns:
-                    axes.plot(epochs, [row.columns[name] for row in self.rows], marker=".", label=name)
+                    axes.plot(epochs, [row.columns[name] for row in self.rows], marker=".", label=label)
             axes.set(title=title, xlabel="epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3)
             if axes.lines:
                 axes.legend()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from sketchy.dataset.augment import Augmenter, change_photos, change_sketches
 from sketchy.dataset.sampler import Batch, Sampler
 from sketchy.errors import Interrupted, TrainingError
 from sketchy.model.backbone import load_weights
@@ -55,7 +56,8 @@ class Trainer:
         sampler: gives the batches of an epoch.
         images: what its indices mean.
         world: the processes that train together.
-        generator: what the loss draws from; its state is saved.
+        generator: what the loss and the augmenter draw from; its state is saved.
+        augmenter: changes every batch; None leaves the images as they are.
         precision: of the forward pass.
         clip_norm: longest gradient let through; None lets all through.
         ema: decay of the averaged encoder; None keeps none.
@@ -72,12 +74,13 @@ class Trainer:
         images: TrainingImages,
         world: World,
         generator: torch.Generator,
+        augmenter: Augmenter | None = None,
         precision: str = "float32",
         clip_norm: float | None = None,
         ema: float | None = None,
     ) -> None:
         self.siamese = siamese
-        self.spread = world.spread(siamese)
+        self.spread = world.spread(_Mixed(siamese, PRECISIONS[precision]))
         self.loss = loss
         self.optimizer = optimizer
         self.rate = rate
@@ -85,7 +88,7 @@ class Trainer:
         self.images = images
         self.world = world
         self.generator = generator
-        self.precision = PRECISIONS[precision]
+        self.augmenter = augmenter
         self.clip_norm = clip_norm
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
         self.average = _averaged(siamese.encoder, ema) if ema else None
@@ -112,7 +115,7 @@ class Trainer:
 
         Raises:
             Interrupted: it was stopped; `state` continues it at the next step.
-            TrainingError: the loss is no longer a number.
+            TrainingError: the loss, or a weight, is no longer a number.
         """
         self.spread.train()
         started = time.perf_counter() - self.seconds
@@ -139,8 +142,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         sketches, photos = self._gather(batch)
-        with torch.autocast(self.world.device.type, self.precision, enabled=self.precision != torch.float32):
-            sketch, photo = self.spread(sketches, photos)
+        sketch, photo = self.spread(sketches, photos)
         loss, stats = self.loss(
             self.world.gather(sketch.float()),
             self.world.gather(photo.float()),
@@ -162,26 +164,32 @@ class Trainer:
         return detached
 
     def _gather(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Bring this rank's share of the images of a batch to the device, uint8."""
+        """Bring this rank's share of the images of a batch to the device, uint8, and augment it."""
         share = self.world.share(len(batch.sketches))
-        return (
-            self._to_device(self.images.sketches[batch.sketches[share]]),
-            self._to_device(self.images.photos[batch.photos[share]]),
-        )
+        sketches = self._to_device(self.images.sketches[batch.sketches[share]])
+        photos = self._to_device(self.images.photos[batch.photos[share]])
+        if self.augmenter:
+            changes = self.augmenter.draw(len(batch.sketches)).share(share)
+            sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
+        return sketches, photos
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.world.device)
 
     def _check(self, losses: list[Tensor]) -> None:
-        """Look at the losses of the last steps, and forget them. Raises TrainingError."""
+        """Look at the losses of the last steps, forget them, and look at the weights. Raises TrainingError."""
         finite = torch.stack(losses).isfinite().tolist()
         losses.clear()
         if not all(finite):
-            step = self.step - len(finite) + finite.index(False) + 1
-            raise TrainingError(
-                f"the loss is not a number; epoch {self.epoch + 1}, step {step}; lower train.learning_rate or set "
-                "train.clip_norm"
-            )
+            raise self._diverged("the loss is not a number", self.step - len(finite) + finite.index(False) + 1)
+        learnt = [*self.siamese.state_dict().values(), *self.loss.state_dict().values()]
+        if not torch.stack([value.isfinite().all() for value in learnt]).all():
+            raise self._diverged("the weights are not all numbers", self.step)
+
+    def _diverged(self, what: str, step: int) -> TrainingError:
+        return TrainingError(
+            f"{what}; epoch {self.epoch + 1}, step {step}; lower train.learning_rate or set train.clip_norm"
+        )
 
     def _close_epoch(self, seconds: float) -> EpochResult:
         means = {name: float(total) / self.step for name, total in self.sums.items()}
@@ -227,6 +235,20 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(state["generator"])
         restore_generators(state["generators"])
+
+
+class _Mixed(nn.Module):
+    """Runs a network in a precision; in here, since the threads of DataParallel would else take float16 for both."""
+
+    def __init__(self, network: Siamese, precision: torch.dtype) -> None:
+        super().__init__()
+        self.network = network
+        self.precision = precision
+
+    def forward(self, sketches: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(sketches.device.type, self.precision, enabled=self.precision != torch.float32):
+            embedded: tuple[Tensor, Tensor] = self.network(sketches, photos)
+        return embedded
 
 
 def _averaged(encoder: Encoder, decay: float) -> AveragedModel:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -16,10 +17,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from sketchy.errors import ConfigError
+from sketchy.errors import ConfigError, RunError, SketchyError
 from sketchy.runtime import pick_device
 
 T = TypeVar("T")
+
+LONGEST_WAIT = timedelta(hours=2)
+"""For a process that packs the dataset or validates while the others wait."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,30 @@ class World:
         return items
 
     @contextmanager
+    def agreed(self) -> Iterator[None]:
+        """Run the block on every rank, and let all fail where one does: none may wait for one that has left.
+
+        Raises:
+            RunError: the block failed on another rank, which says why.
+        """
+        try:
+            yield
+        except SketchyError:
+            self.any(True)
+            raise
+        if self.any(False):
+            raise RunError("another process of this run could not go on; its message says why")
+
+    @contextmanager
     def main_first(self) -> Iterator[None]:
-        """Let rank 0 run the block while the others wait, then let them run it: for caches that one should fill."""
-        if self.size > 1 and not self.is_main:
-            dist.barrier()
-        yield
-        if self.size > 1 and self.is_main:
-            dist.barrier()
+        """As `agreed`, but the others run the block when rank 0 has: for caches that one should fill."""
+        if not self.is_main:
+            with self.agreed():
+                pass
+            yield
+        else:
+            with self.agreed():
+                yield
 
     def spread(self, model: nn.Module) -> nn.Module:
         """Wrap a model on its device so that its gradients are those of the whole batch."""
@@ -107,14 +128,26 @@ def join_world(device: str) -> Iterator[World]:
         yield World(0, 1, picked)
         return
     if picked.type == "cuda":
-        picked = pick_device(f"cuda:{os.environ['LOCAL_RANK']}")
+        picked = _own_gpu()
         torch.cuda.set_device(picked)
-    dist.init_process_group("nccl" if picked.type == "cuda" else "gloo")
+    try:
+        dist.init_process_group("nccl" if picked.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"WORLD_SIZE is {size}, but no process was met: {reason}; start with torchrun") from None
     try:
         yield World(dist.get_rank(), size, picked)
         dist.barrier()  # rank 0 holds the meeting point: leaving before the others are done would abort them
     finally:
         dist.destroy_process_group()
+
+
+def _own_gpu() -> torch.device:
+    """Return the GPU of this process; too few of them is found out on every rank alike."""
+    needed, there = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if needed > there:
+        raise ConfigError(f"{needed} processes on a machine with {there} GPUs; use --nproc-per-node {there}")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 class _Gather(torch.autograd.Function):

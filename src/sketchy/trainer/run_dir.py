@@ -42,6 +42,20 @@ class RunDir:
         """The newest weights, with all that resuming needs."""
         return self.path / "last.pth"
 
+    @property
+    def checkpoint(self) -> Path:
+        """The weights to use: those of the best epoch, or the newest where no epoch has been best yet."""
+        return self.last if self.last.is_file() and not self.best.is_file() else self.best
+
+
+def refuse_taken(path: Path, *, force: bool) -> None:
+    """Check that `create_run` would go through, and change nothing. Raises RunError as it does."""
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file, not a folder; choose another --name")
+    if not force and path.is_dir() and any(path.iterdir()):
+        go_on = f"continue it with --resume {path}, " if RunDir(path).last.is_file() else ""
+        raise RunError(f"the run {path} exists; {go_on}replace it with --force, or choose another --name")
+
 
 def create_run(path: Path, *, force: bool) -> RunDir:
     """Make a fresh run folder.
@@ -53,14 +67,8 @@ def create_run(path: Path, *, force: bool) -> RunDir:
     Raises:
         RunError: something is there already, or the folder cannot be made.
     """
+    refuse_taken(path, force=force)
     run = RunDir(path)
-    if path.exists() and not path.is_dir():
-        raise RunError(f"{path} is a file, not a folder; choose another --name")
-    if not force and path.is_dir() and any(path.iterdir()):
-        raise RunError(
-            f"the run {path} exists; continue it with --resume {path}, replace it with --force, or "
-            "choose another --name"
-        )
     try:
         path.mkdir(parents=True, exist_ok=True)
         for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.last):
@@ -79,16 +87,13 @@ def existing_run(path: Path) -> RunDir:
 
 
 def newest_checkpoint(runs: Path) -> Path:
-    """Return best.pth of the newest run, or its last.pth where no epoch has been best yet.
+    """Return the checkpoint to use of the newest run.
 
     Raises:
         CheckpointError: no run has a checkpoint.
     """
-    found = [
-        next(file for file in (RunDir(path).best, RunDir(path).last) if file.is_file())
-        for path in (runs.iterdir() if runs.is_dir() else ())
-        if RunDir(path).best.is_file() or RunDir(path).last.is_file()
-    ]
+    made = (RunDir(path).checkpoint for path in (runs.iterdir() if runs.is_dir() else ()))
+    found = [file for file in made if file.is_file()]
     if not found:
         raise CheckpointError(
             f"no trained model under {runs}; run `sketchy train --config configs/default.yaml` or name one with "

@@ -81,7 +81,8 @@ async def search(
 ) -> Results:
     """Find the photos nearest to an image.
 
-    The header Server-Timing tells the milliseconds in the queue, in the network, in the search, and in all since the body came.
+    The header Server-Timing tells the milliseconds in the queue, in the network, in the search, and in all since the
+    body came.
     """
     image = await _image_of(request)
     started = time.perf_counter()

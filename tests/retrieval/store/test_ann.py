@@ -157,6 +157,18 @@ def test_flipped_bits_in_its_codes_never_make_a_wrong_hit(folder):
     assert recall(folder) > 0.3  # which looks at every hit
 
 
+def test_it_looks_as_far_as_the_queries_that_it_is_tried_with_need(folder):
+    def cells(queries) -> int:
+        store = open_to_write(folder, IDENTITY)
+        (folder / "ann-1.faiss").unlink()
+        store.improve(queries)
+        found = store._approximation(store.meta())._index.nprobe
+        store.close()
+        return found
+
+    assert cells(vectors(100, seed=1)) < cells(np.random.default_rng(0).standard_normal((100, SIZE), np.float32))
+
+
 def test_small_stores_have_none(tmp_path):
     store = open_to_write(tmp_path / "index", IDENTITY)
     store.upsert(photos(0, 900), vectors(900, seed=1))

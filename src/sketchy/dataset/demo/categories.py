@@ -8,10 +8,6 @@ from numpy.random import Generator
 from sketchy.dataset.demo import animals, belongings, flying, indoors, outdoors, plants, vehicles
 from sketchy.dataset.demo.shapes import Part
 
-TOP = ("boards", "cloth", "stone")
-OUTSIDE = ("meadow", "street", "snow")
-INSIDE = ("table", "room")
-
 
 @dataclass(frozen=True)
 class Category:
@@ -25,7 +21,7 @@ class Category:
 
 CATEGORIES: dict[str, Category] = {
     "apple": Category(plants.apple, ("table", "table", "boards", "cloth"), tilt=14),
-    "bicycle": Category(vehicles.bicycle, OUTSIDE),
+    "bicycle": Category(vehicles.bicycle, ("meadow", "street", "snow")),
     "butterfly": Category(animals.butterfly, ("leaves", "lawn", "stone"), tilt=50),
     "candle": Category(indoors.candle, ("table",), tilt=2),
     "car_(sedan)": Category(vehicles.car, ("street", "street", "meadow", "snow"), tilt=2),

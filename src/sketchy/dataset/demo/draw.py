@@ -20,12 +20,12 @@ from sketchy.dataset.demo.categories import CATEGORIES
 from sketchy.dataset.demo.photo import paint
 from sketchy.dataset.demo.pose import draw_pose
 from sketchy.dataset.demo.sketch import trace, visible_lines
+from sketchy.dataset.reader import DEFAULT_RENDERING
 from sketchy.errors import ConfigError, DataError, StorageError
 from sketchy.results import MadeFolder
 from sketchy.talk import SILENT, Talk
 
 TOP = "256x256"
-RENDERING = "tx_000000000000"
 PHOTOS_EACH = 16
 """A process that draws fewer than this is not worth starting."""
 
@@ -80,7 +80,7 @@ def draw_demo(
         jobs = [Job(folder, name, number, sketches, seed) for name in names for number in range(1, photos + 1)]
         for name in names:
             for kind in ("photo", "sketch"):
-                (folder / kind / RENDERING / name).mkdir(parents=True)
+                (folder / kind / DEFAULT_RENDERING / name).mkdir(parents=True)
         with talk.bar("drawing", len(jobs), "photo") as advance:
             for _ in _done(jobs, workers):
                 advance(1)
@@ -103,9 +103,9 @@ def _draw(job: Job) -> None:
     """Draw and write one photo and its sketches."""
     photo, sketches = draw_pictures(job.category, job.number, job.sketches, job.seed)
     photo_id = f"{job.category}_{job.number:05d}"
-    photo.save(job.folder / "photo" / RENDERING / job.category / f"{photo_id}.jpg", quality=92)
+    photo.save(job.folder / "photo" / DEFAULT_RENDERING / job.category / f"{photo_id}.jpg", quality=92)
     for n, sketch in enumerate(sketches, 1):
-        sketch.save(job.folder / "sketch" / RENDERING / job.category / f"{photo_id}-{n}.png")
+        sketch.save(job.folder / "sketch" / DEFAULT_RENDERING / job.category / f"{photo_id}-{n}.png")
 
 
 def _done(jobs: Sequence[Job], workers: int | None) -> Iterator[None]:

@@ -171,7 +171,7 @@ def _reflect(canvas: Array, silhouette: Array, bottom: float, rng: Generator) ->
 
 def _develop(canvas: Array, rng: Generator) -> Image.Image:
     """Expose, tint, blur and grain the scene's light into a picture."""
-    exposure = rng.uniform(0.8, 1.25) * (0.3 / max(float(canvas.mean()), 0.03)) ** 0.5
+    exposure = rng.uniform(0.8, 1.25) * (0.3 / max(float(canvas.mean()), 0.12)) ** 0.5
     balance = np.array([1 + (warm := rng.normal(0, 0.05)), 1.0, 1 - warm], np.float32)
     across = np.linspace(-1, 1, SIZE, dtype=np.float32)
     corner = 1 - np.float32(rng.uniform(0.05, 0.3) / 2) * (across**2 + across[:, None] ** 2)

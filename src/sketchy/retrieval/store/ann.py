@@ -88,16 +88,29 @@ class Approximation:
         """
         import faiss
 
-        bits = np.packbits(allowed[: self.rows], bitorder="little")
-        selector = faiss.IDSelectorBitmap(bits)
-        words = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)
+        words = faiss.SearchParametersIVF(nprobe=self._index.nprobe)
+        if not allowed[: self.rows].all():  # else it would ask for every code in vain
+            bits = np.packbits(allowed[: self.rows], bitorder="little")
+            selector = faiss.IDSelectorBitmap(bits)  # both have names here, because FAISS keeps bare pointers
+            words = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)
         _, found = self._index.search(query[np.newaxis], min(count, self.rows), params=words)
         rows: NDArray[np.int64] = found[0]
         return rows[(rows >= 0) & (rows < self.rows)]  # also what a flipped bit makes of a number
 
 
-def build(folder: Path, state: State, talk: Talk = SILENT) -> Built:
-    """Write the approximate index of all rows of a state. Raises Damage, OSError."""
+def build(folder: Path, state: State, queries: NDArray[np.float32] | None, talk: Talk = SILENT) -> Built:
+    """Write the approximate index of all rows of a state.
+
+    Args:
+        folder: of the index.
+        state: of the commit to build it of.
+        queries: (Q, D) such as will be asked, by which it is decided how far a search looks; None makes some up.
+        talk: shows the progress.
+
+    Raises:
+        Damage: a vector is not what was written.
+        OSError: no space.
+    """
     import faiss
 
     meta = state.known
@@ -114,7 +127,7 @@ def build(folder: Path, state: State, talk: Talk = SILENT) -> Built:
         for start in range(0, state.rows, CHUNK_ROWS):
             index.add(state.chunk(start))
             advance(min(CHUNK_ROWS, state.rows - start))
-    index.nprobe = _cells_to_look_into(index, state)
+    index.nprobe = _cells_to_look_into(index, _made_up(state) if queries is None else queries[:TRIED])
     path = ann_path(folder, meta.generation)
     temporary = path.with_name(f".{path.name}")
     faiss.write_index(index, str(temporary))
@@ -125,14 +138,16 @@ def build(folder: Path, state: State, talk: Talk = SILENT) -> Built:
     return Built(state.rows, size, _head_crc(path, size, state.rows, meta.size))
 
 
-def _cells_to_look_into(index: Any, state: State) -> int:
-    """Return the fewest cells, doubling, that find RECALL of the ten nearest.
-
-    Tried with points between two photos: like a sketch they lie off the photos, but near some.
-    """
+def _made_up(state: State) -> NDArray[np.float32]:
+    """Return points between two photos: like sketches they lie off the photos, though real ones lie further off."""
     generator = np.random.default_rng(1)
     one, other = (state.fetch(generator.integers(0, state.rows, TRIED)) for _ in range(2))
-    queries = (0.6 * one + 0.4 * other).astype(np.float32)
+    middle: NDArray[np.float32] = np.float32(0.5) * (one + other)
+    return middle
+
+
+def _cells_to_look_into(index: Any, queries: NDArray[np.float32]) -> int:
+    """Return the fewest cells, doubling, that find RECALL of the ten nearest of all."""
     index.nprobe = index.nlist
     _, truth = index.search(queries, 10)
     cells = 1

@@ -159,11 +159,11 @@ class EmbeddedStore:
         with self._reading() as state:
             return state.known
 
-    def improve(self, talk: Talk = SILENT) -> None:
-        """Build the approximate index where it pays, and the one that is there is too old or damaged."""
+    def improve(self, queries: NDArray[np.float32] | None = None, talk: Talk = SILENT) -> None:
+        """Build the approximate index where it pays, and the one that is there is too old or damaged; see `build`."""
         with self._reading() as state:
             wanted = ann.available() and (ann.is_wanted(self._state.known) or self._ann_problem() is not None)
-            built = ann.build(self.folder, state, talk) if wanted else None
+            built = ann.build(self.folder, state, queries, talk) if wanted else None
         if built is not None:
             with self._changing() as state:
                 meta = replace(state.known, ann_rows=built.rows, ann_size=built.size, ann_crc=built.crc)

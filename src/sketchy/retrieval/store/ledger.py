@@ -217,7 +217,7 @@ class Ledger:
             values += where.categories
         if where.glob is not None:
             conditions.append("CAST(path AS TEXT) GLOB CAST(? AS TEXT)")
-            values.append(os.fsencode(where.glob))
+            values.append(os.fsencode(where.glob.replace("[!", "[^")))  # as SQLite writes it
         cursor = self._db.execute(f"SELECT DISTINCT row FROM files WHERE {' AND '.join(conditions)}", values)
         return np.fromiter((row for (row,) in cursor), np.int64)
 
@@ -248,11 +248,13 @@ class Ledger:
         lines = [line for (line,) in self._db.execute("PRAGMA integrity_check(3)")]
         return [] if lines == ["ok"] else lines
 
-    def _each(self, sql: str, keys: Sequence[bytes] | Sequence[int]) -> Iterator[Any]:
+    def _each(self, sql: str, keys: Sequence[bytes] | Sequence[int]) -> list[Any]:
         """Run a query for some keys at a time, in the place of `{keys}`."""
+        found: list[Any] = []
         for start in range(0, len(keys), ASKED):
             part = keys[start : start + ASKED]
-            yield from self._db.execute(sql.format(keys=", ".join(["(?)"] * len(part))), part)
+            found += self._db.execute(sql.format(keys=", ".join(["(?)"] * len(part))), part).fetchall()
+        return found
 
 
 def _encode(photo: Photo, row: int) -> tuple[bytes, int, int, int, bytes, str | None, int]:

@@ -1,0 +1,143 @@
+"""Random changes to the images of a training batch: what keeps a small dataset from being learnt by heart."""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sketchy.config import AugmentConfig
+
+GREY = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+"""Shares of red, green and blue in brightness (ITU-R BT.601)."""
+
+
+class Changes(NamedTuple):
+    """What is done to each of B pairs of a sketch and a photo.
+
+    Attributes:
+        sketch_frame: (B, 2, 3) float, affine map from places in the result to places in the image, both in [-1, 1].
+        photo_frame: (B, 2, 3) float, the same for photos.
+        thick: (B,) bool, sketches whose strokes grow by a pixel on each side.
+        color: (B, 3) float, factors of a photo's brightness, contrast and saturation.
+    """
+
+    sketch_frame: Tensor
+    photo_frame: Tensor
+    thick: Tensor
+    color: Tensor
+
+    def share(self, rows: slice) -> "Changes":
+        """Return the changes of some of the pairs."""
+        return Changes(*(values[rows] for values in self))
+
+
+class Augmenter:
+    """Draws changes and makes them.
+
+    Sketch and photo of a pair are mirrored together, so that a drawing still shows its photo; the rest is drawn for
+    each alone.
+
+    Args:
+        flip: share of the pairs that are mirrored, in [0, 1].
+        rotate: degrees to either side.
+        scale: zoom by up to this factor less 1, in or out.
+        shift: share of the side by which the image moves, either way.
+        stroke: share of the sketches with thicker strokes, in [0, 1].
+        color: change of brightness, contrast and saturation, as a share of each, in [0, 1).
+        generator: of all draws, on the CPU.
+    """
+
+    def __init__(
+        self,
+        *,
+        flip: float,
+        rotate: float,
+        scale: float,
+        shift: float,
+        stroke: float,
+        color: float,
+        generator: torch.Generator,
+    ) -> None:
+        self.flip = flip
+        self.rotate = rotate
+        self.scale = scale
+        self.shift = shift
+        self.stroke = stroke
+        self.color = color
+        self.generator = generator
+
+    def draw(self, pairs: int) -> Changes:
+        """Draw the changes of a whole batch, before it is shared out: every rank then draws the same."""
+        mirror = 1 - 2 * (self._uniform(pairs) < self.flip).float()
+        return Changes(
+            sketch_frame=self._frames(mirror),
+            photo_frame=self._frames(mirror),
+            thick=self._uniform(pairs) < self.stroke,
+            color=1 + self.color * (2 * self._uniform(pairs, 3) - 1),
+        )
+
+    def _frames(self, mirror: Tensor) -> Tensor:
+        pairs = len(mirror)
+        angle = math.radians(self.rotate) * (2 * self._uniform(pairs) - 1)
+        zoom = (1 + self.scale) ** (2 * self._uniform(pairs) - 1)
+        cos, sin = zoom * angle.cos(), zoom * angle.sin()
+        move = 2 * self.shift * (2 * self._uniform(pairs, 2) - 1)
+        rows = [torch.stack([cos * mirror, -sin], 1), torch.stack([sin * mirror, cos], 1)]
+        return torch.cat([torch.stack(rows, 1), move[:, :, None]], 2)
+
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.generator)
+
+
+def change_sketches(images: Tensor, changes: Changes) -> Tensor:
+    """Move sketches on white paper and thicken some.
+
+    Args:
+        images: (B, 1, S, S) uint8, dark ink on white.
+        changes: of B pairs.
+
+    Returns:
+        The same shape, type and device.
+    """
+    ink = 255 - images.float()
+    thick = changes.thick.to(images.device)[:, None, None, None]
+    ink = torch.where(thick, F.max_pool2d(ink, 3, stride=1, padding=1), ink)
+    return _as_bytes(255 - _moved(ink, changes.sketch_frame, beyond="zeros"))
+
+
+def change_photos(images: Tensor, changes: Changes) -> Tensor:
+    """Move photos, mirrored beyond their edges, and change their light and colours.
+
+    Args:
+        images: (B, 1 or 3, S, S) uint8.
+        changes: of B pairs.
+
+    Returns:
+        The same shape, type and device.
+    """
+    pixels = _moved(images.float(), changes.photo_frame, beyond="reflection")
+    brightness, contrast, saturation = changes.color.to(images.device).T[..., None, None, None]
+    pixels = pixels * brightness
+    mean = pixels.mean((1, 2, 3), keepdim=True)
+    pixels = mean + (pixels - mean) * contrast
+    if images.shape[1] == 3:
+        grey = (pixels * GREY.to(images.device)).sum(1, keepdim=True)
+        pixels = grey + (pixels - grey) * saturation
+    return _as_bytes(pixels)
+
+
+def _moved(pixels: Tensor, frames: Tensor, beyond: str) -> Tensor:
+    grid = F.affine_grid(frames.to(pixels.device), list(pixels.shape), align_corners=False)
+    return F.grid_sample(pixels, grid, padding_mode=beyond, align_corners=False)
+
+
+def _as_bytes(pixels: Tensor) -> Tensor:
+    return pixels.round().clamp(0, 255).to(torch.uint8)
+
+
+def build_augmenter(config: AugmentConfig, generator: torch.Generator) -> Augmenter | None:
+    """Make what the config describes; None where it changes nothing."""
+    settings = config.model_dump()
+    return Augmenter(**settings, generator=generator) if any(settings.values()) else None

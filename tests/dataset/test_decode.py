@@ -1,0 +1,161 @@
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sketchy.dataset import decode as module
+from sketchy.dataset.decode import for_each_image
+from sketchy.dataset.records import Record
+from sketchy.dataset.source import Entry, open_source
+from sketchy.errors import ImageError
+from sketchy.talk import SILENT, Advance
+
+
+class Listed:
+    """A source of so many files that hold their own names; those named "gone" cannot be read."""
+
+    path = Path("listed")
+
+    def __init__(self, names: list[str], sequential: bool = False, size: int = 1) -> None:
+        self.sequential = sequential
+        self.size = size
+        self.names = names
+        self.readers: list[tuple[str, int]] = []
+
+    def entries(self) -> list[Entry]:
+        return [Entry(name, self.size, 0) for name in self.names]
+
+    def read(self, name: str) -> bytes:
+        self.readers.append((name, threading.get_ident()))
+        if "gone" in name:
+            raise ImageError("no such file")
+        return name.encode()
+
+    def locate(self, name: str) -> str:
+        return name
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def records(names: list[str]) -> list[Record]:
+    return [Record("photo", "cat", name, name) for name in names]
+
+
+NAMES = [f"{number}.jpg" for number in range(300)]
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_every_image_is_worked_on_once_with_its_own_place(sequential: bool) -> None:
+    seen: list[tuple[int, bytes]] = []
+    shuffled = NAMES[::-1]
+    failures = for_each_image(
+        Listed(NAMES, sequential), records(shuffled), lambda *done: seen.append(done), "packing", SILENT
+    )
+    assert failures == {}
+    assert sorted(seen) == [(place, name.encode()) for place, name in enumerate(shuffled)]
+
+
+def test_files_that_are_no_records_are_not_read() -> None:
+    source = Listed([*NAMES, "notes.txt"])
+    for_each_image(source, records(NAMES[:40]), lambda place, content: None, "packing", SILENT)
+    assert sorted(name for name, _ in source.readers) == sorted(NAMES[:40])
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_what_cannot_be_read_or_used_is_named_in_order_and_the_rest_is_done(sequential: bool) -> None:
+    names = [*NAMES[:90], "gone.jpg", *NAMES[90:], "gone too.jpg"]
+    done: list[int] = []
+
+    def work(place: int, content: bytes) -> None:
+        if content in (b"5.jpg", b"200.jpg"):
+            raise ImageError("truncated")
+        done.append(place)
+
+    failures = for_each_image(Listed(names[::-1], sequential), records(names), work, "packing", SILENT)
+    assert list(failures.items()) == [
+        (5, "truncated"),
+        (90, "no such file"),
+        (201, "truncated"),
+        (301, "no such file"),
+    ]
+    assert sorted(done) == sorted(set(range(302)) - failures.keys())
+
+
+def test_a_source_that_must_not_go_back_is_read_in_order_by_one_thread() -> None:
+    source = Listed(NAMES, sequential=True)
+    for_each_image(source, records(NAMES[::-1]), lambda place, content: None, "packing", SILENT)
+    assert [name for name, _ in source.readers] == NAMES
+    assert {thread for _, thread in source.readers} == {threading.get_ident()}
+
+
+def test_any_other_error_ends_it_and_what_waits_is_never_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_cores", lambda: 1)
+    begun: list[int] = []
+
+    def work(place: int, content: bytes) -> None:
+        if place == 0:
+            raise ValueError("a bug")
+        begun.append(place)
+        time.sleep(0.002)
+
+    with pytest.raises(ValueError, match="a bug"):
+        for_each_image(Listed(NAMES), records(NAMES), work, "packing", SILENT)
+    assert max(begun, default=0) < 2 * module.CHUNK_IMAGES
+
+
+def test_the_bar_counts_every_image_also_the_failed_ones() -> None:
+    opened: list[tuple[str, int, str]] = []
+    steps: list[int] = []
+
+    class Heard:
+        def say(self, message: str) -> None:
+            raise AssertionError(message)
+
+        @contextmanager
+        def bar(self, label: str, total: int, unit: str) -> Iterator[Advance]:
+            opened.append((label, total, unit))
+            yield steps.append
+
+    names = [*NAMES, "gone.jpg"]
+    for_each_image(Listed(names), records(names), lambda place, content: None, "packing", Heard())
+    assert opened == [("packing", 301, "images")]
+    assert sum(steps) == 301
+    assert len(steps) > 5
+
+
+@pytest.mark.parametrize("size", [1, module.CHUNK_BYTES])
+def test_reading_ahead_stays_within_bounds(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(module, "_cores", lambda: 2)
+    source = Listed(NAMES, sequential=True, size=size)
+    worked: list[int] = []
+    ahead: list[int] = []
+
+    def work(place: int, content: bytes) -> None:
+        worked.append(place)
+        ahead.append(len(source.readers) - len(worked))
+
+    for_each_image(source, records(NAMES), work, "packing", SILENT)
+    images_a_task = module.CHUNK_IMAGES if size == 1 else 1
+    assert max(ahead) <= 7 * images_a_task
+
+
+def test_no_records_are_no_work() -> None:
+    assert for_each_image(Listed([]), [], lambda place, content: None, "packing", SILENT) == {}
+
+
+def test_a_compressed_tar_gives_each_record_its_own_content(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in NAMES[:80]:
+        (tmp_path / "in" / name).write_text(name)
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as packed:
+        packed.add(tmp_path / "in", ".")
+    source = open_source(tmp_path / "a.tar.gz")
+    seen: dict[int, bytes] = {}
+    for_each_image(source, records(NAMES[:80]), seen.__setitem__, "packing", SILENT)
+    source.close()
+    assert seen == {place: name.encode() for place, name in enumerate(NAMES[:80])}

@@ -1,0 +1,50 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from sketchy.config import Config
+from sketchy.dataset.records import Record, digest
+from sketchy.evaluation.lineage import dataset_digest, warn_if_changed
+from sketchy.model.checkpoint import Checkpoint
+from sketchy.talk import Silent
+
+PHOTO = Record("photo", "ant", "n1", "a/photo/ant/n1.jpg")
+SKETCH = Record("sketch", "ant", "n1", "a/sketch/ant/n1-1.png")
+
+
+class Listener(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, message):
+        self.lines.append(message)
+
+
+def dataset(*photos):
+    pack = SimpleNamespace(photo_records=photos, sketch_records=(SKETCH,))
+    return SimpleNamespace(pack=pack, source=SimpleNamespace(path="data"))
+
+
+def test_place_and_order_of_a_dataset_do_not_count():
+    elsewhere = [replace(record, name=f"x/{record.name}") for record in (SKETCH, PHOTO)]
+    assert digest(elsewhere) == digest([PHOTO, SKETCH])
+
+
+@pytest.mark.parametrize(
+    "other", [(), (PHOTO, PHOTO), (replace(PHOTO, category="bee"),), (replace(PHOTO, name="a/photo/ant/n2.jpg"),)]
+)
+def test_another_set_of_images_is_told(other):
+    talk = Listener()
+    saved = Checkpoint(Config(), ("ant",), 1, {}, {}, dataset=dataset_digest(dataset(PHOTO)))
+    warn_if_changed(saved, dataset(PHOTO), talk)
+    assert talk.lines == []
+    warn_if_changed(saved, dataset(*other), talk)
+    assert len(talk.lines) == 1
+    assert "data holds other images than the run was trained with" in talk.lines[0]
+
+
+def test_a_checkpoint_that_does_not_know_is_let_through():
+    talk = Listener()
+    warn_if_changed(Checkpoint(Config(), ("ant",), 1, {}, {}), dataset(PHOTO), talk)
+    assert talk.lines == []
