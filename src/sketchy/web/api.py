@@ -132,7 +132,7 @@ async def about(service: Served, photo: PhotoId) -> About:
 
 
 @router.get("/api/info")
-async def info(service: Served) -> Info:
+def info(service: Served) -> Info:  # in a thread: a gallery on a server is asked over the network
     """Say what is served: gallery, categories, model, limits."""
     searcher, limits = service.searcher, service.limits
     return Info(

@@ -48,8 +48,7 @@ function ask(how = "now", since = performance.now()) {
 /** Freeze the stroke that is being drawn as it is now: the exporter paints what it has not seen. */
 function copied(marks) {
   const last = marks.at(-1);
-  const moving = pad.marks.length > drawing.marks.length && last?.points;
-  return moving ? [...marks.slice(0, -1), { ...last, points: [...last.points] }] : marks;
+  return pad.isDrawing ? [...marks.slice(0, -1), { ...last, points: [...last.points] }] : marks;
 }
 
 async function photo(id) {
@@ -82,6 +81,7 @@ function measure(since) {
 
 function failed(problem) {
   const blank = problem.status === 422;
+  if (blank && pad.isDrawing) return results.classList.remove("is-asking"); // there will be more ink in a moment
   shown = [];
   wall.show([]);
   become(blank ? "blank" : "failed");
