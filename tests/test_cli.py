@@ -252,7 +252,8 @@ def test_a_reader_that_leaves_early_is_no_error_message(dataset):
     read, write = os.pipe()
     os.close(read)
     words = [sys.executable, "-m", "sketchy", "data", "check", str(dataset)]
-    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, timeout=30)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, timeout=30, env=buffered)
     os.close(write)
     assert done.stderr == ""
     assert done.returncode == 1
@@ -263,7 +264,9 @@ def test_names_that_are_no_text_come_out_as_they_are(tmp_path):
         folder = tmp_path / kind / os.fsdecode(b"caf\xe9")
         folder.mkdir(parents=True)
         (folder / "a.png").write_bytes(b"broken")
-    done = subprocess.run([sys.executable, "-m", "sketchy", "data", "check", "."], capture_output=True, timeout=30)
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}  # what a locale but C has
+    words = [sys.executable, "-m", "sketchy", "data", "check", "."]
+    done = subprocess.run(words, capture_output=True, timeout=30, env=strict)
     assert done.returncode == 0, done.stderr
     assert b"\ncaf\xe9 " in done.stdout
 

@@ -26,6 +26,14 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def share_cores() -> None:
+    """Compute with half of the cores: a network that waits for one that is taken is many times slower.
+
+    For a server: the photos it shrinks, and often the browser, work on the same machine at the same time.
+    """
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+
+
 def seed_everything(seed: int) -> None:
     """Seed torch's global generators: weights are drawn from them, and dropout is."""
     torch.manual_seed(seed)

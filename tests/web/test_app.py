@@ -373,6 +373,11 @@ def test_routes_that_are_none_answer_in_json(client, method, address, status):
     assert list(answer.json()) == ["error"]
 
 
+def test_the_page_can_be_asked_for_its_head_only(client):
+    assert client.head("/").status_code == 200
+    assert client.head("/").content == b""
+
+
 @pytest.mark.parametrize("path", ["../app.py", "..%2fapp.py", "%2e%2e/app.py", "/etc/passwd", "."])
 def test_static_files_are_only_those_of_the_page(client, path):
     assert client.get(f"/static/{path}").status_code in (404, 405)
@@ -428,6 +433,15 @@ def test_the_index_may_grow_while_it_is_served(tmp_path, photos):
     with TestClient(create_app(Answering(shelf)), base_url="http://localhost") as client:
         shelf.paths.insert(0, str(shutil.copy(paths[0], tmp_path / "new.jpg")))
         assert first_photo(client, paths[0].read_bytes()).status_code == 200
+
+
+def test_photos_of_a_huge_gallery_get_their_ids_when_they_are_found(tmp_path, photos, monkeypatch):
+    monkeypatch.setattr("sketchy.web.catalogue.KNOWN", 1)
+    paths = [photos / "disc" / "p1.jpg", photos / "disc" / "p2.jpg"]
+    with open_shelf(*paths, root=photos) as client:
+        assert len(client.app.state.service.catalogue._paths) == 1
+        found = client.post("/api/search", content=paths[0].read_bytes()).json()["results"]
+        assert client.get(f"/api/photos/{found[1]['id']}").status_code == 200
 
 
 def test_the_api_describes_itself_without_other_hosts(client):

@@ -11,7 +11,7 @@ from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.opening import identity_of, open_gallery
 from sketchy.retrieval.store.address import is_store
-from sketchy.runtime import pick_device
+from sketchy.runtime import pick_device, share_cores
 from sketchy.talk import SILENT, Talk
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart")
@@ -54,11 +54,12 @@ def run(
 
     with open_socket(host, port) as opened:
         loaded = load_checkpoint(checkpoint)
-        embedder = Embedder.of(loaded, pick_device(device))
+        embedder = Embedder.of(loaded, pick_device(device), fold=True)
         photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, talk=talk)
         try:
             searcher = Searcher(embedder, photos, loaded.calibration, _about(loaded))
             app = create_app(searcher, root=_root(gallery), loopback=is_loopback(opened))
+            share_cores()
             searcher.warm_up()
             talk.say(f"searching {photos.name}: {photos.count():,} photos; Ctrl-C stops")
             address = address_of(opened)

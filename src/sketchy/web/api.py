@@ -44,7 +44,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 router = APIRouter(responses=problems(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
-PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="Of a result.")]
+PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
 IMAGES = ("image/png", "image/jpeg", "image/webp")
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -81,7 +81,8 @@ async def search(
 ) -> Results:
     """Find the photos nearest to an image.
 
-    `Server-Timing` tells the milliseconds in the queue, in the network, in the search, and in all since the body came.
+    The header Server-Timing tells the milliseconds in the queue, in the network, in the search, and in all since the
+    body came.
     """
     image = await _image_of(request)
     started = time.perf_counter()
@@ -131,7 +132,7 @@ async def about(service: Served, photo: PhotoId) -> About:
 
 
 @router.get("/api/info")
-async def info(service: Served) -> Info:
+def info(service: Served) -> Info:  # in a thread: a gallery on a server is asked over the network
     """Say what is served: gallery, categories, model, limits."""
     searcher, limits = service.searcher, service.limits
     return Info(

@@ -73,7 +73,13 @@ class _Fresh(StaticFiles):
 
 def _add_page(app: FastAPI) -> None:
     for address, name in (("/", "index.html"), ("/docs", "docs.html")):
-        app.add_api_route(address, _sends(STATIC / name), include_in_schema=False, response_class=FileResponse)
+        app.add_api_route(
+            address,
+            _sends(STATIC / name),
+            methods=["GET", "HEAD"],
+            include_in_schema=False,
+            response_class=FileResponse,
+        )
     app.mount("/static", _Fresh(directory=STATIC))
 
 

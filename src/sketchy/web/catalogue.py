@@ -8,11 +8,15 @@ import os
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from sketchy.errors import GalleryError, SketchyError
 from sketchy.retrieval.gallery import Gallery
 from sketchy.web.refusal import Refusal
+
+KNOWN = 1_000_000
+"""Photos whose ids are known from the start, 200 MB of them; further ones get theirs when they are found."""
 
 
 class Catalogue:
@@ -24,7 +28,7 @@ class Catalogue:
             folder at the top of the file system.
 
     Attributes:
-        categories: known ones, with how many photos each has.
+        categories: of the photos known from the start, with how many each has.
     """
 
     def __init__(self, gallery: Gallery, root: Path | None = None) -> None:
@@ -32,7 +36,7 @@ class Catalogue:
         self._paths: dict[str, str] = {}
         self._reading = threading.Lock()
         counts: Counter[str] = Counter()
-        for path, category in gallery.photos():
+        for path, category in islice(gallery.photos(), KNOWN):
             self.id_of(path)
             if category is not None:
                 counts[category] += 1

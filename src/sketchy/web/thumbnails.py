@@ -1,5 +1,6 @@
 """Photos in the sizes that the page shows, made once and kept in memory."""
 
+import os
 import threading
 from collections import OrderedDict
 from io import BytesIO
@@ -15,8 +16,8 @@ from sketchy.web.refusal import Refusal
 
 ROOM = 64_000_000
 """Bytes of JPEG that are kept: some three thousand thumbnails."""
-AT_ONCE = 2
-"""Photos decoded at the same time; a large one takes hundreds of megabytes."""
+AT_ONCE = min(4, max(1, (os.cpu_count() or 1) // 2))
+"""Photos decoded at the same time: a large one takes hundreds of megabytes, and the network needs cores too."""
 QUALITY = 85
 
 

@@ -175,6 +175,7 @@ def test_a_scan_can_be_of_one_folder(store):
         (Where(path_glob="at/*"), set()),
         (Where(path_glob="?.jpg"), {"/p/cat/1.jpg", "/p/dog/3.jpg", "/p/4.jpg"}),
         (Where(path_glob="[34].jpg"), {"/p/dog/3.jpg", "/p/4.jpg"}),
+        (Where(path_glob="[!34].jpg"), {"/p/cat/1.jpg"}),
         (Where(categories=("dog",), path_glob="*.png"), set()),
     ],
 )

@@ -194,6 +194,49 @@ def test_a_making_that_was_killed_is_begun_again(tmp_path):
     store.close()
 
 
+@pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may write anywhere")
+def test_an_index_that_cannot_be_written_to_is_read_as_it_lies(folder):
+    folder.chmod(0o555)
+    try:
+        store = open_to_read(folder)
+        assert found(store, 42) == "/00042.jpg"
+        store.close()
+        with pytest.raises(StorageError, match="no permission to write"):
+            open_to_write(folder, IDENTITY)
+    finally:
+        folder.chmod(0o755)
+
+
+def test_an_index_cannot_lie_in_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="is a file; choose a place"):
+        open_to_write(tmp_path / "file" / "index", IDENTITY)
+
+
+def test_the_log_of_a_ledger_that_is_gone_is_not_taken_for_that_of_a_new_one(folder, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parent)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(sketchy.__file__).parents[1])},
+    )
+    process.stdout.readline()
+    process.kill()
+    process.communicate()
+    assert (folder / "index.sqlite-wal").stat().st_size
+    (folder / "index.sqlite").unlink()
+    (folder / "vectors-1.f32").unlink()
+    store = open_to_write(folder, IDENTITY)
+    assert (store.count(), store.problems()) == (0, [])
+    store.close()
+
+
+def test_using_a_closed_store_is_a_mistake_of_the_program_not_damage(folder):
+    store = open_to_read(folder)
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        store.count()
+
+
 def test_there_must_be_an_index_to_read(tmp_path):
     with pytest.raises(GalleryError, match=r"no index at .*; make one with `sketchy index PHOTOS --out"):
         open_to_read(tmp_path / "nowhere")

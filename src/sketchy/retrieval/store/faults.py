@@ -19,6 +19,8 @@ def explained(folder: Path) -> Iterator[None]:
         yield
     except Damage as error:
         raise damaged(folder, str(error)) from None
+    except sqlite3.ProgrammingError:  # such as using a store that was closed
+        raise
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "")
         if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):

@@ -12,6 +12,7 @@ from sketchy.retrieval.store.ledger import Ledger, Meta
 from sketchy.retrieval.store.records import Identity
 from sketchy.retrieval.store.state import vectors_path
 from sketchy.retrieval.store.vectors import cut, sync_folder
+from sketchy.storage import refuse_unwritable
 
 LEDGER, LOCK = "index.sqlite", "lock.sqlite"
 OWN_FILES = ("index.sqlite*", "vectors-*.f32", "ann-*.faiss", ".ann-*.faiss", ".index.sqlite*")
@@ -54,6 +55,7 @@ def open_to_write(folder: Path, identity: Identity, *, force: bool = False) -> E
         GalleryError: it is damaged or of another model, or the folder holds other things.
         StorageError: it cannot be written.
     """
+    refuse_unwritable(folder / LEDGER)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not is_index(folder) and any(not _is_ours(file) for file in folder.iterdir()):
@@ -110,7 +112,8 @@ def _make(folder: Path, identity: Identity) -> None:
         raise damaged(folder, f"{LEDGER} is missing")
     vectors_path(folder, 1).touch()
     unfinished = folder / f".{LEDGER}"
-    unfinished.unlink(missing_ok=True)
+    for left in (unfinished, *folder.glob(f"{LEDGER}-*")):  # the log of a ledger that is gone would spoil the new one
+        left.unlink(missing_ok=True)
     with explained(folder):
         Ledger.create(unfinished, Meta(identity.model, identity.size, identity.checkpoint, updated=now()))
     unfinished.replace(folder / LEDGER)

@@ -217,7 +217,7 @@ class Ledger:
             values += where.categories
         if where.glob is not None:
             conditions.append("CAST(path AS TEXT) GLOB CAST(? AS TEXT)")
-            values.append(os.fsencode(where.glob))
+            values.append(os.fsencode(where.glob.replace("[!", "[^")))  # as SQLite writes it
         cursor = self._db.execute(f"SELECT DISTINCT row FROM files WHERE {' AND '.join(conditions)}", values)
         return np.fromiter((row for (row,) in cursor), np.int64)
 

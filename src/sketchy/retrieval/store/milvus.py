@@ -5,20 +5,19 @@ processes may write. The vector's field is named after the model, so that a coll
 Reads ask for strong consistency: a photo that was written is found.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.errors import GalleryError
 from sketchy.retrieval.nearest import exact_distances
+from sketchy.retrieval.store.expressions import decode, encode, filter_of, id_of, quoted, starting_with
 from sketchy.retrieval.store.records import EVERYTHING, Identity, Match, Photo, Vectors, Where
 
 SCHEME = "milvus://"
@@ -74,13 +73,13 @@ class MilvusStore:
 
     def delete(self, paths: Sequence[str]) -> None:
         """Drop photos; unknown paths are ignored."""
-        for part in _parts([_id_of(path) for path in paths]):
+        for part in _parts([id_of(path) for path in paths]):
             with self._explained():
                 self._client.delete(self._address.collection, ids=part)
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
         """Return those of the paths that are known."""
-        rows = self._query_each("id", [_id_of(path) for path in paths], PHOTO_FIELDS)
+        rows = self._query_each("id", [id_of(path) for path in paths], PHOTO_FIELDS)
         return {photo.path: photo for photo in map(_photo, rows)}
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
@@ -113,7 +112,7 @@ class MilvusStore:
             pages = self._client.query_iterator(
                 self._address.collection,
                 WRITTEN,
-                filter=_below(below),
+                filter=starting_with(below),
                 output_fields=PHOTO_FIELDS,
                 consistency_level=STRONG,
             )
@@ -129,7 +128,7 @@ class MilvusStore:
 
     def count(self, below: str = "") -> int:
         """Return how many photos there are, or whose path starts with `below`; files of one content count each."""
-        return int(self._query(_below(below), ["count(*)"])[0]["count(*)"])
+        return int(self._query(starting_with(below), ["count(*)"])[0]["count(*)"])
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -137,12 +136,12 @@ class MilvusStore:
 
     def _row(self, photo: Photo, vector: NDArray[np.float32]) -> dict[str, Any]:
         return {
-            "id": _id_of(photo.path),
-            "path": _encode(photo.path),
+            "id": id_of(photo.path),
+            "path": encode(photo.path),
             "size": photo.size,
             "mtime_ns": photo.mtime_ns,
             "content": photo.content,
-            "category": _encode(photo.category or ""),
+            "category": encode(photo.category or ""),
             self._vector: vector,
         }
 
@@ -153,7 +152,7 @@ class MilvusStore:
                 data=[query],
                 anns_field=self._vector,
                 limit=limit,
-                filter=_filter_of(where),
+                filter=filter_of(where),
                 output_fields=[*PHOTO_FIELDS, self._vector],
                 consistency_level=STRONG,
             )
@@ -177,7 +176,7 @@ class MilvusStore:
         """Return all entities whose field has one of the values."""
         rows: list[Any] = []
         for part in _parts(values):
-            rows += self._query(f"{field} in [{', '.join(map(_quoted, part))}]", wanted)
+            rows += self._query(f"{field} in [{', '.join(map(quoted, part))}]", wanted)
         return rows
 
     def _query(self, expression: str, wanted: list[str]) -> list[Any]:
@@ -270,42 +269,9 @@ def _identity_of(client: Any, address: Address) -> Identity:
     raise GalleryError(f"the collection {address} was not made by sketchy; name another")
 
 
-def _id_of(path: str) -> str:
-    return hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()
-
-
-def _encode(text: str) -> str:
-    """Write as =XX all that is no UTF-8, or means something in an expression; other text stays as it is."""
-    escaped = re.sub(rb"[\x00-\x1f\"'\\%_=]", lambda found: b"=%02X" % found[0][0], os.fsencode(text))
-    return re.sub("[\udc80-\udcff]", lambda found: f"={ord(found[0]) & 0xFF:02X}", os.fsdecode(escaped))
-
-
-def _decode(text: str) -> str:
-    return os.fsdecode(unquote_to_bytes(text.replace("=", "%")))
-
-
 def _photo(row: Any) -> Photo:
-    category = _decode(row["category"]) or None
-    return Photo(_decode(row["path"]), row["size"], row["mtime_ns"], row["content"], category)
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"'
-
-
-def _below(prefix: str) -> str:
-    return f'path like "{_encode(prefix)}%"' if prefix else ""
-
-
-def _filter_of(where: Where) -> str:
-    """Write what Milvus can tell apart; it lets through all that fits, and of a glob some that does not."""
-    conditions = []
-    if where.categories:
-        conditions.append(f"category in [{', '.join(_quoted(_encode(name)) for name in where.categories)}]")
-    start = re.split(r"[*?\[]", where.glob or "", maxsplit=1)[0]
-    if start:
-        conditions.append(_below(start))
-    return " and ".join(conditions)
+    category = decode(row["category"]) or None
+    return Photo(decode(row["path"]), row["size"], row["mtime_ns"], row["content"], category)
 
 
 def _parts(values: Sequence[str]) -> Iterator[list[str]]:

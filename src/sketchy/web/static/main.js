@@ -48,8 +48,7 @@ function ask(how = "now", since = performance.now()) {
 /** Freeze the stroke that is being drawn as it is now: the exporter paints what it has not seen. */
 function copied(marks) {
   const last = marks.at(-1);
-  const moving = pad.marks.length > drawing.marks.length && last?.points;
-  return moving ? [...marks.slice(0, -1), { ...last, points: [...last.points] }] : marks;
+  return pad.isDrawing ? [...marks.slice(0, -1), { ...last, points: [...last.points] }] : marks;
 }
 
 async function photo(id) {
@@ -82,12 +81,13 @@ function measure(since) {
 
 function failed(problem) {
   const blank = problem.status === 422;
+  if (blank && pad.isDrawing) return results.classList.remove("is-asking"); // there will be more ink in a moment
   shown = [];
   wall.show([]);
   become(blank ? "blank" : "failed");
   find("#reason").textContent = problem.reason;
   find("#failed").classList.toggle("is-offline", problem.status === 0);
-  say(blank ? "There is too little ink to search with." : problem.reason);
+  say("", blank ? "There is too little ink to search with." : problem.reason);
 }
 
 function become(state) {
@@ -101,13 +101,13 @@ function counted(number) {
   return number === 1 ? "the nearest one" : `the ${number} nearest`;
 }
 
-/** Show a line at once, and tell a screen reader when it stays. */
-function say(line) {
+/** Show a line at once, and tell it to a screen reader when it stays. */
+function say(line, told = line) {
   find("#line").textContent = line;
   clearTimeout(quiet);
   quiet = setTimeout(() => {
     const nearest = shown.slice(0, 3).map((result) => result.category ?? result.name);
-    announce(shown.length ? `${line}: ${nearest.join(", ")}` : line);
+    announce(shown.length ? `${told}: ${nearest.join(", ")}` : told);
     writeAddress();
   }, QUIET);
 }

@@ -47,6 +47,10 @@ export class Pad extends EventTarget {
     return this.#active ? [...this.#drawing.marks, this.#active] : this.#drawing.marks;
   }
 
+  get isDrawing() {
+    return this.#active !== null;
+  }
+
   /** Paint again, at the next frame. */
   refresh() {
     this.#frame ||= requestAnimationFrame(() => {

@@ -1,0 +1,27 @@
+import pytest
+import torch
+
+from sketchy.config import parse_config
+from sketchy.model.backbone import BACKBONES
+from sketchy.model.encoder import build_encoder
+from sketchy.model.folding import folded
+
+
+@pytest.mark.parametrize("name", sorted(BACKBONES.keys() - {"vgg16", "resnet50"}))  # large, and built like others
+def test_a_folded_network_gives_the_same_embeddings(name):
+    tree = {"image": {"size": 64, "color": "rgb"}, "model": {"backbone": name, "pretrained": False}}
+    torch.manual_seed(0)
+    encoder = build_encoder(parse_config(tree, "a test"))
+    pixels = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        encoder.train()(pixels)  # so that the norms hold something
+        expected = encoder.eval()(pixels)
+        found = folded(encoder)(pixels)
+    assert torch.allclose(found, expected, atol=1e-4 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+def test_no_batch_norm_is_left(name):
+    encoder = build_encoder(parse_config({"model": {"backbone": name, "pretrained": False}}, "a test"))
+    assert any(isinstance(part, torch.nn.BatchNorm2d) for part in encoder.modules())
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded(encoder).modules())
