@@ -14,10 +14,23 @@ def test_a_folded_network_gives_the_same_embeddings(name):
     encoder = build_encoder(parse_config(tree, "a test"))
     pixels = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
     with torch.no_grad():
-        encoder.train()(pixels)  # so that the norms hold something
-        expected = encoder.eval()(pixels)
-        found = folded(encoder)(pixels)
+        encoder.train()(pixels, "photo")  # so that the norms hold something
+        expected = encoder.eval()(pixels, "photo")
+        found = folded(encoder)(pixels, "photo")
     assert torch.allclose(found, expected, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_norms_of_a_kind_are_not_fixed_to_one():
+    tree = {"image": {"size": 64}, "model": {"backbone": "resnet18", "domain_norm": True}}
+    torch.manual_seed(0)
+    encoder = build_encoder(parse_config(tree, "a test"))
+    pixels = torch.randint(0, 256, (4, 1, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        encoder.train()(pixels, "sketch")
+        faster = folded(encoder)
+        for kind in ("sketch", "photo"):
+            expected = encoder.eval()(pixels, kind)
+            assert torch.allclose(faster(pixels, kind), expected, atol=1e-4 * float(expected.abs().max()))
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])

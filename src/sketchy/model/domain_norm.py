@@ -34,6 +34,11 @@ def split_norms(network: nn.Module) -> None:
             split_norms(child)
 
 
+def has_domain_norms(network: nn.Module) -> bool:
+    """Whether a network has norms of its own for each kind."""
+    return any(isinstance(module, DomainNorm) for module in network.modules())
+
+
 def choose_norms(network: nn.Module, kind: Kind) -> None:
     """Make every DomainNorm of a network use the norm of a kind until the next call."""
     for module in network.modules():
