@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sketchy.config import parse_config
+from sketchy.config_file import parse_config
 from sketchy.model.backbone import BACKBONES
 from sketchy.model.encoder import build_encoder
 from sketchy.model.folding import folded
