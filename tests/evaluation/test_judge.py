@@ -52,9 +52,9 @@ def test_all_of_a_dataset_is_judged_as_its_embeddings_are_scored(encoder, data):
     found = judge(encoder, data, part(range(6), range(6)))
     pack = data.pack
     queries = Queries(
-        embed_pixels(encoder, pack.sketches), torch.tensor(pack.sketch_category), torch.tensor(SKETCH_PHOTO)
+        embed_pixels(encoder, pack.sketches, "sketch"), torch.tensor(pack.sketch_category), torch.tensor(SKETCH_PHOTO)
     )
-    expected = score(queries, embed_pixels(encoder, pack.photos), torch.tensor(pack.photo_category))
+    expected = score(queries, embed_pixels(encoder, pack.photos, "photo"), torch.tensor(pack.photo_category))
     for name, values in vars(expected).items():
         assert torch.equal(getattr(found.scores, name), values), name
     assert found.evaluation.protocol["instance_queries"] == 5
