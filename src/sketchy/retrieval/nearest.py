@@ -38,11 +38,11 @@ def candidates(rough: Floats, k: int, slack: float) -> NDArray[np.int64]:
         k: at least 1.
         slack: how far off a rough distance may be, twice over.
     """
-    usable = int(np.isfinite(rough).sum())
-    if usable == 0:
-        return np.empty(0, np.int64)
-    bound = np.partition(rough, min(k, usable) - 1)[min(k, usable) - 1]
-    return np.flatnonzero(rough <= min(bound + slack, np.finfo(np.float32).max))
+    if k < len(rough):
+        bound = np.partition(rough, k - 1)[k - 1]  # what is no number comes last
+        if np.isfinite(bound):
+            return np.flatnonzero(rough <= bound + slack)
+    return np.flatnonzero(np.isfinite(rough))
 
 
 def rounding_slack(query: Floats, largest: float) -> float:

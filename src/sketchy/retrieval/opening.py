@@ -23,7 +23,7 @@ from sketchy.talk import SILENT, Talk
 
 def identity_of(checkpoint: Checkpoint, path: Path) -> Identity:
     """Name the model of a checkpoint that lies at a path."""
-    return Identity(checkpoint.fingerprint(), checkpoint.config.model.embedding_size, str(path))
+    return Identity(checkpoint.fingerprint(), checkpoint.config.model.embedding_size, str(path.absolute()))
 
 
 def open_gallery(

@@ -32,6 +32,9 @@ TRIED = 200
 PROPOSED = 4
 """Candidates measured exactly for each photo that is wanted; one byte a number misorders only near neighbours."""
 
+Allowed = NDArray[np.bool_] | None
+"""Whether each row may be found; None allows all, and spares looking at a million of them."""
+
 
 def available() -> bool:
     """Whether FAISS is installed."""
@@ -78,18 +81,18 @@ class Approximation:
             raise Damage(f"{path.name} is not what was written")
         self._index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
 
-    def propose(self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def propose(self, query: NDArray[np.float32], count: int, allowed: Allowed) -> NDArray[np.int64]:
         """Return up to `count` rows that are probably the nearest of those allowed.
 
         Args:
             query: (D,).
             count: how many to propose.
-            allowed: (rows or more,) whether a row may be found.
+            allowed: (rows or more,) whether a row may be found; None allows all.
         """
         import faiss
 
         words = faiss.SearchParametersIVF(nprobe=self._index.nprobe)
-        if not allowed[: self.rows].all():  # else it would ask for every code in vain
+        if allowed is not None:
             bits = np.packbits(allowed[: self.rows], bitorder="little")
             selector = faiss.IDSelectorBitmap(bits)  # both have names here, because FAISS keeps bare pointers
             words = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)

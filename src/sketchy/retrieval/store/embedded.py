@@ -98,13 +98,8 @@ class EmbeddedStore:
     def search(self, query: NDArray[np.float32], k: int, where: Where = EVERYTHING) -> list[Match]:
         """Return the k nearest pictures to a (D,) query, nearest first; fewer where there are fewer."""
         with self._reading() as state:
-            allowed = ~state.dead
-            if not where.everything:
-                fitting = np.zeros(state.rows, np.bool_)
-                fitting[self._ledger.matching(where)] = True
-                allowed &= fitting
             approximation = self._approximation(state.known)
-            found = search_rows(state, np.asarray(query, np.float32), k, allowed, approximation)
+            found = search_rows(state, np.asarray(query, np.float32), k, self._allowed(state, where), approximation)
             files = self._ledger.by_row([row for row, _ in found])
             if len(files) < len(found):
                 raise damaged(self.folder, "the entry of a photo is missing")
@@ -158,6 +153,14 @@ class EmbeddedStore:
         """Return what the index says about itself now."""
         with self._reading() as state:
             return state.known
+
+    def _allowed(self, state: State, where: Where) -> ann.Allowed:
+        """Return which rows may be found, None for all."""
+        if where.everything:
+            return ~state.dead if state.any_dead else None
+        allowed = np.zeros(state.rows, np.bool_)
+        allowed[self._ledger.matching(where)] = True
+        return allowed & ~state.dead
 
     def improve(self, queries: NDArray[np.float32] | None = None, talk: Talk = SILENT) -> None:
         """Build the approximate index where it pays, and the one that is there is too old or damaged; see `build`."""

@@ -35,6 +35,8 @@ CREATE INDEX chunks_version ON chunks (version);
 FORMAT = 1
 """Of an index folder; rises when an older version could not read it."""
 BUSY_SECONDS = 60
+CACHE_KB = 65_536
+"""Memory for pages of a database that is written: hashes go to random ones."""
 ASKED = 400
 """Keys in one query."""
 RENUMBERED = 1000
@@ -88,6 +90,7 @@ class Ledger:
             if write:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
             else:
                 self._db.execute("PRAGMA query_only = ON")
         except sqlite3.Error:
@@ -147,7 +150,7 @@ class Ledger:
         """Yield number, checksums and tombstones (a multiple of 8) of the chunks changed after a version."""
         sql = "SELECT number, version, sums, dead, crc FROM chunks WHERE version > ? ORDER BY number"
         for number, version, sums, dead, crc in self._db.execute(sql, (since,)):
-            if _crc(number, version, sums, dead) != crc:
+            if _chunk_crc(number, version, sums, dead) != crc:
                 raise Damage("its checksums are not what was written")
             yield number, np.frombuffer(sums, "<u4"), np.unpackbits(np.frombuffer(dead, np.uint8)).view(np.bool_)
 
@@ -156,7 +159,7 @@ class Ledger:
         packed = (np.ascontiguousarray(sums, "<u4").tobytes(), np.packbits(dead).tobytes())
         self._db.execute(
             "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)",
-            (number, version, *packed, _crc(number, version, *packed)),
+            (number, version, *packed, _chunk_crc(number, version, *packed)),
         )
 
     def clear_chunks(self) -> None:
@@ -269,6 +272,10 @@ def _decode(found: tuple[bytes, int, int, int, bytes, str | None, int]) -> tuple
     return Photo(os.fsdecode(path), size, mtime_ns, content.hex(), category), row
 
 
-def _crc(*values: bytes | int | str | None) -> int:
-    # repr is the same on every version of Python for bytes and numbers, though not for text.
-    return zlib.crc32(repr([value.encode() if isinstance(value, str) else value for value in values]).encode())
+def _crc(path: bytes, row: int, size: int, mtime_ns: int, content: bytes, category: str | None) -> int:
+    label = b"-" if category is None else b"+" + category.encode()
+    return zlib.crc32(b"\0".join((path, content, label, b"%d %d %d" % (row, size, mtime_ns))))
+
+
+def _chunk_crc(number: int, version: int, sums: bytes, dead: bytes) -> int:
+    return zlib.crc32(b"%d %d " % (number, version) + sums + dead)

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.retrieval.nearest import candidates, closest, exact_distances, rough_distances, rounding_slack
-from sketchy.retrieval.store.ann import PROPOSED, Approximation
-from sketchy.retrieval.store.state import CHUNK_ROWS, State
+from sketchy.retrieval.store.ann import PROPOSED, Allowed, Approximation
+from sketchy.retrieval.store.state import BLOCK_ROWS, CHUNK_ROWS, State
 
 FEW_ROWS = 20_000
 """So many allowed rows are measured directly, without looking at the others."""
@@ -17,7 +17,7 @@ Found = list[tuple[int, float]]
 
 
 def search_rows(
-    state: State, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_], approximation: Approximation | None
+    state: State, query: NDArray[np.float32], k: int, allowed: Allowed, approximation: Approximation | None
 ) -> Found:
     """Return the k nearest of the allowed rows.
 
@@ -25,11 +25,11 @@ def search_rows(
         state: of the index.
         query: (D,).
         k: at least 1.
-        allowed: (rows,).
+        allowed: (rows,) whether a row may be found; None allows all.
         approximation: proposes rows; those added since it was built are measured. None measures all.
     """
-    count = int(allowed.sum())
-    if count <= FEW_ROWS and count < len(allowed) / 2:
+    count = state.rows if allowed is None else int(np.count_nonzero(allowed))
+    if allowed is not None and count <= FEW_ROWS and count < state.rows / 2:
         rows = np.flatnonzero(allowed)
         return closest(rows, exact_distances(query, rows, state.fetch), k)
     if approximation is not None and k <= MAX_APPROXIMATE:
@@ -41,17 +41,18 @@ def search_rows(
     return closest(rows, exact_distances(query, rows, state.fetch), k)
 
 
-def _near_rows(
-    state: State, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_], first: int
-) -> NDArray[np.int64]:
-    """Return the rows from `first` on that can be among the k nearest, a chunk at a time."""
+def _near_rows(state: State, query: NDArray[np.float32], k: int, allowed: Allowed, first: int) -> NDArray[np.int64]:
+    """Return the rows from `first` on that can be among the k nearest."""
+    if first >= state.rows:
+        return np.empty(0, np.int64)
     start = first // CHUNK_ROWS * CHUNK_ROWS
     rough = np.empty(state.rows - start, np.float32)
     largest = 0.0
-    for place in range(start, state.rows, CHUNK_ROWS):
-        vectors, norms = state.chunk(place), state.norms(place)
-        rough[place - start : place - start + CHUNK_ROWS] = rough_distances(query, vectors, norms)
+    for place in range(start, state.rows, BLOCK_ROWS):
+        vectors, norms = state.block(place)
+        rough[place - start : place - start + BLOCK_ROWS] = rough_distances(query, vectors, norms)
         largest = max(largest, float(norms.max()))
-    rough[~allowed[start:]] = np.inf
+    if allowed is not None:
+        rough[~allowed[start:]] = np.inf
     rough[: first - start] = np.inf
     return start + candidates(rough, k, rounding_slack(query, largest))

@@ -13,7 +13,9 @@ from sketchy.retrieval.store.records import Vectors
 from sketchy.retrieval.store.vectors import GROUP_ROWS, Sums, damaged_groups, mapped
 
 CHUNK_ROWS = 8192
-"""Rows in one entry of the ledger; also what is multiplied at once, 8 MB of 256 numbers each."""
+"""Rows in one entry of the ledger; also what is read at once, 8 MB of 256 numbers each."""
+BLOCK_ROWS = 16 * CHUNK_ROWS
+"""Rows that are multiplied at once: threads that wait for each other at the end of each product should seldom do so."""
 CHUNK_GROUPS = CHUNK_ROWS // GROUP_ROWS
 
 
@@ -38,6 +40,7 @@ class State:
         meta: of that commit.
         sums: checksum of every GROUP_ROWS rows.
         dead: (rows,) whether a row is deleted.
+        any_dead: whether there is one.
         vectors: (rows, D), memory-mapped.
     """
 
@@ -48,6 +51,7 @@ class State:
 
     def _reset(self) -> None:
         self.version = -1
+        self.any_dead = False
         self.sums: Sums = np.empty(0, np.uint32)
         self.dead: NDArray[np.bool_] = np.empty(0, np.bool_)
         self.vectors: Vectors = np.empty((0, 0), np.float32)
@@ -88,7 +92,7 @@ class State:
         checked = np.zeros(len(self.sums), np.bool_)
         checked[: before // GROUP_ROWS] = self._checked[: before // GROUP_ROWS]  # not of a group that has grown
         self._checked = checked
-        self.meta, self.version = meta, meta.version
+        self.meta, self.version, self.any_dead = meta, meta.version, bool(self.dead.any())
         return meta
 
     def fetch(self, rows: NDArray[np.int64]) -> Vectors:
@@ -102,13 +106,19 @@ class State:
         self.check(np.arange(start // GROUP_ROWS, -(-(start + len(vectors)) // GROUP_ROWS)))
         return vectors
 
-    def norms(self, start: int) -> NDArray[np.float32]:
-        """Return the squared lengths of `chunk(start)`; kept once computed."""
-        vectors = self.vectors[start : start + CHUNK_ROWS]
-        known = self._norms.get(start)
-        if known is None or len(known) < len(vectors):
-            known = self._norms[start] = squared_norms(vectors)
-        return known
+    def block(self, start: int) -> tuple[Vectors, NDArray[np.float32]]:
+        """Return up to BLOCK_ROWS vectors, checked, from a multiple of CHUNK_ROWS on, and their squared lengths.
+
+        Raises:
+            Damage: a vector is not what was written.
+        """
+        vectors = self.vectors[start : start + BLOCK_ROWS]
+        for place in range(start, start + len(vectors), CHUNK_ROWS):
+            self.chunk(place)
+        known = self._norms.get(start, np.empty(0, np.float32))
+        if len(known) < len(vectors):
+            known = self._norms[start] = np.concatenate([known, squared_norms(vectors[len(known) :])])
+        return vectors, known
 
     def check(self, groups: NDArray[np.int64]) -> None:
         """Compare groups of vectors with their checksums, each once. Raises Damage."""
