@@ -1,18 +1,24 @@
 """`sketchy serve`: the page on which one draws and sees photos."""
 
+import socket
 import threading
 import webbrowser
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sketchy.errors import ServeError
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.gallery import Gallery
 from sketchy.retrieval.opening import identity_of, open_gallery
 from sketchy.retrieval.store.address import is_store
 from sketchy.runtime import pick_device, share_cores
 from sketchy.talk import SILENT, Talk
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
@@ -48,19 +54,14 @@ def run(
             f"the page needs {' and '.join(missing)}, not installed here; run pip install 'sketchy[serve]' and the "
             "same command again"
         )
-    from sketchy.web.app import create_app
-    from sketchy.web.searcher import Searcher
-    from sketchy.web.server import Server, address_of, is_loopback, open_socket
+    from sketchy.web.server import Server, address_of, open_socket
 
     with open_socket(host, port) as opened:
         loaded = load_checkpoint(checkpoint)
         embedder = Embedder.of(loaded, pick_device(device), fold=True)
         photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, talk=talk)
         try:
-            searcher = Searcher(embedder, photos, loaded.calibration, _about(loaded))
-            app = create_app(searcher, root=_root(gallery), loopback=is_loopback(opened))
-            share_cores()
-            searcher.warm_up()
+            app = _app(loaded, embedder, photos, gallery, opened)
             talk.say(f"searching {photos.name}: {photos.count():,} photos; Ctrl-C stops")
             address = address_of(opened)
 
@@ -72,6 +73,21 @@ def run(
             Server(app, opened, started).run()
         finally:
             photos.close()
+
+
+def _app(
+    checkpoint: Checkpoint, embedder: Embedder, photos: Gallery, named: str | None, opened: socket.socket
+) -> "FastAPI":
+    """Make the application, and answer a query, so that the first person's is not the slow one."""
+    from sketchy.web.app import create_app
+    from sketchy.web.searcher import Searcher
+    from sketchy.web.server import is_loopback
+
+    searcher = Searcher(embedder, photos, checkpoint.calibration, _about(checkpoint))
+    app = create_app(searcher, root=_root(named), loopback=is_loopback(opened))
+    share_cores()
+    searcher.warm_up()
+    return app
 
 
 def _root(gallery: str | None) -> Path | None:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sketchy.errors import ServeError
+from sketchy.web.turns import Turns
 
 HEAD_SECONDS = 10.0
 """From the first byte of a request, or the opening of a connection, to the end of the request's head."""
@@ -58,7 +59,7 @@ class Server(uvicorn.Server):
     `run` raises KeyboardInterrupt when it was Ctrl-C, after all has ended.
 
     Args:
-        app: what answers.
+        app: by `create_app`.
         opened: by `open_socket`; closed at the end.
         ready: called when requests are answered.
     """
@@ -77,10 +78,16 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._opened = opened
         self._ready = ready
+        self._turns: Turns = app.state.service.turns
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve on the socket."""
         super().run([self._opened])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the query that is being computed end, and refuse at once what waits behind it."""
+        self._turns.close(patience=0)
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
