@@ -76,7 +76,7 @@ class ImageConfig(Section):
         0.5,
         ge=0,
         le=1,
-        description="crop to the ink when it spans less than this share of the canvas; 0 never, 1 always",
+        description="crop to the ink when it spans at most this share of the canvas; 0 never, 1 always",
     )
     mean: PerColor = Field((0.0, 0.0, 0.0), description="subtracted from pixels in [0, 1]; a number or one per colour")
     std: PerColor = Field(
