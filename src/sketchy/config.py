@@ -190,7 +190,13 @@ class TrainConfig(Section):
     )
     optimizer: Literal["adam", "adamw"] = Field("adam", description="adamw keeps weight decay apart")
     learning_rate: float = Field(0.0005, gt=0, le=1, description="the highest one of the schedule")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="pulls weights to 0")
+    backbone_rate: float = Field(
+        1.0, gt=0, le=1, description="factor of that for the backbone: below 1 keeps more of what it has learnt before"
+    )
+    freeze: tuple[str, ...] = Field(
+        (), description="modules of the backbone that stay as they are, such as features.[0-6]; '*' is all of it"
+    )
+    weight_decay: float = Field(0.0, ge=0, le=1, description="pulls weights to 0, but for norms and biases")
     schedule: Literal["constant", "cosine", "one-cycle"] = Field(
         "constant", description="how the learning rate moves over the whole run"
     )

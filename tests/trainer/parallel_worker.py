@@ -53,7 +53,7 @@ def train(choice: str, world: World) -> dict[str, torch.Tensor]:
         siamese=siamese,
         loss=loss,
         # Not Adam: the head's bias cancels in every distance, and Adam would blow its rounding errors up to full steps.
-        optimizer=torch.optim.SGD([*siamese.parameters(), *loss.parameters()], lr=0.1),
+        optimizer=torch.optim.SGD([{"params": [*siamese.parameters(), *loss.parameters()], "factor": 1.0}], lr=0.1),
         rate=lambda step: 0.1,
         sampler=build_sampler(config.sampler, ITEMS, ITEMS, ITEMS.rows, seed=0),
         images=images,

@@ -15,6 +15,7 @@ from sketchy.loss.contrastive import ContrastiveLoss
 from sketchy.loss.objective import Objective
 from sketchy.loss.triplet import TripletLoss
 from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.trainer.freezing import freeze
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.optim import build_optimizer
 from sketchy.trainer.parallel import World
@@ -38,6 +39,7 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
         sketch_photo=np.arange(24) % 12,
     )
     siamese = Siamese(build_encoder(CONFIG))
+    options["frozen"] = freeze(siamese.encoder.backbone, options.pop("freeze", ()))
     loss = loss or ContrastiveLoss(2.0)
     if options.pop("random_triplets", False):
         loss = TripletLoss(0.5, "random", generator)
@@ -46,7 +48,7 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
     return Trainer(
         siamese=siamese,
         loss=Objective(loss, {}),
-        optimizer=build_optimizer(CONFIG.train, [*siamese.parameters(), *loss.parameters()]),
+        optimizer=build_optimizer(CONFIG.train, siamese.encoder, loss),
         rate=lambda step: 1e-3 / (1 + step),
         sampler=PairSampler(
             Items(np.arange(24), images.sketch_category),
@@ -210,3 +212,20 @@ def test_a_gpu_trains_in_every_precision(precision):
     world = World(0, 1, torch.device("cuda"))
     trainer = make_trainer(world=world, precision=precision)
     assert trainer.run_epoch().columns["loss"] > 0
+
+
+def test_a_frozen_module_keeps_its_weights_and_statistics_and_the_rest_learns():
+    trainer = make_trainer(freeze=("[0-2]",))
+    before = weights(trainer)
+    trainer.run_epoch()
+    changed = {name for name, tensor in weights(trainer).items() if not torch.equal(tensor, before[name])}
+    assert not {name for name in changed if name.startswith(("backbone.0.", "backbone.1.", "backbone.2."))}
+    assert {"backbone.3.weight", "backbone.5.running_mean", "head.weight"} <= changed
+
+
+def test_a_group_of_the_optimizer_takes_its_factor_of_the_rate():
+    trainer = make_trainer()
+    trainer.optimizer.param_groups[0]["factor"] = 0.5
+    row = trainer.run_epoch()
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(0.5e-3 / 4)
+    assert row.columns["learning_rate"] == pytest.approx(1e-3 / 4)

@@ -1,9 +1,14 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
 from sketchy.config import TrainConfig
+from sketchy.config_file import parse_config
+from sketchy.loss.proxy import ProxyLoss
+from sketchy.model.encoder import build_encoder
 from sketchy.trainer.optim import OPTIMIZERS, build_optimizer, rate_factor
 
 PEAK = 0.5
@@ -69,13 +74,34 @@ def test_every_factor_is_above_zero_and_at_most_one(schedule, total, warmup):
     assert all(0 < factor <= 1 for factor in factors)
 
 
+ENCODER = build_encoder(parse_config({"image": {"size": 16}, "model": {"embedding_size": 4}}, "test"))
+
+
+def group_of(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> dict:
+    """The only group that holds a parameter."""
+    (found,) = [g for g in optimizer.param_groups if any(member is parameter for member in g["params"])]
+    return found
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_config_names_the_optimizer_and_its_settings(name):
-    config = TrainConfig(optimizer=name, learning_rate=0.01, weight_decay=0.1)
-    optimizer = build_optimizer(config, [nn.Parameter(torch.zeros(2))])
+    config = TrainConfig(optimizer=name, learning_rate=0.01, weight_decay=0.1, backbone_rate=0.3)
+    loss = ProxyLoss(3, 4, 16.0, 0.1)
+    optimizer = build_optimizer(config, ENCODER, loss)
     assert type(optimizer) is {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
-    assert optimizer.param_groups[0]["lr"] == 0.01
-    assert optimizer.param_groups[0]["weight_decay"] == 0.1
+    assert all(group["lr"] == 0.01 for group in optimizer.param_groups)
+    for parameter, decay, factor in (
+        (ENCODER.backbone[0].weight, 0.1, 0.3),
+        (ENCODER.backbone[2].weight, 0.0, 0.3),  # a norm
+        (ENCODER.head.weight, 0.1, 1.0),
+        (ENCODER.head.bias, 0.0, 1.0),
+        (loss.proxies, 0.1, 1.0),
+        (loss.log_scale, 0.0, 1.0),
+    ):
+        group = group_of(optimizer, parameter)
+        assert (group["weight_decay"], group["factor"]) == (decay, factor)
+    held = sum(len(group["params"]) for group in optimizer.param_groups)
+    assert held == len([*ENCODER.parameters(), *loss.parameters()])
 
 
 def test_the_table_holds_the_names_that_the_config_knows():
@@ -83,6 +109,20 @@ def test_the_table_holds_the_names_that_the_config_knows():
 
 
 def test_parameters_that_do_not_learn_are_left_out():
-    learning, fixed = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2), requires_grad=False)
-    optimizer = build_optimizer(TrainConfig(), (parameter for parameter in (learning, fixed)))
-    assert optimizer.param_groups[0]["params"] == [learning]
+    encoder = copy.deepcopy(ENCODER)
+    encoder.backbone.requires_grad_(False)
+    optimizer = build_optimizer(TrainConfig(), encoder, nn.Identity())
+    assert [len(group["params"]) for group in optimizer.param_groups] == [1, 1]  # the head's
+
+
+def test_a_step_is_that_of_the_plain_optimizer():
+    ours, plain = copy.deepcopy(ENCODER), copy.deepcopy(ENCODER)
+    optimizers = build_optimizer(TrainConfig(), ours, nn.Identity()), torch.optim.Adam(plain.parameters(), lr=0.0005)
+    images = torch.randint(0, 256, (4, 1, 16, 16), dtype=torch.uint8)
+    for encoder, optimizer in zip((ours, plain), optimizers, strict=True):
+        for _ in range(3):
+            optimizer.zero_grad()
+            encoder(images, "photo").square().sum().backward()
+            optimizer.step()
+    for name, weight in ours.state_dict().items():
+        torch.testing.assert_close(weight, plain.state_dict()[name], rtol=1e-4, atol=1e-5)

@@ -26,6 +26,7 @@ from sketchy.results import EpochResult, TrainResult
 from sketchy.runtime import seed_everything
 from sketchy.storage import refuse_unwritable, replacing, write_text
 from sketchy.talk import SILENT, Talk
+from sketchy.trainer.freezing import freeze
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.optim import build_optimizer, rate_factor
@@ -66,7 +67,8 @@ def run(
         talk = talk if world.is_main else SILENT
         saved = load_run(path, config) if resume else None
         seed_everything(config.train.seed)
-        siamese = Siamese(build_encoder(config, load_pretrained=not resume)).to(world.device)
+        siamese = Siamese(build_encoder(config, load_pretrained=not resume))
+        siamese.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         with world.main_first():
             if world.is_main and not resume:
                 refuse_taken(path, force=force)
@@ -129,16 +131,18 @@ def _build_trainer(
     loss = build_objective(config.loss, config.terms, categories, size, generator).to(world.device)
     total = settings.epochs * len(sampler)
     warmup = round(settings.warmup_epochs * len(sampler))
+    frozen = freeze(siamese.encoder.backbone, settings.freeze)
     return Trainer(
         siamese=siamese,
         loss=loss,
-        optimizer=build_optimizer(settings, [*siamese.parameters(), *loss.parameters()]),
+        optimizer=build_optimizer(settings, siamese.encoder, loss),
         rate=lambda step: settings.learning_rate * rate_factor(settings.schedule, step, total, warmup),
         sampler=sampler,
         images=images,
         world=world,
         generator=generator,
         augmenter=build_augmenter(config.augment, generator),
+        frozen=frozen,
         precision=settings.precision,
         clip_norm=settings.clip_norm,
         ema=settings.ema,

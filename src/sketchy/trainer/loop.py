@@ -1,7 +1,7 @@
 """The training loop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,13 @@ class Trainer:
         siamese: on the world's device.
         loss: on the world's device.
         optimizer: over the parameters of both.
-        rate: learning rate at a global step.
+        rate: learning rate at a global step; a group of the optimizer takes its `factor` of it.
         sampler: gives the batches of an epoch.
         images: what its indices mean.
         world: the processes that train together.
         generator: what the loss and the augmenter draw from; its state is saved.
         augmenter: changes every batch; None leaves the images as they are.
+        frozen: parts of the network that do not learn and stay in evaluation mode.
         precision: of the forward pass.
         clip_norm: longest gradient let through; None lets all through.
         ema: decay of the averaged encoder; None keeps none.
@@ -59,6 +60,7 @@ class Trainer:
         world: World,
         generator: torch.Generator,
         augmenter: Augmenter | None = None,
+        frozen: Sequence[nn.Module] = (),
         precision: str = "float32",
         clip_norm: float | None = None,
         ema: float | None = None,
@@ -73,6 +75,7 @@ class Trainer:
         self.world = world
         self.generator = generator
         self.augmenter = augmenter
+        self.frozen = frozen
         self.clip_norm = clip_norm
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
         self.average = _averaged(siamese.encoder, ema) if ema else None
@@ -102,6 +105,8 @@ class Trainer:
             TrainingError: the loss, or a weight, is no longer a number.
         """
         self.spread.train()
+        for module in self.frozen:
+            module.eval()
         started = time.perf_counter() - self.seconds
         unchecked: list[Tensor] = []
         with talk.bar(f"epoch {self.epoch + 1}", len(self.sampler), "step") as advance:
@@ -124,7 +129,7 @@ class Trainer:
         """Take one step and return its loss, detached."""
         rate = self.rate(self.epoch * len(self.sampler) + self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         sketches, photos = self._gather(batch)
         sketch, photo = self.spread(sketches, photos)
         loss, stats = self.loss(
@@ -182,7 +187,7 @@ class Trainer:
         means = {name: float(total) / self.step for name, total in self.sums.items()}
         images = 2 * self.step * self.sampler.batch_size
         extra = {
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": max(group["lr"] for group in self.optimizer.param_groups),
             "seconds": seconds,
             "images_per_second": images / seconds,
         }

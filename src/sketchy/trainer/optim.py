@@ -1,7 +1,6 @@
 """Optimizers and learning-rate schedules."""
 
 import math
-from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -9,6 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from sketchy.config import TrainConfig
+from sketchy.model.encoder import Encoder
 
 ScheduleName = Literal["constant", "cosine", "one-cycle"]
 ONE_CYCLE_RISE = 0.3
@@ -19,11 +19,23 @@ ONE_CYCLE_END = ONE_CYCLE_START / 1e4
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
-def build_optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """Make the optimizer that the config names, over the parameters that learn."""
-    learning = [parameter for parameter in parameters if parameter.requires_grad]
-    make = OPTIMIZERS[config.optimizer]
-    return make(learning, lr=config.learning_rate, weight_decay=config.weight_decay)  # type: ignore[call-arg]
+def build_optimizer(config: TrainConfig, encoder: Encoder, loss: nn.Module) -> Optimizer:
+    """Make the optimizer that the config names, over what learns in an encoder and a loss.
+
+    A group's `factor` is what the rate of a step is multiplied by for it: `backbone_rate` for the backbone, else 1.
+    Numbers that are no matrix or kernel (norms, biases, temperatures) are spared the weight decay.
+    """
+    groups = []
+    for module, factor in ((encoder.backbone, config.backbone_rate), (encoder.head, 1.0), (loss, 1.0)):
+        learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        for decay, members in (
+            (config.weight_decay, [parameter for parameter in learning if parameter.ndim > 1]),
+            (0.0, [parameter for parameter in learning if parameter.ndim <= 1]),
+        ):
+            if members:
+                groups.append({"params": members, "weight_decay": decay, "factor": factor})
+    # Fused: one pass over memory instead of ten, which for the 40 million weights of report_cnn is a fifth of a step.
+    return OPTIMIZERS[config.optimizer](groups, lr=config.learning_rate, fused=True)  # type: ignore[call-arg]
 
 
 def rate_factor(schedule: ScheduleName, step: int, total: int, warmup: int) -> float:

@@ -13,7 +13,7 @@ from sketchy.trainer.run_dir import existing_run
 FREE = frozenset({"data.root", "data.cache", "data.extra_sketches", "model.pretrained"})
 """Settings outside of `augment`, `sampler` and `train` that a continued run may change: places of files."""
 
-BOUND = frozenset({"train.ema", "train.precision", "train.optimizer"})
+BOUND = frozenset(f"train.{name}" for name in ("ema", "precision", "optimizer", "freeze", "backbone_rate"))
 """Settings of `train` that it may not: the saved state is of them."""
 
 
