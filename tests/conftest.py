@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -110,6 +111,38 @@ def trained(tiny_config, tmp_path_factory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
     train.run(load_config(tiny_config), runs / "tiny")
     return runs
+
+
+@pytest.fixture(scope="session")
+def zero_shot_dataset(dataset, tmp_path_factory) -> Path:
+    """The dataset with two of its categories under names that zero-shot-21 holds out: saw and tree."""
+    root = tmp_path_factory.mktemp("zero-shot") / "dataset"
+    shutil.copytree(dataset, root)
+    for kind in ("photo", "sketch"):
+        folder = root / "256x256" / kind / "tx_000000000000"
+        (folder / "disc").rename(folder / "tree")
+        (folder / "square").rename(folder / "saw")
+    return root
+
+
+@pytest.fixture(scope="session")
+def zero_shot_config(zero_shot_dataset, tiny_config, tmp_path_factory) -> Path:
+    """A config file that holds out two of the four categories."""
+    tree = yaml.safe_load(tiny_config.read_text())
+    tree["data"] |= {"root": str(zero_shot_dataset), "held_out": "zero-shot-21"}
+    tree["sampler"]["categories"] = 2
+    tree["train"]["epochs"] = 2
+    path = tmp_path_factory.mktemp("config") / "zero-shot.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+@pytest.fixture(scope="session")
+def zero_shot_checkpoint(zero_shot_config, tmp_path_factory) -> Path:
+    """A checkpoint that has not seen saws and trees."""
+    run = tmp_path_factory.mktemp("runs") / "zero-shot"
+    train.run(load_config(zero_shot_config), run)
+    return run / "best.pth"
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,8 @@ USAGE_ERRORS = [
     (["train", "--config", "good.yaml", "--set", "loss.name=hinge"], "'contrastive', 'triplet', 'infonce'"),
     (["train", "--config", "good.yaml", "--set", "model.backbone=vgg99"], "'vgg16'"),
     (["evaluate", "--protocol", "none"], "'all', 'category', 'instance'"),
+    (["evaluate", "--extended", "full"], "--extended needs --protocol zero-shot-25 or zero-shot-21"),
+    (["evaluate", "--protocol", "zero-shot-25", "--extended", "full", "--report", "r"], "either --extended DIR or"),
     (["embed", "a.png", "--kind", "painting", "--out", "o.npz"], "'photo', 'sketch'"),
     (["embed", "a.png", "--kind", "photo", "--out", "a.png"], "a.png does not end in .npz"),
     (["retrieve", "s.png", "--save", "sheet.pdf"], "sheet.pdf does not end in .png or .jpg or .jpeg"),
@@ -99,6 +101,8 @@ ERRORS = [
     (["evaluate", "--checkpoint", "empty"], "no such checkpoint: empty/best.pth"),
     (["evaluate", "--checkpoint", "n" * 300], "File name too long; check the path"),
     (["evaluate", "--checkpoint", "newer.pth", "--report", "full/file"], "full/file is a file; choose a place"),
+    (["evaluate", "-c", "seen.pth", "--protocol", "zero-shot-25"], "train with `--set data.held_out=zero-shot-25`"),
+    (["evaluate", "-c", "seen.pth", "--protocol", "zero-shot-21", "--extended", "nowhere"], "no such folder of photos"),
     (["embed", "full", "--kind", "photo", "--out", "full/file/o.npz", "-c", "newer.pth"], "full/file is a file"),
     (["retrieve", "s.png", "--save", "full/file/s.png", "-c", "newer.pth"], "full/file is a file; choose a place"),
     (["evaluate", "--checkpoint", "truncated.pth"], "cannot be read"),
@@ -128,6 +132,7 @@ def bad_files(tmp_path, trained):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     whole = (trained / "tiny" / "best.pth").read_bytes()
+    (tmp_path / "seen.pth").write_bytes(whole)
     (tmp_path / "truncated.pth").write_bytes(whole[: len(whole) // 2])
     torch.save({"kind": "sketchy-checkpoint", "format": 1, "config": Evil()}, tmp_path / "evil.pth")
     torch.save({"kind": "sketchy-checkpoint", "format": 99}, tmp_path / "newer.pth")

@@ -92,6 +92,7 @@ def test_every_setting_says_what_it_does_and_has_a_default(section):
         ({"loss": {"name": "arcface"}}, "loss.name: 'arcface' is unknown; one of 'contrastive', 'triplet', 'infonce'"),
         ({"loss": {"margin": 1.0}}, "loss.name: missing; say which loss"),
         ({"loss": 5}, r"loss: .*\(got 5\)"),
+        ({"data": {"held_out": "zero-shot-30"}}, "data.held_out: Input should be 'zero-shot-25' or 'zero-shot-21'"),
         ({"data": None}, r"data: .*\(got None\)"),
         ({"train": []}, r"train: .*\(got \[\]\)"),
         ({"train": {"seed": -1}}, r"train.seed: .*\(got -1\)"),

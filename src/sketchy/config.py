@@ -27,6 +27,8 @@ BackboneName = Literal[
     "convnext_tiny",
 ]
 
+HeldOut = Literal["zero-shot-25", "zero-shot-21"]
+
 
 def _spread(value: Any) -> Any:
     """Take one number for all three colours."""
@@ -62,6 +64,9 @@ class DataConfig(Section):
         None, description="folder, .zip or .tar of <category>/<sketch> to train on too, such as TU-Berlin"
     )
     split_seed: int = Field(0, ge=0, description="another seed holds out other photos")
+    held_out: HeldOut | None = Field(
+        None, description="protocol whose 25 or 21 categories are kept for its evaluation; null trains on all"
+    )
     cache: str | None = Field(
         None, description="folder of the packed images; null takes $SKETCHY_CACHE or the user's cache folder"
     )

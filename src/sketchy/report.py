@@ -11,10 +11,13 @@ from sketchy.results import DataReport, Evaluation, Indexed, Info, MadeFolder, R
 
 METRIC_NAMES = {
     "map_all": "mAP@all",
+    "map_at_200_lenient": "mAP@200 lenient",
+    "map_at_200_strict": "mAP@200 strict",
     "p_at_1": "P@1",
     "p_at_5": "P@5",
     "p_at_10": "P@10",
     "p_at_100": "P@100",
+    "p_at_200": "P@200",
     "instance_r_at_1": "instance R@1",
     "instance_r_at_5": "instance R@5",
     "instance_r_at_10": "instance R@10",
@@ -111,6 +114,7 @@ def protocol_line(evaluation: Evaluation) -> str:
         f"{told['categories']} categories, the whole gallery ranked; {told['instance_queries']:,} sketches have their "
         f"traced photo in it"
         + (f"; {left_out:,} sketches without a photo of their category left out" if left_out else "")
+        + (f"; {told['extended_photos']:,} of the photos from the extension" if "extended_photos" in told else "")
     )
 
 

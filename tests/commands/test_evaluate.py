@@ -3,11 +3,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 
 from sketchy.commands import evaluate, train
 from sketchy.config_file import load_config
-from sketchy.errors import DataError, StorageError
+from sketchy.dataset.loader import load_dataset
+from sketchy.errors import CheckpointError, DataError, GalleryError, StorageError
 from sketchy.model.checkpoint import load_checkpoint, save_checkpoint
+from sketchy.retrieval.embed import Embedder
 from sketchy.talk import Silent
 
 
@@ -29,8 +33,6 @@ def test_a_trained_model_beats_chance_on_the_test_split(trained):
 
 
 def test_test_photos_were_never_trained_on(trained):
-    from sketchy.dataset.loader import load_dataset
-
     data = load_dataset(load_config(trained / "tiny" / "config.yaml"))
     seen = {row for name in ("train", "val") for row in data.parts[name].photos.tolist()}
     held_out = set(data.parts["test"].photos.tolist())
@@ -98,3 +100,80 @@ def test_a_dataset_without_test_sketches_is_an_error(tiny_config, tmp_path):
     train.run(config, tmp_path / "run")
     with pytest.raises(DataError, match=r"has 0 photos and 0 sketches; use a larger dataset or data.test_fraction"):
         evaluate.run(tmp_path / "run" / "best.pth")
+
+
+TWO = ("saw", "tree")
+
+
+def slow_zero_shot(checkpoint):
+    """mAP@all and P@100 of all sketches against all photos of saws and trees, query by query."""
+    loaded = load_checkpoint(checkpoint)
+    data = load_dataset(loaded.config)
+    embedder = Embedder.of(loaded, torch.device("cpu"))
+    photos, sketches = (
+        [(r.category, embedder.embed_image(read(row), r.kind)) for row, r in enumerate(records) if r.category in TWO]
+        for records, read in (
+            (data.pack.photo_records, data.photo_file),
+            (data.pack.sketch_records, data.sketch_file),
+        )
+    )
+    averages, hits = [], []
+    for own, sketch in sketches:
+        by_distance = sorted((float((photo - sketch).norm()), category) for category, photo in photos)
+        ranked = [category == own for _, category in by_distance]
+        found = [sum(ranked[:rank]) / rank for rank, right in enumerate(ranked, 1) if right]
+        averages.append(sum(found) / len(found))
+        hits.append(sum(ranked[:100]) / 100)
+    return sum(averages) / len(averages), sum(hits) / len(hits)
+
+
+def test_zero_shot_judges_all_that_was_held_out(zero_shot_checkpoint):
+    talk = Listener()
+    found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21", talk=talk)
+    assert (found.protocol["queries"], found.protocol["gallery"], found.protocol["categories"]) == (40, 20, 2)
+    average, hits = slow_zero_shot(zero_shot_checkpoint)
+    assert found.metrics["map_all"] == pytest.approx(average, abs=0.01)  # near ties may fall either way
+    assert found.metrics["map_at_200_strict"] == pytest.approx(found.metrics["map_all"])  # 20 photos are all there are
+    assert found.metrics["p_at_100"] == pytest.approx(hits)
+    assert found.metrics.keys() == found.chance.keys()
+    assert found.per_category.keys() == set(TWO)
+    assert "zero-shot-21: 2 of its 21 categories are in the dataset, and held out" in talk.lines
+
+
+def test_the_test_split_of_a_zero_shot_run_is_of_the_other_categories(zero_shot_checkpoint):
+    assert evaluate.run(zero_shot_checkpoint).per_category.keys() == {"bar", "cross"}
+
+
+@pytest.mark.parametrize("protocol", ["zero-shot-25", "zero-shot-21"])
+def test_what_was_trained_on_is_not_zero_shot(trained, protocol):
+    with pytest.raises(CheckpointError, match=f"not zero-shot; train with `--set data.held_out={protocol}`"):
+        evaluate.run(trained / "tiny" / "best.pth", protocol=protocol)
+
+
+def test_a_run_for_one_zero_shot_protocol_is_none_for_the_other(zero_shot_checkpoint):
+    with pytest.raises(CheckpointError, match=r"train with `--set data\.held_out=zero-shot-25`"):
+        evaluate.run(zero_shot_checkpoint, protocol="zero-shot-25")
+
+
+def test_a_zero_shot_page_shows_its_metrics(zero_shot_checkpoint, tmp_path):
+    evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21", report=tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert "mAP@200" in page
+    assert "strict form" in page
+
+
+def test_an_extended_gallery_adds_new_photos_and_tells_what_it_left_out(zero_shot_checkpoint, tmp_path):
+    (tmp_path / "more" / "saw").mkdir(parents=True)
+    Image.new("RGB", (48, 48), "red").save(tmp_path / "more" / "saw" / "ext_1.jpg")
+    Image.new("RGB", (48, 48), "blue").save(tmp_path / "more" / "saw" / "p3.jpg")
+    (tmp_path / "more" / "saw" / "broken.jpg").touch()
+    talk = Listener()
+    found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21", extended=tmp_path / "more", talk=talk)
+    assert found.protocol["gallery"] == 21
+    assert f"{tmp_path}/more: 1 further photos; 1 copies left out" in talk.lines
+    assert f"skipped 1 of its files, the first: {tmp_path}/more/saw/broken.jpg: empty file" in talk.lines
+
+
+def test_an_extension_that_is_not_there_is_told_before_the_work(tmp_path):
+    with pytest.raises(GalleryError, match="no such folder of photos"):
+        evaluate.run(tmp_path / "never-read.pth", protocol="zero-shot-21", extended=tmp_path / "nowhere")

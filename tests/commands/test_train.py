@@ -318,3 +318,12 @@ def test_two_processes_train_one_run_and_print_once(tiny_config):
     assert json.loads(first[0])["epochs"] == 1
     assert second == ("", "")
     assert load_checkpoint(Path("runs/tiny/last.pth")).epoch == 1
+
+
+def test_further_sketches_of_held_out_categories_are_not_trained_on(zero_shot_config, zero_shot_dataset, tmp_path):
+    talk = SignalWhen(0, "no such line")
+    extra = zero_shot_dataset / "256x256" / "sketch" / "tx_000000000000"  # 20 sketches of each of 4 categories
+    train.run(load_config(zero_shot_config, [f"data.extra_sketches={extra}"]), tmp_path / "run", talk=talk)
+    assert "40 further sketches of 2 of the categories" in talk.lines
+    assert any("held out 20 photos and 40 sketches" in line for line in talk.lines)
+    assert load_checkpoint(tmp_path / "run" / "best.pth").categories == ("bar", "cross", "saw", "tree")

@@ -42,6 +42,14 @@ def test_a_category_that_has_the_name_itself_is_not_taken_for_its_synonym(sketch
     assert found.categories.tolist() == [1, 1, 1]
 
 
+def test_a_category_that_is_left_out_is_found_under_no_name(sketches):
+    (sketches / "mug").rename(sketches / "cup")
+    (sketches / "teacup").mkdir()
+    (sketches / "cup" / "0.png").rename(sketches / "teacup" / "0.png")
+    found = load_extra(sketches, NAMES, PREPROCESS, None, SILENT, leave_out={"cup"})
+    assert np.bincount(found.categories, minlength=4).tolist() == [2, 1, 0, 0]
+
+
 def test_a_broken_sketch_is_left_out(sketches):
     (sketches / "mug" / "3.png").write_bytes(b"nothing")
     assert len(load(sketches).images) == 6

@@ -32,6 +32,15 @@ def slow_average_precision(row: list[bool]) -> float:
     return sum(precisions) / len(precisions) if precisions else 0.0
 
 
+def slow_average_precision_at(row: list[bool], k: int, strict: bool) -> float:
+    hits, precisions = 0, 0.0
+    for rank, relevant in enumerate(row[:k], start=1):
+        if relevant:
+            hits += 1
+            precisions += hits / rank
+    return precisions / max(1, min(k, sum(row)) if strict else hits)
+
+
 def slow_interpolated_precision(row: list[bool]) -> list[float]:
     """At recall i/100, the best precision at any rank that finds at least i/100 of the relevant."""
     total, curve = sum(row), []
@@ -78,6 +87,21 @@ def test_average_precision_agrees_with_a_loop(share):
     found = metrics.average_precision(ranked)
     assert found.dtype == torch.float64
     assert found.tolist() == pytest.approx([slow_average_precision(row) for row in ranked.tolist()], abs=1e-7)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("k", [1, 5, 56, 57, 100])
+def test_average_precision_of_the_first_k_agrees_with_a_loop(k, strict):
+    ranked = torch.cat([random_rankings(share=share) for share in (0.02, 0.3, 0.97)])
+    found = metrics.average_precision_at(ranked, k, strict=strict)
+    assert found.dtype == torch.float64
+    assert found.tolist() == pytest.approx([slow_average_precision_at(row, k, strict) for row in ranked.tolist()])
+
+
+def test_what_the_first_k_miss_costs_in_the_strict_form_alone():
+    ranked = ranking("1001", "0011", "1111")
+    assert metrics.average_precision_at(ranked, 2, strict=False).tolist() == [1, 0, 1]
+    assert metrics.average_precision_at(ranked, 2, strict=True).tolist() == [1 / 2, 0, 1]
 
 
 def test_average_precision_agrees_with_sklearn():
@@ -172,6 +196,34 @@ def test_chance_agrees_with_a_simulation():
     assert error < 0.02 * expected
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_chance_of_the_first_k_agrees_with_all_permutations_of_a_small_gallery(strict):
+    for total, k in itertools.product(range(1, 7), range(1, 8)):
+        for relevant in range(total + 1):
+            photos = [True] * relevant + [False] * (total - relevant)
+            values = [slow_average_precision_at(list(row), k, strict) for row in itertools.permutations(photos)]
+            found = metrics.expected_average_precision_at(torch.tensor([relevant]), total, k, strict=strict)
+            assert found.item() == pytest.approx(sum(values) / len(values)), (relevant, total, k)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(("relevant", "k"), [(4, 30), (12, 30), (120, 30)])
+def test_chance_of_the_first_k_agrees_with_a_simulation(relevant, k, strict):
+    total, trials = 300, 4000
+    order = torch.rand(trials, total, generator=torch.Generator().manual_seed(0)).argsort(1)
+    simulated = metrics.average_precision_at(order < relevant, k, strict=strict)
+    expected = metrics.expected_average_precision_at(torch.tensor([relevant]), total, k, strict=strict).item()
+    error = simulated.std().item() / trials**0.5
+    assert abs(simulated.mean().item() - expected) < 3 * error
+    assert error < 0.05 * expected
+
+
+def test_chance_of_the_first_k_is_exact_in_a_large_gallery():
+    found = metrics.expected_average_precision_at(torch.tensor([0, 1, 100_000]), 100_000, 200, strict=False)
+    once = sum(1 / rank for rank in range(1, 201)) / 100_000
+    assert found.tolist() == pytest.approx([0, once, 1], rel=1e-9)
+
+
 def test_chance_of_a_gallery_of_relevant_photos_is_one_and_of_none_zero():
     assert metrics.expected_average_precision(torch.tensor([50, 0]), 50).tolist() == pytest.approx([1, 0])
 
@@ -180,6 +232,9 @@ def figures(ranked: torch.Tensor) -> dict[str, float]:
     """The figures that the oracle has and we have, as means over queries."""
     found = {"mAP@all": metrics.average_precision(ranked), "R@1": metrics.precision_at(ranked, 1)}
     found |= {f"P@{k}": metrics.precision_at(ranked, k) for k in (10, 100, 200)}
+    for k in (10, 100, 200):
+        found[f"mAP@{k} lenient, first 36 queries"] = metrics.average_precision_at(ranked, k, strict=False)
+        found[f"mAP@{k} strict (divide by min(k,R))"] = metrics.average_precision_at(ranked, k, strict=True)
     found["hit@10"] = (metrics.precision_at(ranked, 10) > 0).double()
     return {name: values.mean().item() for name, values in found.items()}
 

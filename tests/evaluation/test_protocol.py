@@ -6,6 +6,7 @@ from sketchy.evaluation.protocol import Queries, Scores, score, summarize
 
 NAMES = ("ant", "bee", "cow", "dog", "elk")
 CATEGORY_KEYS = {"map_all", "p_at_1", "p_at_5", "p_at_10", "p_at_100"}
+ZERO_SHOT_KEYS = {"map_all", "map_at_200_lenient", "map_at_200_strict", "p_at_100", "p_at_200"}
 INSTANCE_KEYS = {"instance_r_at_1", "instance_r_at_5", "instance_r_at_10"}
 
 
@@ -96,7 +97,13 @@ def test_nothing_to_rank_is_refused(queries, photos):
 
 @pytest.mark.parametrize(
     ("name", "keys"),
-    [("all", CATEGORY_KEYS | INSTANCE_KEYS), ("category", CATEGORY_KEYS), ("instance", INSTANCE_KEYS)],
+    [
+        ("all", CATEGORY_KEYS | INSTANCE_KEYS),
+        ("category", CATEGORY_KEYS),
+        ("instance", INSTANCE_KEYS),
+        ("zero-shot-25", ZERO_SHOT_KEYS),
+        ("zero-shot-21", ZERO_SHOT_KEYS),
+    ],
 )
 def test_a_protocol_has_its_metrics_and_chance_for_each(name, keys):
     queries, gallery, categories = scene()
@@ -110,6 +117,28 @@ def test_an_unknown_protocol_names_the_known_ones():
     queries, gallery, categories = scene()
     with pytest.raises(ValueError, match="all, category, instance"):
         summarize(score(queries, gallery, categories), queries, categories, NAMES, "zero-shot")
+
+
+def test_the_first_200_are_averaged_in_both_forms_beside_their_chance():
+    queries, gallery, categories = scene(12, 900)
+    scores = score(queries, gallery, categories)
+    found = summarize(scores, queries, categories, NAMES, "zero-shot-25")
+    lenient, strict, hits = [], [], []
+    for i in (i for i in range(12) if queries.categories[i] < 4):
+        right = [bool(categories[row] == queries.categories[i]) for row in slow_order(queries.embeddings[i], gallery)]
+        ranks = [rank for rank, hit in enumerate(right[:200], 1) if hit]
+        precisions = sum(number / rank for number, rank in enumerate(ranks, 1))
+        hits.append(len(ranks) / 200)
+        lenient.append(precisions / len(ranks))
+        strict.append(precisions / 200)  # of each category there are 225
+    assert found.metrics["map_at_200_lenient"] == pytest.approx(sum(lenient) / len(lenient))
+    assert found.metrics["map_at_200_strict"] == pytest.approx(sum(strict) / len(strict))
+    assert found.metrics["p_at_200"] == pytest.approx(sum(hits) / len(hits))
+    relevant = torch.tensor([225])
+    for form in ("lenient", "strict"):
+        chance = metrics.expected_average_precision_at(relevant, 900, 200, strict=form == "strict").item()
+        assert found.chance[f"map_at_200_{form}"] == pytest.approx(chance)
+    assert found.chance["p_at_200"] == pytest.approx(0.25)
 
 
 def test_queries_without_a_relevant_photo_are_left_out_and_counted():
@@ -154,9 +183,11 @@ def test_chance_is_what_a_random_ranking_gets():
     )
     gallery = torch.randn(30, 12, generator=noise)
     gallery /= gallery.norm(dim=1, keepdim=True)  # no photo is nearer to everything than another
-    found = summarize(score(queries, gallery, categories), queries, categories, NAMES)
-    for name, chance in found.chance.items():
-        assert found.metrics[name] == pytest.approx(chance, abs=0.03), name
+    scores = score(queries, gallery, categories)
+    for name in ("all", "zero-shot-21"):
+        found = summarize(scores, queries, categories, NAMES, name)
+        for key, chance in found.chance.items():
+            assert found.metrics[key] == pytest.approx(chance, abs=0.03), key
 
 
 def test_chance_by_hand():

@@ -43,6 +43,7 @@ def test_a_run_goes_on_with_what_may_change(run, changes):
         ({"image__size": 32}, "image.size was 16, is 32"),
         ({"model__embedding_size": 4}, "model.embedding_size was 128, is 4"),
         ({"data__split_seed": 1}, "data.split_seed was 0, is 1"),
+        ({"data__held_out": "zero-shot-25"}, "data.held_out was None, is zero-shot-25"),
         ({"data__test_fraction": 0.5}, "data.test_fraction was 0.2, is 0.5"),
         ({"loss__temperature": 0.5}, "loss.temperature was"),
         (

@@ -48,20 +48,32 @@ def evaluate(
     checkpoint: CheckpointOption = None,
     data: Annotated[Path | None, typer.Option(help="Where the dataset lies.  [default: where it lay]")] = None,
     protocol: Annotated[Protocol, typer.Option(help="What is judged.")] = Protocol.all,
+    extended: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of <category>/<photo> that a zero-shot gallery has besides."),
+    ] = None,
     page: Annotated[Path | None, typer.Option("--report", help="Folder to write an HTML page into.")] = None,
     per_category: Annotated[bool, typer.Option("--per-category", help="Print every category.")] = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
-    """Measure retrieval on the held-out test split, with chance beside each figure.
+    """Measure retrieval on what was not trained on, with chance beside each figure.
 
     category: a photo is right if it is of the sketch's category. instance: if it is the very photo that was traced.
+    Both on the test split. zero-shot-25, zero-shot-21: as category, on all photos and sketches of the categories that
+    a run with data.held_out left out. docs/protocols.md has the formulas.
 
     Example: sketchy evaluate --report evaluation
     """
+    if extended is not None and not protocol.is_zero_shot:
+        raise typer.BadParameter("--extended needs --protocol zero-shot-25 or zero-shot-21")
+    if extended is not None and page is not None:
+        raise typer.BadParameter("give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
     chosen = chosen_checkpoint(checkpoint, runs)
     from sketchy.commands import evaluate as command
 
-    found = command.run(chosen, data=data, protocol=protocol.value, report=page, device=device, talk=TALK)
+    found = command.run(
+        chosen, data=data, protocol=protocol.value, extended=extended, report=page, device=device, talk=TALK
+    )
     print(report.as_json(found) if json else report.evaluation_text(found, per_category=per_category))

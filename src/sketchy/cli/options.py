@@ -26,6 +26,13 @@ class Protocol(StrEnum):
     all = "all"
     category = "category"
     instance = "instance"
+    zero_shot_25 = "zero-shot-25"
+    zero_shot_21 = "zero-shot-21"
+
+    @property
+    def is_zero_shot(self) -> bool:
+        """Whether it is about the categories that training left out."""
+        return self in (Protocol.zero_shot_25, Protocol.zero_shot_21)
 
 
 Runs = Annotated[Path, typer.Option(help="Folder of the run folders.")]

@@ -10,6 +10,7 @@ from sketchy.config import Config
 from sketchy.config_file import dump_config
 from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.extra import ExtraSketches, load_extra
+from sketchy.dataset.held_out import HELD_OUT
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.sampler import Items, build_sampler
 from sketchy.dataset.training import TrainingImages, training_images
@@ -114,6 +115,7 @@ def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | No
         build_preprocess(config.image),
         Path(config.data.cache) if config.data.cache else None,
         talk,
+        leave_out=HELD_OUT[config.data.held_out] if config.data.held_out else (),
     )
     talk.say(f"{len(extra.images):,} further sketches of {extra.matched} of the categories")
     return extra
@@ -151,7 +153,7 @@ def _build_trainer(
 
 def _say_what(config: Config, trainer: Trainer, data: Dataset, talk: Talk) -> None:
     parts = ", ".join(
-        f"{name} {len(subset.photos):,} photos and {len(subset.sketches):,} sketches"
+        f"{name.replace('_', ' ')} {len(subset.photos):,} photos and {len(subset.sketches):,} sketches"
         for name, subset in data.parts.items()
     )
     parameters = sum(parameter.numel() for parameter in trainer.siamese.parameters())

@@ -1,7 +1,7 @@
 """Further sketches to train on, from a dataset without photos such as TU-Berlin (Eitz et al., 2012)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,23 +49,29 @@ class ExtraSketches:
 
 
 def load_extra(
-    root: Path, names: Sequence[str], preprocess: Preprocess, cache: Path | None, talk: Talk
+    root: Path,
+    names: Sequence[str],
+    preprocess: Preprocess,
+    cache: Path | None,
+    talk: Talk,
+    leave_out: Collection[str] = (),
 ) -> ExtraSketches:
     """Pack the sketches of the categories that both datasets have; folders of others are left out.
 
     Args:
         root: folder, .zip or .tar of `.../<category>/<image>`; categories match by name (without spaces, signs and what
             stands in brackets) or by SYNONYMS.
-        names: of the categories that are trained on.
+        names: of the categories, in the order that numbers them.
         preprocess: as for the dataset's own.
         cache: folder for packs, as `open_pack`.
         talk: shows the progress.
+        leave_out: those of the names that must not be trained on.
 
     Raises:
         DataError: it is missing, or has no sketch of any of the categories.
         StorageError: the cache cannot be written.
     """
-    number = {_plain(name): place for place, name in enumerate(names)}
+    number = {_plain(name): place for place, name in enumerate(names) if name not in leave_out}
     source = open_source(root)
     try:
         records = [

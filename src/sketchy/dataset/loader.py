@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sketchy.config import Config
+from sketchy.dataset.held_out import HELD_OUT, hold_out
 from sketchy.dataset.pack import Pack, Subset, open_pack, split_pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import Source, open_source
@@ -15,7 +16,13 @@ from sketchy.talk import SILENT, Talk
 
 @dataclass(frozen=True)
 class Dataset:
-    """Packed images, their split, and the files they come from."""
+    """Packed images, their split, and the files they come from.
+
+    Attributes:
+        source: the files.
+        pack: all images.
+        parts: train, val and test, and `held_out` where data.held_out names a protocol; no image is in two of them.
+    """
 
     source: Source
     pack: Pack
@@ -46,7 +53,7 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
         root: where the dataset lies now, if not at data.root.
 
     Raises:
-        DataError: it is missing, empty or unusable.
+        DataError: it is missing, empty or unusable, or has no category of data.held_out.
         StorageError: the pack cannot be written.
     """
     data = config.data
@@ -55,6 +62,9 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
     try:
         listing = find_records(source, data.photo_rendering, data.sketch_rendering)
         pack = open_pack(source, listing, build_preprocess(config.image), cache, talk)
+        parts = split_pack(pack, data.test_fraction, data.val_fraction, data.split_seed)
+        if data.held_out:
+            parts = hold_out(pack, parts, data.held_out)
     except BaseException:
         source.close()
         raise
@@ -64,7 +74,10 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
             f"skipped {len(pack.skipped)} unreadable images of {source.path}, the first: {first.path}: {first.reason}; "
             "`sketchy data check` names them all"
         )
-    parts = split_pack(pack, data.test_fraction, data.val_fraction, data.split_seed)
+    if data.held_out:
+        categories = HELD_OUT[data.held_out]
+        there = len(categories.intersection(pack.categories))
+        talk.say(f"{data.held_out}: {there} of its {len(categories)} categories are in the dataset, and held out")
     return Dataset(source, pack, parts)
 
 

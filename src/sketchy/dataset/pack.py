@@ -109,7 +109,7 @@ def open_pack(
 
 
 def split_pack(pack: Pack, test_fraction: float, val_fraction: float, seed: int) -> dict[Part, Subset]:
-    """Split a pack as `split_photos` does; every part is there, though it may be empty."""
+    """Split a pack as `split_photos` does, into train, val and test; each is there, though it may be empty."""
     parts = split_photos((*pack.photo_records, *pack.sketch_records), test_fraction, val_fraction, seed)
     of_photos = np.array([parts[record.category, record.photo_id] for record in pack.photo_records])
     of_sketches = np.array([parts[record.category, record.photo_id] for record in pack.sketch_records])

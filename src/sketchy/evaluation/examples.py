@@ -109,7 +109,7 @@ def _example(
 ) -> Example:
     names, scores = data.pack.categories, judgement.scores
     category, traced = int(judgement.queries.categories[query]), int(judgement.queries.instances[query])
-    by_instance = judgement.evaluation.protocol["name"] != "category"
+    by_instance = judgement.evaluation.protocol["name"] in ("all", "instance")
     photos = []
     for place in scores.nearest[query].tolist():
         row, own = int(judgement.subset.photos[place]), int(judgement.gallery_categories[place])

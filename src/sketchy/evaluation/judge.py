@@ -1,6 +1,6 @@
 """Judge an encoder on one part of a dataset: its sketches as queries, its photos as the gallery."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Subset
+from sketchy.evaluation.extended import Extension
 from sketchy.evaluation.protocol import Queries, Scores, score, summarize
 from sketchy.model.encoder import Encoder
 from sketchy.results import Evaluation
@@ -21,10 +22,10 @@ class Judgement:
 
     Attributes:
         evaluation: the figures.
-        scores: of each query; `nearest` holds positions in `subset.photos`.
+        scores: of each query; `nearest` holds positions in `subset.photos`, and behind them in the extension.
         queries: embedded sketches, in the order of `subset.sketches`.
         subset: rows of the pack.
-        gallery_categories: (N,) int64, of `subset.photos`.
+        gallery_categories: (N,) int64, of `subset.photos` and of the extension.
     """
 
     evaluation: Evaluation
@@ -34,7 +35,14 @@ class Judgement:
     gallery_categories: torch.Tensor
 
 
-def judge(encoder: Encoder, data: Dataset, subset: Subset, protocol: str = "all", talk: Talk = SILENT) -> Judgement:
+def judge(
+    encoder: Encoder,
+    data: Dataset,
+    subset: Subset,
+    protocol: str = "all",
+    talk: Talk = SILENT,
+    extension: Extension | None = None,
+) -> Judgement:
     """Embed and score a subset.
 
     Args:
@@ -42,6 +50,8 @@ def judge(encoder: Encoder, data: Dataset, subset: Subset, protocol: str = "all"
         data: what the subset is part of.
         subset: at least one sketch and one photo.
         protocol: as `summarize`.
+        talk: shows the progress.
+        extension: photos that the gallery has besides, embedded by the same encoder.
 
     Raises:
         ValueError: the subset has no sketches or no photos.
@@ -49,6 +59,9 @@ def judge(encoder: Encoder, data: Dataset, subset: Subset, protocol: str = "all"
     pack = data.pack
     gallery = embed_pixels(encoder, pack.photos, "photo", subset.photos, talk, "photos")
     gallery_categories = torch.from_numpy(pack.photo_category[subset.photos])
+    if extension is not None:
+        gallery = torch.cat([gallery, extension.embeddings])
+        gallery_categories = torch.cat([gallery_categories, extension.categories])
     queries = Queries(
         embeddings=embed_pixels(encoder, pack.sketches, "sketch", subset.sketches, talk, "sketches"),
         categories=torch.from_numpy(pack.sketch_category[subset.sketches]),
@@ -56,6 +69,13 @@ def judge(encoder: Encoder, data: Dataset, subset: Subset, protocol: str = "all"
     )
     scores = score(queries, gallery, gallery_categories)
     evaluation = summarize(scores, queries, gallery_categories, pack.categories, protocol)
+    if extension is not None:
+        told = {
+            "extended_photos": len(extension.embeddings),
+            "extended_copies": extension.copies,
+            "extended_skipped": len(extension.skipped),
+        }
+        evaluation = replace(evaluation, protocol=evaluation.protocol | told)
     return Judgement(evaluation, scores, queries, subset, gallery_categories)
 
 

@@ -30,9 +30,23 @@ def rank(distance: Tensor) -> Tensor:
 
 def average_precision(ranked: Tensor) -> Tensor:
     """Return the (Q,) float64 average precision over all ranks: the mean of the precision at each relevant photo."""
-    query, _, precision = _precision_at_hits(ranked)
+    return average_precision_at(ranked, ranked.shape[1], strict=True)
+
+
+def average_precision_at(ranked: Tensor, k: int, *, strict: bool) -> Tensor:
+    """Return the (Q,) float64 sum of the precision at each relevant photo among the first k, over how many there are.
+
+    Args:
+        ranked: (Q, N).
+        k: ranks that count.
+        strict: divide by the most that the first k could hold, min(k, R) with R relevant photos in the gallery; else
+            by those that they do hold, which forgives all that are missing.
+    """
+    first = ranked[:, :k]
+    query, _, precision = _precision_at_hits(first)
     total = torch.zeros(len(ranked), dtype=torch.float64).index_add_(0, query, precision)
-    return total / ranked.sum(1).clamp(min=1)
+    found = ranked.sum(1).clamp(max=k) if strict else first.sum(1)
+    return total / found.clamp(min=1)
 
 
 def precision_at(ranked: Tensor, k: int) -> Tensor:
@@ -70,18 +84,39 @@ def rank_of(order: Tensor, row: Tensor) -> Tensor:
 
 
 def expected_average_precision(relevant: Tensor, total: int) -> Tensor:
-    """Return the mean average precision of a ranking drawn at random.
+    """Return the (Q,) float64 mean of `average_precision` over all orders of the gallery, as the next."""
+    return expected_average_precision_at(relevant, total, total, strict=True)
 
-    The relevant photo at rank r has on average (R-1)(r-1)/(N-1) relevant ones before it, so the mean over random
-    rankings is ((R-1)/(N-1) (N - H) + H) / N with H the N-th harmonic number.
+
+def expected_average_precision_at(relevant: Tensor, total: int, k: int, *, strict: bool) -> Tensor:
+    """Return the mean of `average_precision_at` over all orders of the gallery.
+
+    With n = min(k, N) ranks that count and H their n-th harmonic number: rank r holds a relevant photo R/N of the time,
+    which then has on average (R-1)(r-1)/(N-1) relevant ones before it, so that the precisions add up to
+    R/N (H + (R-1)/(N-1) (n - H)); strict divides that by min(k, R). Lenient divides by the h photos found, which lie
+    anywhere among the n ranks alike: the mean for h > 0 is (H + (h-1)/(n-1) (n - H)) / n, linear in h, so that it takes
+    the mean of h, n R/N, and how often h is 0, C(N-R, n) / C(N, n).
 
     Args:
         relevant: (Q,) R, relevant photos of each query.
-        total: N, photos in the gallery.
+        total: N, photos in the gallery, at least 1.
+        k: as there.
+        strict: as there.
 
     Returns:
         (Q,) float64; 0 where R is 0.
     """
-    harmonic = (1 / torch.arange(1, total + 1, dtype=torch.float64)).sum()
-    others = (relevant.double() - 1) / max(total - 1, 1)
-    return torch.where(relevant > 0, (others * (total - harmonic) + harmonic) / total, 0)
+    n, share = min(k, total), relevant.double() / total
+    harmonic = (1 / torch.arange(1, n + 1, dtype=torch.float64)).sum()
+    if strict:
+        before = (relevant.double() - 1) / max(total - 1, 1)
+        return share * (harmonic + before * (n - harmonic)) / relevant.clamp(min=1, max=k)
+    slope = (n - harmonic) / max(n - 1, 1)
+    return (n * share * slope + _any_among(relevant, total, n) * (harmonic - slope)) / n
+
+
+def _any_among(relevant: Tensor, total: int, n: int) -> Tensor:
+    """Return the (Q,) float64 probability that n of N photos, drawn at random, hold one of R relevant ones."""
+    drawn = torch.arange(n, dtype=torch.float64)
+    others = (total - relevant[:, None] - drawn).clamp(min=0)  # (Q, n): irrelevant ones left at each draw
+    return 1 - (others / (total - drawn)).prod(1)

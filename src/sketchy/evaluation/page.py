@@ -69,10 +69,15 @@ def _figures(judgement: Judgement, focus: Focus, names: tuple[str, ...]) -> dict
     if figures["measured"] and not focus.instance:
         present, shares = confusion(judgement, focus.counted)
         figures["curve"] = scores.curve[focus.counted].mean(0).tolist()
-        figures["prevalence"] = evaluation.chance["p_at_1"]  # what a random order has at every recall
+        figures["prevalence"] = _prevalence(judgement, focus)  # what a random order has at every recall
         figures["heat"] = heat_map(present, shares, names)
         figures["levels"] = LEVELS
     return figures
+
+
+def _prevalence(judgement: Judgement, focus: Focus) -> float:
+    """Return the share of the gallery that is relevant, as a mean over the queries."""
+    return float(judgement.scores.relevant[focus.counted].double().mean()) / len(judgement.gallery_categories)
 
 
 def metric_rows(evaluation: Evaluation) -> list[Metric]:
@@ -94,6 +99,9 @@ def _explained(key: str) -> tuple[str, str]:
         )
     if kind == "p":
         return f"P@{k}", "nearest photo is right" if k == "1" else f"right photos among the {k} nearest"
+    if kind == "map":
+        top, _, form = k.partition("_")
+        return f"mAP@{top}", f"mean average precision of the {top} nearest, {form} form"
     return "mAP", "mean average precision of the whole ranking"
 
 

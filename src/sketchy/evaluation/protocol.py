@@ -5,17 +5,28 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from sketchy.dataset.held_out import HELD_OUT
 from sketchy.distance import pairwise
 from sketchy.evaluation import metrics
 from sketchy.results import Evaluation
 
-PRECISION_AT = (1, 5, 10, 100)
+PRECISION_AT = (1, 5, 10, 100, 200)
 INSTANCE_RECALL_AT = (1, 5, 10)
+TOP = 200
+"""Ranks that the average precision of the first few looks at."""
 SHOWN = 10
 """Nearest photos kept for each query, for pictures and the confusion of categories."""
 CHUNK_ELEMENTS = 4_000_000
 """Distances ranked at once. One takes about 80 bytes while it is ranked: 320 MB, however large the gallery."""
-PROTOCOLS = ("all", "category", "instance")
+CATEGORY_METRICS = ("map_all", "p_at_1", "p_at_5", "p_at_10", "p_at_100")
+INSTANCE_METRICS = tuple(f"instance_r_at_{k}" for k in INSTANCE_RECALL_AT)
+ZERO_SHOT_METRICS = ("map_all", "map_at_200_lenient", "map_at_200_strict", "p_at_100", "p_at_200")
+PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "all": CATEGORY_METRICS + INSTANCE_METRICS,
+    "category": CATEGORY_METRICS,
+    "instance": INSTANCE_METRICS,
+} | dict.fromkeys(HELD_OUT, ZERO_SHOT_METRICS)
+"""What each protocol measures."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,8 @@ class Scores:
     Attributes:
         relevant: (Q,) photos of the query's category in the gallery.
         average_precision: (Q,) float64.
+        top_lenient: (Q,) float64, average precision of the first TOP, over the relevant photos among them.
+        top_strict: (Q,) float64, the same over the most there could be.
         precision: (Q, len(PRECISION_AT)) float64.
         instance_rank: (Q,) rank of the traced photo from 1, 0 where it is not in the gallery.
         nearest: (Q, at most SHOWN) gallery rows.
@@ -48,6 +61,8 @@ class Scores:
 
     relevant: Tensor
     average_precision: Tensor
+    top_lenient: Tensor
+    top_strict: Tensor
     precision: Tensor
     instance_rank: Tensor
     nearest: Tensor
@@ -90,6 +105,8 @@ def _score_chunk(queries: Queries, gallery: Tensor, gallery_categories: Tensor) 
     return Scores(
         relevant=ranked.sum(1),
         average_precision=metrics.average_precision(ranked),
+        top_lenient=metrics.average_precision_at(ranked, TOP, strict=False),
+        top_strict=metrics.average_precision_at(ranked, TOP, strict=True),
         precision=torch.stack([metrics.precision_at(ranked, k) for k in PRECISION_AT], dim=1),
         instance_rank=torch.where(queries.instances >= 0, rank, 0),
         nearest=order[:, :SHOWN],
@@ -105,10 +122,11 @@ def summarize(
     category: every sketch whose category is in the gallery is a query, photos of its category are relevant.
     instance: every sketch whose traced photo is in the gallery is a query, that one photo is relevant.
     all: both.
+    zero-shot-25, zero-shot-21: as category; queries and gallery are to be all that was held out.
 
     Args:
         names: of the categories, by number.
-        protocol: one of PROTOCOLS.
+        protocol: one of PROTOCOLS; it also names the metrics.
 
     Raises:
         ValueError: an unknown protocol.
@@ -117,15 +135,8 @@ def summarize(
         raise ValueError(f"protocol {protocol!r} is unknown; one of {', '.join(PROTOCOLS)}")
     total = len(gallery_categories)
     counted, traced = scores.relevant > 0, scores.instance_rank > 0
-    found: dict[str, float] = {}
-    chance: dict[str, float] = {}
-    if protocol in ("all", "category"):
-        found |= _category_means(scores, counted)
-        chance |= _category_chance(scores.relevant[counted], total)
-    if protocol in ("all", "instance"):
-        for k in INSTANCE_RECALL_AT:
-            found[f"instance_r_at_{k}"] = _mean((scores.instance_rank <= k)[traced])
-            chance[f"instance_r_at_{k}"] = min(1.0, k / total) if traced.any() else 0.0
+    found = _category_means(scores, counted) | _instance_means(scores.instance_rank[traced])
+    chance = _category_chance(scores.relevant[counted], total) | _instance_chance(total, any_traced=bool(traced.any()))
     return Evaluation(
         protocol={
             "name": protocol,
@@ -135,24 +146,40 @@ def summarize(
             "gallery": total,
             "categories": len(set(gallery_categories.tolist())),
         },
-        metrics=found,
-        chance=chance,
+        metrics={name: found[name] for name in PROTOCOLS[protocol]},
+        chance={name: chance[name] for name in PROTOCOLS[protocol]},
         per_category=_per_category(scores, queries, gallery_categories, names),
     )
 
 
 def _category_means(scores: Scores, counted: Tensor) -> dict[str, float]:
-    found = {"map_all": _mean(scores.average_precision[counted])}
+    found = {
+        "map_all": _mean(scores.average_precision[counted]),
+        "map_at_200_lenient": _mean(scores.top_lenient[counted]),
+        "map_at_200_strict": _mean(scores.top_strict[counted]),
+    }
     for column, k in enumerate(PRECISION_AT):
         found[f"p_at_{k}"] = _mean(scores.precision[counted, column])
     return found
 
 
 def _category_chance(relevant: Tensor, total: int) -> dict[str, float]:
-    chance = {"map_all": _mean(metrics.expected_average_precision(relevant, total))}
+    chance = {
+        "map_all": _mean(metrics.expected_average_precision(relevant, total)),
+        "map_at_200_lenient": _mean(metrics.expected_average_precision_at(relevant, total, TOP, strict=False)),
+        "map_at_200_strict": _mean(metrics.expected_average_precision_at(relevant, total, TOP, strict=True)),
+    }
     for k in PRECISION_AT:  # beyond the gallery's end there is nothing to hit
         chance[f"p_at_{k}"] = _mean(relevant) / total * min(k, total) / k
     return chance
+
+
+def _instance_means(rank: Tensor) -> dict[str, float]:
+    return {f"instance_r_at_{k}": _mean(rank <= k) for k in INSTANCE_RECALL_AT}
+
+
+def _instance_chance(total: int, *, any_traced: bool) -> dict[str, float]:
+    return {f"instance_r_at_{k}": min(1.0, k / total) if any_traced else 0.0 for k in INSTANCE_RECALL_AT}
 
 
 def _per_category(

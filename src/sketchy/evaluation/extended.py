@@ -1,0 +1,106 @@
+"""Photos that a gallery has beyond the dataset's own, such as those of the extended Sketchy Database.
+
+The extension (Liu et al., "Deep Sketch Hashing", CVPR 2017) has 73,002 photos, of which 12,165 are of the database
+itself; those must not count twice.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sketchy.dataset.decode import for_each_image
+from sketchy.dataset.loader import Dataset
+from sketchy.dataset.pack import Subset
+from sketchy.errors import DataError
+from sketchy.results import Skipped
+from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.walk import Found, walk
+from sketchy.talk import SILENT, Talk
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Embedded photos to add to a gallery.
+
+    Attributes:
+        embeddings: (N, D) float32 on the CPU.
+        categories: (N,) int64, place in the categories of the pack.
+        copies: files left out because their photo is in the gallery already.
+        skipped: files that cannot be used, with the reason.
+    """
+
+    embeddings: Tensor
+    categories: Tensor
+    copies: int
+    skipped: tuple[Skipped, ...]
+
+
+def embed_extension(
+    sources: Sequence[Path], data: Dataset, subset: Subset, embedder: Embedder, talk: Talk = SILENT
+) -> Extension:
+    """Embed the photos of folders that are of a subset's categories and not yet in it.
+
+    A file is a copy when a photo of its category has the same content, or is in the subset and has the file's name
+    without suffix for its id.
+
+    Args:
+        sources: folders of <category>/<photo>, as `absolute_sources` gives them; other categories are passed over.
+        data: what the subset is part of.
+        subset: whose photos are in the gallery.
+        embedder: of the model that is judged.
+        talk: shows the progress.
+
+    Raises:
+        DataError: there is no photo of the subset's categories.
+    """
+    pack = data.pack
+    own = np.union1d(pack.photo_category[subset.photos], pack.sketch_category[subset.sketches])
+    number = {pack.categories[category]: category for category in own.tolist()}
+    skipped: list[Skipped] = []
+    files = [file for file in walk(sources, skipped.append) if file.category in number]
+    if not files:
+        raise DataError(
+            f"no photo of the held-out categories below {', '.join(map(str, sources))}; name a folder of "
+            "<category>/<photo>"
+        )
+    new = {Path(file.path): number[file.category or ""] for file in _without_copies(files, data, subset, talk)}
+    embedded = embedder.embed_files(list(new), "photo", talk)
+    return Extension(
+        embeddings=embedded.embeddings,
+        categories=torch.tensor([new[path] for path in embedded.paths], dtype=torch.int64),
+        copies=len(files) - len(new),
+        skipped=(*skipped, *embedded.skipped),
+    )
+
+
+def _without_copies(files: Sequence[Found], data: Dataset, subset: Subset, talk: Talk) -> list[Found]:
+    """Leave out the files whose photo is in the subset or stands before them in the list."""
+    records = [data.pack.photo_records[row] for row in subset.photos.tolist()]
+    ids = {(record.category, record.photo_id) for record in records}
+    contents: set[tuple[str | None, bytes]] = set()
+
+    def note(place: int, content: bytes) -> None:
+        contents.add((records[place].category, hashlib.sha256(content).digest()))
+
+    for_each_image(data.source, records, note, "comparing", talk)
+    new = []
+    for file in files:
+        content = (file.category, _digest(Path(file.path)))
+        if (file.category, Path(file.path).stem) not in ids and content not in contents:
+            new.append(file)
+        contents.add(content)
+    return new
+
+
+def _digest(path: Path) -> bytes:
+    """Hash the content of a file; one that cannot be read is like no other, and refused where it is embedded."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return bytes(path)
