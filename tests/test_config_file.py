@@ -56,6 +56,24 @@ def test_all_problems_are_named_at_once_with_path_and_value(tmp_path):
     assert len(problems) == 11
 
 
+def test_a_backbone_is_one_of_ours_or_a_name_that_timm_may_know():
+    assert parse_config({"model": {"backbone": "timm/test_vit.r160_in1k"}}, "here").model.backbone.endswith("r160_in1k")
+    known = r"Input should be 'report_cnn', .*'convnext_tiny' or timm/<model name> \(got "
+    for name in (
+        "timm/",
+        "timm/a b",
+        "timm/a/b",
+        "timm/../a",
+        "timm/hf-hub:a",
+        "timm",
+        "Timm/test_vit",
+        "test_vit",
+        "",
+    ):
+        with pytest.raises(ConfigError, match=known):
+            parse_config({"model": {"backbone": name}}, "here")
+
+
 def test_overrides_are_laid_over_the_file_and_the_last_one_wins(tmp_path):
     path = written(tmp_path, "train: {epochs: 3, seed: 1}")
     config = load_config(path, ["train.epochs=5", "image.size=64", "train.epochs=7", "image.mean=[0.1, 0.2, 0.3]"])

@@ -4,9 +4,11 @@
 arguments.
 """
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,6 +28,16 @@ BackboneName = Literal[
     "efficientnet_b0",
     "convnext_tiny",
 ]
+TIMM = "timm/"
+"""What the name of a backbone begins with when the timm package makes it."""
+
+
+def _known_backbone(name: str) -> str:
+    """Take a name of ours or one that may be timm's; timm itself is asked only when the network is built."""
+    known = get_args(BackboneName)
+    if name not in known and not re.fullmatch(TIMM + r"\w[\w.]*", name, re.ASCII):
+        raise ValueError(f"Input should be {', '.join(map(repr, known))} or {TIMM}<model name> (got {name!r})")
+    return name
 
 HeldOut = Literal["zero-shot-25", "zero-shot-21"]
 
@@ -110,9 +122,11 @@ class AugmentConfig(Section):
 class ModelConfig(Section):
     """The network that both branches share."""
 
-    backbone: BackboneName = Field("report_cnn", description="report_cnn or a torchvision network")
+    backbone: Annotated[str, AfterValidator(_known_backbone)] = Field(
+        "report_cnn", description="report_cnn, a torchvision network, or timm/<model name> of the timm package"
+    )
     pretrained: bool | str = Field(
-        False, description="true downloads torchvision's ImageNet weights; a path loads a plain state dict"
+        False, description="true downloads torchvision's or timm's weights; a path loads a plain state dict"
     )
     embedding_size: int = Field(128, ge=1, le=4096, description="numbers an image; more cost disk and search time")
     dropout: float = Field(0.0, ge=0, lt=1, description="before the last layer; fights memorising")

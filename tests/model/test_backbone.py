@@ -106,6 +106,14 @@ def test_an_unknown_name_lists_the_known_ones():
         build("resnet")
 
 
+def test_without_the_timm_package_its_names_say_how_to_install_it(monkeypatch):
+    monkeypatch.setattr("sketchy.model.backbone.find_spec", lambda name: None)
+    with pytest.raises(
+        ConfigError, match=r"model.backbone: timm/test_vit needs the timm .* pip install 'sketchy\[timm\]'"
+    ):
+        build("timm/test_vit")
+
+
 @pytest.mark.parametrize("pretrained", [True, "weights.pth"])
 def test_the_reports_network_has_no_pretrained_weights(pretrained):
     with pytest.raises(ConfigError, match="no weights exist for report_cnn"):

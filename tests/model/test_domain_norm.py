@@ -1,9 +1,11 @@
 import copy
 
+import pytest
 import torch
 from torch import nn
 
 from sketchy.config_file import parse_config
+from sketchy.errors import ConfigError
 from sketchy.model.domain_norm import DomainNorm, choose_norms, split_norms
 from sketchy.model.encoder import Siamese, build_encoder
 
@@ -46,3 +48,9 @@ def test_an_encoder_keeps_the_statistics_of_the_kinds_apart():
     assert not torch.allclose(norm.sketch.running_mean, norm.photo.running_mean, atol=1e-3)
     siamese.eval()
     assert not torch.equal(siamese.encoder(dark, "sketch"), siamese.encoder(dark, "photo"))
+
+
+def test_a_network_without_batch_norms_has_none_to_split():
+    model = {"backbone": "convnext_tiny", "domain_norm": True}
+    with pytest.raises(ConfigError, match=r"model.domain_norm: convnext_tiny has no batch norms to split; set it to f"):
+        build_encoder(parse_config({"image": {"size": 32}, "model": model}, "test"))

@@ -1,8 +1,9 @@
-"""Backbones: images in, features out. One line of BACKBONES each."""
+"""Backbones: images in, features out. One line of BACKBONES each, or a name that timm knows."""
 
 import itertools
 import warnings
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from sketchy.config import TIMM
 from sketchy.errors import CheckpointError, ConfigError
 
 
@@ -92,16 +94,25 @@ def build_backbone(name: str, *, size: int, grey: bool, pretrained: bool | str) 
     """Make a backbone.
 
     Args:
-        name: a key of BACKBONES.
-        size: side of the input in pixels; only report_cnn depends on it.
+        name: a key of BACKBONES, or `timm/` and a name of timm's.
+        size: side of the input in pixels; report_cnn and timm's transformers depend on it.
         grey: photos are grey; report_cnn then takes one channel. The others always take three.
-        pretrained: False draws random weights; True downloads torchvision's ImageNet weights; a path loads a plain
-            state dict of the torchvision network, with or without its classifiers.
+        pretrained: False draws random weights; True downloads torchvision's ImageNet weights, or timm's; a path loads
+            a plain state dict of the torchvision or timm network, with or without its classifiers.
 
     Raises:
-        ConfigError: the name is unknown, or report_cnn is asked for pretrained weights.
+        ConfigError: the name is unknown, timm is not installed, or report_cnn is asked for pretrained weights.
         CheckpointError: the weights cannot be had or do not fit.
     """
+    if name.startswith(TIMM):
+        if find_spec("timm") is None:
+            raise ConfigError(
+                f"model.backbone: {name} needs the timm package, not installed here; run pip install 'sketchy[timm]' "
+                "and the same command again"
+            )
+        from sketchy.model.timm_backbone import build_timm  # timm is slow to import
+
+        return build_timm(name.removeprefix(TIMM), size=size, pretrained=pretrained)
     if name not in BACKBONES:
         raise ConfigError(f"model.backbone: {name!r} is unknown; one of {', '.join(BACKBONES)}")
     behead = BACKBONES[name]
@@ -113,7 +124,7 @@ def build_backbone(name: str, *, size: int, grey: bool, pretrained: bool | str) 
     full = set(network.state_dict())
     features = behead(network)
     if isinstance(pretrained, str):
-        state = _read_state_dict(Path(pretrained))
+        state = read_state_dict(Path(pretrained))
         removed = full - set(network.state_dict())
         auxiliary = {key for key in state if key.startswith(AUXILIARY)}
         load_weights(network, state, pretrained, ignore=removed | auxiliary)
@@ -161,6 +172,25 @@ def unreadable(error: Exception) -> str:
     return "cannot be read (truncated, or no .pth)"
 
 
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a file of weights onto the CPU without running any code in it.
+
+    Raises:
+        CheckpointError: it cannot be read, or holds something else than named tensors.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that no torch wrote; they are refused anyhow
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"no such file of weights: {path}; check model.pretrained") from None
+    except Exception as error:  # torch raises a dozen kinds for a file that is not what it should be
+        raise CheckpointError(f"{path} {unreadable(error)}; model.pretrained takes a plain state dict") from None
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise CheckpointError(f"{path} is no plain state dict of tensors; save `model.state_dict()` there")
+    return state
+
+
 def _torchvision_network(name: str, *, download: bool) -> nn.Module:
     extra: dict[str, bool] = {}
     if name == "googlenet":
@@ -176,17 +206,3 @@ def _torchvision_network(name: str, *, download: bool) -> nn.Module:
             f"cannot download the ImageNet weights of {name}: {error}; set model.pretrained to a file that you have"
         ) from None
     return network
-
-
-def _read_state_dict(path: Path) -> dict[str, Tensor]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that no torch wrote; they are refused anyhow
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"no such file of weights: {path}; check model.pretrained") from None
-    except Exception as error:  # torch raises a dozen kinds for a file that is not what it should be
-        raise CheckpointError(f"{path} {unreadable(error)}; model.pretrained takes a plain state dict") from None
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise CheckpointError(f"{path} is no plain state dict of tensors; save `model.state_dict()` there")
-    return state

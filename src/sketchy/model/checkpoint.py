@@ -59,6 +59,7 @@ class Checkpoint:
 
         Raises:
             CheckpointError: they do not fit the config, or are not all numbers.
+            ConfigError: the network is timm's, which is not installed or does not know it.
         """
         broken = next((name for name, value in self.weights.items() if not value.isfinite().all()), None)
         if broken is not None:

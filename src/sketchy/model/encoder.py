@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sketchy.config import Config
+from sketchy.errors import ConfigError
 from sketchy.image import Kind
 from sketchy.model.backbone import Backbone, build_backbone
-from sketchy.model.domain_norm import choose_norms, split_norms
+from sketchy.model.domain_norm import choose_norms, has_domain_norms, split_norms
 
 
 class Encoder(nn.Module):
@@ -97,7 +98,8 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         load_pretrained: False skips `model.pretrained`, for when a checkpoint is loaded over the weights.
 
     Raises:
-        ConfigError, CheckpointError: as `build_backbone`.
+        ConfigError: as `build_backbone`, or `model.domain_norm` is asked of a network without batch norms.
+        CheckpointError: as `build_backbone`.
     """
     backbone = build_backbone(
         config.model.backbone,
@@ -105,7 +107,7 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         grey=config.image.color == "grey",
         pretrained=config.model.pretrained if load_pretrained else False,
     )
-    return Encoder(
+    encoder = Encoder(
         backbone,
         embedding_size=config.model.embedding_size,
         mean=config.image.mean,
@@ -114,3 +116,6 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         normalize=config.model.normalize,
         domain_norm=config.model.domain_norm,
     )
+    if config.model.domain_norm and not has_domain_norms(encoder.backbone):
+        raise ConfigError(f"model.domain_norm: {config.model.backbone} has no batch norms to split; set it to false")
+    return encoder
