@@ -168,3 +168,16 @@ def test_a_config_cannot_be_changed():
     config = Config()
     with pytest.raises(ValueError, match="frozen"):
         config.train.epochs = 3
+
+
+@pytest.mark.parametrize(
+    ("name", "tree"),
+    [
+        ("image.sketch_size", {"image": {"sketch_size": 64}}),
+        ("augment.photo_size", {"augment": {"photo_size": 64}}),
+    ],
+)
+def test_a_network_for_one_size_of_image_is_given_no_other(name, tree):
+    with pytest.raises(ConfigError, match=f"{name}: report_cnn takes images of one size only; leave it out"):
+        parse_config(tree, "here")
+    assert parse_config(tree | {"model": {"backbone": "resnet18"}}, "here")

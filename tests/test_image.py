@@ -255,3 +255,12 @@ def test_a_blank_sketch_is_an_image_error_and_a_blank_photo_a_photo() -> None:
 
 def test_the_preprocessing_is_what_the_config_says() -> None:
     assert build_preprocess(ImageConfig(size=64, color="rgb", sketch_crop=0.25)) == Preprocess(64, "rgb", 0.25)
+    assert build_preprocess(ImageConfig(size=64, sketch_size=32)) == Preprocess(64, "grey", 0.5, 32)
+
+
+def test_sketches_may_be_of_another_size_than_photos():
+    preprocess = Preprocess(32, "rgb", 0.5, 24)
+    drawing = Image.new("L", (50, 50), 255)
+    ImageDraw.Draw(drawing).line((5, 5, 45, 45), fill=0, width=3)
+    assert preprocess.sketch(drawing).shape == preprocess.shape("sketch") == (1, 24, 24)
+    assert preprocess.photo(PLAIN).shape == preprocess.shape("photo") == (3, 32, 32)

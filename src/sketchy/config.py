@@ -39,6 +39,7 @@ def _known_backbone(name: str) -> str:
         raise ValueError(f"Input should be {', '.join(map(repr, known))} or {TIMM}<model name> (got {name!r})")
     return name
 
+
 HeldOut = Literal["zero-shot-25", "zero-shot-21"]
 
 
@@ -88,6 +89,9 @@ class ImageConfig(Section):
     """What the network sees of an image. Saved with the weights: inference does the same."""
 
     size: int = Field(100, ge=16, le=1024, description="side in pixels; cost grows with its square")
+    sketch_size: int | None = Field(
+        None, ge=16, le=1024, description="side of sketches where it is another: lines need fewer pixels than photos"
+    )
     color: Literal["grey", "rgb"] = Field("grey", description="of photos; a sketch is always grey")
     sketch_crop: float = Field(
         0.5,
@@ -115,8 +119,16 @@ class AugmentConfig(Section):
     rotate: float = Field(0.0, ge=0, le=180, description="degrees to either side")
     scale: float = Field(0.0, ge=0, le=1, description="zoom in or out by up to 1 + this")
     shift: float = Field(0.0, ge=0, le=0.5, description="share of the side, to any side")
+    crop: float = Field(0.0, ge=0, lt=1, description="up to this share of a photo's side is cut away")
     stroke: float = Field(0.0, ge=0, le=1, description="share of the sketches drawn with a thicker pen")
     color: float = Field(0.0, ge=0, lt=1, description="change of a photo's brightness, contrast and saturation")
+    photo_size: int | None = Field(
+        None,
+        ge=16,
+        le=1024,
+        description="side in pixels that training sees of photos, null takes image.size; smaller is cheaper, and with "
+        "`crop` things look as large to it as they will in whole photos",
+    )
 
 
 class ModelConfig(Section):
@@ -248,6 +260,10 @@ class Config(Section):
             raise ValueError(
                 f"sampler.name: {self.sampler.name!r} does not feed the {self.loss.name} loss; use {wanted!r}"
             )
+        if self.model.backbone.startswith(("report_cnn", "timm/")):
+            for name, other in (("image.sketch", self.image.sketch_size), ("augment.photo", self.augment.photo_size)):
+                if other not in (None, self.image.size):
+                    raise ValueError(f"{name}_size: {self.model.backbone} takes images of one size only; leave it out")
         if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):
             raise ValueError("terms.instance_weight: needs sampler.traced above 0, else no sketch meets its photo")
         return self

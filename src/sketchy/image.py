@@ -44,14 +44,23 @@ class Preprocess:
     is added at the short sides, since a stretched stroke changes its width and what it shows its shape.
 
     Attributes:
-        size: side of the result in pixels.
+        size: side of a photo's result in pixels.
         color: channels of a photo; a sketch always has one.
         sketch_crop: crop to the ink when it spans at most this share of the canvas; 0 never, 1 always.
+        sketch_size: side of a sketch's result; None takes `size`.
     """
 
     size: int
     color: Literal["grey", "rgb"]
     sketch_crop: float
+    sketch_size: int | None = None
+
+    def shape(self, kind: Kind) -> tuple[int, int, int]:
+        """Return channels, height and width of what comes out."""
+        if kind == "sketch":
+            side = self.sketch_size or self.size
+            return 1, side, side
+        return 3 if self.color == "rgb" else 1, self.size, self.size
 
     def photo(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return (1, size, size) when grey or (3, size, size) when rgb, uint8, C-contiguous.
@@ -64,11 +73,11 @@ class Preprocess:
         return np.ascontiguousarray(array.transpose(2, 0, 1))
 
     def sketch(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return (1, size, size) uint8, dark ink on white 255; see `sketchy.ink`.
+        """Return (1, sketch_size, sketch_size) uint8, dark ink on white 255; see `sketchy.ink`.
 
         `image` is as `open_image` gives it. Raises ImageError when there is no ink.
         """
-        return normalise(image, self.size, self.sketch_crop)[np.newaxis]
+        return normalise(image, self.shape("sketch")[1], self.sketch_crop)[np.newaxis]
 
     def load(self, source: Path | bytes, kind: Kind) -> NDArray[np.uint8]:
         """Open a file, or its content, and preprocess it. Raises ImageError."""
@@ -197,4 +206,4 @@ def _as_mode(image: Image.Image, mode: str) -> Image.Image:
 
 def build_preprocess(config: ImageConfig) -> Preprocess:
     """Make the preprocessing that the config describes."""
-    return Preprocess(config.size, config.color, config.sketch_crop)
+    return Preprocess(config.size, config.color, config.sketch_crop, config.sketch_size)

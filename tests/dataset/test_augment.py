@@ -5,10 +5,19 @@ from sketchy.config import AugmentConfig
 from sketchy.dataset.augment import Augmenter, Changes, build_augmenter, change_photos, change_sketches
 
 SIDE = 16
-OFF = {"flip": 0.0, "rotate": 0.0, "scale": 0.0, "shift": 0.0, "stroke": 0.0, "color": 0.0}
+OFF = {
+    "flip": 0.0,
+    "rotate": 0.0,
+    "scale": 0.0,
+    "shift": 0.0,
+    "crop": 0.0,
+    "stroke": 0.0,
+    "color": 0.0,
+    "photo_size": None,
+}
 
 
-def augmenter(seed: int = 0, **settings: float) -> Augmenter:
+def augmenter(seed: int = 0, **settings: float | None) -> Augmenter:
     return Augmenter(**{**OFF, **settings}, generator=torch.Generator().manual_seed(seed))
 
 
@@ -107,8 +116,32 @@ def test_grey_photos_are_augmented_too():
 def test_the_same_seed_draws_the_same_changes_and_shares_are_parts_of_them():
     settings = {"flip": 0.5, "rotate": 10, "scale": 0.2, "shift": 0.1, "stroke": 0.3, "color": 0.3}
     first, second, other = (augmenter(seed, **settings).draw(6) for seed in (0, 0, 1))
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(first[:-1], second[:-1], strict=True))
     assert not torch.equal(first.color, other.color)
     whole = change_photos(photos(6), first)
     parts = [change_photos(photos(6)[rows], first.share(rows)) for rows in (slice(0, 3), slice(3, 6))]
     assert torch.equal(torch.cat(parts), whole)
+
+
+def test_a_crop_keeps_a_part_of_the_photo_and_all_of_the_sketch():
+    changes = augmenter(crop=0.4).draw(500)
+    assert torch.equal(changes.sketch_frame, torch.eye(2, 3).expand(500, 2, 3))
+    kept, centre = changes.photo_frame[:, 0, 0], changes.photo_frame[:, :, 2]
+    assert 0.6 <= kept.min() < 0.62
+    assert 0.98 < kept.max() <= 1
+    assert (kept[:, None] + centre.abs()).max() <= 1 + 1e-6  # it ends at the edges
+    assert centre.abs().max() > 0.3
+
+
+def test_training_sees_photos_of_the_size_that_is_asked_for():
+    changes = augmenter(photo_size=12).draw(4)
+    assert change_sketches(sketches(), changes).shape == (4, 1, SIDE, SIDE)
+    assert change_photos(photos(), changes).shape == (4, 3, 12, 12)
+    assert changes.share(slice(2)).photo_size == 12
+
+
+def test_with_a_crop_things_look_as_large_in_the_smaller_image():
+    """A crop of 3/4 of a side of 16, shown on 12 pixels: each pixel is one of the photo's."""
+    frame = torch.tensor([[[0.75, 0.0, 0.25], [0.0, 0.75, -0.25]]])  # the upper right corner
+    changes = Changes(frame, frame, torch.tensor([False]), torch.ones(1, 3), photo_size=12)
+    assert torch.equal(change_photos(photos(1), changes), photos(1)[..., :12, 4:])

@@ -87,10 +87,10 @@ def assert_nothing_left(cache: Path) -> None:
 
 @pytest.mark.parametrize("color", ["grey", "rgb"])
 def test_packed_pixels_are_those_of_each_file_preprocessed(dataset: Path, cache: Path, color: str) -> None:
-    preprocess = Preprocess(24, color, 0.5)  # type: ignore[arg-type]
+    preprocess = Preprocess(24, color, 0.5, 20)  # type: ignore[arg-type]
     packed = pack(dataset, cache, preprocess)
     assert packed.photos.shape == (40, 3 if color == "rgb" else 1, 24, 24)
-    assert packed.sketches.shape == (80, 1, 24, 24)
+    assert packed.sketches.shape == (80, 1, 20, 20)
     for records, pixels in ((packed.photo_records, packed.photos), (packed.sketch_records, packed.sketches)):
         for record, stored in zip(records, pixels, strict=True):
             assert np.array_equal(stored, preprocess.load(dataset / record.name, record.kind))

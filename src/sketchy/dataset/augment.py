@@ -21,16 +21,18 @@ class Changes(NamedTuple):
         photo_frame: (B, 2, 3) float, the same for photos.
         thick: (B,) bool, sketches whose strokes grow by a pixel on each side.
         color: (B, 3) float, factors of a photo's brightness, contrast and saturation.
+        photo_size: side of the photos that come out, in pixels; None leaves it.
     """
 
     sketch_frame: Tensor
     photo_frame: Tensor
     thick: Tensor
     color: Tensor
+    photo_size: int | None = None
 
     def share(self, rows: slice) -> "Changes":
         """Return the changes of some of the pairs."""
-        return Changes(*(values[rows] for values in self))
+        return Changes(*(values[rows] for values in self[:-1]), self.photo_size)
 
 
 class Augmenter:
@@ -44,28 +46,36 @@ class Augmenter:
         rotate: degrees to either side.
         scale: zoom by up to this factor less 1, in or out.
         shift: share of the side by which the image moves, either way.
+        crop: a photo loses up to this share of its side, in [0, 1).
         stroke: share of the sketches with thicker strokes, in [0, 1].
         color: change of brightness, contrast and saturation, as a share of each, in [0, 1).
+        photo_size: side of the photos that come out, in pixels; None leaves it. With `crop`, things in a smaller one
+            are as large as in whole photos of the full side (Touvron et al., "Fixing the train-test resolution
+            discrepancy", 2019).
         generator: of all draws, on the CPU.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one a change, by keyword
         self,
         *,
         flip: float,
         rotate: float,
         scale: float,
         shift: float,
+        crop: float,
         stroke: float,
         color: float,
+        photo_size: int | None,
         generator: torch.Generator,
     ) -> None:
         self.flip = flip
         self.rotate = rotate
         self.scale = scale
         self.shift = shift
+        self.crop = crop
         self.stroke = stroke
         self.color = color
+        self.photo_size = photo_size
         self.generator = generator
 
     def draw(self, pairs: int) -> Changes:
@@ -73,17 +83,22 @@ class Augmenter:
         mirror = 1 - 2 * (self._uniform(pairs) < self.flip).float()
         return Changes(
             sketch_frame=self._frames(mirror),
-            photo_frame=self._frames(mirror),
+            photo_frame=self._frames(mirror, self.crop),
             thick=self._uniform(pairs) < self.stroke,
             color=1 + self.color * (2 * self._uniform(pairs, 3) - 1),
+            photo_size=self.photo_size,
         )
 
-    def _frames(self, mirror: Tensor) -> Tensor:
+    def _frames(self, mirror: Tensor, crop: float = 0.0) -> Tensor:
         pairs = len(mirror)
         angle = math.radians(self.rotate) * (2 * self._uniform(pairs) - 1)
         zoom = (1 + self.scale) ** (2 * self._uniform(pairs) - 1)
         cos, sin = zoom * angle.cos(), zoom * angle.sin()
         move = 2 * self.shift * (2 * self._uniform(pairs, 2) - 1)
+        if crop:
+            kept = (1 - crop) ** self._uniform(pairs)
+            cos, sin = kept * cos, kept * sin
+            move = move + (1 - kept)[:, None] * (2 * self._uniform(pairs, 2) - 1)
         rows = [torch.stack([cos * mirror, -sin], 1), torch.stack([sin * mirror, cos], 1)]
         return torch.cat([torch.stack(rows, 1), move[:, :, None]], 2)
 
@@ -104,7 +119,7 @@ def change_sketches(images: Tensor, changes: Changes) -> Tensor:
     ink = 255 - images.float()
     thick = changes.thick.to(images.device)[:, None, None, None]
     ink = torch.where(thick, F.max_pool2d(ink, 3, stride=1, padding=1), ink)
-    return _as_bytes(255 - _moved(ink, changes.sketch_frame, beyond="zeros"))
+    return _as_bytes(255 - _moved(ink, changes.sketch_frame, images.shape[-1], beyond="zeros"))
 
 
 def change_photos(images: Tensor, changes: Changes) -> Tensor:
@@ -115,9 +130,9 @@ def change_photos(images: Tensor, changes: Changes) -> Tensor:
         changes: of B pairs.
 
     Returns:
-        The same shape, type and device.
+        The same type and device, (B, C, photo_size, photo_size).
     """
-    pixels = _moved(images.float(), changes.photo_frame, beyond="reflection")
+    pixels = _moved(images.float(), changes.photo_frame, changes.photo_size or images.shape[-1], beyond="reflection")
     brightness, contrast, saturation = changes.color.to(images.device).T[..., None, None, None]
     pixels = pixels * brightness
     mean = pixels.mean((1, 2, 3), keepdim=True)
@@ -128,8 +143,8 @@ def change_photos(images: Tensor, changes: Changes) -> Tensor:
     return _as_bytes(pixels)
 
 
-def _moved(pixels: Tensor, frames: Tensor, beyond: str) -> Tensor:
-    grid = F.affine_grid(frames.to(pixels.device), list(pixels.shape), align_corners=False)
+def _moved(pixels: Tensor, frames: Tensor, side: int, beyond: str) -> Tensor:
+    grid = F.affine_grid(frames.to(pixels.device), [*pixels.shape[:2], side, side], align_corners=False)
     return F.grid_sample(pixels, grid, padding_mode=beyond, align_corners=False)
 
 

@@ -133,10 +133,8 @@ def _fingerprint(source: Source, listing: Listing, preprocess: Preprocess) -> st
 def _build(into: Path, source: Source, listing: Listing, preprocess: Preprocess, talk: Talk) -> None:
     """Fill an empty folder with the two files of a pack."""
     records = listing.records
-    shapes: dict[Kind, tuple[int, int, int]] = {
-        "photo": (3 if preprocess.color == "rgb" else 1, preprocess.size, preprocess.size),
-        "sketch": (1, preprocess.size, preprocess.size),
-    }
+    kinds: tuple[Kind, ...] = ("photo", "sketch")
+    shapes = {kind: preprocess.shape(kind) for kind in kinds}
     starts = [0, *accumulate(math.prod(shapes[record.kind]) for record in records)]
     failures = _write_images(into / IMAGES, source, records, starts, preprocess, talk)
     usable = Counter(record.kind for place, record in enumerate(records) if place not in failures)

@@ -71,7 +71,10 @@ class Checkpoint:
     def fingerprint(self) -> str:
         """Hash all that makes an embedding, in hex: embeddings of two models must never be compared."""
         config = self.config
-        described = [config.image.model_dump(mode="json"), config.model.model_dump(include=EMBEDDING_FIELDS)]
+        described = [
+            config.image.model_dump(mode="json", exclude_none=True),
+            config.model.model_dump(include=EMBEDDING_FIELDS),
+        ]
         digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
         for name, tensor in sorted(self.weights.items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
