@@ -74,7 +74,8 @@ class DataConfig(Section):
         0.1, ge=0, lt=1, description="share of the remaining photos to choose epochs by; 0 trains on them all"
     )
     extra_sketches: str | None = Field(
-        None, description="folder, .zip or .tar of <category>/<sketch> to train on too, such as TU-Berlin"
+        None,
+        description="folder, .zip or .tar of <category>/<sketch>, such as TU-Berlin; test_fraction of it is left out",
     )
     split_seed: int = Field(0, ge=0, description="another seed holds out other photos")
     held_out: HeldOut | None = Field(

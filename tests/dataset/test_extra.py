@@ -25,7 +25,7 @@ def sketches(tmp_path):
 
 
 def load(root, names=NAMES):
-    return load_extra(root, names, PREPROCESS, None, SILENT)
+    return load_extra(root, names, PREPROCESS, None, SILENT, test_fraction=0.5, seed=0)
 
 
 def test_categories_are_matched_by_plain_name_and_synonym(sketches):
@@ -46,7 +46,7 @@ def test_a_category_that_is_left_out_is_found_under_no_name(sketches):
     (sketches / "mug").rename(sketches / "cup")
     (sketches / "teacup").mkdir()
     (sketches / "cup" / "0.png").rename(sketches / "teacup" / "0.png")
-    found = load_extra(sketches, NAMES, PREPROCESS, None, SILENT, leave_out={"cup"})
+    found = load_extra(sketches, NAMES, PREPROCESS, None, SILENT, test_fraction=0.2, seed=0, leave_out={"cup"})
     assert np.bincount(found.categories, minlength=4).tolist() == [2, 1, 0, 0]
 
 
@@ -63,3 +63,10 @@ def test_nothing_in_common_is_an_error_that_says_what_is_wanted(sketches):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(DataError, match="nowhere"):
         load(tmp_path / "nowhere")
+
+
+def test_a_share_of_each_category_is_held_out_and_the_same_one_every_time(sketches):
+    found, again = load(sketches), load(sketches)
+    assert sorted([*found.train, *found.test]) == list(range(6))
+    assert np.bincount(found.categories[found.test], minlength=4).tolist() == [1, 0, 2, 0]  # half, but never all
+    assert found.test.tolist() == again.test.tolist()

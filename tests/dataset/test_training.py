@@ -23,10 +23,16 @@ def test_without_extra_sketches_the_training_part_is_trained_on(tiny_config):
 
 def test_extra_sketches_come_behind_the_own_and_trace_nothing(tiny_config):
     data = load_dataset(load_config(tiny_config))
-    extra = ExtraSketches(np.full((3, 1, 16, 16), 7, np.uint8), np.array([2, 2, 0]), 2)
+    extra = ExtraSketches(
+        images=np.full((4, 1, 16, 16), 7, np.uint8),
+        categories=np.array([2, 2, 1, 0]),
+        train=np.array([0, 1, 3]),
+        test=np.array([2]),
+        matched=3,
+    )
     images, sketches, photos = training_images(data, extra)
     own = len(data.pack.sketches)
-    assert sketches.rows[-3:].tolist() == [own, own + 1, own + 2]
+    assert sketches.rows[-3:].tolist() == [own, own + 1, own + 3]
     assert sketches.categories[-3:].tolist() == [2, 2, 0]
     assert images.sketch_photo[-3:].tolist() == [-1] * 3
     assert (images.sketches[sketches.rows[-3:]] == 7).all()

@@ -6,7 +6,7 @@ from torch import nn
 
 from sketchy.config_file import parse_config
 from sketchy.errors import ConfigError
-from sketchy.model.domain_norm import DomainNorm, choose_norms, split_norms
+from sketchy.model.domain_norm import PerKind, choose_norms, norms_of, of_kind, split_norms
 from sketchy.model.encoder import Siamese, build_encoder
 
 
@@ -23,14 +23,14 @@ def test_every_batch_norm_is_replaced_and_starts_as_it_was():
     whole = network().eval()
     split = copy.deepcopy(whole)
     split_norms(split)
-    assert sum(isinstance(module, DomainNorm) for module in split.modules()) == 2
+    assert len(norms_of(split)) == 2
     for kind in ("sketch", "photo"):
         choose_norms(split, kind)
         assert torch.equal(split(features(1.0)), whole(features(1.0)))
 
 
 def test_each_kind_moves_its_own_statistics():
-    norm = DomainNorm(nn.BatchNorm2d(3)).train()
+    norm = PerKind(nn.BatchNorm2d(3), nn.BatchNorm2d(3)).train()
     choose_norms(norm, "sketch")
     norm(features(5.0))
     assert norm.sketch.running_mean.mean() > 0.4
@@ -54,3 +54,17 @@ def test_a_network_without_batch_norms_has_none_to_split():
     model = {"backbone": "convnext_tiny", "domain_norm": True}
     with pytest.raises(ConfigError, match=r"model.domain_norm: convnext_tiny has no batch norms to split; set it to f"):
         build_encoder(parse_config({"image": {"size": 32}, "model": model}, "test"))
+
+
+def test_a_network_of_one_kind_is_that_half_of_the_whole_and_no_more():
+    split = network()
+    split_norms(split)
+    for kind, level in (("sketch", 5.0), ("photo", -3.0)):
+        choose_norms(split, kind)
+        split.train()(features(level))
+    for kind in ("sketch", "photo"):
+        half = of_kind(split.eval(), kind)
+        choose_norms(split, kind)
+        assert not norms_of(half)
+        assert torch.equal(half(features(1.0)), split(features(1.0)))
+    assert len(norms_of(split)) == 2

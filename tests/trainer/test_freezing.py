@@ -23,7 +23,7 @@ def test_a_pattern_takes_whole_names():
 
 def test_a_star_takes_everything():
     backbone = network()
-    assert backbone in freeze(backbone, ["*"])
+    assert freeze(backbone, ["*"]) == [backbone]
     assert not learning(backbone)
 
 
@@ -36,3 +36,8 @@ def test_nothing_is_frozen_without_a_pattern():
 def test_a_pattern_that_fits_nothing_says_what_there_is():
     with pytest.raises(ConfigError, match=r"train.freeze: no module of the backbone fits 'layer1'.*features, last"):
         freeze(network(), ["features.0", "layer1"])
+
+
+def test_what_lies_in_a_frozen_module_is_not_named_again():
+    backbone = network()
+    assert freeze(backbone, ["features.3", "features", "last"]) == [backbone["features"], backbone["last"]]

@@ -115,9 +115,11 @@ def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | No
         build_preprocess(config.image),
         Path(config.data.cache) if config.data.cache else None,
         talk,
+        test_fraction=config.data.test_fraction,
+        seed=config.data.split_seed,
         leave_out=HELD_OUT[config.data.held_out] if config.data.held_out else (),
     )
-    talk.say(f"{len(extra.images):,} further sketches of {extra.matched} of the categories")
+    talk.say(f"{len(extra.train):,} further sketches of {extra.matched} of the categories")
     return extra
 
 

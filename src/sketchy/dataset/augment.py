@@ -32,7 +32,8 @@ class Changes(NamedTuple):
 
     def share(self, rows: slice) -> "Changes":
         """Return the changes of some of the pairs."""
-        return Changes(*(values[rows] for values in self[:-1]), self.photo_size)
+        sketch_frame, photo_frame, thick, color, size = self
+        return Changes(sketch_frame[rows], photo_frame[rows], thick[rows], color[rows], size)
 
 
 class Augmenter:

@@ -12,6 +12,7 @@ from sketchy.dataset.pack import open_pack
 from sketchy.dataset.reader import Listing, image_names
 from sketchy.dataset.records import Record
 from sketchy.dataset.source import open_source
+from sketchy.dataset.split import split_photos
 from sketchy.errors import DataError
 from sketchy.image import Preprocess
 from sketchy.talk import Talk
@@ -40,11 +41,15 @@ class ExtraSketches:
     Attributes:
         images: (N, 1, S, S) uint8; memory-mapped, read-only.
         categories: (N,) int64, place in the names that were asked for.
+        train: rows to train on.
+        test: rows held out.
         matched: how many of those names have any.
     """
 
     images: NDArray[np.uint8]
     categories: NDArray[np.int64]
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
     matched: int
 
 
@@ -54,6 +59,9 @@ def load_extra(
     preprocess: Preprocess,
     cache: Path | None,
     talk: Talk,
+    *,
+    test_fraction: float,
+    seed: int,
     leave_out: Collection[str] = (),
 ) -> ExtraSketches:
     """Pack the sketches of the categories that both datasets have; folders of others are left out.
@@ -65,6 +73,8 @@ def load_extra(
         preprocess: as for the dataset's own.
         cache: folder for packs, as `open_pack`.
         talk: shows the progress.
+        test_fraction: share of each category that is held out, in [0, 1); as the dataset's own, by `split_photos`.
+        seed: of that split.
         leave_out: those of the names that must not be trained on.
 
     Raises:
@@ -87,7 +97,15 @@ def load_extra(
     finally:
         source.close()
     own = np.array([number[_plain(category)] for category in pack.categories], np.int64)
-    return ExtraSketches(pack.sketches, own[pack.sketch_category], len(pack.categories))
+    parts = split_photos(pack.sketch_records, test_fraction, 0.0, seed)
+    held_out = np.array([parts[record.category, record.photo_id] == "test" for record in pack.sketch_records])
+    return ExtraSketches(
+        images=pack.sketches,
+        categories=own[pack.sketch_category],
+        train=np.flatnonzero(~held_out),
+        test=np.flatnonzero(held_out),
+        matched=len(pack.categories),
+    )
 
 
 def _find(file: str, number: dict[str, int]) -> int | None:

@@ -60,6 +60,6 @@ def training_images(data: Dataset, extra: ExtraSketches | None) -> tuple[Trainin
             photo_category=pack.photo_category,
             sketch_photo=np.concatenate([pack.sketch_photo, np.full(len(extra.images), -1)]),
         )
-        sketch_rows = np.concatenate([sketch_rows, len(pack.sketches) + np.arange(len(extra.images))])
+        sketch_rows = np.concatenate([sketch_rows, len(pack.sketches) + extra.train])
     sketches = Items(sketch_rows, images.sketch_category[sketch_rows])
     return images, sketches, Items(part.photos, pack.photo_category[part.photos])

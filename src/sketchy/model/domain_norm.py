@@ -10,37 +10,46 @@ from torch import Tensor, nn
 from sketchy.image import Kind
 
 
-class DomainNorm(nn.Module):
-    """Two batch norms, of which `kind` chooses one; both start as the one that they replace."""
+class PerKind(nn.Module):
+    """Two modules, of which `kind` chooses one."""
 
-    def __init__(self, norm: nn.BatchNorm2d) -> None:
+    def __init__(self, sketch: nn.Module, photo: nn.Module) -> None:
         super().__init__()
-        self.sketch = norm
-        self.photo = copy.deepcopy(norm)
+        self.sketch = sketch
+        self.photo = photo
         self.kind: Kind = "photo"
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalise (B, C, H, W) features of images of one kind."""
-        out: Tensor = (self.sketch if self.kind == "sketch" else self.photo)(features)
+        """Run images, or features, of one kind."""
+        out: Tensor = getattr(self, self.kind)(features)
         return out
 
 
 def split_norms(network: nn.Module) -> None:
-    """Put a DomainNorm in the place of every batch norm of a network."""
+    """Put two batch norms, which start alike, in the place of every one of a network."""
     for name, child in list(network.named_children()):
         if isinstance(child, nn.BatchNorm2d):
-            setattr(network, name, DomainNorm(child))
+            setattr(network, name, PerKind(child, copy.deepcopy(child)))
         else:
             split_norms(child)
 
 
-def has_domain_norms(network: nn.Module) -> bool:
-    """Whether a network has norms of its own for each kind."""
-    return any(isinstance(module, DomainNorm) for module in network.modules())
+def norms_of(network: nn.Module) -> list[PerKind]:
+    """Return what of a network is there once for each kind."""
+    return [module for module in network.modules() if isinstance(module, PerKind)]
 
 
 def choose_norms(network: nn.Module, kind: Kind) -> None:
-    """Make every DomainNorm of a network use the norm of a kind until the next call."""
-    for module in network.modules():
-        if isinstance(module, DomainNorm):
-            module.kind = kind
+    """Make every PerKind of a network use the module of a kind until the next call."""
+    for module in norms_of(network):
+        module.kind = kind
+
+
+def of_kind(network: nn.Module, kind: Kind) -> nn.Module:
+    """Return a copy of a network that holds, of every PerKind in it, the module of a kind alone."""
+    made = copy.deepcopy(network)
+    for parent in list(made.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, PerKind):
+                setattr(parent, name, getattr(child, kind))
+    return made

@@ -10,7 +10,7 @@ from sketchy.config import Config
 from sketchy.errors import ConfigError
 from sketchy.image import Kind
 from sketchy.model.backbone import Backbone, build_backbone
-from sketchy.model.domain_norm import choose_norms, has_domain_norms, split_norms
+from sketchy.model.domain_norm import choose_norms, norms_of, split_norms
 
 
 class Encoder(nn.Module):
@@ -116,6 +116,6 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         normalize=config.model.normalize,
         domain_norm=config.model.domain_norm,
     )
-    if config.model.domain_norm and not has_domain_norms(encoder.backbone):
+    if config.model.domain_norm and not norms_of(encoder.backbone):
         raise ConfigError(f"model.domain_norm: {config.model.backbone} has no batch norms to split; set it to false")
     return encoder
