@@ -45,7 +45,7 @@ def test_all_problems_are_named_at_once_with_path_and_value(tmp_path):
         "image.color: Input should be 'grey' or 'rgb' (got 'purple')",
         "image.std: must be above 0 (got [0.0, 0.0, 0.0])",
         "image.mean: a number or a list of three (got [1, 2])",
-        "model.backbone: Input should be 'report_cnn', 'vgg16'",
+        "model.backbone: Input should be 'report_cnn', 'pooled_cnn'",
         "loss.margn: unknown key; did you mean margin?",
         "loss.mining: Input should be 'random', 'semi-hard' or 'batch-hard' (got 'easy')",
         "train.epochs: Input should be a valid integer",

@@ -19,6 +19,7 @@ from pydantic import (
 
 BackboneName = Literal[
     "report_cnn",
+    "pooled_cnn",
     "vgg16",
     "googlenet",
     "resnet18",
@@ -136,7 +137,8 @@ class ModelConfig(Section):
     """The network that both branches share."""
 
     backbone: Annotated[str, AfterValidator(_known_backbone)] = Field(
-        "report_cnn", description="report_cnn, a torchvision network, or timm/<model name> of the timm package"
+        "report_cnn",
+        description="report_cnn, pooled_cnn, a torchvision network, or timm/<model name>",
     )
     pretrained: bool | str = Field(
         False, description="true downloads torchvision's or timm's weights; a path loads a plain state dict"

@@ -11,7 +11,7 @@ from torchvision.models import _api as torchvision_api
 from sketchy.config import BackboneName
 from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError, ConfigError
-from sketchy.model.backbone import BACKBONES, build_backbone, load_weights
+from sketchy.model.backbone import OWN, TORCHVISION, build_backbone, load_weights
 from sketchy.model.encoder import build_encoder
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights" / "mobilenet_v2_imagenet.pth"
@@ -45,13 +45,13 @@ class Payload:
 
 
 def test_the_table_holds_the_names_that_the_config_knows():
-    assert list(BACKBONES) == list(get_args(BackboneName))
+    assert [*OWN, *TORCHVISION] == list(get_args(BackboneName))
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", [*OWN, *TORCHVISION])
 def test_a_backbone_turns_images_into_as_many_features_as_it_says(name):
     backbone = build(name)
-    assert backbone.in_channels == (1 if name == "report_cnn" else 3)
+    assert backbone.in_channels == (1 if name in OWN else 3)
     backbone.network.eval()
     with torch.no_grad():
         features = backbone.network(torch.rand(2, backbone.in_channels, 64, 64))
@@ -102,7 +102,9 @@ def test_the_reports_network_takes_three_channels_of_coloured_photos():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ConfigError, match=r"model.backbone: 'resnet' is unknown; one of report_cnn, vgg16, googlenet"):
+    with pytest.raises(
+        ConfigError, match=r"model.backbone: 'resnet' is unknown; one of report_cnn, pooled_cnn, vgg16, googlenet"
+    ):
         build("resnet")
 
 

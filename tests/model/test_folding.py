@@ -2,13 +2,13 @@ import pytest
 import torch
 
 from sketchy.config_file import parse_config
-from sketchy.model.backbone import BACKBONES
+from sketchy.model.backbone import OWN, TORCHVISION
 from sketchy.model.domain_norm import choose_norms
 from sketchy.model.encoder import build_encoder
 from sketchy.model.folding import folded, kept_folded
 
 
-@pytest.mark.parametrize("name", sorted(BACKBONES.keys() - {"vgg16", "resnet50"}))  # large, and built like others
+@pytest.mark.parametrize("name", sorted({*OWN, *TORCHVISION} - {"vgg16", "resnet50"}))  # large, and built like others
 def test_a_folded_network_gives_the_same_embeddings(name):
     tree = {"image": {"size": 64, "color": "rgb"}, "model": {"backbone": name, "pretrained": False}}
     torch.manual_seed(0)
