@@ -37,7 +37,12 @@ class Protocol(StrEnum):
 
 Runs = Annotated[Path, typer.Option(help="Folder of the run folders.")]
 CheckpointOption = Annotated[
-    Path | None, typer.Option("--checkpoint", "-c", help="A .pth file or a run folder.  [default: the newest run]")
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        "-c",
+        help="A .pth file or a run folder.  [default: the newest run, else the model that comes with sketchy]",
+    ),
 ]
 GalleryOption = Annotated[
     str | None,
@@ -51,7 +56,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 
 def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
-    """Return the checkpoint that was named, or the newest, and say which."""
+    """Return the checkpoint that was named, else the newest, else that of the package, and say which."""
+    from sketchy.model.boxed import BOXED
     from sketchy.trainer.run_dir import RunDir, newest_checkpoint
 
     if given is not None:
@@ -60,8 +66,8 @@ def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
             raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
         return chosen
     found = newest_checkpoint(runs)
-    TALK.say(f"using {found}")
-    return found
+    TALK.say(f"using {found}" if found else f"no run under {runs}: using the model that comes with sketchy")
+    return found or BOXED
 
 
 def say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:

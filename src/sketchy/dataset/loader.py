@@ -84,4 +84,4 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
 def refuse_moved(config: Config, remedy: str) -> None:
     """Check that the dataset of a run still lies where it lay. Raises DataError with the remedy."""
     if not Path(config.data.root).exists():
-        raise DataError(f"the dataset of the run is no longer at {config.data.root}; {remedy}")
+        raise DataError(f"the dataset of the model is not at {config.data.root}; {remedy}")

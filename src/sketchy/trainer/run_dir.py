@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sketchy.errors import CheckpointError, RunError
+from sketchy.errors import RunError
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,7 @@ def existing_run(path: Path) -> RunDir:
     return run
 
 
-def newest_checkpoint(runs: Path) -> Path:
-    """Return the checkpoint to use of the newest run.
-
-    Raises:
-        CheckpointError: no run has a checkpoint.
-    """
+def newest_checkpoint(runs: Path) -> Path | None:
+    """Return the checkpoint to use of the newest run; None where no run has one."""
     made = (RunDir(path).checkpoint for path in (runs.iterdir() if runs.is_dir() else ()))
-    found = [file for file in made if file.is_file()]
-    if not found:
-        raise CheckpointError(
-            f"no trained model under {runs}; run `sketchy train --config configs/default.yaml` or name one with "
-            "--checkpoint"
-        )
-    return max(found, key=lambda file: file.stat().st_mtime)
+    return max((file for file in made if file.is_file()), key=lambda file: file.stat().st_mtime, default=None)
