@@ -184,7 +184,7 @@ class TermsConfig(Section):
     proxy_weight: float = Field(0.0, ge=0, description="of a softmax over all categories, sketches and photos alike")
     proxy_scale: float = Field(16.0, gt=0, description="what its cosines are multiplied by at first; it is learnt")
     proxy_smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
-    instance_weight: float = Field(0.0, ge=0, description="of an InfoNCE loss on which very photo was traced")
+    instance_weight: float = Field(0.0, ge=0, description="of an InfoNCE loss on which of all photos was traced")
     instance_temperature: float = Field(0.1, gt=0, description="of that, at first; it is learnt")
 
 

@@ -25,7 +25,7 @@ every_loss = pytest.mark.parametrize("config", CONFIGS, ids=lambda c: "-".join(m
 
 def made(config):
     generator = torch.Generator().manual_seed(0)
-    return build_objective(config, TermsConfig(), categories=4, embedding_size=5, generator=generator).main
+    return build_objective(config, TermsConfig(), categories=4, photos=9, embedding_size=5, generator=generator).main
 
 
 def batch(dtype=torch.float32):

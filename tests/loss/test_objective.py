@@ -38,7 +38,12 @@ def test_terms_are_weighted_and_see_their_own_labels():
 def test_the_config_chooses_the_terms():
     def names(**settings: float) -> set[str]:
         built = build_objective(
-            InfoNCEConfig(), TermsConfig(**settings), categories=3, embedding_size=4, generator=torch.Generator()
+            InfoNCEConfig(),
+            TermsConfig(**settings),
+            categories=3,
+            photos=16,
+            embedding_size=4,
+            generator=torch.Generator(),
         )
         return set(built.terms)
 
@@ -52,6 +57,7 @@ def test_the_terms_learn_with_the_loss():
         InfoNCEConfig(),
         TermsConfig(proxy_weight=1.0, instance_weight=0.5),
         categories=3,
+        photos=16,
         embedding_size=4,
         generator=torch.Generator(),
     )

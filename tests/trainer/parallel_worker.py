@@ -48,7 +48,7 @@ def train(choice: str, world: World) -> dict[str, torch.Tensor]:
     siamese = Siamese(
         Encoder(backbone, embedding_size=8, mean=(0.5,), std=(0.5,), dropout=0.0, normalize=choice == "infonce")
     )
-    loss = build_objective(config.loss, config.terms, categories=5, embedding_size=8, generator=generator)
+    loss = build_objective(config.loss, config.terms, categories=5, photos=40, embedding_size=8, generator=generator)
     trainer = Trainer(
         siamese=siamese,
         loss=loss,

@@ -61,7 +61,7 @@ def test_what_the_saved_state_is_of_must_stay(run, changes, told):
 
 
 def test_a_dataset_that_moved_is_asked_for(run):
-    with pytest.raises(DataError, match=r"no longer at /moved; say where it lies now with --set data.root=PLACE"):
+    with pytest.raises(DataError, match=r"is not at /moved; say where it lies now with --set data.root=PLACE"):
         load_run(run, config(data__root="/moved"))
 
 

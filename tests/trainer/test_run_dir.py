@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sketchy.errors import CheckpointError, RunError
+from sketchy.errors import RunError
 from sketchy.trainer.run_dir import RunDir, create_run, existing_run, newest_checkpoint, refuse_taken
 
 FILES = ("config.yaml", "history.csv", "curves.png", "retrievals.png", "best.pth", "last.pth")

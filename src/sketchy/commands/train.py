@@ -131,8 +131,14 @@ def _build_trainer(
     world.share(sampler.batch_size)  # a batch that does not divide is refused before the first step
     settings = config.train
     generator = torch.Generator().manual_seed(settings.seed)
-    size = config.model.embedding_size
-    loss = build_objective(config.loss, config.terms, categories, size, generator).to(world.device)
+    loss = build_objective(
+        config.loss,
+        config.terms,
+        categories=categories,
+        photos=len(images.photo_category),
+        embedding_size=config.model.embedding_size,
+        generator=generator,
+    ).to(world.device)
     total = settings.epochs * len(sampler)
     warmup = round(settings.warmup_epochs * len(sampler))
     frozen = freeze(siamese.encoder.backbone, settings.freeze)

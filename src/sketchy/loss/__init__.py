@@ -9,6 +9,7 @@ from torch import nn
 from sketchy.config import LossConfig, TermsConfig
 from sketchy.loss.contrastive import ContrastiveLoss
 from sketchy.loss.infonce import InfoNCELoss
+from sketchy.loss.memory import MemoryLoss
 from sketchy.loss.objective import Objective, Term
 from sketchy.loss.proxy import ProxyLoss
 from sketchy.loss.triplet import TripletLoss
@@ -21,7 +22,13 @@ LOSSES: dict[str, Callable[[Any, torch.Generator], nn.Module]] = {
 
 
 def build_objective(
-    loss: LossConfig, terms: TermsConfig, categories: int, embedding_size: int, generator: torch.Generator
+    loss: LossConfig,
+    terms: TermsConfig,
+    *,
+    categories: int,
+    photos: int,
+    embedding_size: int,
+    generator: torch.Generator,
 ) -> Objective:
     """Make the loss that the config names, with its terms.
 
@@ -29,6 +36,7 @@ def build_objective(
         loss: the main one; if it draws at random, it draws from `generator` (on the CPU).
         terms: what is added.
         categories: how many there are.
+        photos: how many there are.
         embedding_size: D.
         generator: of random triplets.
     """
@@ -37,6 +45,6 @@ def build_objective(
         proxy = ProxyLoss(categories, embedding_size, terms.proxy_scale, terms.proxy_smoothing)
         added["proxy"] = Term(terms.proxy_weight, proxy, "category")
     if terms.instance_weight:
-        instance = InfoNCELoss(terms.instance_temperature, learn=True)
-        added["instance"] = Term(terms.instance_weight, instance, "instance")
+        memory = MemoryLoss(photos, embedding_size, terms.instance_temperature)
+        added["instance"] = Term(terms.instance_weight, memory, "instance")
     return Objective(LOSSES[loss.name](loss, generator), added)

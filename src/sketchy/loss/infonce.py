@@ -42,7 +42,7 @@ class InfoNCELoss(nn.Module):
         distance = pairwise(sketch, photo)
         temperature = self._temperature()
         logits = -distance.square() / (2 * temperature)
-        loss = (_one_way(logits, same) + _one_way(logits.T, same.T)) / 2
+        loss = (positives_entropy(logits, same) + positives_entropy(logits.T, same.T)) / 2
         nearest = distance.detach().argmin(1, keepdim=True)
         stats = {
             "positive_distance": masked_mean(distance, same),
@@ -59,8 +59,13 @@ class InfoNCELoss(nn.Module):
         return self.log_temperature.exp()
 
 
-def _one_way(logits: Tensor, same: Tensor) -> Tensor:
-    """Return the mean over rows that have a positive of -1/|P| sum log softmax over the positives P."""
+def positives_entropy(logits: Tensor, same: Tensor) -> Tensor:
+    """Return the mean over rows that have a positive of -1/|P| sum log softmax over the positives P.
+
+    Args:
+        logits: (B, N) float; -inf where a column does not count.
+        same: (B, N) bool, the positives of each row; at least one.
+    """
     log_probability = torch.where(same, logits.log_softmax(1), 0)
     positives = same.sum(1)
     rows = positives > 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sketchy.config import Config, DataConfig
+from sketchy.config import DataConfig
 from sketchy.model.checkpoint import Checkpoint
 
 BOXED = Path(__file__).with_name("boxed.pth")
@@ -20,8 +20,7 @@ def for_the_box(checkpoint: Checkpoint) -> Checkpoint:
     few and may be large, stay float32. Settings that name files are set back.
     """
     config = checkpoint.config
-    data = config.data.model_copy(update={name: DataConfig().model_dump()[name] for name in ("root", "cache")})
-    data = data.model_copy(update={"extra_sketches": None})
+    data = config.data.model_copy(update={"root": DataConfig().root, "cache": None, "extra_sketches": None})
     model = config.model.model_copy(update={"pretrained": bool(config.model.pretrained)})
     return replace(
         checkpoint,

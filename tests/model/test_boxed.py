@@ -1,0 +1,85 @@
+import re
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from sketchy.config import Config
+from sketchy.config_file import parse_config
+from sketchy.model.boxed import BOXED, for_the_box
+from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from sketchy.model.encoder import build_encoder
+from sketchy.retrieval.embed import Embedder
+
+
+def trained(**data) -> Checkpoint:
+    """A checkpoint of a random network, as a run leaves it."""
+    tree = {
+        "data": {"root": "/home/me/sketchy", "cache": "/home/me/cache", "extra_sketches": "/home/me/tu", **data},
+        "image": {"size": 32, "color": "rgb"},
+        "model": {"backbone": "mobilenet_v2", "pretrained": "/home/me/weights.pth", "normalize": True},
+    }
+    config: Config = parse_config(tree, "a test")
+    torch.manual_seed(0)
+    weights = build_encoder(config, load_pretrained=False).state_dict()
+    return Checkpoint(config, ("cat", "dog"), 3, {"val_map_all": 0.5}, weights, training={"epoch": 3})
+
+
+def test_a_boxed_checkpoint_is_half_the_size_and_embeds_the_same(tmp_path):
+    whole = trained()
+    save_checkpoint(tmp_path / "whole.pth", whole)
+    save_checkpoint(tmp_path / "boxed.pth", for_the_box(whole))
+    assert (tmp_path / "boxed.pth").stat().st_size < 0.55 * (tmp_path / "whole.pth").stat().st_size
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+    with torch.inference_mode():
+        expected = whole.encoder()(images, "photo")
+        found = load_checkpoint(tmp_path / "boxed.pth").encoder()(images, "photo")
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, expected, atol=2e-3)
+
+
+def test_a_boxed_checkpoint_names_no_place_and_cannot_be_resumed():
+    boxed = for_the_box(trained(test_fraction=0.3))
+    assert "/home/me" not in boxed.config.model_dump_json()
+    assert boxed.config.data.test_fraction == 0.3
+    assert boxed.config.model.pretrained is True
+    assert boxed.training is None
+
+
+@pytest.fixture(scope="module")
+def box() -> Checkpoint:
+    return load_checkpoint(BOXED)
+
+
+def test_the_model_of_the_package_is_small_and_trained_to_the_end(box):
+    assert BOXED.stat().st_size <= 8_000_000
+    assert sum(weight.numel() for weight in box.weights.values()) <= 4_000_000
+    assert len(box.categories) == 125
+    assert box.calibration is not None
+    assert box.probes is not None
+    assert box.training is None
+
+
+def test_the_model_of_the_package_says_nothing_of_the_machine_it_was_trained_on(box):
+    assert not re.search(rb"/(home|root|tmp|work|mnt|Users)/", BOXED.read_bytes())
+    assert (box.config.data.root, box.config.data.cache, box.config.data.extra_sketches) == ("data/sketchy", None, None)
+
+
+def test_the_model_of_the_package_puts_a_drawing_of_a_ring_nearer_to_a_ring_than_to_stripes(box):
+    embedder = Embedder.of(box, torch.device("cpu"))
+
+    def embed(image: Image.Image, kind: str) -> torch.Tensor:
+        pixels = getattr(embedder.preprocess, kind)(image)
+        with torch.inference_mode():
+            return embedder.encoder(torch.from_numpy(pixels)[None], kind)
+
+    drawing = Image.new("L", (256, 256), 255)
+    ImageDraw.Draw(drawing).ellipse((60, 60, 196, 196), outline=0, width=3)
+    ring, stripes = (Image.new("RGB", (256, 256), "white") for _ in range(2))
+    ImageDraw.Draw(ring).ellipse((60, 60, 196, 196), fill="red", outline="black", width=6)
+    for left in range(0, 256, 32):
+        ImageDraw.Draw(stripes).rectangle((left, 0, left + 15, 255), fill="blue")
+    query = embed(drawing, "sketch")
+    near, far = ((query - embed(photo, "photo")).norm() for photo in (ring, stripes))
+    assert query.norm() == pytest.approx(1, abs=1e-5)
+    assert near < far
