@@ -41,6 +41,25 @@ def test_from_data_to_a_retrieval_that_beats_chance(tiny_config, sketch, dataset
     assert type_in("embed", sketch, "--kind", "sketch", "--out", "e.npz").exit_code == 0
 
 
+def test_where_there_is_no_run_the_model_of_the_package_is_used_and_named(sketch, dataset):
+    photos = dataset / "256x256" / "photo"
+    shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json")
+    assert "no run under runs: using the model that comes with sketchy" in shown.stderr
+    found = json.loads(shown.stdout)
+    assert found["checkpoint"].endswith("boxed.pth")
+    assert len(found["results"]) == 3
+    assert all(0 <= hit["score"] <= 1 for hit in found["results"])
+
+
+@pytest.mark.parametrize(("command", "option"), [(("evaluate",), "--data"), (("retrieve", "s.png"), "--gallery")])
+def test_the_model_of_the_package_has_no_dataset_until_one_is_named(command, option, tmp_path, sketch):
+    (tmp_path / "s.png").write_bytes(sketch.read_bytes())
+    shown = type_in(*command)
+    assert shown.exit_code == 1
+    assert "error: the dataset of the model is not at data/sketchy" in shown.stderr
+    assert option in shown.stderr.splitlines()[-1]
+
+
 def test_stdout_holds_results_only(trained, sketch):
     shown = type_in("retrieve", sketch, "--runs", trained, "--paths-only", "--k", 2)
     lines = shown.stdout.splitlines()
@@ -96,7 +115,6 @@ ERRORS = [
     (["train", "--resume", "empty"], "nothing to resume: no empty/last.pth; name the folder of a run"),
     (["train", "--resume", "nowhere"], "nothing to resume"),
     (["train", "--config", "good.yaml", "--runs", "full/file"], "full/file is a file; choose a place"),
-    (["evaluate"], "the dataset of the model is not at data/sketchy; say where it lies now with --data PLACE"),
     (["evaluate", "--checkpoint", "nowhere.pth"], "no such checkpoint: nowhere.pth"),
     (["evaluate", "--checkpoint", "empty"], "no such checkpoint: empty/best.pth"),
     (["evaluate", "--checkpoint", "n" * 300], "File name too long; check the path"),
@@ -108,7 +126,6 @@ ERRORS = [
     (["evaluate", "--checkpoint", "truncated.pth"], "cannot be read"),
     (["evaluate", "--checkpoint", "evil.pth"], "was refused"),
     (["evaluate", "--checkpoint", "newer.pth"], "upgrade sketchy"),
-    (["retrieve", "s.png"], "no run under runs: using the model that comes with sketchy"),
     (["data", "check", "nowhere"], "nowhere"),
     (["data", "check", "empty"], "empty"),
     (["data", "fetch", "--out", "d", "--from", "nowhere.zip"], "nowhere.zip"),
@@ -182,9 +199,9 @@ def test_version():
         ["train", "--help"],
         ["retrieve", "s.png", "--k", "0"],
         ["retrieve", "s.png", "--save", "s.pdf"],
-        ["retrieve", "s.png"],
+        ["retrieve", "s.png", "--checkpoint", "nowhere.pth"],
         ["evaluate", "--checkpoint", "nowhere.pth"],
-        ["embed", "s.png", "--kind", "sketch", "--out", "s.npz"],
+        ["embed", "s.png", "--kind", "sketch", "--out", "s.npz", "--checkpoint", "nowhere.pth"],
         ["train", "--config", "bad.yaml"],
         ["train", "--resume", "nowhere"],
     ],

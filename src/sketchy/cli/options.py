@@ -57,7 +57,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
     """Return the checkpoint that was named, else the newest, else that of the package, and say which."""
-    from sketchy.model.boxed import BOXED
     from sketchy.trainer.run_dir import RunDir, newest_checkpoint
 
     if given is not None:
@@ -65,9 +64,13 @@ def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
         if not chosen.exists():
             raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
         return chosen
-    found = newest_checkpoint(runs)
-    TALK.say(f"using {found}" if found else f"no run under {runs}: using the model that comes with sketchy")
-    return found or BOXED
+    if found := newest_checkpoint(runs):
+        TALK.say(f"using {found}")
+        return found
+    from sketchy.model.boxed import BOXED
+
+    TALK.say(f"no run under {runs}: using the model that comes with sketchy")
+    return BOXED
 
 
 def say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:
