@@ -34,9 +34,9 @@ def kept_folded(modules: Iterable[nn.Module]) -> Iterator[None]:
 
     They must be in evaluation mode. The weights stay where they are, under the names that they have.
     """
-    changed = list(modules)
-    for module in changed:
-        module.forward = _folded_forward(module)
+    changed = {module: _folded_forward(module) for module in modules}  # all of them before the first is changed
+    for module, forward in changed.items():
+        module.forward = forward
     try:
         yield
     finally:
