@@ -133,6 +133,17 @@ class AugmentConfig(Section):
     )
 
 
+class LayoutConfig(Section):
+    """A part of the embedding that knows where things lie: a block in the middle of the network, on a grid."""
+
+    block: int = Field(10, ge=0, description="place of the block in the backbone's `features`")
+    grid: int = Field(7, ge=2, le=16, description="cells a side, over each of which the block is averaged")
+    size: int = Field(64, ge=1, le=4096, description="numbers of the embedding that it takes")
+    share: float = Field(
+        0.2, gt=0, lt=1, description="of the squared distance; more finds the very photo, less its like"
+    )
+
+
 class ModelConfig(Section):
     """The network that both branches share."""
 
@@ -147,6 +158,13 @@ class ModelConfig(Section):
     dropout: float = Field(0.0, ge=0, lt=1, description="before the last layer; fights memorising")
     normalize: bool = Field(False, description="put embeddings on the unit sphere, where distances are at most 2")
     domain_norm: bool = Field(False, description="batch norms of their own for sketches and for photos")
+    layout: LayoutConfig | None = Field(None, description="where things lie, beside what they are; null leaves it out")
+
+    @model_validator(mode="after")
+    def _on_spheres(self) -> "ModelConfig":
+        if self.layout and not self.normalize:
+            raise ValueError("layout: shares out the distance of embeddings of length 1; set normalize to true")
+        return self
 
 
 class ContrastiveConfig(Section):

@@ -36,7 +36,7 @@ from sketchy.storage import replacing
 
 KIND = "sketchy-checkpoint"
 FORMAT = 1
-EMBEDDING_FIELDS = {"backbone", "embedding_size", "normalize", "domain_norm"}
+EMBEDDING_FIELDS = {"backbone", "embedding_size", "normalize", "domain_norm", "layout"}
 """Settings of the model section that change what a set of weights makes of an image."""
 
 
@@ -73,7 +73,7 @@ class Checkpoint:
         config = self.config
         described = [
             config.image.model_dump(mode="json", exclude_none=True),
-            config.model.model_dump(include=EMBEDDING_FIELDS),
+            config.model.model_dump(include=EMBEDDING_FIELDS, exclude_none=True),
         ]
         digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
         for name, tensor in sorted(self.weights.items()):

@@ -6,15 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sketchy.config import Config
+from sketchy.config import Config, LayoutConfig
 from sketchy.errors import ConfigError
 from sketchy.image import Kind
 from sketchy.model.backbone import Backbone, build_backbone
 from sketchy.model.domain_norm import choose_norms, norms_of, split_norms
+from sketchy.model.layout import with_layout
 
 
 class Encoder(nn.Module):
-    """Scaling of pixels, a backbone and a linear head. Sketches and photos go through the same weights.
+    """Scaling of pixels, a backbone and a head. Sketches and photos go through the same weights.
 
     Args:
         backbone: what makes features.
@@ -24,6 +25,10 @@ class Encoder(nn.Module):
         dropout: share of features dropped before the head while training, in [0, 1).
         normalize: put embeddings on the unit sphere.
         domain_norm: give sketches and photos batch norms of their own.
+        layout: gives a part of the embedding to where things lie; None does not.
+
+    Raises:
+        ConfigError: as `with_layout`.
     """
 
     mean: Tensor
@@ -39,23 +44,24 @@ class Encoder(nn.Module):
         dropout: float,
         normalize: bool,
         domain_norm: bool = False,
+        layout: LayoutConfig | None = None,
     ) -> None:
         super().__init__()
         if domain_norm:
             split_norms(backbone.network)
         self.in_channels = backbone.in_channels
+        self.embedding_size = embedding_size
         self.normalize = normalize
         self.backbone = backbone.network
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(backbone.features, embedding_size)
+        self.head: nn.Module
+        if layout:
+            self.backbone, self.head = with_layout(backbone.network, backbone.features, embedding_size, layout)
+        else:
+            self.head = nn.Linear(backbone.features, embedding_size)
         for name, values in (("mean", mean), ("std", std)):
             per_channel = torch.tensor(values, dtype=torch.float32)[: self.in_channels]
             self.register_buffer(name, per_channel.view(1, -1, 1, 1), persistent=False)
-
-    @property
-    def embedding_size(self) -> int:
-        """D, numbers in an embedding."""
-        return self.head.out_features
 
     def forward(self, images: Tensor, kind: Kind) -> Tensor:
         """Embed images.
@@ -98,7 +104,8 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         load_pretrained: False skips `model.pretrained`, for when a checkpoint is loaded over the weights.
 
     Raises:
-        ConfigError: as `build_backbone`, or `model.domain_norm` is asked of a network without batch norms.
+        ConfigError: as `build_backbone` and `with_layout`, or `model.domain_norm` is asked of a network without batch
+            norms.
         CheckpointError: as `build_backbone`.
     """
     backbone = build_backbone(
@@ -115,6 +122,7 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         dropout=config.model.dropout,
         normalize=config.model.normalize,
         domain_norm=config.model.domain_norm,
+        layout=config.model.layout,
     )
     if config.model.domain_norm and not norms_of(encoder.backbone):
         raise ConfigError(f"model.domain_norm: {config.model.backbone} has no batch norms to split; set it to false")

@@ -133,7 +133,7 @@ def embed_pixels(
         (M, D) float32 on the CPU.
     """
     rows = np.arange(len(pixels)) if rows is None else rows
-    device = encoder.head.weight.device
+    device = next(encoder.parameters()).device
     was_training = encoder.training
     encoder.eval()
     parts = [torch.empty(0, encoder.embedding_size)]
