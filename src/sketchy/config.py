@@ -140,7 +140,7 @@ class LayoutConfig(Section):
     grid: int = Field(7, ge=2, le=16, description="cells a side, over each of which the block is averaged")
     size: int = Field(64, ge=1, le=4096, description="numbers of the embedding that it takes")
     share: float = Field(
-        0.2, gt=0, lt=1, description="of the squared distance; more finds the very photo, less its like"
+        0.15, gt=0, lt=1, description="of the squared distance; more finds the very photo, less its like"
     )
 
 

@@ -93,20 +93,6 @@ def test_every_curve_has_its_column(trained):
     assert drawn <= history(trained / "tiny")[0].keys()
 
 
-@pytest.mark.parametrize(
-    ("place", "saved"),
-    [("a", "{here}/a"), ("../b", "{above}/b"), ("/c", "/c"), ("~/d", "{home}/d"), ("~e", "{here}/~e")],
-)
-def test_a_place_is_saved_as_it_is_from_anywhere(place, saved, tmp_path, monkeypatch):
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("HOME", "/somebody")
-    absolute = train._with_absolute_places(load_config(None, [f"data.root={place}", f"data.cache={place}"])).data
-    expected = saved.format(here=tmp_path / "here", above=tmp_path, home="/somebody")
-    assert (absolute.root, absolute.cache) == (expected, expected)
-    assert train._with_absolute_places(load_config(None)).data.cache is None
-
-
 def test_a_relative_root_is_saved_as_absolute(tiny_config, dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(dataset.parent)
     train.run(settings(tiny_config, "train.epochs=1", f"data.root={dataset.name}"), tmp_path / "run")
@@ -327,3 +313,18 @@ def test_further_sketches_of_held_out_categories_are_not_trained_on(zero_shot_co
     assert "32 further sketches of 2 of the categories" in talk.lines
     assert any("held out 20 photos and 40 sketches" in line for line in talk.lines)
     assert load_checkpoint(tmp_path / "run" / "best.pth").categories == ("bar", "cross", "saw", "tree")
+
+
+def test_with_a_layout_the_best_checkpoint_also_knows_where_things_lie(tiny_config, tmp_path):
+    layout = ["model.backbone=mobilenet_v2", "model.normalize=true", "model.layout.size=8", "model.layout.share=0.3"]
+    config = settings(tiny_config, *layout, "train.epochs=1", "image.color=rgb")
+    talk = Silent()
+    result = train.run(config, tmp_path / "run", talk=talk)
+    best, last = (load_checkpoint(tmp_path / "run" / name) for name in ("best.pth", "last.pth"))
+    assert float(best.weights["head.share"]) == pytest.approx(0.3)
+    assert float(last.weights["head.share"]) == 0
+    assert best.calibration is not None
+    assert result.best["val_map_all"] == best.metrics["val_map_all"]
+    again = train.run(config, tmp_path / "run", resume=True)
+    assert again.best == result.best
+    assert load_checkpoint(tmp_path / "run" / "best.pth").fingerprint() == best.fingerprint()

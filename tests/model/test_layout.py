@@ -8,7 +8,7 @@ from sketchy.distance import pairwise
 from sketchy.errors import ConfigError
 from sketchy.model.encoder import Encoder, build_encoder
 from sketchy.model.folding import folded
-from sketchy.model.layout import Gridded, LayoutHead, with_layout
+from sketchy.model.layout import Gridded, LayoutHead, evened, with_layout
 
 
 def chain() -> nn.Sequential:
@@ -16,10 +16,12 @@ def chain() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 3, stride=2, padding=1))
 
 
-def encoder(**layout) -> Encoder:
+def encoder(*, share: float = 0.5, **layout) -> Encoder:
     torch.manual_seed(0)
     model = {"backbone": "mobilenet_v2", "embedding_size": 32, "normalize": True, "layout": {"size": 8, **layout}}
-    return build_encoder(parse_config({"image": {"size": 64, "color": "rgb"}, "model": model}, "a test")).eval()
+    made = build_encoder(parse_config({"image": {"size": 64, "color": "rgb"}, "model": model}, "a test")).eval()
+    made.head.share.fill_(share)
+    return made
 
 
 def pixels(count: int = 3, side: int = 64) -> torch.Tensor:
@@ -43,16 +45,34 @@ def test_the_last_block_can_be_gridded():
 
 
 def test_the_squared_distance_is_shared_between_what_and_where():
-    head = LayoutHead(5, 7, embedding_size=8, layout_size=3, share=0.3)
+    head = LayoutHead(5, 7, embedding_size=8, layout_size=3)
+    head.share.fill_(0.3)
     one, other = torch.randn(4, 12), torch.randn(4, 12)
-    whole, cells = nn.functional.normalize(head.whole(one[:, :5])), nn.functional.normalize(head.cells(one[:, 5:]))
+    whole, cells = (
+        nn.functional.normalize(head.whole(one[:, :5])),
+        nn.functional.normalize(head.cells(evened(one[:, 5:]))),
+    )
     whole_2, cells_2 = (
         nn.functional.normalize(head.whole(other[:, :5])),
-        nn.functional.normalize(head.cells(other[:, 5:])),
+        nn.functional.normalize(head.cells(evened(other[:, 5:]))),
     )
     expected = 0.7 * (whole - whole_2).square().sum(1) + 0.3 * (cells - cells_2).square().sum(1)
     assert torch.allclose(pairwise(head(one), head(other)).diagonal().square(), expected, atol=1e-5)
     assert torch.allclose(head(one).norm(dim=1), torch.ones(4))
+
+
+def test_the_second_part_is_silent_and_does_not_learn_until_it_is_fitted():
+    made = encoder(share=0.0)
+    embedded = made(pixels(), "photo")
+    assert torch.equal(embedded[:, -8:], torch.zeros(3, 8))
+    assert torch.allclose(embedded.norm(dim=1), torch.ones(3))
+    embedded.square().sum().backward()
+    assert made.head.whole.weight.grad is not None
+    assert made.head.cells.weight.grad is None
+
+
+def test_cells_of_photos_and_sketches_are_brought_to_one_scale():
+    assert torch.allclose(evened(torch.randn(4, 50) * 7).square().mean(1), torch.ones(4))
 
 
 def test_moving_a_thing_changes_where_more_than_what():

@@ -3,8 +3,16 @@ from pathlib import Path
 
 import pytest
 
+from sketchy.config_file import load_config
 from sketchy.errors import RunError
-from sketchy.trainer.run_dir import RunDir, create_run, existing_run, newest_checkpoint, refuse_taken
+from sketchy.trainer.run_dir import (
+    RunDir,
+    create_run,
+    existing_run,
+    newest_checkpoint,
+    refuse_taken,
+    with_absolute_places,
+)
 
 FILES = ("config.yaml", "history.csv", "curves.png", "retrievals.png", "best.pth", "last.pth")
 
@@ -123,3 +131,17 @@ def test_no_run_at_all_has_no_checkpoint(tmp_path, name):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("mine")
     assert newest_checkpoint(tmp_path / name) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "saved"),
+    [("a", "{here}/a"), ("../b", "{above}/b"), ("/c", "/c"), ("~/d", "{home}/d"), ("~e", "{here}/~e")],
+)
+def test_a_place_is_saved_as_it_is_from_anywhere(place, saved, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", "/somebody")
+    absolute = with_absolute_places(load_config(None, [f"data.root={place}", f"data.cache={place}"])).data
+    expected = saved.format(here=tmp_path / "here", above=tmp_path, home="/somebody")
+    assert (absolute.root, absolute.cache) == (expected, expected)
+    assert with_absolute_places(load_config(None)).data.cache is None

@@ -22,22 +22,21 @@ from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
 from sketchy.image import build_preprocess
 from sketchy.loss import build_objective
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.model.encoder import Encoder, Siamese, build_encoder
 from sketchy.results import EpochResult, TrainResult
 from sketchy.runtime import seed_everything
 from sketchy.storage import refuse_unwritable, replacing, write_text
 from sketchy.talk import SILENT, Talk
 from sketchy.trainer.freezing import freeze
 from sketchy.trainer.history import History
+from sketchy.trainer.layout import fit as fit_layout
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.optim import build_optimizer, rate_factor
 from sketchy.trainer.parallel import World, join_world
 from sketchy.trainer.resume import load_run, restore
-from sketchy.trainer.run_dir import RunDir, create_run, refuse_taken
+from sketchy.trainer.run_dir import RunDir, create_run, refuse_taken, with_absolute_places
 from sketchy.trainer.stopping import StopRequest, stop_on_signals
 
-PLACES = ("root", "cache", "extra_sketches")
-"""Settings of the data section that name files."""
 JUDGED_BY = "val_map_all"
 PICTURED_QUERIES = 8
 PLATEAU_RATIO = 0.98
@@ -63,7 +62,7 @@ def run(
     Returns:
         What came out; None in all processes but the first.
     """
-    config = _with_absolute_places(config)
+    config = with_absolute_places(config)
     with join_world(config.train.device) as world:
         talk = talk if world.is_main else SILENT
         saved = load_run(path, config) if resume else None
@@ -91,19 +90,6 @@ def run(
         _say_what(config, trainer, data, talk)
         with stop_on_signals() as stop:
             return _Training(config, run_dir, trainer, data, history, world, talk).finish(stop)
-
-
-def _with_absolute_places(config: Config) -> Config:
-    """Take relative places from the current folder, so that the run can be used and continued from another."""
-    data = config.data
-    places = {name: _absolute(place) for name in PLACES if (place := getattr(data, name))}
-    return config.model_copy(update={"data": data.model_copy(update=places)})
-
-
-def _absolute(place: str) -> str:
-    path = Path(place)
-    path = path.expanduser() if path.parts[:1] == ("~",) else path
-    return str(path.resolve() if ".." in path.parts else path.absolute())
 
 
 def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | None:
@@ -206,27 +192,28 @@ class _Training:
                     self._save_last()
                 raise self._interrupted() from None
             with self.world.agreed():
-                self._keep(EpochResult(row.epoch, row.columns | self._validate()))
+                self._keep(EpochResult(row.epoch, row.columns | self._validate(self.trainer.encoder)))
             if self.world.any(stop.asked) and self.trainer.epoch < self.config.train.epochs:
                 raise self._interrupted()
         if not self.world.is_main:
             return None
         self._draw()
+        self._fit_layout()
         self._calibrate()
         best = self._best()
         return TrainResult(
             run=str(self.run_dir.path),
             epochs=self.trainer.epoch,
             best_epoch=best.epoch,
-            best=best.columns,
+            best=best.columns | load_checkpoint(self.run_dir.best).metrics,
             seconds=time.perf_counter() - started,
         )
 
-    def _validate(self) -> dict[str, float]:
-        """Judge the encoder on the validation split; only rank 0 does."""
+    def _validate(self, encoder: Encoder) -> dict[str, float]:
+        """Judge an encoder on the validation split; only rank 0 does."""
         if self.validation is None or not self.world.is_main:
             return {}
-        found = judge(self.trainer.encoder, self.data, self.validation).evaluation.metrics
+        found = judge(encoder, self.data, self.validation).evaluation.metrics
         return {f"val_{name}": found[name] for name in ("map_all", "p_at_1", "instance_r_at_1")}
 
     def _keep(self, row: EpochResult) -> None:
@@ -277,6 +264,20 @@ class _Training:
             f"stopped in epoch {self.trainer.epoch + 1}; the state is saved in {self.run_dir.last}; "
             f"continue with `sketchy train --resume {self.run_dir.path}`"
         )
+
+    def _fit_layout(self) -> None:
+        """Teach best.pth where things lie, and judge it anew."""
+        if self.config.model.layout is None:
+            return
+        best = load_checkpoint(self.run_dir.best)
+        encoder = best.encoder().to(self.world.device)
+        train, share = self.data.parts["train"], self.config.model.layout.share
+        if not fit_layout(encoder, self.data.pack, train, share, self.config.train.seed, self.talk):
+            self.talk.say("warning: model.layout is left out: no sketch traces one of several photos of its category")
+            return
+        row = EpochResult(best.epoch, best.metrics | self._validate(encoder))
+        save_checkpoint(self.run_dir.best, replace(best, weights=encoder.state_dict(), metrics=row.columns))
+        self.talk.say(f"with where things lie: {_line(row, self.config.train.epochs)}")
 
     def _calibrate(self) -> None:
         """Put the calibrated score, and a few sketches to try indexes with, into best.pth."""

@@ -41,29 +41,37 @@ class LayoutHead(nn.Module):
     """A linear head for the features of the whole image and one for those of the cells, each on a sphere of its own.
 
     The squared distance of two embeddings, which have length 1, is (1 - share) of that of the first parts and share of
-    that of the second.
+    that of the second. The second head does not learn beside the first, which would make it one more way to tell
+    categories apart: its share is 0 until `fit` of trainer/layout.py has taught it.
 
     Args:
         whole: features of the whole image.
         cells: features of all cells.
         embedding_size: D, both parts together.
         layout_size: numbers of the second part, below D.
-        share: of the second part, in (0, 1).
     """
 
-    def __init__(self, whole: int, cells: int, *, embedding_size: int, layout_size: int, share: float) -> None:
+    share: Tensor
+
+    def __init__(self, whole: int, cells: int, *, embedding_size: int, layout_size: int) -> None:
         super().__init__()
         self.features = [whole, cells]
-        self.share = share
         self.whole = nn.Linear(whole, embedding_size - layout_size)
-        self.cells = nn.Linear(cells, layout_size)
+        self.cells = nn.Linear(cells, layout_size).requires_grad_(False)
+        self.register_buffer("share", torch.zeros(()))
 
     def forward(self, features: Tensor) -> Tensor:
         """Make (B, D) of (B, whole + cells)."""
         whole, cells = torch.split(features, self.features, 1)
-        what = F.normalize(self.whole(whole), dim=1) * (1 - self.share) ** 0.5
-        where = F.normalize(self.cells(cells), dim=1) * self.share**0.5
+        what = F.normalize(self.whole(whole), dim=1) * (1 - self.share).sqrt()
+        where = F.normalize(self.cells(evened(cells)), dim=1) * self.share.sqrt()
         return torch.cat([what, where], 1)
+
+
+def evened(cells: Tensor) -> Tensor:
+    """Bring (B, N) features to a mean square of 1: those of photos are larger than those of sketches."""
+    even: Tensor = F.normalize(cells, dim=1) * cells.shape[1] ** 0.5
+    return even
 
 
 def with_layout(
@@ -75,7 +83,7 @@ def with_layout(
         network: a chain of blocks called `features`, an average, and no more: MobileNet, EfficientNet and VGG.
         features: that it gives an image.
         embedding_size: D.
-        layout: which block, and how much of the embedding.
+        layout: which block, how fine a grid, and how much of the embedding.
 
     Raises:
         ConfigError: the network is built in another way, has no such block, or D leaves no room.
@@ -98,7 +106,6 @@ def with_layout(
         _channels(blocks[: layout.block + 1]) * layout.grid**2,
         embedding_size=embedding_size,
         layout_size=layout.size,
-        share=layout.share,
     )
     return gridded, head
 

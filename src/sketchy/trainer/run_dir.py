@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sketchy.config import Config
 from sketchy.errors import RunError
+
+PLACES = ("root", "cache", "extra_sketches")
+"""Settings of the data section that name files."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,16 @@ def newest_checkpoint(runs: Path) -> Path | None:
     """Return the checkpoint to use of the newest run; None where no run has one."""
     made = (RunDir(path).checkpoint for path in (runs.iterdir() if runs.is_dir() else ()))
     return max((file for file in made if file.is_file()), key=lambda file: file.stat().st_mtime, default=None)
+
+
+def with_absolute_places(config: Config) -> Config:
+    """Take relative places from the current folder, so that the run can be used and continued from another."""
+    data = config.data
+    places = {name: _absolute(place) for name in PLACES if (place := getattr(data, name))}
+    return config.model_copy(update={"data": data.model_copy(update=places)})
+
+
+def _absolute(place: str) -> str:
+    path = Path(place)
+    path = path.expanduser() if path.parts[:1] == ("~",) else path
+    return str(path.resolve() if ".." in path.parts else path.absolute())

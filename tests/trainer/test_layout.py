@@ -1,0 +1,106 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from sketchy.config_file import parse_config
+from sketchy.dataset.pack import Pack, Subset
+from sketchy.model.encoder import Encoder, build_encoder
+from sketchy.retrieval.embed import embed_pixels
+from sketchy.talk import SILENT
+from sketchy.trainer.layout import fit
+
+SIDE, CATEGORIES, EACH = 32, 2, 8
+EVERYTHING = Subset(np.arange(CATEGORIES * EACH), np.arange(CATEGORIES * EACH))
+
+
+def made_encoder() -> Encoder:
+    torch.manual_seed(0)
+    layout = {"block": 3, "grid": 4, "size": 16}
+    model = {"backbone": "mobilenet_v2", "embedding_size": 32, "normalize": True, "layout": layout}
+    return build_encoder(parse_config({"image": {"size": SIDE, "color": "rgb"}, "model": model}, "a test")).eval()
+
+
+def made_pack(*, traced: bool = True, categories: int = CATEGORIES) -> Pack:
+    """Photos of a dark square at a place of its own in its category, and a sketch of each: the same with less ink."""
+    count = CATEGORIES * EACH
+    photos = np.full((count, 3, SIDE, SIDE), 230, np.uint8)
+    sketches = np.full((count, 1, SIDE, SIDE), 255, np.uint8)
+    for row in range(count):
+        down, right = divmod(row % EACH, 4)
+        photos[row, :, 12 * down + 4 : 12 * down + 14, 8 * right : 8 * right + 8] = 40
+        sketches[row, :, 12 * down + 5 : 12 * down + 13, 8 * right + 1 : 8 * right + 7] = 0
+    category = np.arange(count) // (count // categories)
+    return Pack(
+        photos=photos,
+        sketches=sketches,
+        photo_records=(),
+        sketch_records=(),
+        categories=tuple("abcdefghijklmnopqrstuvwxyz"[:categories]),
+        photo_category=category,
+        sketch_category=category,
+        sketch_photo=np.arange(count) if traced else np.full(count, -1),
+        skipped=(),
+    )
+
+
+def own_photo_nearest(encoder: Encoder, pack: Pack) -> float:
+    """Share of the sketches whose nearest photo of their category is the traced one."""
+    sketch = embed_pixels(encoder, pack.sketches, "sketch")
+    photo = embed_pixels(encoder, pack.photos, "photo")
+    category = torch.from_numpy(pack.photo_category)
+    closeness = (sketch @ photo.T).masked_fill(category[:, None] != category, -2)
+    return float((closeness.argmax(1) == torch.arange(len(sketch))).float().mean())
+
+
+def test_the_traced_photo_is_found_by_where_things_lie():
+    encoder, pack = made_encoder(), made_pack()
+    before = own_photo_nearest(encoder, pack)
+    assert fit(encoder, pack, EVERYTHING, 0.5, 0, SILENT)
+    assert before < 0.5
+    assert own_photo_nearest(encoder, pack) > 0.8
+    assert float(encoder.head.share) == 0.5
+
+
+def test_nothing_but_the_second_head_changes():
+    encoder = made_encoder()
+    before = copy.deepcopy(encoder.state_dict())
+    fit(encoder, made_pack(), EVERYTHING, 0.5, 0, SILENT)
+    changed = {name for name, tensor in encoder.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {"head.cells.weight", "head.cells.bias", "head.share"}
+
+
+def test_the_same_seed_gives_the_same_head_also_when_it_is_fitted_again_and_touches_no_other_draw():
+    encoder, pack = made_encoder(), made_pack()
+    state = torch.get_rng_state()
+    fit(encoder, pack, EVERYTHING, 0.5, 3, SILENT)
+    assert torch.equal(torch.get_rng_state(), state)
+    first = encoder.head.cells.weight.clone()
+    fit(encoder, pack, EVERYTHING, 0.5, 3, SILENT)
+    assert torch.equal(encoder.head.cells.weight, first)
+    fit(encoder, pack, EVERYTHING, 0.5, 4, SILENT)
+    assert not torch.equal(encoder.head.cells.weight, first)
+
+
+def test_only_sketches_and_photos_of_the_part_are_learnt_from():
+    pack = made_pack()
+    part = Subset(np.arange(6), np.arange(10))  # the last four trace photos of another part
+    one, other = made_encoder(), made_encoder()
+    fit(one, pack, part, 0.5, 0, SILENT)
+    pack.sketches[6:] = 0
+    pack.photos[6:] = 0
+    fit(other, pack, part, 0.5, 0, SILENT)
+    assert torch.equal(one.head.cells.weight, other.head.cells.weight)
+
+
+@pytest.mark.parametrize(
+    ("options", "photos"),
+    [({"traced": False}, 16), ({"categories": 16}, 16), ({}, 1)],
+    ids=["nothing traced", "one photo a category", "one photo"],
+)
+def test_where_there_is_nothing_to_learn_nothing_changes(options, photos):
+    encoder = made_encoder()
+    before = copy.deepcopy(encoder.state_dict())
+    assert not fit(encoder, made_pack(**options), Subset(np.arange(photos), np.arange(16)), 0.5, 0, SILENT)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())
