@@ -8,7 +8,7 @@ from sketchy.errors import ImageError
 from sketchy.image import build_preprocess
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
-from sketchy.retrieval.embed import Embedder, embed_pixels
+from sketchy.retrieval.embed import FOLD_FROM, Embedder, embed_pixels
 
 CONFIG = parse_config({"image": {"size": 16}, "model": {"embedding_size": 8, "dropout": 0.5}}, "test")
 
@@ -69,3 +69,17 @@ def test_a_blank_sketch_is_refused(encoder, tmp_path):
     Image.new("L", (40, 40), 255).save(tmp_path / "blank.png")
     with pytest.raises(ImageError, match="blank"):
         embedder.embed_image(tmp_path / "blank.png", "sketch")
+
+
+def test_many_images_take_a_faster_network_that_says_the_same():
+    torch.manual_seed(0)
+    config = parse_config({"image": {"size": 32, "color": "rgb"}, "model": {"backbone": "mobilenet_v2"}}, "test")
+    embedder = Embedder(build_encoder(config), build_preprocess(config.image), torch.device("cpu"))
+    few, many = embedder.encoder_for(FOLD_FROM - 1), embedder.encoder_for(FOLD_FROM)
+    assert few is embedder.encoder
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in few.modules())
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in many.modules())
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
+    torch.testing.assert_close(
+        embed_pixels(many, pixels, "photo"), embed_pixels(few, pixels, "photo"), atol=1e-4, rtol=0
+    )

@@ -57,7 +57,8 @@ def run(
     warn_if_changed(loaded, dataset, talk)
     subset = _judged_on(dataset, protocol, talk)
     extension = _extension(sources, dataset, subset, embedder, talk) if sources else None
-    judgement = judge(embedder.encoder, dataset, subset, protocol, talk, extension)
+    encoder = embedder.encoder_for(len(subset.photos) + len(subset.sketches))
+    judgement = judge(encoder, dataset, subset, protocol, talk, extension)
     if report is not None:
         page = write_page(judgement, dataset, report, title=f"Evaluation of {checkpoint}", talk=talk)
         talk.say(f"wrote {page}")

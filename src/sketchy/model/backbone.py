@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from sketchy.config import TIMM
 from sketchy.errors import CheckpointError, ConfigError
+from sketchy.model.mobilenet_v2 import MobileNetV2
 
 
 class Backbone(NamedTuple):
@@ -204,6 +204,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def _torchvision_network(name: str, *, download: bool) -> nn.Module:
+    if name == "mobilenet_v2" and not download:
+        return MobileNetV2()
+    import torchvision  # takes as long as torch
+
     extra: dict[str, bool] = {}
     if name == "googlenet":
         # Its weights want [-1, 1]. Torchvision rescales to that with downloaded weights only; a network that is rebuilt

@@ -93,7 +93,8 @@ class TestPhotos:
         self.name = f"the test photos of {data.source.path}"
         self.skipped: tuple[Skipped, ...] = ()
         self._data = data
-        self._vectors: Floats = embed_pixels(embedder.encoder, pack.photos, "photo", rows, talk).numpy()
+        encoder = embedder.encoder_for(len(rows))
+        self._vectors: Floats = embed_pixels(encoder, pack.photos, "photo", rows, talk).numpy()
         self._norms = squared_norms(self._vectors)
         self._paths = [data.photo_path(row) for row in rows.tolist()]
         self._rows = dict(zip(self._paths, rows.tolist(), strict=True))

@@ -183,7 +183,8 @@ class _Update:
         self.changes.reused += sum(item.photo.content in vectors for item in loaded)
         fresh = {item.photo.content: item.pixels for item in loaded if item.photo.content not in vectors}
         if fresh:
-            embeddings = embed_pixels(self.embedder.encoder, np.stack(list(fresh.values())), "photo").numpy()
+            encoder = self.embedder.encoder_for(len(fresh))
+            embeddings = embed_pixels(encoder, np.stack(list(fresh.values())), "photo").numpy()
             vectors |= dict(zip(fresh, embeddings, strict=True))
             self.changes.embedded += len(fresh)
             self.changes.reused += sum(item.photo.content in fresh for item in loaded) - len(fresh)

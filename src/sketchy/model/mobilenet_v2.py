@@ -1,0 +1,87 @@
+"""MobileNetV2, so that the recommended model needs no torchvision: importing that takes as long as importing torch.
+
+The same layers under the same names as torchvision's, and the same random weights for a seed; tests hold it to that.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+DROPOUT = 0.2
+CLASSES = 1000
+
+
+class Stage(NamedTuple):
+    """A row of table 2 of the paper: `blocks` of `channels` each, of which the first has the stride."""
+
+    expansion: int
+    channels: int
+    blocks: int
+    stride: int
+
+
+STAGES = (
+    Stage(1, 16, 1, 1),
+    Stage(6, 24, 2, 2),
+    Stage(6, 32, 3, 2),
+    Stage(6, 64, 4, 2),
+    Stage(6, 96, 3, 1),
+    Stage(6, 160, 3, 2),
+    Stage(6, 320, 1, 1),
+)
+
+
+class MobileNetV2(nn.Module):
+    """The network of Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (2018), 1.0 wide."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = [_convolution(3, 32, size=3, stride=2)]
+        channels = 32
+        for stage in STAGES:
+            for number in range(stage.blocks):
+                stride = stage.stride if number == 0 else 1
+                blocks.append(_InvertedResidual(channels, stage.channels, stride, stage.expansion))
+                channels = stage.channels
+        self.features = nn.Sequential(*blocks, _convolution(channels, 1280, size=1))
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.classifier = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(1280, CLASSES))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, 0, 0.01)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Make (B, 1000) of (B, 3, S, S)."""
+        classes: Tensor = self.classifier(self.pool(self.features(pixels)))
+        return classes
+
+
+class _InvertedResidual(nn.Module):
+    """Widen, look around in each channel alone, narrow; added to what came in where the shapes agree."""
+
+    def __init__(self, before: int, after: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = before * expansion
+        widen = [_convolution(before, wide, size=1)] if expansion > 1 else []
+        self.conv = nn.Sequential(
+            *widen,
+            _convolution(wide, wide, size=3, stride=stride, groups=wide),
+            nn.Conv2d(wide, after, 1, bias=False),
+            nn.BatchNorm2d(after),
+        )
+        self.residual = stride == 1 and before == after
+
+    def forward(self, features: Tensor) -> Tensor:
+        changed: Tensor = self.conv(features)
+        return features + changed if self.residual else changed
+
+
+def _convolution(before: int, after: int, *, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, size, stride, (size - 1) // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU6(inplace=True),
+    )
