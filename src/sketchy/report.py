@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sketchy.results import DataReport, Evaluation, Indexed, Info, MadeFolder, Retrieval, TrainResult
+from sketchy.results import DataReport, Evaluation, Exported, Indexed, Info, MadeFolder, Retrieval, TrainResult
 
 METRIC_NAMES = {
     "map_all": "mAP@all",
@@ -86,6 +86,16 @@ def data_report_text(report: DataReport) -> str:
     problems = [*report.problems, *(f"unreadable: {item.path}: {item.reason}" for item in report.skipped)]
     lines.append(_amount(len(problems), "problem") if problems else "no problems")
     return "\n".join([*lines, *(f"  {problem}" for problem in problems)])
+
+
+def export_text(made: Exported) -> str:
+    """Say what was written, what it takes and gives, and how near it is to the checkpoint."""
+    shape = ", ".join(map(str, made.shape))
+    images = "sketches" if made.kind == "sketch" else "photos"
+    return (
+        f"{made.out}: {images} as (B, {shape}) uint8 to embeddings (B, {made.embedding_size}) float32; "
+        f"{made.size / 1e6:.1f} MB, at most {made.difference:.0e} from the checkpoint"
+    )
 
 
 def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:

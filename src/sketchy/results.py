@@ -167,3 +167,24 @@ class Embedded:
     count: int
     embedding_size: int
     skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An encoder that was written for other programs.
+
+    Attributes:
+        out: the file.
+        kind: of the images that it embeds.
+        shape: of one of them: channels, height, width; uint8.
+        embedding_size: numbers that it becomes.
+        size: bytes.
+        difference: largest difference to the checkpoint's embeddings on pictures that were tried.
+    """
+
+    out: str
+    kind: str
+    shape: tuple[int, int, int]
+    embedding_size: int
+    size: int
+    difference: float

@@ -1,13 +1,20 @@
-"""The commands around a model: train, evaluate."""
+"""The commands around a model: train, evaluate, export."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded
-from sketchy.cli.options import AsJson, CheckpointOption, Device, Protocol, Runs, chosen_checkpoint
+from sketchy.cli.console import TALK, guarded, suffix
+from sketchy.cli.options import AsJson, CheckpointOption, Device, Kind, Protocol, Runs, chosen_checkpoint
+
+
+class Format(StrEnum):
+    """What an encoder can be written as."""
+
+    onnx = "onnx"
 
 
 @guarded
@@ -77,3 +84,26 @@ def evaluate(
         chosen, data=data, protocol=protocol.value, extended=extended, report=page, device=device, talk=TALK
     )
     print(report.as_json(found) if json else report.evaluation_text(found, per_category=per_category))
+
+
+@guarded
+def export(
+    kind: Annotated[Kind, typer.Option(help="What the images are that it will embed.")],
+    out: Annotated[Path, typer.Option(help="The .onnx to write.", callback=suffix(".onnx"))],
+    format_: Annotated[Format, typer.Option("--format", help="What to write it as.")] = Format.onnx,
+    checkpoint: CheckpointOption = None,
+    runs: Runs = Path("runs"),
+    json: AsJson = False,
+) -> None:
+    """Write the encoder for programs that have no PyTorch, and check that it computes the same.
+
+    The file takes images as sketchy.image prepares them, (B, C, S, S) uint8, and gives (B, D) float32 embeddings to
+    compare by Euclidean distance. One file is for sketches, another for photos: export both.
+
+    Example: sketchy export --kind sketch --out sketch.onnx
+    """
+    chosen = chosen_checkpoint(checkpoint, runs)
+    from sketchy.commands import export as command
+
+    made = command.run(chosen, kind.value, out)
+    print(report.as_json(made) if json else report.export_text(made))

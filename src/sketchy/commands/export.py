@@ -1,0 +1,63 @@
+"""`sketchy export`: the encoder for programs that have no torch."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sketchy.dataset.demo import draw_pictures
+from sketchy.errors import CheckpointError, StorageError
+from sketchy.image import Kind, Preprocess, build_preprocess
+from sketchy.model.checkpoint import load_checkpoint
+from sketchy.results import Exported
+from sketchy.storage import refuse_unwritable, replacing
+
+NEEDED = ("onnxscript", "onnxruntime")
+TRIED = ("butterfly", "cup", "house", "key")
+"""Categories of the demo data whose pictures the file is tried with."""
+FARTHEST = 1e-4
+"""How far a number of an embedding may be from the checkpoint's."""
+
+
+def run(checkpoint: Path, kind: Kind, out: Path) -> Exported:
+    """Write the encoder of a checkpoint as ONNX, and compare both on drawn pictures.
+
+    Args:
+        checkpoint: a .pth file.
+        kind: of the images that the file will embed.
+        out: the .onnx to write; replaced if it is there.
+
+    Raises:
+        CheckpointError: it cannot be loaded or written as ONNX, or what was written computes something else.
+        StorageError: a package is missing, or `out` cannot be written.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise StorageError(
+            f"writing ONNX needs {' and '.join(missing)}, not installed here; pip install 'sketchy[onnx]'"
+        )
+    refuse_unwritable(out)
+    from sketchy.model.onnx import open_onnx, write_onnx  # onnxscript is slow to import
+
+    loaded = load_checkpoint(checkpoint)
+    encoder, preprocess = loaded.encoder(), build_preprocess(loaded.config.image)
+    pictures = _pictures(preprocess, kind)
+    with torch.inference_mode():
+        expected = encoder(torch.from_numpy(pictures), kind).numpy()
+    with replacing(out) as temporary:
+        write_onnx(temporary, encoder, kind, preprocess, loaded.fingerprint())
+        difference = float(np.abs(open_onnx(temporary)(pictures) - expected).max())
+        if not difference <= FARTHEST:  # neither is NaN
+            raise CheckpointError(
+                f"the ONNX of {checkpoint} is {difference:.1e} off, so it was not written; report this"
+            )
+    return Exported(str(out), kind, preprocess.shape(kind), expected.shape[1], out.stat().st_size, difference)
+
+
+def _pictures(preprocess: Preprocess, kind: Kind) -> np.ndarray:
+    made = []
+    for category in TRIED:
+        photo, (sketch,) = draw_pictures(category, 0, 1, seed=0)
+        made.append(preprocess.photo(photo) if kind == "photo" else preprocess.sketch(sketch))
+    return np.stack(made)

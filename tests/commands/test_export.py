@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from sketchy.commands import export
+from sketchy.dataset.demo import draw_pictures
+from sketchy.errors import CheckpointError, StorageError
+from sketchy.image import Preprocess, build_preprocess
+from sketchy.model.boxed import BOXED
+from sketchy.model.checkpoint import load_checkpoint
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "sketchy-sample"
+
+
+def pictures(preprocess: Preprocess, count: int) -> np.ndarray:
+    """Real sketches where they are at hand, else drawn ones."""
+    found = sorted(REAL.rglob("*.png"))[:: 7721 // count][:count]
+    if found:
+        return np.stack([preprocess.load(path, "sketch") for path in found])
+    return np.stack([preprocess.sketch(draw_pictures("fish", number, 1, 0)[1][0]) for number in range(count)])
+
+
+def test_the_model_of_the_package_embeds_sketches_the_same_as_onnx(tmp_path):
+    made = export.run(BOXED, "sketch", tmp_path / "new" / "sketch.onnx")
+    loaded = load_checkpoint(BOXED)
+    session = onnxruntime.InferenceSession(made.out, providers=["CPUExecutionProvider"])
+    encoder, preprocess = loaded.encoder(), build_preprocess(loaded.config.image)
+    for count in (1, 7):
+        images = pictures(preprocess, count)
+        (found,) = session.run(None, {"images": images})
+        with torch.inference_mode():
+            expected = encoder(torch.from_numpy(images), "sketch")
+        np.testing.assert_allclose(found, expected.numpy(), atol=1e-4, rtol=0)
+    facts = session.get_modelmeta().custom_metadata_map
+    assert facts["kind"] == "sketch"
+    assert facts["model"] == loaded.fingerprint()
+    assert Preprocess(**json.loads(facts["preprocess"])) == preprocess
+    assert made.size == Path(made.out).stat().st_size
+    assert made.difference < 1e-4
+
+
+def test_photos_have_a_file_of_their_own(trained, tmp_path):
+    made = export.run(trained / "tiny" / "best.pth", "photo", tmp_path / "photo.onnx")
+    loaded = load_checkpoint(trained / "tiny" / "best.pth")
+    assert made.shape == build_preprocess(loaded.config.image).shape("photo")
+    assert made.embedding_size == loaded.config.model.embedding_size
+
+
+def test_what_computes_something_else_is_not_written(trained, tmp_path, monkeypatch):
+    out = tmp_path / "photo.onnx"
+    out.write_text("kept")
+    monkeypatch.setattr("sketchy.model.onnx.open_onnx", lambda path: lambda images: np.full(1, np.nan))
+    with pytest.raises(CheckpointError, match="off, so it was not written"):
+        export.run(trained / "tiny" / "best.pth", "photo", out)
+    assert out.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxscript" else True)
+    with pytest.raises(StorageError, match=r"needs onnxscript, not installed here; pip install 'sketchy\[onnx\]'"):
+        export.run(tmp_path / "never-read.pth", "photo", tmp_path / "photo.onnx")
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    with pytest.raises(StorageError, match="it is a folder"):
+        export.run(tmp_path / "never-read.pth", "photo", tmp_path)
