@@ -159,3 +159,25 @@ def test_a_pass_of_each_branch_moves_the_running_statistics():
     siamese = Siamese(configured(model={"embedding_size": 8})).train()
     siamese(images(4, side=16), images(4, side=16, seed=1))
     assert siamese.encoder.backbone[2].num_batches_tracked == 2
+
+
+@pytest.mark.parametrize("model", [{}, {"backbone": "pooled_cnn", "normalize": True}, {"backbone": "mobilenet_v2"}])
+def test_one_pass_behind_the_norms_learns_what_two_do(model):
+    encoder = configured(model={"embedding_size": 8, **model}, image={"size": 32}).train()
+    sketches, photos = images(5, side=32, seed=1), images(4, side=32, seed=2)
+    learnt = []
+    for embedded in (Siamese(encoder), lambda s, p: (encoder(s, "sketch"), encoder(p, "photo"))):
+        encoder.zero_grad()
+        sketch, photo = embedded(sketches, photos)
+        (sketch.square().sum() + photo.sum()).backward()
+        learnt.append([sketch, photo, *(parameter.grad for parameter in encoder.parameters())])
+    for one, two in zip(*learnt, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("backbone", "last"), [("report_cnn", False), ("pooled_cnn", True)])
+def test_channels_lie_last_where_there_are_many(backbone, last):
+    siamese = Siamese(configured(model={"backbone": backbone}, image={"size": 32})).placed(torch.device("cpu"))
+    widest = max((m for m in siamese.modules() if isinstance(m, nn.Conv2d)), key=lambda m: m.weight.numel())
+    assert widest.weight.is_contiguous(memory_format=torch.channels_last) == last
+    assert widest.weight.is_contiguous() != last

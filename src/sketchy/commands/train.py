@@ -67,15 +67,14 @@ def run(
         talk = talk if world.is_main else SILENT
         saved = load_run(path, config) if resume else None
         seed_everything(config.train.seed)
-        siamese = Siamese(build_encoder(config, load_pretrained=not resume))
-        siamese.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        siamese = Siamese(build_encoder(config, load_pretrained=not resume)).placed(world.device)
         with world.main_first():
             if world.is_main and not resume:
                 refuse_taken(path, force=force)
                 refuse_unwritable(path / "last.pth")
             data = load_dataset(config, talk)
             extra = _load_extra(config, data, talk)
-        trainer = _build_trainer(config, siamese, training_images(data, extra), len(data.pack.categories), world)
+        trainer = build_trainer(config, siamese, training_images(data, extra), len(data.pack.categories), world)
         run_dir = RunDir(path)
         history = History(run_dir.history)
         if saved is not None:
@@ -109,9 +108,14 @@ def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | No
     return extra
 
 
-def _build_trainer(
+def build_trainer(
     config: Config, siamese: Siamese, data: tuple[TrainingImages, Items, Items], categories: int, world: World
 ) -> Trainer:
+    """Make the loop that the config describes; `data` is what `training_images` returns.
+
+    Raises:
+        ConfigError, DataError: the parts do not fit each other or the data.
+    """
     images, sketches, photos = data
     sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, config.train.seed)
     world.share(sampler.batch_size)  # a batch that does not divide is refused before the first step
