@@ -34,6 +34,13 @@ def share_cores() -> None:
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
 
 
+def room_for_data(device: torch.device) -> int:
+    """Return the bytes of a GPU that training may keep its images in, half of what is free; 0 for a CPU, whose memory
+    maps the files already.
+    """
+    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
+
+
 def seed_everything(seed: int) -> None:
     """Seed torch's global generators: weights are drawn from them, and dropout is."""
     torch.manual_seed(seed)

@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
+import torch
 
 from sketchy.config_file import load_config
 from sketchy.dataset.extra import ExtraSketches
 from sketchy.dataset.loader import load_dataset
-from sketchy.dataset.training import Stacked, training_images
+from sketchy.dataset.training import Stacked, gather_to, training_images
 
 
 def test_stacked_arrays_read_as_one():
@@ -11,6 +13,21 @@ def test_stacked_arrays_read_as_one():
     stacked = Stacked(both[:5], both[5:])
     for rows in ([0, 8, 4, 5, 0], [1, 2], [7, 6], []):
         assert np.array_equal(stacked[np.array(rows, np.int64)], both[rows])
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_copy_on_the_device_gives_the_images_that_the_files_give(stacked, monkeypatch):
+    monkeypatch.setattr("sketchy.dataset.training.COPIED_AT_ONCE", 4)
+    whole = np.random.default_rng(0).integers(0, 256, (9, 1, 4, 4), dtype=np.uint8)
+    pixels = Stacked(whole[:5].copy(), whole[5:].copy()) if stacked else whole.copy()
+    device = torch.device("cpu")
+    streamed, there = gather_to(device, pixels, pixels.nbytes - 1), gather_to(device, pixels, pixels.nbytes)
+    for part in (pixels.first, pixels.second) if stacked else (pixels,):
+        part[:] = 0  # of which the copy knows nothing
+    rows = np.array([8, 0, 3, 3, 5])
+    assert torch.equal(there(rows), torch.from_numpy(whole[rows]))
+    assert not streamed(rows).any()
+    assert streamed(rows).dtype == there(rows).dtype == torch.uint8
 
 
 def test_without_extra_sketches_the_training_part_is_trained_on(tiny_config):

@@ -1,15 +1,24 @@
 """What a run trains on: the training part of a dataset, and further sketches behind its own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sketchy.dataset.extra import ExtraSketches
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.sampler import Indices, Items
 
+COPIED_AT_ONCE = 1024
+"""Images copied to a device in one go: what bounds the memory of the machine meanwhile."""
+
 Pixels = NDArray[np.uint8]
+
+Gather = Callable[[Indices], Tensor]
+"""Takes (B,) rows and returns (B, C, S, S) uint8 on a device."""
 
 
 class Stacked:
@@ -26,6 +35,15 @@ class Stacked:
         out[~later] = self.first[rows[~later]]
         out[later] = self.second[rows[later] - len(self.first)]
         return out
+
+    def __len__(self) -> int:
+        """Images in both."""
+        return len(self.first) + len(self.second)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all images."""
+        return self.first.nbytes + self.second.nbytes
 
 
 @dataclass(frozen=True)
@@ -63,3 +81,23 @@ def training_images(data: Dataset, extra: ExtraSketches | None) -> tuple[Trainin
         sketch_rows = np.concatenate([sketch_rows, len(pack.sketches) + extra.train])
     sketches = Items(sketch_rows, images.sketch_category[sketch_rows])
     return images, sketches, Items(part.photos, pack.photo_category[part.photos])
+
+
+def gather_to(device: torch.device, pixels: Pixels | Stacked, room: int) -> Gather:
+    """Return what brings images of a batch to a device, from a copy that lies there where there is room for one.
+
+    Both give the same images. Without a copy they are read from where they lie, a memory map mostly, batch by batch: so
+    a dataset may be larger than the memory of either.
+
+    Args:
+        device: where to.
+        pixels: all images.
+        room: bytes of the device that the copy may take; 0 makes none.
+    """
+    if pixels.nbytes > room:
+        return lambda rows: torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(device)
+    there = torch.empty((len(pixels), *pixels[np.arange(0)].shape[1:]), dtype=torch.uint8, device=device)
+    for start in range(0, len(pixels), COPIED_AT_ONCE):
+        rows = np.arange(start, min(start + COPIED_AT_ONCE, len(pixels)))
+        there[start : start + len(rows)] = torch.from_numpy(np.ascontiguousarray(pixels[rows]))
+    return lambda rows: there[torch.from_numpy(rows).to(device)]

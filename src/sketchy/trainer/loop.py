@@ -14,14 +14,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sketchy.dataset.augment import Augmenter, change_photos, change_sketches
 from sketchy.dataset.sampler import Batch, Sampler
-from sketchy.dataset.training import TrainingImages
+from sketchy.dataset.training import TrainingImages, gather_to
 from sketchy.errors import Interrupted, TrainingError
 from sketchy.loss.objective import Labels, Objective
 from sketchy.model.backbone import load_weights
 from sketchy.model.encoder import Encoder, Siamese
 from sketchy.model.folding import kept_folded
 from sketchy.results import EpochResult
-from sketchy.runtime import generator_states, restore_generators
+from sketchy.runtime import generator_states, restore_generators, room_for_data
 from sketchy.talk import SILENT, Talk
 from sketchy.trainer.parallel import World
 
@@ -74,6 +74,8 @@ class Trainer:
         self.rate = rate
         self.sampler = sampler
         self.images = images
+        self.sketches = gather_to(world.device, images.sketches, room_for_data(world.device))
+        self.photos = gather_to(world.device, images.photos, room_for_data(world.device))
         self.world = world
         self.generator = generator
         self.augmenter = augmenter
@@ -168,8 +170,7 @@ class Trainer:
     def _gather(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Bring this rank's share of the images of a batch to the device, uint8, and augment it."""
         share = self.world.share(len(batch.sketches))
-        sketches = self._to_device(self.images.sketches[batch.sketches[share]])
-        photos = self._to_device(self.images.photos[batch.photos[share]])
+        sketches, photos = self.sketches(batch.sketches[share]), self.photos(batch.photos[share])
         if self.augmenter:
             changes = self.augmenter.draw(len(batch.sketches)).share(share)
             sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
