@@ -1,3 +1,4 @@
+import os
 import tarfile
 import threading
 import time
@@ -159,3 +160,24 @@ def test_a_compressed_tar_gives_each_record_its_own_content(tmp_path: Path) -> N
     for_each_image(source, records(NAMES[:80]), seen.__setitem__, "packing", SILENT)
     source.close()
     assert seen == {place: name.encode() for place, name in enumerate(NAMES[:80])}
+
+
+def upper(content: bytes, kind: str) -> tuple[bytes, str, int]:
+    if content == b"7.jpg":
+        raise ImageError("truncated")
+    return content.upper(), kind, os.getpid()
+
+
+@pytest.mark.parametrize("each", [1, 1000])
+def test_many_images_are_prepared_in_other_processes_and_few_here(monkeypatch: pytest.MonkeyPatch, each: int) -> None:
+    monkeypatch.setattr(module, "_cores", lambda: 2)
+    monkeypatch.setattr(module, "IMAGES_EACH", each)
+    names = [*NAMES[:90], "gone.jpg"]
+    seen: dict[int, tuple[bytes, str, int]] = {}
+    failures = for_each_image(Listed(names), records(names), seen.__setitem__, "packing", SILENT, upper)
+    assert failures == {7: "truncated", 90: "no such file"}
+    assert {place: done[0] for place, done in seen.items()} == {
+        place: name.upper().encode() for place, name in enumerate(names) if place not in failures
+    }
+    assert {done[1] for done in seen.values()} == {"photo"}
+    assert (os.getpid() in {done[2] for done in seen.values()}) == (each == 1000)

@@ -166,13 +166,12 @@ def _write_images(
     lock = threading.Lock()
     with path.open("w+b") as file:
 
-        def put(place: int, content: bytes) -> None:
-            pixels = preprocess.load(content, records[place].kind)
+        def put(place: int, pixels: NDArray[np.uint8]) -> None:
             with lock:
                 file.seek(starts[place])
                 file.write(pixels.tobytes())
 
-        failures = for_each_image(source, records, put, "packing", talk)
+        failures = for_each_image(source, records, put, "packing", talk, preprocess.load)
         _close_gaps(file, starts, failures)
         _sync(file)
     return failures

@@ -2,14 +2,9 @@
 
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from zlib import crc32
 
@@ -20,6 +15,7 @@ from sketchy.dataset.demo.categories import CATEGORIES
 from sketchy.dataset.demo.photo import paint
 from sketchy.dataset.demo.pose import draw_pose
 from sketchy.dataset.demo.sketch import trace, visible_lines
+from sketchy.dataset.processes import processes
 from sketchy.dataset.reader import DEFAULT_RENDERING
 from sketchy.errors import ConfigError, DataError, StorageError
 from sketchy.results import MadeFolder
@@ -115,27 +111,8 @@ def _done(jobs: Sequence[Job], workers: int | None) -> Iterator[None]:
     if workers <= 1:
         yield from map(_draw, jobs)
         return
-    # Spawned, not forked: a fork of a process with threads (torch has some) may hang.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _follow_parent)
-    try:
+    with processes(workers) as pool:
         yield from pool.map(_draw, jobs)
-    except BrokenProcessPool:
-        raise DataError("a drawing process was killed; perhaps the memory ran out; run the command again") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it ends, however that is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
