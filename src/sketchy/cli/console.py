@@ -1,6 +1,7 @@
 """What all commands share towards the terminal: talk on stderr, errors as one line, exit codes."""
 
 import functools
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +39,16 @@ class StderrTalk:
 
 
 TALK = StderrTalk()
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Look for no garbage while torch is imported, which makes none: a tenth of the time until `retrieve` answers."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded, suffix
+from sketchy.cli.console import TALK, guarded, importing, suffix
 from sketchy.cli.options import (
     AsJson,
     CheckpointOption,
@@ -130,10 +130,11 @@ def retrieve(
     """
     if json and paths_only:
         raise typer.BadParameter("give either --json or --paths-only")
-    chosen = chosen_checkpoint(checkpoint, runs)
-    from sketchy.commands import retrieve as command
-    from sketchy.retrieval.query import Request
-    from sketchy.retrieval.store.records import Where
+    with importing():
+        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.commands import retrieve as command
+        from sketchy.retrieval.query import Request
+        from sketchy.retrieval.store.records import Where
 
     request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
     found = command.run(
