@@ -240,6 +240,7 @@ class TrainConfig(Section):
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="of the forward pass; the halves are for GPUs, float16 needs one"
     )
+    compile: bool = Field(False, description="compile the network first, which takes minutes: for GPUs, and report_cnn")
     optimizer: Literal["adam", "adamw"] = Field("adam", description="adamw keeps weight decay apart")
     learning_rate: float = Field(0.0005, gt=0, le=1, description="the highest one of the schedule")
     backbone_rate: float = Field(

@@ -144,6 +144,7 @@ def build_trainer(
         augmenter=build_augmenter(config.augment, generator),
         frozen=frozen,
         precision=settings.precision,
+        compiled=settings.compile,
         clip_norm=settings.clip_norm,
         ema=settings.ema,
     )

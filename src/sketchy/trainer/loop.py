@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from sketchy.model.folding import kept_folded
 from sketchy.results import EpochResult
 from sketchy.runtime import generator_states, restore_generators, room_for_data
 from sketchy.talk import SILENT, Talk
+from sketchy.trainer.compiled import compile_network, compiler_errors_told
 from sketchy.trainer.parallel import World
 
 CHECK_EVERY = 50
@@ -46,6 +47,7 @@ class Trainer:
         augmenter: changes every batch; None leaves the images as they are.
         frozen: parts of the network, none within another, that do not learn and stay in evaluation mode.
         precision: of the forward pass.
+        compiled: compile the network at the first step.
         clip_norm: longest gradient let through; None lets all through.
         ema: decay of the averaged encoder; None keeps none.
     """
@@ -64,11 +66,16 @@ class Trainer:
         augmenter: Augmenter | None = None,
         frozen: Sequence[nn.Module] = (),
         precision: str = "float32",
+        compiled: bool = False,
         clip_norm: float | None = None,
         ema: float | None = None,
     ) -> None:
         self.siamese = siamese
-        self.spread = world.spread(_Mixed(siamese, PRECISIONS[precision]))
+        mixed = _Mixed(siamese, PRECISIONS[precision])
+        if compiled:
+            compile_network(mixed, world)
+        self.spread = world.spread(mixed)
+        self.compiled = compiled
         self.loss = loss
         self.optimizer = optimizer
         self.rate = rate
@@ -106,20 +113,23 @@ class Trainer:
 
         Raises:
             Interrupted: it was stopped; `state` continues it at the next step.
-            TrainingError: the loss, or a weight, is no longer a number.
+            TrainingError: the loss, or a weight, is no longer a number, or the network could not be compiled.
         """
         self.spread.train()
         started = time.perf_counter() - self.seconds
-        with self._frozen_still():
+        with self._frozen_still(), compiler_errors_told() if self.compiled else nullcontext():
             self._take_steps(stop, talk, started)
         return self._close_epoch(time.perf_counter() - started)
 
     @contextmanager
     def _frozen_still(self) -> Iterator[None]:
-        """Keep the frozen parts in evaluation mode; on a CPU they also run folded, a quarter off a step of ours."""
+        """Keep the frozen parts in evaluation mode; on a CPU they also run folded, a quarter off a step of ours.
+
+        Not where they are compiled, which folding anew for each epoch would do again and again.
+        """
         for module in self.frozen:
             module.eval()
-        with kept_folded(self.frozen if self.world.device.type == "cpu" else ()):
+        with kept_folded(self.frozen if self.world.device.type == "cpu" and not self.compiled else ()):
             yield
 
     def _take_steps(self, stop: Callable[[], bool], talk: Talk, started: float) -> None:

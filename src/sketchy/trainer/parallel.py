@@ -44,6 +44,11 @@ class World:
         """Whether this is the process that saves and reports."""
         return self.rank == 0
 
+    @property
+    def splits(self) -> bool:
+        """Whether one process splits every batch among several GPUs."""
+        return self.size == 1 and self.device == torch.device("cuda") and torch.cuda.device_count() > 1
+
     def share(self, batch_size: int) -> slice:
         """Return this rank's part of a batch, contiguous and as large as every other's.
 
@@ -106,9 +111,7 @@ class World:
         """Wrap a model on its device so that its gradients are those of the whole batch."""
         if self.size > 1:
             return DistributedDataParallel(model, device_ids=[self.device] if self.device.type == "cuda" else None)
-        if self.device == torch.device("cuda") and torch.cuda.device_count() > 1:
-            return DataParallel(model)
-        return model
+        return DataParallel(model) if self.splits else model
 
 
 @contextmanager

@@ -1,0 +1,66 @@
+from functools import partialmethod
+
+import pytest
+import torch
+
+from sketchy.config_file import parse_config
+from sketchy.errors import ConfigError, TrainingError
+from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.trainer.compiled import compile_network, compiler_errors_told
+from sketchy.trainer.parallel import World
+
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_was_compiled():
+    yield
+    torch.compiler.reset()
+
+
+def make_siamese() -> Siamese:
+    torch.manual_seed(0)
+    config = {"image": {"size": 16}, "model": {"embedding_size": 8, "backbone": "pooled_cnn", "domain_norm": True}}
+    return Siamese(build_encoder(parse_config(config, "test")))
+
+
+def step(siamese: Siamese, images: torch.Tensor) -> list[torch.Tensor]:
+    """Return what one step computes: embeddings, gradients, statistics of the batch norms."""
+    siamese.train()
+    siamese.zero_grad()
+    sketches, photos = siamese(images[:4], images[4:])
+    (sketches[1:] * photos[:-1]).pow(2).sum().backward()
+    gradients = [parameter.grad for parameter in siamese.parameters()]
+    return [sketches, photos, *gradients, *siamese.buffers()]
+
+
+def test_a_compiled_network_computes_what_the_plain_one_does_and_keeps_its_names(monkeypatch):
+    # All but the last stage, which turns the traced graphs into C++ and takes a minute.
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend="aot_eager"))
+    plain, compiled = make_siamese(), make_siamese()
+    compile_network(compiled, ALONE)
+    images = torch.randint(0, 256, (8, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    for _ in range(2):
+        for expected, got in zip(step(plain, images), step(compiled, images), strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-3)
+    assert compiled.state_dict().keys() == plain.state_dict().keys()
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1  # whole: nothing in it forces a break
+
+
+def test_copies_for_several_gpus_are_not_compiled(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ConfigError, match="not for several GPUs in one process; start with torchrun, or name one"):
+        compile_network(torch.nn.Linear(2, 2), World(0, 1, torch.device("cuda")))
+
+
+def test_a_failure_to_compile_is_told_in_a_line():
+    def broken(graph, inputs):
+        raise RuntimeError("no compiler found\nmore of it")
+
+    network = torch.nn.Linear(2, 2)
+    network.compile(backend=broken)
+    with (
+        pytest.raises(TrainingError, match=r"train\.compile: .*no compiler found; install a C\+\+ compiler or set"),
+        compiler_errors_told(),
+    ):
+        network(torch.zeros(1, 2))
