@@ -1,3 +1,7 @@
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -51,6 +55,25 @@ def test_a_device_that_is_not_there_is_refused(gpus, name, count, message):
     gpus(count)
     with pytest.raises(ConfigError, match=message):
         pick_device(name)
+
+
+FAULTS = """
+import resource
+import numpy as np
+from sketchy.runtime import keep_freed_memory
+keep_freed_memory()
+np.ones(2**23)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    np.ones(2**23)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
+def test_freed_memory_is_used_again_and_not_asked_of_the_system():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1000  # five times 64 MiB are 80,000 pages
 
 
 def test_a_seed_decides_weights_and_dropout():

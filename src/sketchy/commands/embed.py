@@ -11,7 +11,7 @@ from sketchy.model.checkpoint import load_checkpoint
 from sketchy.results import Embedded, Skipped
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.walk import walk
-from sketchy.runtime import pick_device
+from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.storage import refuse_unwritable, replacing
 from sketchy.talk import SILENT, Talk
 
@@ -32,6 +32,7 @@ def run(
         CheckpointError, StorageError: what is missing or unusable.
     """
     refuse_unwritable(out)
+    keep_freed_memory()
     embedder = Embedder.of(load_checkpoint(checkpoint), pick_device(device))
     skipped: list[Skipped] = []
     paths = [Path(found.path) for image in images for found in walk([image], skipped.append)]

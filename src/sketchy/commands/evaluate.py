@@ -15,7 +15,7 @@ from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.results import Evaluation
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.walk import absolute_sources
-from sketchy.runtime import pick_device
+from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.storage import refuse_unwritable
 from sketchy.talk import SILENT, Talk
 
@@ -50,6 +50,7 @@ def run(
     loaded = load_checkpoint(checkpoint)
     if protocol in HELD_OUT:
         _refuse_seen(loaded, checkpoint, protocol)
+    keep_freed_memory()
     embedder = Embedder.of(loaded, pick_device(device))
     if data is None:
         refuse_moved(loaded.config, "say where it lies now with --data PLACE")

@@ -16,6 +16,7 @@ from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.store.records import Identity
 from sketchy.retrieval.update import Changes, Share, preview, summed, update
+from sketchy.runtime import keep_freed_memory
 from sketchy.talk import SILENT, Talk
 from sketchy.trainer.parallel import World, join_world
 
@@ -53,6 +54,7 @@ def run(
     if dry_run:
         changes, count = _preview(photos, out, identity, force, talk)
     else:
+        keep_freed_memory()
         with join_world(device) as world:
             changes, count = _update(photos, out, loaded, identity, force, world, talk if world.is_main else SILENT)
             if not world.is_main:

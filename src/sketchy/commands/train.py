@@ -24,7 +24,7 @@ from sketchy.loss import build_objective
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import Encoder, Siamese, build_encoder
 from sketchy.results import EpochResult, TrainResult
-from sketchy.runtime import seed_everything
+from sketchy.runtime import keep_freed_memory, seed_everything
 from sketchy.storage import refuse_unwritable, replacing, write_text
 from sketchy.talk import SILENT, Talk
 from sketchy.trainer.freezing import freeze
@@ -66,6 +66,7 @@ def run(
     with join_world(config.train.device) as world:
         talk = talk if world.is_main else SILENT
         saved = load_run(path, config) if resume else None
+        keep_freed_memory()
         seed_everything(config.train.seed)
         siamese = Siamese(build_encoder(config, load_pretrained=not resume)).placed(world.device)
         with world.main_first():
@@ -242,9 +243,8 @@ class _Training:
 
     def _best(self) -> EpochResult:
         """Return the row of the best epoch: the first with the highest validation mAP, else the newest."""
-        if self.validation is None:
-            return self.history.rows[-1]
-        return max(self.history.rows, key=lambda row: row.columns[JUDGED_BY])
+        rows = self.history.rows
+        return rows[-1] if self.validation is None else max(rows, key=lambda row: row.columns[JUDGED_BY])
 
     def _save_last(self) -> None:
         if self.world.is_main:
