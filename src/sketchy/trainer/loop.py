@@ -123,7 +123,7 @@ class Trainer:
 
     @contextmanager
     def _frozen_still(self) -> Iterator[None]:
-        """Keep the frozen parts in evaluation mode; on a CPU they also run folded, a quarter off a step of ours.
+        """Keep the frozen parts in evaluation mode; on a CPU they also run folded, a tenth off a step of ours.
 
         Not where they are compiled, which folding anew for each epoch would do again and again.
         """
