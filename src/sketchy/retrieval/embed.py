@@ -90,8 +90,8 @@ class Embedder:
         """Embed files, decoding ahead on all cores; unreadable ones are skipped, not raised."""
         kept: list[Path] = []
         skipped: list[Skipped] = []
-        parts: list[Tensor] = []
         waiting: list[NDArray[np.uint8]] = []
+        embeddings = torch.empty(len(paths), self.encoder.embedding_size)  # whole: small parts would scatter the memory
         encoder = self.encoder_for(len(paths))
         with talk.bar("embedding", len(paths), "image") as advance:
             for path, pixels in self._decoded(paths, kind):
@@ -101,13 +101,12 @@ class Embedder:
                     kept.append(path)
                     waiting.append(pixels)
                 if len(waiting) == BATCH_SIZE:
-                    parts.append(embed_pixels(encoder, np.stack(waiting), kind))
+                    embeddings[len(kept) - BATCH_SIZE : len(kept)] = embed_pixels(encoder, np.stack(waiting), kind)
                     waiting.clear()
                 advance(1)
             if waiting:
-                parts.append(embed_pixels(encoder, np.stack(waiting), kind))
-        embeddings = torch.cat(parts) if parts else torch.empty(0, self.encoder.embedding_size)
-        return FileEmbeddings(tuple(kept), embeddings, tuple(skipped))
+                embeddings[len(kept) - len(waiting) : len(kept)] = embed_pixels(encoder, np.stack(waiting), kind)
+        return FileEmbeddings(tuple(kept), embeddings[: len(kept)], tuple(skipped))
 
     def _decoded(self, paths: Sequence[Path], kind: Kind) -> Iterator[tuple[Path, NDArray[np.uint8] | ImageError]]:
         """Yield every path with its pixels or the reason why there are none, in order, a bounded number ahead."""
@@ -148,11 +147,11 @@ def embed_pixels(
     device = next(encoder.parameters()).device
     was_training = encoder.training
     encoder.eval()
-    parts = [torch.empty(0, encoder.embedding_size)]
+    embeddings = torch.empty(len(rows), encoder.embedding_size)
     with torch.inference_mode(), talk.bar(label, len(rows), "image") as advance:
         for start in range(0, len(rows), BATCH_SIZE):
             batch = torch.from_numpy(np.asarray(pixels[rows[start : start + BATCH_SIZE]]))
-            parts.append(encoder(batch.to(device), kind).float().cpu())
+            embeddings[start : start + len(batch)] = encoder(batch.to(device), kind)
             advance(len(batch))
     encoder.train(was_training)
-    return torch.cat(parts)
+    return embeddings
