@@ -12,8 +12,8 @@ from sketchy.trainer.parallel import World
 def compile_network(network: nn.Module, world: World) -> None:
     """Let a network compile itself at its first call, forward and backward; a GPU also captures it in CUDA graphs.
 
-    What it computes stays the same but for rounding, and for what dropout draws. On two cores report_cnn takes a twelfth
-    less time, MobileNetV2 four times as much (docs/benchmarks.md).
+    What it computes stays the same but for rounding, and for what dropout draws. On two cores report_cnn takes a
+    twelfth less time, MobileNetV2 four times as much (docs/benchmarks.md).
 
     Raises:
         ConfigError: the world splits batches among several GPUs, whose copies of a network cannot be compiled.
