@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,18 @@ def test_a_mistake_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config
     for mistake in ("data.root=/nowhere", "sampler.categories=40"):
         with pytest.raises(DataError):
             train.run(settings(tiny_config, mistake), tmp_path / "run", force=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_missing_compiler_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, tmp_path, monkeypatch):
+    def no_compiler(graph, inputs):
+        raise RuntimeError("no compiler")
+
+    train.run(settings(tiny_config, "train.epochs=1"), tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend=no_compiler))
+    with pytest.raises(TrainingError, match=r"train\.compile: .*no compiler; install"):
+        train.run(settings(tiny_config, "train.compile=true"), tmp_path / "run", force=True)
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from functools import partialmethod
 
 import numpy as np
 import pytest
@@ -221,6 +222,23 @@ def test_a_frozen_module_keeps_its_weights_and_statistics_and_the_rest_learns():
     changed = {name for name, tensor in weights(trainer).items() if not torch.equal(tensor, before[name])}
     assert not {name for name in changed if name.startswith(("backbone.0.", "backbone.1.", "backbone.2."))}
     assert {"backbone.3.weight", "backbone.5.running_mean", "head.weight"} <= changed
+
+
+def test_a_compiled_network_learns_the_same_and_is_compiled_once(monkeypatch):
+    # All but the last stage, which turns the traced graphs into C++ and takes a minute.
+    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend="aot_eager"))
+    torch.compiler.reset()
+    plain, compiled = make_trainer(freeze=("0", "2")), make_trainer(freeze=("0", "2"), compiled=True)
+    for trainer in (plain, compiled):
+        trainer.siamese.encoder.dropout.p = 0.0  # may draw other numbers where it is compiled
+    graphs = []
+    for _ in range(3):
+        expected, row = plain.run_epoch().columns, compiled.run_epoch().columns
+        assert row["loss"] == pytest.approx(expected["loss"], rel=1e-3)
+        graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    torch.compiler.reset()
+    assert graphs[0] > 0
+    assert graphs == graphs[:1] * 3
 
 
 def test_a_group_of_the_optimizer_takes_its_factor_of_the_rate():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sketchy.cli.console import TALK
+from sketchy.cli.console import TALK, suffix
 from sketchy.errors import CheckpointError
 from sketchy.results import Skipped
 
@@ -49,6 +49,13 @@ GalleryOption = Annotated[
     typer.Option(
         metavar="FOLDER_OR_INDEX",
         help="Folder of photos, index, or milvus://host:port/collection.  [default: the model's test photos]",
+    ),
+]
+SheetOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write a contact sheet, .png or .jpg: the query, then the photos.",
+        callback=suffix(".png", ".jpg", ".jpeg"),
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]

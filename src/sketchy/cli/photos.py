@@ -14,6 +14,7 @@ from sketchy.cli.options import (
     GalleryOption,
     Kind,
     Runs,
+    SheetOption,
     chosen_checkpoint,
     say_skipped,
 )
@@ -109,13 +110,7 @@ def retrieve(
     category: Annotated[list[str] | None, typer.Option(help="Only photos of it; may be repeated.")] = None,
     path_glob: Annotated[str | None, typer.Option(help="Only photos whose path matches, such as 'holiday/*'.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Measure every photo, however many there are.")] = False,
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write a contact sheet, .png or .jpg: the query, then the photos.",
-            callback=suffix(".png", ".jpg", ".jpeg"),
-        ),
-    ] = None,
+    save: SheetOption = None,
     paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
@@ -138,14 +133,7 @@ def retrieve(
 
     request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
     found = command.run(
-        queries,
-        request,
-        checkpoint=chosen,
-        kind=kind.value,
-        gallery=gallery,
-        save=save,
-        device=device,
-        talk=TALK,
+        queries, request, checkpoint=chosen, kind=kind.value, gallery=gallery, save=save, device=device, talk=TALK
     )
     say_skipped(found.skipped)
     if json:

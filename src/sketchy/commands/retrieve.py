@@ -14,7 +14,7 @@ from sketchy.retrieval.gallery import Gallery
 from sketchy.retrieval.opening import identity_of, open_gallery
 from sketchy.retrieval.query import Request, ask, embed_queries
 from sketchy.retrieval.sheet import Tile, contact_sheet
-from sketchy.runtime import pick_device
+from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.storage import refuse_unwritable, replacing
 from sketchy.talk import SILENT, Talk
 
@@ -56,6 +56,7 @@ def run(
             else f"{checkpoint} has none, only best.pth of a finished run does"
         )
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
+    keep_freed_memory()  # a folder without an index is indexed first
     embedder = Embedder.of(loaded, pick_device(device))
     query = embed_queries(embedder, queries, kind)
     photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, exact=request.exact, talk=talk)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 from sketchy.errors import ConfigError, TrainingError
@@ -17,10 +18,16 @@ def compile_network(network: nn.Module, world: World) -> None:
 
     Raises:
         ConfigError: the world splits batches among several GPUs, whose copies of a network cannot be compiled.
+        TrainingError: there is no compiler. That is tried first: no run is to be replaced by one that cannot begin.
     """
     if world.splits:
         raise ConfigError("train.compile: not for several GPUs in one process; start with torchrun, or name one GPU")
-    network.compile(dynamic=False, mode="reduce-overhead" if world.device.type == "cuda" else "default")
+    mode = "reduce-overhead" if world.device.type == "cuda" else "default"
+    trial = nn.ReLU()
+    trial.compile(mode=mode)
+    with compiler_errors_told():
+        trial(torch.zeros(1, device=world.device))
+    network.compile(dynamic=False, mode=mode)
 
 
 @contextmanager
