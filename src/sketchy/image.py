@@ -23,8 +23,25 @@ from sketchy.ink import normalise
 Kind = Literal["photo", "sketch"]
 """The two sorts of image; each has its own preprocessing."""
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset(".jpg .jpeg .jpe .jif .jfif .mpo .png .apng .webp .bmp .dib .gif .tif .tiff".split())
 """Lower-case suffixes of the files that count as images."""
+
+_RAW = ".cr2 .cr3 .crw .nef .nrw .arw .sr2 .srf .dng .raf .orf .rw2 .pef .srw .x3f .3fr .iiq .erf .kdc .mrw .raw .rwl"
+KNOWN_UNREADABLE = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
+    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
+    **dict.fromkeys(_RAW.split(), "a camera's raw file"),
+    **dict.fromkeys((".jxl",), "JPEG XL"),
+    **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"), "JPEG 2000"),
+    **dict.fromkeys((".psd", ".psb"), "a Photoshop file"),
+    **dict.fromkeys((".svg", ".svgz"), "SVG"),
+    **dict.fromkeys((".pdf",), "PDF"),
+    **dict.fromkeys((".eps", ".ai"), "PostScript"),
+    **dict.fromkeys((".xcf",), "a GIMP file"),
+    **dict.fromkeys((".kra",), "a Krita file"),
+    **dict.fromkeys((".tga", ".pcx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".hdr", ".exr"), "a rare image format"),
+}
+"""What files with these lower-case suffixes are: images, but none that can be opened. Videos are no photos."""
 
 MAX_PIXELS = 100_000_000
 """Larger images are refused before they are decoded: 100 megapixels are 300 MB in memory."""
