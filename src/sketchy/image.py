@@ -1,5 +1,6 @@
 """Open images from outside safely, and turn them into what the network sees."""
 
+import ctypes
 import logging
 import sys
 import warnings
@@ -66,10 +67,12 @@ TURNS = {
 }
 """What brings an image upright, by its EXIF orientation."""
 
-# Said of files, which no user can mend, and without naming them. Changing filters while images are decoded would not be
-# safe with threads.
+# What libraries say of broken files, without naming them, and straight to stderr. It is silenced once for all threads:
+# filters that change while images are decoded are not safe with threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+with suppress(OSError, AttributeError):  # libtiff prints by itself; where it cannot be reached, it goes on doing so
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sketchy.errors import ImageError
 
-MAX_BLOCKS = 300_000
-"""Chunks, segments or blocks that are looked at; so many take some tenths of a second."""
+MAX_BLOCKS = 1_000_000
+"""Chunks, segments or blocks that are looked at; so many take most of a second."""
 
 MAX_FRAMES = 32
 """Frames of an animation that are kept."""
