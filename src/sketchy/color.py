@@ -37,7 +37,9 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         )
     if (space, image.mode) in ((b"RGB ", "RGB"), (b"RGB ", "RGBA"), (b"CMYK", "CMYK")):
         transform = _transform(profile, image.mode)
-        return image if transform is None else transform.apply(image)
+        if transform is not None:
+            image = transform.apply(image)
+            del image.info["icc_profile"]
     return image
 
 

@@ -1,9 +1,6 @@
 """Open images from outside safely, and turn them into what the network sees."""
 
-import ctypes
-import logging
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from PIL import Image, ImageFile
 from sketchy.color import to_srgb
 from sketchy.config import ImageConfig
 from sketchy.containers import HEAD, form_of, open_form, take_apart
+from sketchy.containers.jpeg import with_ends
 from sketchy.containers.parts import Parts
 from sketchy.containers.png import complete_png
 from sketchy.errors import ImageError
@@ -54,8 +52,6 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 800_000_000
 """Larger files are refused: so many bytes has the largest image without compression, at 16 bits and four channels."""
 
-JPEG_END = b"\xff\xd9"
-
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -66,13 +62,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What brings an image upright, by its EXIF orientation."""
-
-# What libraries say of broken files, without naming them, and straight to stderr. It is silenced once for all threads:
-# filters that change while images are decoded are not safe with threads.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-with suppress(OSError, AttributeError):  # libtiff prints by itself; where it cannot be reached, it goes on doing so
-    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
 @dataclass(frozen=True)
@@ -174,12 +163,12 @@ def read_content(path: Path) -> bytes:
         if path.suffix.lower() in KNOWN_UNREADABLE:
             raise ImageError(f"is {KNOWN_UNREADABLE[path.suffix.lower()]}; export it as PNG first") from None
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:  # there may be no standard input
         raise ImageError(_why_closed(error)) from None
     return b"".join(blocks)
 
 
-def _why_closed(error: OSError | ValueError) -> str:
+def _why_closed(error: Exception) -> str:
     match error:
         case FileNotFoundError():
             return "no such file"
@@ -224,14 +213,17 @@ def _load_whole(form: str, content: bytes, at_least: int | None) -> ImageFile.Im
     """Decode also what is cut off after its last pixel, which decoders take for truncated."""
     try:
         return _load(form, content, at_least)
-    except Exception as error:
-        if form == "PNG" and not isinstance(error, ImageError) and (repaired := complete_png(content)):
-            return _load(form, repaired, at_least)
-        if form == "JPEG" and "truncated" in str(error):
-            image = _load(form, content + JPEG_END, at_least)
-            # Pixels that are missing would come out as what follows tells.
-            if image == _load(form, content + bytes(range(255)) + JPEG_END, at_least):
-                return image
+    except ImageError:
+        raise
+    except Exception:
+        with suppress(Exception):
+            if form == "PNG" and (repaired := complete_png(content)):
+                return _load(form, repaired, at_least)
+            if form == "JPEG":
+                # Pixels that are missing come out as the bytes that follow tell, so each end would show others.
+                first, *others = (_load(form, ended, at_least) for ended in with_ends(content))
+                if all(other == first for other in others):
+                    return first
         raise
 
 

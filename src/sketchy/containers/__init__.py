@@ -5,11 +5,15 @@ it is a reason to refuse a picture. So each format is taken apart here, with bou
 pixels; the colour profile and the orientation are kept beside it.
 """
 
+import ctypes
+import logging
 import struct
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, _imaging
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -39,6 +43,13 @@ FOREIGN = {
     b"jP  \r\n": "JPEG 2000",
 }
 """Marks near the start of files that people take for images of a known format."""
+
+# What libraries say of broken files, without naming them, and straight to stderr. It is silenced once for all threads:
+# filters that change while images are decoded are not safe with threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+with suppress(OSError, AttributeError):  # libtiff prints by itself; where it cannot be reached, it goes on doing so
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
 def form_of(head: bytes) -> str:

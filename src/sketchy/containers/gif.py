@@ -20,7 +20,7 @@ def read_gif(content: bytes) -> Parts:
             frames += 1
         elif kind == b"!":
             position = _after_blocks(content, start + 2)
-            control = content[start:position] if content[start + 1 : start + 2] == b"\xf9" else control
+            control = content[start:position] if content[start + 1 : start + 3] == b"\xf9\x04" else control
         else:
             position += 1
     else:

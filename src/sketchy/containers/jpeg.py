@@ -60,3 +60,32 @@ def _refuse_many_scans(segments: Iterator[tuple[int, int, int]]) -> None:
     for marker, _, _ in segments:
         scans += marker == _SOS
         bound(scans, MAX_SCANS, "scans")
+
+
+def with_ends(content: bytes) -> list[bytes]:
+    """Return an unended JPEG with different ends: they show the same only where no pixel is missing.
+
+    Each end has bits that begin in another way, the next restart, which may be what is awaited, and such bits again.
+    There are none where whole scans are missing, which no end would show.
+    """
+    if _lacks_scans(content):
+        return []
+    content = content.rstrip(b"\xff")
+    restarts = re.findall(rb"\xff[\xd0-\xd7]", content)
+    restart = bytes([0xFF, 0xD0 + (restarts[-1][1] + 1) % 8 if restarts else 0xD0])
+    bits = bytes(1 + 89 * place % 253 for place in range(512))
+    fillings = (bytes([first]) + bits for first in (0x01, 0x55, 0x9A, 0xD3, 0xFE))
+    return [content + filling + restart + filling + b"\xff\xd9" for filling in fillings]
+
+
+def _lacks_scans(content: bytes) -> bool:
+    """Tell whether a progressive JPEG ends before every coefficient is there to its last bit."""
+    missing: dict[tuple[int, int], int] = {}  # bits, by component and coefficient
+    for marker, start, end in _segments(content):
+        if marker in _PROGRESSIVE:
+            missing = {(name, place): 1 for name in content[start + 10 : end : 3] for place in range(64)}
+        elif marker == _SOS and missing:
+            first, last, bits = content[end - 3 : end]
+            for name in content[start + 5 : end - 3 : 2]:
+                missing |= {(name, place): bits & 15 for place in range(first, min(last, 63) + 1)}
+    return any(missing.values())

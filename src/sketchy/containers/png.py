@@ -99,7 +99,7 @@ def _exif_in_text(single: Mapping[bytes, memoryview]) -> bytes:
 
 
 def complete_png(still: bytes) -> bytes | None:
-    """Repair the end of a PNG of `take_apart` when no pixel is missing; None where one is, or where nothing is wrong.
+    """Repair the end of a PNG of `take_apart` when no pixel is missing; None where one is.
 
     What ends a compressed stream is a checksum, which may be cut off or wrong.
     """
@@ -111,10 +111,12 @@ def complete_png(still: bytes) -> bytes | None:
     for left, across, top, down in steps if interlaced else [(0, 1, 0, 1)]:
         columns, rows = -(-(width - left) // across), -(-(height - top) // down)
         size += rows * (1 + (columns * bits + 7) // 8) if columns > 0 and rows > 0 else 0
-    pixels = b""
-    with suppress(zlib.error):
-        pixels = zlib.decompressobj().decompress(chunks[b"IDAT"], size)
-    if len(pixels) < size:
+    for packed in (chunks[b"IDAT"], chunks[b"IDAT"][:-4]):  # the latter has no checksum that could be wrong
+        with suppress(zlib.error):
+            pixels = zlib.decompressobj().decompress(packed, size)
+            if len(pixels) == size:
+                break
+    else:
         return None
     kept = [_chunk(name, chunks[name]) for name in (b"IHDR", b"PLTE", b"tRNS") if name in chunks]
     return b"".join([_PNG_HEAD, *kept, _chunk(b"IDAT", zlib.compress(pixels, 0)), _chunk(b"IEND", b"")])
