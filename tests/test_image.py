@@ -71,8 +71,21 @@ def test_every_declared_format_is_told_by_its_content(tmp_path: Path, form: str)
         (encode(Image.fromarray(np.array([[9, 100_009]], np.int32)), "TIFF"), "L", (0, 0, 0)),
         (encode(Image.fromarray(np.array([[-5, 5]], np.int32)), "TIFF"), "L", (0, 0, 0)),
         (encode(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"), "L", (0, 0, 0)),
+        (encode(Image.fromarray(np.array([[-np.inf, 3e38]], np.float32)), "TIFF"), "L", (0, 0, 0)),
     ],
-    ids=["cmyk", "palette", "1 bit", "0 bit", "16 bit", "dark 16 bit", "float", "32 bit", "negative", "not a number"],
+    ids=[
+        "cmyk",
+        "palette",
+        "1 bit",
+        "0 bit",
+        "16 bit",
+        "dark 16 bit",
+        "float",
+        "32 bit",
+        "negative",
+        "not a number",
+        "endless",
+    ],
 )
 def test_every_pixel_format_becomes_8_bits_of_grey_or_colour(content: bytes, mode: str, pixel: tuple[int, ...]) -> None:
     assert open_image(content).mode == mode

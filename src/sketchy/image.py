@@ -264,15 +264,23 @@ def _flatten(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """Scale to 0 to 255 by the range the values are of: 8 or 16 bit, [0, 1], or else their own."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    if image.mode.startswith("I;16"):
+        levels = (np.arange(65536, dtype=np.float32) * (255 / 65535)).round().astype(np.uint8)
+        return Image.fromarray(levels[np.asarray(image)])
+    values = np.array(image, dtype=np.float32)
+    if not np.isfinite(values).all():
+        np.nan_to_num(values, copy=False)
+    np.clip(values, -1e38, 1e38, out=values)  # so that no difference is infinite
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 65535:
-        values, high = values - low, high - low
+        values -= low
+        high -= low
     elif image.mode == "F" and high <= 1:
         high = 1.0
     else:
-        high = 255.0 if high <= 255 and not image.mode.startswith("I;16") else 65535.0
-    return Image.fromarray((values * (255 / max(high, 1e-12))).round().astype(np.uint8))
+        high = 255.0 if high <= 255 else 65535.0
+    values *= 255 / max(high, 1e-12)
+    return Image.fromarray(values.round(out=values).astype(np.uint8))
 
 
 def _lay_on_paper(image: Image.Image) -> Image.Image:

@@ -28,7 +28,7 @@ def read_png(content: bytes) -> Parts:
         if b"acTL" in single and name in (b"IDAT", b"fcTL", b"fdAT") and count <= MAX_FRAMES:
             frames.append(_chunk(name, data))
     if not pixels:
-        raise ImageError("truncated")
+        raise ImageError("truncated" if b"IHDR" in single else "broken image data")
     head = [_PNG_HEAD, *(_chunk(name, single[name]) for name in (b"IHDR", b"PLTE", b"tRNS") if name in single)]
     end = _chunk(b"IEND", b"")
     animation = None
