@@ -199,6 +199,16 @@ def test_large_photos_are_shrunk_and_lose_where_they_were_taken(tmp_path):
         assert not image.getexif()
 
 
+def test_photos_are_sent_in_the_colours_that_their_profile_gives_them(tmp_path, profiles):
+    photo = Image.new("RGB", (64, 64), (200, 100, 50))
+    photo.save(tmp_path / "a.png", icc_profile=profiles["swapped"])
+    with open_shelf(tmp_path / "a.png") as client:
+        sent = first_photo(client, encoded(photo), 320)
+    with Image.open(BytesIO(sent.content)) as image:
+        assert "icc_profile" not in image.info
+        np.testing.assert_allclose(image.getpixel((32, 32)), (46, 201, 100), atol=4)
+
+
 def test_the_place_of_a_photo_is_told(client, sketch, photos):
     found = client.post("/api/search", content=sketch).json()["results"][0]
     about = client.get(f"/api/photos/{found['id']}/about").json()

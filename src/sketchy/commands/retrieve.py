@@ -12,7 +12,7 @@ from sketchy.results import Hit, Retrieval
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.gallery import Gallery
 from sketchy.retrieval.opening import identity_of, open_gallery
-from sketchy.retrieval.query import Request, ask, embed_queries
+from sketchy.retrieval.query import Request, ask, embed_queries, read_queries
 from sketchy.retrieval.sheet import Tile, contact_sheet
 from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.storage import refuse_unwritable, replacing
@@ -33,7 +33,8 @@ def run(
     """Find the photos nearest to a sketch, to several drawn of one thing, or to a photo.
 
     Args:
-        queries: image files, at least one; several are averaged.
+        queries: image files, at least one; several are averaged. They are read once, so that pipes will do; "-" is the
+            standard input.
         request: how many, and which.
         checkpoint: a .pth file.
         kind: what the queries are.
@@ -47,6 +48,7 @@ def run(
     """
     if save is not None:
         _refuse_place(save, queries, kind)
+    images = read_queries(queries, kind)
     loaded = load_checkpoint(checkpoint)
     calibration = loaded.calibration if kind == "sketch" else None  # it says nothing of photos among themselves
     if request.min_score is not None and calibration is None:
@@ -58,7 +60,7 @@ def run(
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     keep_freed_memory()  # a folder without an index is indexed first
     embedder = Embedder.of(loaded, pick_device(device))
-    query = embed_queries(embedder, queries, kind)
+    query = embed_queries(embedder, images, kind, [str(path) for path in queries])
     photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, exact=request.exact, talk=talk)
     try:
         count = photos.count()
@@ -67,7 +69,7 @@ def run(
             talk.say(f"k = {request.k} is more than the gallery holds; all of it follows")
         found = ask(photos, query, request, calibration)
         if save is not None:
-            _save_sheet(save, queries[0], photos, found)
+            _save_sheet(save, Tile(open_image(images[0]), queries[0].name), photos, found)
     finally:
         photos.close()
     return Retrieval(" + ".join(map(str, queries)), str(checkpoint), photos.name, found, photos.skipped)
@@ -80,9 +82,9 @@ def _refuse_place(save: Path, queries: Sequence[Path], kind: Kind) -> None:
             raise StorageError(f"the contact sheet would replace the {kind} {query}; choose another name for it")
 
 
-def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: tuple[Hit, ...]) -> None:
+def _save_sheet(path: Path, sketch: Tile, gallery: Gallery, found: tuple[Hit, ...]) -> None:
     tiles = [Tile(_picture(gallery, hit.path), f"{hit.rank}  {hit.category or ''}\n{_measured(hit)}") for hit in found]
-    sheet = contact_sheet([(Tile(open_image(sketch), sketch.name), tiles)])
+    sheet = contact_sheet([(sketch, tiles)])
     with replacing(path) as temporary:
         sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")
 
