@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
 from sketchy.errors import ImageError
+from sketchy.texture import without_texture
 
 INK_SPAN = 0.785
 """Longer side of the ink's box over the side of the canvas: the median of Sketchy (of TU-Berlin, 0.786)."""
@@ -222,6 +223,10 @@ def _stretch(distance: Image.Image, usual: int, faintest: int, quantile: float, 
         ImageError: nothing is far enough.
     """
     peaks = _peaks(np.asarray(distance), 16)
+    cleared, level = without_texture(distance, peaks)
+    if cleared is not distance:
+        peaks = _peaks(np.asarray(cleared), 16)
+    distance, faintest = cleared, max(faintest, round(1.5 * level))
     inked = peaks[peaks >= usual + faintest]
     if not inked.size:
         raise ImageError("the sketch is blank: no ink was found")
