@@ -62,7 +62,11 @@ def normalise(image: Image.Image, size: int, crop: float) -> Array:
     if closer < factor:  # a small drawing on a huge canvas: look again, at that part only
         left, top, right, bottom = (edge * factor for edge in square)
         part = (max(0, left), max(0, top), min(image.width, right), min(image.height, bottom))
-        ink = paper.ink(image, part, closer)
+        # With what surrounds it: without bare paper, a drawing cannot be told from the texture of the page.
+        margin = (right - left) // 2
+        wide = (max(0, left - margin), max(0, top - margin), min(image.width, right + margin), min(image.height, bottom + margin))
+        ink = paper.ink(image, wide, closer)
+        ink = ink.crop(tuple((edge - start) // closer for edge, start in zip(part, wide[:2] * 2)))
         square = _square(ink, crop=1)
     return _render(ink.crop(square), size)
 

@@ -4,6 +4,8 @@ All of it works on distances from the paper, (H, W) uint8. What covers a page is
 everywhere, in about equal amounts: of BLOCKS x BLOCKS blocks, most have it.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -24,6 +26,12 @@ LINE = 0.6
 
 RULES = 5
 """Lines across the page, at least, that make a ruling."""
+
+STRIPS = 32
+"""Strips across which a line is followed."""
+
+SLANT = 0.04
+"""Most that ruled lines are askew, as a share of their length: two degrees."""
 
 BLUR_RADII = (0, 1, 2, 4)
 """Dots as dark as the pen are fainter than it once they are blurred; in pixels."""
@@ -46,18 +54,18 @@ def without_texture(distance: Image.Image, peaks: Array) -> tuple[Image.Image, i
     level, _ = _levels(peaks)
     if level < 3:
         return distance, 0
-    pixels = _without_rules(np.asarray(distance), level)
+    pixels, least = _without_rules(np.asarray(distance), level)
     for radius in BLUR_RADII:
         image = Image.fromarray(pixels).filter(ImageFilter.BoxBlur(radius)) if radius else Image.fromarray(pixels)
         blurred = np.asarray(image)
         usual = int(np.median(blurred[::4, ::4])) if radius else 0
         level, darkest = _levels(blurred)
-        if level < 3:
-            return image, 0
+        if level < 3 or level <= least:
+            return image, least
         if level - usual <= SEPARABLE * (darkest - usual) and _is_even(blurred, (usual + level) / 2, level):
-            return image, level
+            return image, max(level, least)
         if radius == 0 and not _is_even(blurred, level / 2, 255):
-            return image, 0
+            return image, least
     return distance, darkest + 1 if darkest < FAINTEST else 0
 
 
@@ -67,10 +75,10 @@ def _levels(pixels: Array) -> tuple[int, int]:
     return int(maxima[int(BARE * len(maxima))]), int(maxima[max(0, len(maxima) - 2)])
 
 
-def _edges(length: int) -> NDArray[np.intp]:
-    """Return where each block starts."""
-    blocks = min(BLOCKS, length)
-    return np.arange(blocks) * length // blocks
+def _edges(length: int, parts: int = BLOCKS) -> NDArray[np.intp]:
+    """Return where each of so many equal parts starts."""
+    parts = min(parts, length)
+    return np.arange(parts) * length // parts
 
 
 def _is_even(pixels: Array, low: float, high: float) -> bool:
@@ -79,31 +87,110 @@ def _is_even(pixels: Array, low: float, high: float) -> bool:
     rows, columns = _edges(pixels.shape[0]), _edges(pixels.shape[1])
     amounts = np.sort(np.add.reduceat(np.add.reduceat(found, rows), columns, 1), axis=None)
     few, usual = amounts[int(BARE * len(amounts))], amounts[len(amounts) // 2]
-    return bool(few >= 0.3 * usual)
+    return bool(few >= 0.15 * usual)
 
 
-def _without_rules(pixels: Array, level: int) -> Array:
-    """Replace the rows and columns of ruled lines by what lies to both sides of them, when there are enough."""
+def _without_rules(pixels: Array, level: int) -> tuple[Array, int]:
+    """Remove straight lines across the page, upright or a little askew, when there are enough to be its ruling.
+
+    Returns:
+        The distances without them, and the level of what may be left of them.
+    """
     found = pixels >= max(3, 0.5 * level)
-    rows, columns = found.mean(1) >= LINE, found.mean(0) >= LINE
-    if max(_runs(rows), _runs(columns)) < RULES or max(rows.mean(), columns.mean()) > 0.5:
+    across, down = _find_lines(found.T), _find_lines(found)
+    if max(across.count, down.count) < RULES or max(across.flags.mean(), down.flags.mean()) > 0.5:
+        return pixels, 0
+    return _without_lines(_without_lines(pixels, down).T, across).T, level // 3
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Straight lines from the top of a page to its bottom, which may leave it at the sides.
+
+    Attributes:
+        flags: (W + 2 * reach,), the columns that they cover at half the height, from `reach` left of the page.
+        slant: how many columns further right they are at the bottom than at the top.
+        reach: most that they shift to either side.
+    """
+
+    flags: NDArray[np.bool_]
+    slant: int
+    reach: int
+
+    @property
+    def count(self) -> int:
+        return int(np.count_nonzero(self.flags[1:] & ~self.flags[:-1]))
+
+    def columns(self, strip: int) -> NDArray[np.bool_]:
+        """Return which of the W columns they cover in a strip."""
+        start = self.reach - _shift(self.slant, strip)
+        return self.flags[start : start + len(self.flags) - 2 * self.reach]
+
+
+def _shift(slant: int, strip: int) -> int:
+    return round(slant * ((strip + 0.5) / STRIPS - 0.5))
+
+
+def _find_lines(found: NDArray[np.bool_]) -> _Lines:
+    """Find lines that run from top to bottom, by their share of each of STRIPS strips of the page."""
+    height, width = found.shape
+    wide = found.copy()
+    wide[:, 1:] |= found[:, :-1]
+    wide[:, :-1] |= found[:, 1:]
+    edges = _edges(height, STRIPS)
+    most = round(SLANT * height)
+    reach = most // 2 + 1
+    shares = np.zeros((len(edges), width + 4 * reach), np.float32)
+    inside = shares.copy()
+    shares[:, 2 * reach : -2 * reach] = np.add.reduceat(wide.astype(np.float32), edges)
+    shares[:, 2 * reach : -2 * reach] /= np.diff(edges, append=height)[:, np.newaxis]
+    inside[:, 2 * reach : -2 * reach] = 1
+
+    def score(slant: int) -> NDArray[np.float32]:
+        starts = [reach + _shift(slant, n) for n in range(len(edges))]
+        span = width + 2 * reach
+        total, seen = (
+            sum(row[start : start + span] for row, start in zip(rows, starts, strict=True)) for rows in (shares, inside)
+        )
+        return np.asarray(total / np.maximum(seen, len(edges) / 3))
+
+    def weight(slant: int) -> float:
+        scores = score(slant)
+        return float((scores[scores >= LINE] ** 4).sum()) * (1.02 if slant == 0 else 1)
+
+    coarse = max([0, *range(-most, most + 1, 3)], key=weight)
+    slant = max([0, *range(coarse - 2, coarse + 3)], key=weight)
+    return _Lines(score(slant) >= LINE, slant, reach)
+
+
+def _without_lines(pixels: Array, lines: _Lines) -> Array:
+    """Fill the columns of lines with what continues from one side to the other, and keep what is darker than a line."""
+    if not lines.flags.any():
         return pixels
-    return _bridged(_bridged(pixels, rows).T, columns).T
+    wide = lines.flags
+    for _ in range(2 if lines.slant else 1):
+        wide = wide | np.append(wide[1:], False) | np.append(False, wide[:-1])
+    spread = _Lines(wide, lines.slant, lines.reach)
+    strips = np.split(pixels, _edges(len(pixels), STRIPS)[1:])
+    columns = [lines.columns(n) for n in range(len(strips))]
+    levels = [np.median(strip[:, found]) for strip, found in zip(strips, columns, strict=True) if found.any()]
+    darker = 1.4 * float(np.median(levels)) + 3 if levels else 255
+    bridged = np.concatenate([_bridged(strip, spread.columns(n)) for n, strip in enumerate(strips)])
+    return np.where(pixels > darker, pixels, bridged)
 
 
-def _runs(flags: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(flags[1:] & ~flags[:-1]))
-
-
-def _bridged(pixels: Array, rows: NDArray[np.bool_]) -> Array:
-    """Give flagged rows, and one to each side of them, the lesser of the nearest rows above and below that are not."""
-    wide = rows.copy()
-    wide[1:] |= rows[:-1]
-    wide[:-1] |= rows[1:]
-    kept = np.flatnonzero(~wide)
-    if not len(kept):
+def _bridged(pixels: Array, columns: NDArray[np.bool_]) -> Array:
+    """Fill flagged columns with what is on both sides of them, straight across or along a diagonal."""
+    kept = np.flatnonzero(~columns)
+    if not len(kept) or not columns.any():
         return pixels
-    after = np.searchsorted(kept, np.arange(len(rows))).clip(max=len(kept) - 1)
-    before = (np.searchsorted(kept, np.arange(len(rows)), "right") - 1).clip(min=0)
-    bridged: Array = np.minimum(pixels[kept[before]], pixels[kept[after]])
+    gaps = np.flatnonzero(columns)
+    right = pixels[:, kept[np.searchsorted(kept, gaps).clip(max=len(kept) - 1)]]
+    left = pixels[:, kept[(np.searchsorted(kept, gaps) - 1).clip(min=0)]]
+    filled = np.minimum(left, right)
+    for rise in range(1, min(4, len(pixels) - 1)):
+        for upper, lower in ((left, right), (right, left)):
+            filled[rise:-rise] = np.maximum(filled[rise:-rise], np.minimum(upper[: -2 * rise], lower[2 * rise :]))
+    bridged = pixels.copy()
+    bridged[:, gaps] = filled
     return bridged
