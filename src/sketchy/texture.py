@@ -15,7 +15,7 @@ Array = NDArray[np.uint8]
 BLOCKS = 8
 """Blocks a side."""
 
-BARE = 0.2
+BARE = 0.3
 """Share of the blocks in which a drawing is assumed to have nothing: their maximum is what the texture reaches."""
 
 SEPARABLE = 0.5
@@ -167,16 +167,16 @@ def _without_lines(pixels: Array, lines: _Lines) -> Array:
     """Fill the columns of lines with what continues from one side to the other, and keep what is darker than a line."""
     if not lines.flags.any():
         return pixels
-    wide = lines.flags
-    for _ in range(2 if lines.slant else 1):
-        wide = wide | np.append(wide[1:], False) | np.append(False, wide[:-1])
+    wide = lines.flags | np.append(lines.flags[1:], False) | np.append(False, lines.flags[:-1])
     spread = _Lines(wide, lines.slant, lines.reach)
     strips = np.split(pixels, _edges(len(pixels), STRIPS)[1:])
-    columns = [lines.columns(n) for n in range(len(strips))]
-    levels = [np.median(strip[:, found]) for strip, found in zip(strips, columns, strict=True) if found.any()]
-    darker = 1.4 * float(np.median(levels)) + 3 if levels else 255
-    bridged = np.concatenate([_bridged(strip, spread.columns(n)) for n, strip in enumerate(strips)])
-    return np.where(pixels > darker, pixels, bridged)
+    return np.concatenate([_without_line(strip, spread.columns(n)) for n, strip in enumerate(strips)])
+
+
+def _without_line(pixels: Array, columns: NDArray[np.bool_]) -> Array:
+    levels = Image.fromarray(np.quantile(pixels, 0.65, axis=0, method="nearest").astype(np.uint8)[np.newaxis] * columns)
+    line = np.asarray(levels.filter(ImageFilter.MaxFilter(7)), np.float32)
+    return np.where(pixels > 1.4 * line + 3, pixels, _bridged(pixels, columns))
 
 
 def _bridged(pixels: Array, columns: NDArray[np.bool_]) -> Array:
