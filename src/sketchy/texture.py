@@ -62,9 +62,9 @@ def without_texture(distance: Image.Image, peaks: Array) -> tuple[Image.Image, i
         level, darkest = _levels(blurred)
         if level < 3 or level <= least:
             return image, least
-        if level - usual <= SEPARABLE * (darkest - usual) and _is_even(blurred, (usual + level) / 2, level):
+        if level - usual <= SEPARABLE * (darkest - usual) and is_even(blurred, (usual + level) / 2, level):
             return image, max(level, least)
-        if radius == 0 and not _is_even(blurred, level / 2, 255):
+        if radius == 0 and not is_even(blurred, level / 2):
             return image, least
     return distance, darkest + 1 if darkest < FAINTEST else 0
 
@@ -81,13 +81,13 @@ def _edges(length: int, parts: int = BLOCKS) -> NDArray[np.intp]:
     return np.arange(parts) * length // parts
 
 
-def _is_even(pixels: Array, low: float, high: float) -> bool:
+def is_even(pixels: Array, low: float, high: float = 255, least: float = 0.15) -> bool:
     """Say whether what lies between two levels is there in about equal amounts all over the page."""
     found = ((pixels > low) & (pixels <= high)).astype(np.float32)
     rows, columns = _edges(pixels.shape[0]), _edges(pixels.shape[1])
     amounts = np.sort(np.add.reduceat(np.add.reduceat(found, rows), columns, 1), axis=None)
     few, usual = amounts[int(BARE * len(amounts))], amounts[len(amounts) // 2]
-    return bool(few >= 0.15 * usual)
+    return bool(few >= least * usual and usual > 0)
 
 
 def _without_rules(pixels: Array, level: int) -> tuple[Array, int]:
@@ -152,7 +152,7 @@ def _find_lines(found: NDArray[np.bool_]) -> _Lines:
         total, seen = (
             sum(row[start : start + span] for row, start in zip(rows, starts, strict=True)) for rows in (shares, inside)
         )
-        return np.asarray(total / np.maximum(seen, len(edges) / 3))
+        return np.asarray(total / np.maximum(seen, len(edges) / 6))
 
     def weight(slant: int) -> float:
         scores = score(slant)
