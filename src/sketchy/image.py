@@ -19,6 +19,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from sketchy.config import ImageConfig
 from sketchy.errors import ImageError
 from sketchy.ink import normalise
+from sketchy.storage import os_reason
 
 Kind = Literal["photo", "sketch"]
 """The two sorts of image; each has its own preprocessing."""
@@ -105,7 +106,7 @@ def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
     try:
         file = source.open("rb")
     except (OSError, ValueError) as error:
-        raise ImageError(_why_closed(error)) from None
+        raise ImageError(os_reason(error).lower()) from None
     with file:
         return _decode(file, at_least)
 
@@ -119,19 +120,6 @@ def image_size(content: bytes) -> tuple[int, int]:
         raise
     except Exception as error:  # decoders raise anything at all on broken files
         raise ImageError("broken image data") from error
-
-
-def _why_closed(error: OSError | ValueError) -> str:
-    match error:
-        case FileNotFoundError():
-            return "no such file"
-        case IsADirectoryError():
-            return "is a folder"
-        case PermissionError():
-            return "permission denied"
-        case OSError(strerror=str(reason)):
-            return reason.lower()
-    return "cannot be opened"
 
 
 def _decode(file: IO[bytes], at_least: int | None) -> Image.Image:

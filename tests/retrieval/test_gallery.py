@@ -85,7 +85,7 @@ def test_a_damaged_cached_index_is_made_anew(model, photos, tmp_path):
     listener = Listener()
     gallery = opened(photos, model, listener)
     assert gallery.count() == 40
-    assert "making it anew: the index" in listener.lines[0]
+    assert "in the cache is damaged; making it anew" in listener.lines[0]
     gallery.close()
 
 
