@@ -27,7 +27,7 @@ _TABLE = [
     ("EROFS", "", _CHECK, "{elsewhere}"),
     ("ENOENT", "no such file", "check the path", "check the path"),
     ("ENOTDIR", "a part of the path is a file", "check the path", "{elsewhere}"),
-    ("EISDIR", "is a folder", "name a file", "choose another name"),
+    ("EISDIR", "is a folder", "name a file", "choose another name, or move it away"),
     ("EEXIST", "", "check the path", "{elsewhere}"),
     ("ENAMETOOLONG", "", _SHORTER, _SHORTER),
     ("ELOOP", "", _LINKS, _LINKS),

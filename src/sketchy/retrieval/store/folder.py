@@ -1,5 +1,7 @@
 """Opening, making and replacing index folders, and the lock of the one writer."""
 
+import errno
+import os
 import sqlite3
 from pathlib import Path
 
@@ -89,9 +91,11 @@ def _take_lock(folder: Path) -> sqlite3.Connection:
             lock = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
             try:
                 lock.execute("BEGIN EXCLUSIVE")
-            except sqlite3.DatabaseError as error:
+                if not os.access(file, os.W_OK):  # SQLite then takes a lock that excludes nobody
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+            except (sqlite3.DatabaseError, OSError) as error:
                 lock.close()
-                if error.sqlite_errorname == "SQLITE_BUSY":
+                if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
                     raise LockedError(f"another process is writing the index {folder}; wait until it is done") from None
                 raise
     except DamagedError:  # whatever it is that someone put there, it locks nothing
