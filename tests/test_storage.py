@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -185,6 +186,13 @@ def test_what_can_never_be_written_is_refused_before_the_work(old, place, reason
 def test_a_folder_without_permission_is_refused_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, who may run the tests, may write everywhere
     with pytest.raises(StorageError, match=rf"no permission to write in {tmp_path}; choose a place"):
+        refuse_unwritable(tmp_path / "new" / "file.txt")
+
+
+def test_a_disk_that_can_only_be_read_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(StorageError, match=r"Read-only file system; choose a place that can be written to$"):
         refuse_unwritable(tmp_path / "new" / "file.txt")
 
 

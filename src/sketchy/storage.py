@@ -134,6 +134,8 @@ def refuse_unwritable(path: Path) -> None:
         if not above.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{above} is a file")
         if not os.access(above, os.W_OK | os.X_OK):
+            if hasattr(os, "statvfs") and os.statvfs(above).f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
             raise PermissionError(errno.EACCES, f"no permission to write in {above}")
     except (OSError, ValueError) as error:
         raise StorageError(os_problem(error, path)) from None
