@@ -1,9 +1,12 @@
 """Fixtures that several test files share."""
 
 import itertools
+import os
 import shutil
 import socket
 import struct
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +48,33 @@ def _own_folders(monkeypatch, tmp_path, tmp_path_factory):
     """Work in an empty folder, with a cache that only the tests use."""
     monkeypatch.setenv("SKETCHY_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user may enter and list, unlike `tmp_path`."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        if any(not parent.stat().st_mode & 0o001 for parent in Path(name).resolve().parents):
+            pytest.skip("the folder of temporary files is closed to other users")
+        yield Path(name)
+
+
+@pytest.fixture
+def as_nobody():
+    """A context in which this process may do what a user without any rights may; needs root."""
+    if not hasattr(os, "setresuid") or os.getuid() != 0:
+        pytest.skip("only root can become another user")
+
+    @contextmanager
+    def become():
+        os.setresuid(65534, 65534, 0)  # not only the effective one: os.access asks for the real one
+        try:
+            yield
+        finally:
+            os.setresuid(0, 0, 0)
+
+    return become
 
 
 def draw_shape(draw: ImageDraw.ImageDraw, category: str, box: tuple[int, int, int, int], **style: object) -> None:

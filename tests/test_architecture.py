@@ -18,8 +18,8 @@ LAYERS = [
     ("dataset", "model", "loss"),
     ("image", "distance", "runtime"),
     ("ink", "containers", "color"),
-    ("config_file", "results", "talk", "storage"),
-    ("config",),
+    ("config_file", "results", "talk", "progress"),
+    ("config", "storage"),
     ("errors",),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -149,7 +149,7 @@ def test_an_empty_file_is_all_defaults(tmp_path, text):
         (b"train: [", r"some.yaml is not YAML: .*; mend that line"),
         (b"data: {root: 2020-13-45}", "is not YAML: month must be in 1..12"),
         (b"\x00\x01", "is not YAML"),
-        (b"\xff\xfe\xff", "cannot read the config .*not a text file"),
+        (b"\xff\xfe\xff", "cannot read .*some.yaml: it is no text file"),
         (b"- 1\n- 2\n", "holds no `section:` lines"),
         (b"just text", "holds no `section:` lines"),
     ],
@@ -163,9 +163,9 @@ def test_a_file_that_is_no_config_is_refused_in_one_line(tmp_path, content, mess
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"cannot read the config .*gone.yaml: No such file"):
+    with pytest.raises(ConfigError, match=r"cannot read .*gone.yaml: no such file; check the path"):
         load_config(tmp_path / "gone.yaml")
-    with pytest.raises(ConfigError, match="Is a directory"):
+    with pytest.raises(ConfigError, match="is a folder; name a file"):
         load_config(tmp_path)
 
 

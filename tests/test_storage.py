@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sketchy.errors import StorageError
-from sketchy.storage import refuse_unwritable, replacing, write_text
+from sketchy.storage import cache_folder, os_problem, os_reason, refuse_unwritable, replacing, write_text
 
 
 @pytest.fixture
@@ -64,19 +65,65 @@ def test_an_error_half_way_keeps_the_old_file_and_goes_on(old, error):
     assert is_untouched(old)
 
 
-@pytest.mark.parametrize(
-    ("number", "remedy"),
-    [
-        (errno.ENOSPC, "No space left on device; free some space"),
-        (errno.EDQUOT, "free some space"),
-        (errno.EACCES, "Permission denied; choose a place"),
-        (errno.EROFS, "choose a place"),
-    ],
-)
-def test_what_the_system_refuses_is_one_line_with_a_remedy(old, number, remedy):
-    with pytest.raises(StorageError, match=rf"cannot write .*file.txt: .*{remedy}"):
-        write_half(old, OSError(number, os.strerror(number)))
+def test_what_the_system_refuses_is_one_line_with_a_remedy(old):
+    with pytest.raises(StorageError, match=r"cannot write .*file.txt: No space left on device; free some space there"):
+        write_half(old, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert is_untouched(old)
+
+
+REMEDIES = [
+    # Codes; why; what helps where reading failed; what helps where writing failed.
+    ("ENOSPC EDQUOT", "", "free some space there and run", "free some space there and run the command again, or ELSE"),
+    ("EACCES EPERM", "", "change its permissions", "ELSE, or change the permissions"),
+    ("EROFS", "Read-only file system", "check the path", "ELSE"),
+    ("ENOENT", "no such file", "check the path", "check the path"),
+    ("ENOTDIR", "a part of the path is a file", "check the path", "ELSE"),
+    ("EISDIR", "is a folder", "name a file", "choose another name"),
+    ("EEXIST", "", "check the path", "ELSE"),
+    ("ENAMETOOLONG", "File name too long", "choose a shorter name", "choose a shorter name"),
+    ("ELOOP", "", "mend the links", "mend the links"),
+    ("EMFILE ENFILE", "", "(`ulimit -n`)", "(`ulimit -n`)"),
+    ("EIO ESTALE ENOTCONN EHOSTDOWN ETIMEDOUT ENXIO", "", "network share is connected", "network share is connected"),
+    ("EBUSY ETXTBSY", "", "close the program that uses it", "close the program that uses it"),
+    ("EFBIG", "File too large", "check the path", "(`ulimit -f`)"),
+    ("EINVAL EILSEQ", "", "check the name", "check the name"),
+    ("ENOMEM", "", "free some memory", "free some memory"),
+    ("EPROTO", "Protocol error", "check the path and its permissions", "ELSE"),  # one that is not in the table
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "reading", "writing"), [(name, *row) for names, *row in REMEDIES for name in names.split()]
+)
+def test_each_error_of_the_system_has_the_remedy_that_fits(name, reason, reading, writing):
+    number = getattr(errno, name)
+    error = OSError(number, os.strerror(number), "a name of ours")
+    reason = reason or os.strerror(number)
+    for action, remedy in (("read", reading), ("use", reading), ("write", writing)):
+        line = os_problem(error, "a/b", action, "ELSE")
+        assert line.startswith(f"cannot {action} a/b: {reason}; ")
+        assert remedy in line
+        assert ("ELSE" in line) == ("ELSE" in remedy)
+        assert "ours" not in line
+    assert os_reason(error) == reason
+
+
+def test_a_reason_that_is_better_than_the_systems_is_kept():
+    assert os_reason(NotADirectoryError(errno.ENOTDIR, "up is a file")) == "up is a file"
+    assert os_reason(OSError("cannot be read again")) == "cannot be read again"
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path, name):
+    with pytest.raises(StorageError, match=r"cannot write .*: no file can have such a name; check the name"):
+        write_text(tmp_path / name, "text")
+
+
+def test_what_lies_in_the_cache_names_its_setting(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKETCHY_CACHE", str(tmp_path / "cache"))
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    assert "; set SKETCHY_CACHE to a folder" in os_problem(denied, tmp_path / "cache" / "galleries" / "x")
+    assert "; choose a place" in os_problem(denied, tmp_path / "x")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -124,14 +171,14 @@ def test_a_file_where_a_folder_should_be_is_named(old, below):
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        ("file.txt/new.txt", "file.txt is a file"),
-        ("file.txt/folder/new.txt", "file.txt is a file"),
-        (".", "it is a folder"),
-        ("n" * 300, "File name too long"),
+        ("file.txt/new.txt", "file.txt is a file; choose a place"),
+        ("file.txt/folder/new.txt", "file.txt is a file; choose a place"),
+        (".", "it is a folder; choose another name"),
+        ("n" * 300, "File name too long; choose a shorter name"),
     ],
 )
 def test_what_can_never_be_written_is_refused_before_the_work(old, place, reason):
-    with pytest.raises(StorageError, match=rf"cannot write .*: .*{reason}; choose a place"):
+    with pytest.raises(StorageError, match=rf"cannot write .*: .*{reason}"):
         refuse_unwritable(old.parent / place)
     assert is_untouched(old)
 
@@ -139,6 +186,13 @@ def test_what_can_never_be_written_is_refused_before_the_work(old, place, reason
 def test_a_folder_without_permission_is_refused_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, who may run the tests, may write everywhere
     with pytest.raises(StorageError, match=rf"no permission to write in {tmp_path}; choose a place"):
+        refuse_unwritable(tmp_path / "new" / "file.txt")
+
+
+def test_a_disk_that_can_only_be_read_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(StorageError, match=r"Read-only file system; choose a place that can be written to$"):
         refuse_unwritable(tmp_path / "new" / "file.txt")
 
 
@@ -167,3 +221,24 @@ def test_nothing_written_is_an_error_not_an_empty_file(old):
     with pytest.raises(StorageError, match=r"file.txt"), replacing(old):
         pass
     assert is_untouched(old)
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "expected"),
+    [
+        ("own", {"SKETCHY_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "own"),
+        ("~/own", {"HOME": "/home/me"}, "/home/me/own"),
+        (None, {"SKETCHY_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
+        (None, {"SKETCHY_CACHE": "~/a", "HOME": "/home/me"}, "/home/me/a"),
+        (None, {"SKETCHY_CACHE": "~no-such-user/a"}, "~no-such-user/a"),
+        (None, {"XDG_CACHE_HOME": "/b"}, "/b/sketchy"),
+        (None, {"HOME": "/home/me"}, "/home/me/.cache/sketchy"),
+        (None, {"SKETCHY_CACHE": "", "HOME": "/home/me"}, "/home/me/.cache/sketchy"),
+    ],
+)
+def test_the_cache_lies_where_the_nearest_setting_says(monkeypatch, given, environment, expected):
+    for name in ("SKETCHY_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cache_folder(Path(given) if given else None) == Path(expected)

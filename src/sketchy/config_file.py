@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from sketchy.config import Config
 from sketchy.errors import ConfigError
+from sketchy.storage import os_problem
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -60,9 +61,10 @@ def dump_config(config: Config) -> str:
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise ConfigError(f"cannot read the config {path}: {reason}; name a YAML file") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"cannot read {path}: it is no text file; name a YAML file") from None
+    except OSError as error:
+        raise ConfigError(os_problem(error, path, "read")) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}; mend that line") from None
     if tree is None:

@@ -7,11 +7,12 @@
     ├── CheckpointError   a .pth cannot be loaded, or does not fit
     ├── GalleryError      a gallery is missing, empty or unusable
     │   ├── DamagedError  an index is not what was written
+    │   ├── FormatError   an index is of another format than this version reads
     │   └── LockedError   another process writes the index
     ├── RunError          a run folder is missing, taken or not resumable
     ├── TrainingError     training cannot go on (a loss that is not a number)
     ├── ServeError        the page cannot be served (port taken, a package missing)
-    ├── StorageError      a file cannot be written (no space, no permission)
+    ├── StorageError      a file cannot be written or read (no space, no permission)
     └── Interrupted       asked to stop; what was done is saved
 
 A message reads `what; where; what to do`. The command line prints it after `error: ` and exits with
@@ -51,6 +52,10 @@ class DamagedError(GalleryError):
     """An index is not what was written."""
 
 
+class FormatError(GalleryError):
+    """An index is of another format than this version reads."""
+
+
 class LockedError(GalleryError):
     """Another process writes the index."""
 
@@ -68,7 +73,7 @@ class ServeError(SketchyError):
 
 
 class StorageError(SketchyError):
-    """A file cannot be written."""
+    """A file cannot be written or read."""
 
 
 class Interrupted(SketchyError):

@@ -19,6 +19,7 @@ from sketchy.containers.parts import Parts
 from sketchy.containers.png import complete_png
 from sketchy.errors import ImageError
 from sketchy.ink import normalise
+from sketchy.storage import os_reason
 
 Kind = Literal["photo", "sketch"]
 """The two sorts of image; each has its own preprocessing."""
@@ -163,22 +164,11 @@ def read_content(path: Path) -> bytes:
         if path.suffix.lower() in KNOWN_UNREADABLE:
             raise ImageError(f"is {KNOWN_UNREADABLE[path.suffix.lower()]}; export it as PNG first") from None
         raise
-    except (OSError, ValueError, AttributeError) as error:  # there may be no standard input
-        raise ImageError(_why_closed(error)) from None
+    except AttributeError:
+        raise ImageError("there is no standard input") from None
+    except (OSError, ValueError) as error:
+        raise ImageError(os_reason(error).lower()) from None
     return b"".join(blocks)
-
-
-def _why_closed(error: Exception) -> str:
-    match error:
-        case FileNotFoundError():
-            return "no such file"
-        case IsADirectoryError():
-            return "is a folder"
-        case PermissionError():
-            return "permission denied"
-        case OSError(strerror=str(reason)):
-            return reason.lower()
-    return "cannot be opened"
 
 
 @contextmanager

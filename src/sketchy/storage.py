@@ -1,12 +1,100 @@
-"""Writing files so that a reader sees the old one or the new one, never a half."""
+"""Where files go: the cache folder, atomic writing, and what the operating system's refusals mean to a user."""
 
 import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from sketchy.errors import StorageError
+
+OTHER_CACHE = "set SKETCHY_CACHE to a folder that can be written to"
+
+_AGAIN = "and run the command again"
+_SHORTER = "choose a shorter name"
+_LINKS = "mend the links: they lead in a circle"
+_LIMIT = "close other programs or raise the limit (`ulimit -n`)"
+_CONNECT = f"see that the drive or network share is connected, {_AGAIN}"
+_CLOSE = f"close the program that uses it, {_AGAIN}"
+_NAME = "check the name: this file system may not allow it"
+_CHECK = "check the path and its permissions"
+
+_TABLE = [
+    # Codes; words in place of the system's; remedy where reading failed; remedy where writing failed.
+    ("ENOSPC EDQUOT", "", f"free some space there {_AGAIN}", f"free some space there {_AGAIN}, or {{elsewhere}}"),
+    ("EACCES EPERM", "", "change its permissions", "{elsewhere}, or change the permissions"),
+    ("EROFS", "", _CHECK, "{elsewhere}"),
+    ("ENOENT", "no such file", "check the path", "check the path"),
+    ("ENOTDIR", "a part of the path is a file", "check the path", "{elsewhere}"),
+    ("EISDIR", "is a folder", "name a file", "choose another name, or move it away"),
+    ("EEXIST", "", "check the path", "{elsewhere}"),
+    ("ENAMETOOLONG", "", _SHORTER, _SHORTER),
+    ("ELOOP", "", _LINKS, _LINKS),
+    ("EMFILE ENFILE", "", _LIMIT, _LIMIT),
+    ("EIO ESTALE ENOTCONN EHOSTDOWN EHOSTUNREACH ETIMEDOUT ENODEV ENXIO", "", _CONNECT, _CONNECT),
+    ("EBUSY ETXTBSY", "", _CLOSE, _CLOSE),
+    ("EFBIG", "", _CHECK, "choose a disk that takes files as large, or raise the limit (`ulimit -f`)"),
+    ("EINVAL EILSEQ", "", _NAME, _NAME),
+    ("ENOMEM", "", f"free some memory {_AGAIN}", f"free some memory {_AGAIN}"),
+]
+_KNOWN = {name: row for names, *row in _TABLE for name in names.split()}
+_NO_NAME = ["no file can have such a name", "check the name", "check the name"]
+_OTHERS = ["", _CHECK, "{elsewhere}"]
+
+
+def os_reason(error: OSError | ValueError) -> str:
+    """Say in a few words why a file cannot be used; a ValueError is that of a name that no file can have."""
+    words = _row(error)[0]
+    if isinstance(error, OSError) and (not words or (error.errno and error.strerror != os.strerror(error.errno))):
+        return error.strerror or str(error) or "it cannot be used"
+    return words
+
+
+def os_problem(
+    error: OSError | ValueError,
+    path: Path | str,
+    action: Literal["read", "write", "use"] = "write",
+    elsewhere: str | None = None,
+) -> str:
+    """Say in one line what cannot be done, why, and what helps against that.
+
+    Args:
+        error: What the operating system answered, or the ValueError of a name that no file can have.
+        path: The file or folder, as the user knows it.
+        action: What was tried; "use" where that is not known.
+        elsewhere: How to choose another place; by default SKETCHY_CACHE for what lies in the cache.
+    """
+    _, reading, writing = _row(error)
+    remedy = writing if action == "write" else reading
+    return f"cannot {action} {path}: {os_reason(error)}; {remedy.format(elsewhere=elsewhere or _elsewhere(path))}"
+
+
+def _row(error: OSError | ValueError) -> list[str]:
+    if not isinstance(error, OSError):
+        return _NO_NAME
+    return _KNOWN.get(errno.errorcode.get(error.errno or 0, ""), _OTHERS)
+
+
+def _elsewhere(path: Path | str) -> str:
+    with suppress(StorageError, OSError, ValueError):
+        if Path(path).absolute().is_relative_to(cache_folder(None).absolute()):
+            return OTHER_CACHE
+    return "choose a place that can be written to"
+
+
+def cache_folder(cache: Path | None) -> Path:
+    """Return `cache`, else $SKETCHY_CACHE, else the user's cache folder; it need not exist."""
+    if named := cache or os.environ.get("SKETCHY_CACHE"):
+        with suppress(RuntimeError):  # `~name` without such a user is a name like any other
+            return Path(named).expanduser()
+        return Path(named)
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared) / "sketchy"
+    try:
+        return Path.home() / ".cache" / "sketchy"
+    except RuntimeError:
+        raise StorageError(f"no home folder to keep a cache in; {OTHER_CACHE}") from None
 
 
 @contextmanager
@@ -25,7 +113,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}; {_remedy(error)}") from error
+        raise StorageError(os_problem(error, path)) from error
     finally:
         with suppress(OSError):  # gone, or never made; what hindered it is already on its way
             temporary.unlink()
@@ -39,26 +127,21 @@ def refuse_unwritable(path: Path) -> None:
     """
     try:
         above = next(parent for parent in path.absolute().parents if parent.exists())
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.lstat()  # refuses a name that no file can have
         if path.is_dir():
-            reason = "it is a folder"
-        elif not above.is_dir():
-            reason = f"{above} is a file"
-        elif not os.access(above, os.W_OK | os.X_OK):
-            reason = f"no permission to write in {above}"
-        else:
-            return
-    except OSError as error:
-        reason = error.strerror or str(error)
-    raise StorageError(f"cannot write {path}: {reason}; choose a place that can be written to")
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{above} is a file")
+        if not os.access(above, os.W_OK | os.X_OK):
+            if hasattr(os, "statvfs") and os.statvfs(above).f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            raise PermissionError(errno.EACCES, f"no permission to write in {above}")
+    except (OSError, ValueError) as error:
+        raise StorageError(os_problem(error, path)) from None
 
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to `path` atomically. Raises StorageError as `replacing` does."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _remedy(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space there and run the command again"
-    return "choose a place that can be written to"

@@ -107,7 +107,7 @@ def with_answer(error: OSError) -> OSError:
         (OSError("Connection reset"), DataError, "Connection reset; run the same command again to go on"),
         (KeyError("Content-Type"), DataError, "'Content-Type'; run the same command again"),
         (AssertionError(), DataError, "AssertionError; run the same command again"),
-        (OSError(errno.ENOSPC, "No space left on device"), StorageError, "No space left on device; mend that"),
+        (OSError(errno.ENOSPC, "No space left on device"), StorageError, "No space left on device; free some space"),
     ],
 )
 def test_failures_of_gdown_become_one_line(

@@ -215,7 +215,7 @@ def test_a_full_disk_is_not_a_damaged_archive(tmp_path: Path, out: Path, monkeyp
         return opening(path, mode, **kwargs)
 
     monkeypatch.setattr(Path, "open", open_full)
-    with pytest.raises(StorageError, match="No space left on device; free some space there and run the same command"):
+    with pytest.raises(StorageError, match="No space left on device; free some space there and run the command"):
         unpack(archive, out)
     assert not list(out.parent.iterdir())
 
@@ -393,13 +393,13 @@ def test_folders_and_leading_dots_in_names_are_fine(tmp_path: Path, out: Path) -
 
 
 def test_a_file_and_a_folder_of_one_name_end_in_a_line(tmp_path: Path, out: Path) -> None:
-    with pytest.raises(SketchyError, match="cannot unpack"):
+    with pytest.raises(SketchyError, match=r"cannot write .*photo.*; choose a place"):
         unpack(make(tmp_path / "a.zip", {"photo": b"1", "photo/1.jpg": b"1"}), out)
     assert not list(out.parent.iterdir())
 
 
 def test_a_missing_archive_is_named(tmp_path: Path, out: Path) -> None:
-    with pytest.raises(StorageError, match=r"cannot unpack .*none\.zip .*No such file"):
+    with pytest.raises(StorageError, match=r"cannot read .*none\.zip: no such file; check the path"):
         unpack(tmp_path / "none.zip", out)
 
 

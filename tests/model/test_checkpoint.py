@@ -130,7 +130,7 @@ def test_a_file_of_another_kind_is_refused_without_calling_it_dangerous(tmp_path
 
 
 def test_a_folder_is_refused_as_such(tmp_path):
-    with pytest.raises(CheckpointError, match=r"cannot be read \(is a directory\)"):
+    with pytest.raises(CheckpointError, match=r"cannot be read \(is a folder\)"):
         load_checkpoint(tmp_path)
 
 
@@ -264,7 +264,7 @@ def test_a_limit_on_the_size_of_files_keeps_the_old_file(saved, checkpoint):
 def test_a_place_that_cannot_be_written_to_is_not_called_full(tmp_path, checkpoint):
     (tmp_path / "file").write_text("in the way")
     for path in (tmp_path / "file" / "best.pth", tmp_path / ("n" * 300)):
-        with pytest.raises(StorageError, match="choose a place that can be written to"):
+        with pytest.raises(StorageError, match=r"choose a (place that can be written to|shorter name)"):
             save_checkpoint(path, checkpoint)
 
 

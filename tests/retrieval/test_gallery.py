@@ -1,10 +1,15 @@
+import errno
+import os
 import shutil
+import sqlite3
+import zlib
+from contextlib import closing
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sketchy.errors import DamagedError, GalleryError
+from sketchy.errors import DamagedError, GalleryError, StorageError
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.opening import identity_of, note_index, open_gallery
@@ -85,8 +90,75 @@ def test_a_damaged_cached_index_is_made_anew(model, photos, tmp_path):
     listener = Listener()
     gallery = opened(photos, model, listener)
     assert gallery.count() == 40
-    assert "making it anew: the index" in listener.lines[0]
+    assert "in the cache is damaged; making it anew" in listener.lines[0]
     gallery.close()
+
+
+def test_a_cached_index_of_another_format_is_made_anew(model, photos, tmp_path):
+    opened(photos, model).close()
+    (database,) = (tmp_path / "cache" / "galleries").glob("*/index.sqlite")
+    with closing(sqlite3.connect(database)) as db, db:
+        content = db.execute("SELECT content FROM meta").fetchone()[0].replace('"format": 1', '"format": 2')
+        db.execute("UPDATE meta SET content = ?, crc = ?", (content, zlib.crc32(content.encode())))
+    listener = Listener()
+    with closing(opened(photos, model, listener)) as gallery:
+        assert gallery.count() == 40
+    assert listener.lines == [
+        f"the index of {photos} in the cache has another format than this version reads; making it anew"
+    ]
+
+
+@pytest.fixture
+def roots(model, photos, open_folder, monkeypatch):
+    """A cache that root has filled and photos, both of which others may only read."""
+    monkeypatch.setenv("SKETCHY_CACHE", str(open_folder / "cache"))
+    shutil.copytree(photos, open_folder / "photos")
+    opened(open_folder / "photos", model).close()
+    for path in open_folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return open_folder
+
+
+def test_a_cache_of_another_user_is_searched_as_it_is(model, roots, as_nobody):
+    listener = Listener()
+    with as_nobody(), closing(opened(roots / "photos", model, listener)) as gallery:
+        assert gallery.count() == 40
+        assert nearest_to(gallery, model, roots / "photos" / "disc" / "p3.jpg")[0].category == "disc"
+    (line,) = listener.lines
+    assert line.startswith("searching the photos that are indexed already: cannot write")
+    assert "no permission to write in" in line
+    assert "set SKETCHY_CACHE to a folder that can be written to" in line
+
+
+@pytest.mark.parametrize("what", ["nothing", "damage", "another format"])
+def test_a_cache_of_another_user_that_is_of_no_use_names_its_setting(model, roots, as_nobody, monkeypatch, what):
+    (folder,) = (roots / "cache" / "galleries").iterdir()
+    if what == "nothing":
+        shutil.rmtree(folder)
+    elif what == "damage":
+        (folder / "vectors-1.f32").unlink()
+    else:
+        monkeypatch.setattr("sketchy.retrieval.store.metadata.FORMAT", 2)
+    with as_nobody(), pytest.raises(StorageError, match=r"no permission to write in .*; set SKETCHY_CACHE"):
+        opened(roots / "photos", model)
+
+
+def test_a_full_disk_leaves_the_photos_that_are_indexed(model, photos, monkeypatch):
+    def full(path, size, rows, vectors):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("sketchy.retrieval.store.embedded.append", full)
+    with pytest.raises(StorageError, match=r"No space left on device; free some space .*, or set SKETCHY_CACHE"):
+        opened(photos, model)  # not one photo fits
+    monkeypatch.undo()
+    monkeypatch.setenv("SKETCHY_CACHE", str(photos.parent / "cache"))
+    opened(photos, model).close()
+    monkeypatch.setattr("sketchy.retrieval.store.embedded.append", full)
+    Image.new("RGB", (30, 30), "red").save(photos / "new.png")
+    listener = Listener()
+    with closing(opened(photos, model, listener)) as gallery:
+        assert gallery.count() == 40
+    assert "searching the photos that are indexed already" in listener.lines[0]
 
 
 def test_the_index_that_was_made_of_a_folder_is_used_for_it(model, photos, tmp_path):

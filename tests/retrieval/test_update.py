@@ -130,7 +130,7 @@ def test_broken_files_are_skipped_with_the_reason_and_tried_again(store, folder,
     assert {os.path.basename(item.path): item.reason for item in changes.skipped} == {  # noqa: PTH119
         "broken.jpg": "not an image in a known format",
         "empty.png": "empty file",
-        "gone.png": "no such file or directory",
+        "gone.png": "no such file",
         "pipe.png": "is no ordinary file",
     }
     save(folder / "empty.png", 6)

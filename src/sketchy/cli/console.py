@@ -12,6 +12,7 @@ from typing import ParamSpec
 import typer
 
 from sketchy.errors import SketchyError
+from sketchy.storage import os_problem
 from sketchy.talk import Advance
 
 P = ParamSpec("P")
@@ -71,8 +72,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
         except OSError as error:  # of a path that was named and that no command expected to be like this
-            where = error.filename or "the output"
-            TALK.say(f"error: cannot use {where}: {error.strerror or error}; check the path and its permissions")
+            TALK.say(f"error: {os_problem(error, error.filename or 'the output', 'use')}")
             raise typer.Exit(1) from None
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):

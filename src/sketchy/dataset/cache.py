@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from sketchy.errors import StorageError
+from sketchy.storage import os_problem
 from sketchy.talk import Talk
 
 if sys.platform != "win32":
@@ -17,21 +18,7 @@ if sys.platform != "win32":
 
 T = TypeVar("T")
 
-REMEDY = "set data.cache or SKETCHY_CACHE to a folder that can be written to and has room"
-
-
-def cache_folder(cache: Path | None) -> Path:
-    """Return `cache`, else $SKETCHY_CACHE, else the user's cache folder; it need not exist."""
-    if cache is not None:
-        return cache.expanduser()
-    if own := os.environ.get("SKETCHY_CACHE"):
-        return Path(own).expanduser()
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "sketchy"
-    try:
-        return Path.home() / ".cache" / "sketchy"
-    except RuntimeError:
-        raise StorageError(f"no home folder to keep packed images in; {REMEDY}") from None
+OTHER_CACHE = "set data.cache or SKETCHY_CACHE to a folder that can be written to"
 
 
 def make_once(folder: Path, load: Callable[[Path], T | None], make: Callable[[Path], None], talk: Talk) -> T:
@@ -58,9 +45,7 @@ def make_once(folder: Path, load: Callable[[Path], T | None], make: Callable[[Pa
             loaded = load(folder)
             return _make(folder, load, make) if loaded is None else loaded
     except OSError as error:
-        raise StorageError(
-            f"cannot keep packed images in {folder.parent}: {error.strerror or error}; {REMEDY}"
-        ) from error
+        raise StorageError(os_problem(error, folder.parent, elsewhere=OTHER_CACHE)) from error
 
 
 def _make(folder: Path, load: Callable[[Path], T | None], make: Callable[[Path], None]) -> T:

@@ -5,7 +5,6 @@ Bytes of two versions are never mixed: the rest is asked for with `If-Range`, an
 (no strong ETag, no Last-Modified) a download starts over.
 """
 
-import errno
 import json
 import os
 import re
@@ -24,7 +23,7 @@ from urllib.request import Request, urlopen
 from urllib.response import addinfourl
 
 from sketchy.errors import DataError, StorageError
-from sketchy.storage import write_text
+from sketchy.storage import os_problem, write_text
 from sketchy.talk import SILENT, Talk
 
 CHUNK_BYTES = 1 << 16
@@ -266,7 +265,4 @@ def storing(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "free some space there" if full else "mend that or choose another place"
-        reason = error.strerror or error
-        raise StorageError(f"cannot write {path}: {reason}; {remedy} and run the same command again") from error
+        raise StorageError(os_problem(error, path)) from error

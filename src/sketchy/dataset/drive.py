@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sketchy.dataset.download import TIMEOUT_SECONDS, WAITS_SECONDS, NotThereError, storing
 from sketchy.errors import DataError, SketchyError, StorageError
+from sketchy.storage import os_problem
 from sketchy.talk import SILENT, Advance, Talk
 
 _LINK = re.compile(
@@ -75,7 +76,7 @@ class _Progress:
 def _judge(file_id: str, target: Path, error: Exception, refused: bool) -> SketchyError:
     """Tell a file that Drive will not give from a broken connection and a full disk."""
     if isinstance(error, OSError) and error.errno is not None:
-        return StorageError(f"cannot write {target}: {error.strerror}; mend that and run the same command again")
+        return StorageError(os_problem(error, target))
     reason = " ".join(str(error).split()) or type(error).__name__
     problem = f"cannot download https://drive.google.com/file/d/{file_id}/view: {reason}"
     if refused or getattr(error, "response", None) is not None:  # the latter: an HTTP status, as requests puts it

@@ -17,7 +17,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from sketchy.dataset.cache import REMEDY, cache_folder, make_once
+from sketchy.dataset.cache import OTHER_CACHE, make_once
 from sketchy.dataset.decode import for_each_image
 from sketchy.dataset.reader import Listing
 from sketchy.dataset.records import Record
@@ -26,6 +26,7 @@ from sketchy.dataset.split import Part, split_photos
 from sketchy.errors import DataError, StorageError
 from sketchy.image import Kind, Preprocess
 from sketchy.results import Skipped
+from sketchy.storage import cache_folder
 from sketchy.talk import SILENT, Talk
 
 FORMAT = 1
@@ -103,7 +104,7 @@ def open_pack(
     """
     folder = cache_folder(cache) / _fingerprint(source, listing, preprocess)[:32]
     if folder.resolve().is_relative_to(source.path.resolve()):
-        raise StorageError(f"the cache {folder.parent} lies inside the dataset {source.path}; {REMEDY}")
+        raise StorageError(f"the cache {folder.parent} lies inside the dataset {source.path}; {OTHER_CACHE}")
     stored = make_once(folder, _load, lambda into: _build(into, source, listing, preprocess, talk), talk)
     return _assemble(stored, source, listing)
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from sketchy.dataset.archives import is_zip_folder, split_name, zip_name
 from sketchy.errors import DataError, ImageError
+from sketchy.storage import os_problem, os_reason
 
 MAX_FILE_BYTES = 256 * 2**20
 """A larger file is no image of a dataset; reading it could fill the memory."""
@@ -108,7 +109,7 @@ class FolderSource:
                 _refuse_huge(os.fstat(file.fileno()).st_size)
                 return file.readall()
         except OSError as error:
-            raise ImageError((error.strerror or str(error)).lower()) from None
+            raise ImageError(os_reason(error).lower()) from None
 
     def locate(self, name: str) -> str:
         """Return the path of a file."""
@@ -254,5 +255,6 @@ def _refuse_huge(size: int) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    reason = getattr(error, "strerror", None) or str(error) or "damaged"
-    return DataError(f"cannot read {path}: {reason}; mend its permissions or get it again")
+    if isinstance(error, OSError) and error.errno is not None:
+        return DataError(os_problem(error, path, "read"))
+    return DataError(f"cannot read {path}: {str(error) or 'damaged'}; get it again")

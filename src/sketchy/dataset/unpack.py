@@ -4,7 +4,6 @@ All names are checked before the first byte is written. Only regular files are u
 that leads out of the folder refuses the whole archive, since no honest dataset has one.
 """
 
-import errno
 import os
 import re
 import shutil
@@ -12,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from sketchy.dataset.archives import Archive, Folder, Member, SevenZip, Tar, Zip, split_name
 from sketchy.errors import DataError, SketchyError, StorageError
+from sketchy.storage import os_problem
 from sketchy.talk import SILENT, Talk
 
 HARMLESS_BYTES = 1 << 30
@@ -85,7 +85,7 @@ def check_free(out: Path) -> Path:
         if resolved.exists() and (not resolved.is_dir() or any(resolved.iterdir())):
             raise DataError(f"{out} is there and not empty; name another folder, or delete that one")
     except OSError as error:
-        raise StorageError(f"cannot look into {out}: {error.strerror}; choose another place") from error
+        raise StorageError(os_problem(error, out)) from error
     if os.path.ismount(resolved) or resolved == Path.cwd():
         raise DataError(f"{out} itself cannot be replaced; name a new folder in it, such as {out / 'sketchy'}")
     return resolved
@@ -104,10 +104,8 @@ def _blaming(archive: Path, out: Path) -> Iterator[None]:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            remedy = "free some space there" if full else "mend that or choose another place"
-            reason = f"{error.strerror}; {remedy} and run the same command again"
-            raise StorageError(f"cannot unpack {archive} into {out}: {reason}") from error
+            action: Literal["read", "write"] = "read" if error.filename == str(archive) else "write"
+            raise StorageError(os_problem(error, error.filename or out, action)) from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(f"{archive} is damaged or cut short ({reason}); delete it and get it again") from error
 

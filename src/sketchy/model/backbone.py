@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sketchy.config import TIMM
 from sketchy.errors import CheckpointError, ConfigError
 from sketchy.model.mobilenet_v2 import MobileNetV2
+from sketchy.storage import os_reason
 
 
 class Backbone(NamedTuple):
@@ -179,8 +180,8 @@ def unreadable(error: Exception) -> str:
     """Say in half a sentence why `torch.load` refused a file; its own text advises to switch the safety off."""
     if "GLOBAL" in str(error):  # how torch names a class or function in a pickle
         return "holds more than tensors and plain values and could run code; it was refused"
-    if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read ({error.strerror.lower()})"
+    if isinstance(error, OSError) and error.errno:
+        return f"cannot be read ({os_reason(error).lower()})"
     return "cannot be read (truncated, or no .pth)"
 
 

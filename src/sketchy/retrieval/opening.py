@@ -2,11 +2,10 @@
 
 import hashlib
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from sketchy.dataset.cache import cache_folder
-from sketchy.errors import DamagedError, GalleryError, LockedError
+from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
 from sketchy.image import SUFFIXES
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.retrieval.embed import Embedder
@@ -17,7 +16,7 @@ from sketchy.retrieval.store.folder import open_to_read, open_to_write
 from sketchy.retrieval.store.records import Identity, Store
 from sketchy.retrieval.update import Changes, update
 from sketchy.retrieval.walk import absolute_sources
-from sketchy.storage import replacing
+from sketchy.storage import cache_folder, replacing
 from sketchy.talk import SILENT, Talk
 
 
@@ -95,31 +94,48 @@ def _filled(store: Store, name: str) -> IndexedPhotos:
 
 def _noted_index(folder: Path, identity: Identity, exact: bool) -> EmbeddedStore | None:
     """Open the index that was made of a folder, if it is still there, fits, and holds nothing else."""
-    with suppress(OSError, GalleryError):
+    with suppress(OSError, GalleryError, StorageError), ExitStack() as stack:
         noted = _cache_place(folder, identity).with_suffix(".note").read_bytes()
         store = open_to_read(Path(os.fsdecode(noted)), identity, exact=exact)
+        stack.callback(store.close)
         (source,) = absolute_sources([folder])
         if store.count(f"{source}{os.sep}") == store.count():
+            stack.pop_all()
             return store
-        store.close()
     return None
 
 
 def _cached(folder: Path, identity: Identity, embedder: Embedder, exact: bool, talk: Talk) -> IndexedPhotos:
-    """Bring the index in the cache up to date and open it."""
+    """Bring the index in the cache up to date where that can be done, and open it."""
     place = _cache_place(folder, identity)
     changes = Changes()
     try:
         changes = _update_cached(place, folder, identity, embedder, talk)
     except LockedError:
-        talk.say(f"another process is indexing {folder}; searching what it has so far")
-    store = open_to_read(place, identity, exact=exact)
+        busy = LockedError(f"another process is indexing {folder}; run the command again when it is done")
+        store = _as_it_is(place, identity, exact, busy, talk)
+    except StorageError as error:
+        store = _as_it_is(place, identity, exact, error, talk)
+    else:
+        store = open_to_read(place, identity, exact=exact)
     try:
         check_found(changes, store.count(), str(folder))
     except GalleryError:
         store.close()
         raise
     return IndexedPhotos(store, str(folder), tuple(changes.skipped))
+
+
+def _as_it_is(place: Path, identity: Identity, exact: bool, why: SketchyError, talk: Talk) -> EmbeddedStore:
+    """Open the cached index that could not be brought up to date. Raises `why` when there is nothing in it."""
+    with suppress(GalleryError, StorageError), ExitStack() as stack:
+        store = open_to_read(place, identity, exact=exact)
+        stack.callback(store.close)
+        if store.count():
+            stack.pop_all()
+            talk.say(f"searching the photos that are indexed already: {why}")
+            return store
+    raise why
 
 
 def _update_cached(place: Path, folder: Path, identity: Identity, embedder: Embedder, talk: Talk) -> Changes:
@@ -132,10 +148,11 @@ def _update_cached(place: Path, folder: Path, identity: Identity, embedder: Embe
                 return changes
             finally:
                 store.close()
-        except DamagedError as error:
+        except (DamagedError, FormatError) as error:
             if force:
                 raise
-            talk.say(f"making it anew: {error}")
+            reason = "is damaged" if isinstance(error, DamagedError) else "has another format than this version reads"
+            talk.say(f"the index of {folder} in the cache {reason}; making it anew")
     raise AssertionError("unreachable")
 
 

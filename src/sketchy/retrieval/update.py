@@ -19,6 +19,7 @@ from sketchy.results import Skipped
 from sketchy.retrieval.embed import Embedder, embed_pixels
 from sketchy.retrieval.store.records import Photo, Store
 from sketchy.retrieval.walk import Found, absolute_sources, walk
+from sketchy.storage import os_reason
 from sketchy.talk import SILENT, Talk
 
 BATCH_FILES = 256
@@ -244,7 +245,7 @@ def _read(file: Found) -> tuple[bytes, Photo]:
             raise ImageError(f"too large: {status.st_size >> 20:,} MB, at most {MAX_FILE_BYTES >> 20}")
         content = Path(file.path).read_bytes()
     except OSError as error:
-        raise ImageError((error.strerror or "cannot be read").lower()) from None
+        raise ImageError(os_reason(error).lower()) from None
     # The time is that before the content was read: what is written meanwhile shows the next time.
     mtime = 0 if abs(time.time_ns() - status.st_mtime_ns) < FRESH_NS else status.st_mtime_ns
     digest = hashlib.sha256(content).hexdigest()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sketchy.errors import GalleryError
 from sketchy.image import SUFFIXES
 from sketchy.results import Skipped
+from sketchy.storage import os_reason
 
 Report = Callable[[Skipped], object]
 """Hears of folders that cannot be listed."""
@@ -76,7 +77,7 @@ def _enter(folder: str, entered: set[tuple[int, int]], report: Report) -> _Names
             for entry in entries:
                 _sort_in(entry, names)
     except OSError as error:
-        report(Skipped(folder, (error.strerror or "cannot be listed").lower()))
+        report(Skipped(folder, os_reason(error).lower()))
     if {"photo", "photos"} & {*names.folders, *names.links}:
         for some in (names.folders, names.links):
             some[:] = [name for name in some if name not in ("sketch", "sketches")]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sketchy.errors import RunError
 from sketchy.results import EpochResult
-from sketchy.storage import replacing, write_text
+from sketchy.storage import os_reason, replacing, write_text
 
 PANELS = {
     "loss": {"loss": "loss"},
@@ -38,7 +38,8 @@ class History:
                 table = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
             rows = [EpochResult(int(row.pop("epoch")), row) for row in table]
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-            raise RunError(f"cannot read {path}: {error}; restore it or start a new run") from None
+            reason = os_reason(error) if isinstance(error, OSError) else error
+            raise RunError(f"cannot read {path}: {reason}; restore it or start a new run") from None
         if [row.epoch for row in rows[:epochs]] != list(range(1, epochs + 1)):
             raise RunError(f"{path} does not hold epochs 1 to {epochs}; restore it or start a new run")
         return cls(path, rows[:epochs])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sketchy.config import Config
 from sketchy.errors import RunError
+from sketchy.storage import os_problem
 
 PLACES = ("root", "cache", "extra_sketches")
 """Settings of the data section that name files."""
@@ -78,7 +79,7 @@ def create_run(path: Path, *, force: bool) -> RunDir:
         for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.last):
             file.unlink(missing_ok=True)
     except OSError as error:
-        raise RunError(f"cannot make the run folder {path}: {error.strerror}; choose another --runs") from None
+        raise RunError(os_problem(error, error.filename or path, elsewhere="choose another --runs")) from None
     return run
 
 

@@ -99,7 +99,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="choose another place"):
+    with pytest.raises(StorageError, match="choose a place"):
         drawn(tmp_path / "file" / "demo")
 
 

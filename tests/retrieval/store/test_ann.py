@@ -1,8 +1,12 @@
 """The approximate index: what it may miss, and what it may never get wrong."""
 
+import resource
+import signal
+
 import numpy as np
 import pytest
 
+from sketchy.errors import StorageError
 from sketchy.retrieval.store import ann, search
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
 from sketchy.retrieval.store.records import Identity, Photo, Where
@@ -167,6 +171,23 @@ def test_it_looks_as_far_as_the_queries_that_it_is_tried_with_need(folder):
         return found
 
     assert cells(vectors(100, seed=1)) < cells(np.random.default_rng(0).standard_normal((100, SIZE), np.float32))
+
+
+def test_a_disk_without_room_for_it_is_told_and_leaves_nothing(folder):
+    (folder / "ann-1.faiss").unlink()
+    store = open_to_write(folder, IDENTITY)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(StorageError, match=r"cannot write .*ann-1.faiss: File too large; choose a disk"):
+            store.improve()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list(folder.glob("*ann*"))
+    assert store.count() == ROWS
+    store.close()
 
 
 def test_small_stores_have_none(tmp_path):

@@ -6,14 +6,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import zlib
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sketchy
-from sketchy.errors import GalleryError, StorageError
+from sketchy.errors import DamagedError, GalleryError, StorageError
 from sketchy.retrieval.store import embedded
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
 from sketchy.retrieval.store.records import Identity, Photo
@@ -194,26 +194,13 @@ def test_a_making_that_was_killed_is_begun_again(tmp_path):
     store.close()
 
 
-@pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may write anywhere")
-def test_an_index_that_cannot_be_written_to_is_read_as_it_lies(folder):
-    folder.chmod(0o555)
-    try:
-        store = open_to_read(folder)
-        assert found(store, 42) == "/00042.jpg"
-        store.close()
-        with pytest.raises(StorageError, match="no permission to write"):
-            open_to_write(folder, IDENTITY)
-    finally:
-        folder.chmod(0o755)
-
-
 def test_an_index_cannot_lie_in_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="is a file; choose a place"):
         open_to_write(tmp_path / "file" / "index", IDENTITY)
 
 
-def test_the_log_of_a_ledger_that_is_gone_is_not_taken_for_that_of_a_new_one(folder, tmp_path):
+def test_the_log_of_a_database_that_is_gone_is_not_taken_for_that_of_a_new_one(folder, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parent)],
         stdout=subprocess.PIPE,
@@ -242,15 +229,6 @@ def test_there_must_be_an_index_to_read(tmp_path):
         open_to_read(tmp_path / "nowhere")
 
 
-def test_an_index_of_a_newer_format_is_named(folder):
-    with sqlite3.connect(folder / "index.sqlite") as db:
-        content = db.execute("SELECT content FROM meta").fetchone()[0].replace('"format": 1', '"format": 9')
-        db.execute("UPDATE meta SET content = ?, crc = ?", (content, zlib.crc32(content.encode())))
-    db.close()
-    with pytest.raises(GalleryError, match=r"format 9, this version reads 1; upgrade"):
-        open_to_read(folder)
-
-
 def flip(path, place: int) -> None:
     content = bytearray(path.read_bytes())
     content[place] ^= 16
@@ -261,10 +239,10 @@ DAMAGE = {
     "vectors flipped": lambda folder: flip(folder / "vectors-1.f32", 1234),
     "vectors cut": lambda folder: os.truncate(folder / "vectors-1.f32", 1000),
     "vectors gone": lambda folder: (folder / "vectors-1.f32").unlink(),
-    "ledger cut": lambda folder: os.truncate(folder / "index.sqlite", 5000),
-    "ledger empty": lambda folder: os.truncate(folder / "index.sqlite", 0),
-    "ledger gone": lambda folder: (folder / "index.sqlite").unlink(),
-    "ledger no database": lambda folder: (folder / "index.sqlite").write_bytes(b"x" * 9000),
+    "database cut": lambda folder: os.truncate(folder / "index.sqlite", 5000),
+    "database empty": lambda folder: os.truncate(folder / "index.sqlite", 0),
+    "database gone": lambda folder: (folder / "index.sqlite").unlink(),
+    "no database": lambda folder: (folder / "index.sqlite").write_bytes(b"x" * 9000),
     "a path flipped": lambda folder: flip(
         folder / "index.sqlite", (folder / "index.sqlite").read_bytes().index(b"/00050.jpg") + 3
     ),
@@ -274,8 +252,8 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_told_with_the_command_that_rebuilds(folder, damage):
     DAMAGE[damage](folder)
-    with pytest.raises(GalleryError, match=r"index is damaged: .*; run `sketchy index PHOTOS --out .* --force`"):  # noqa: PT012
-        store = open_to_read(folder)
+    told = pytest.raises(DamagedError, match=r"index is damaged: .*; run `sketchy index PHOTOS --out .* --force`")
+    with told, closing(open_to_read(folder)) as store:
         for number in range(100):
             found(store, number)
     store = open_to_write(folder, IDENTITY, force=True)

@@ -19,6 +19,7 @@ from sketchy.dataset.processes import processes
 from sketchy.dataset.reader import DEFAULT_RENDERING
 from sketchy.errors import ConfigError, DataError, StorageError
 from sketchy.results import MadeFolder
+from sketchy.storage import os_problem
 from sketchy.talk import SILENT, Talk
 
 TOP = "256x256"
@@ -131,7 +132,6 @@ def _made_whole(out: Path) -> Iterator[Path]:
         else:
             unfinished.rename(target)
     except OSError as error:
-        reason = error.strerror or error
-        raise StorageError(f"cannot write; {out}: {reason}; free some space or choose another place") from error
+        raise StorageError(os_problem(error, out)) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

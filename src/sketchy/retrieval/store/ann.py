@@ -5,7 +5,6 @@ proposes is measured exactly by the store's own vectors, so that a distance is n
 """
 
 import importlib.util
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.retrieval.store.faults import Damage
-from sketchy.retrieval.store.ledger import Meta
+from sketchy.retrieval.store.metadata import Meta
 from sketchy.retrieval.store.state import CHUNK_ROWS, State
+from sketchy.storage import replacing
 from sketchy.talk import SILENT, Talk
 
 MIN_ROWS = 200_000
@@ -31,6 +31,8 @@ TRIED = 200
 """Queries that it is tried with."""
 PROPOSED = 4
 """Candidates measured exactly for each photo that is wanted; one byte a number misorders only near neighbours."""
+WRITTEN_BYTES = 2**20
+"""Bytes that FAISS hands over at once; written by Python, an error of the disk keeps its reason."""
 
 Allowed = NDArray[np.bool_] | None
 """Whether each row may be found; None allows all, and spares looking at a million of them."""
@@ -43,7 +45,7 @@ def available() -> bool:
 
 @dataclass(frozen=True)
 class Built:
-    """An approximate index that was written: what the ledger keeps of it."""
+    """An approximate index that was written: what the metadata database keeps of it."""
 
     rows: int
     size: int
@@ -65,7 +67,7 @@ class Approximation:
 
     Args:
         path: its file.
-        meta: what the ledger says of it.
+        meta: what the metadata database says of it.
 
     Raises:
         Damage: the file is not the one that was written.
@@ -112,7 +114,7 @@ def build(folder: Path, state: State, queries: NDArray[np.float32] | None, talk:
 
     Raises:
         Damage: a vector is not what was written.
-        OSError: no space.
+        StorageError: no space.
     """
     import faiss
 
@@ -132,11 +134,8 @@ def build(folder: Path, state: State, queries: NDArray[np.float32] | None, talk:
             advance(min(CHUNK_ROWS, state.rows - start))
     index.nprobe = _cells_to_look_into(index, _made_up(state) if queries is None else queries[:TRIED])
     path = ann_path(folder, meta.generation)
-    temporary = path.with_name(f".{path.name}")
-    faiss.write_index(index, str(temporary))
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, WRITTEN_BYTES))
     size = path.stat().st_size
     return Built(state.rows, size, _head_crc(path, size, state.rows, meta.size))
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sketchy.retrieval.store.ledger import Ledger
+from sketchy.retrieval.store.metadata import MetadataDatabase
 from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
 from sketchy.retrieval.store.vectors import Sums, extended, sync_folder
 
 
-def compact(folder: Path, ledger: Ledger, state: State) -> None:
+def compact(folder: Path, metadata: MetadataDatabase, state: State) -> None:
     """Write the next generation and renumber the photos; the transaction around it makes the new file count.
 
     Raises:
@@ -23,10 +23,10 @@ def compact(folder: Path, ledger: Ledger, state: State) -> None:
     alive = ~state.dead
     rows, sums = _copy(vectors_path(folder, generation), state)
     sync_folder(folder)
-    ledger.renumber(np.cumsum(alive) - 1)
-    ledger.clear_chunks()
-    put_chunks(ledger, range(-(-rows // CHUNK_ROWS)), version, sums, np.zeros(rows, np.bool_))
-    ledger.set_meta(replace(meta, generation=generation, rows=rows, version=version, ann_rows=0))
+    metadata.renumber(np.cumsum(alive) - 1)
+    metadata.clear_chunks()
+    put_chunks(metadata, range(-(-rows // CHUNK_ROWS)), version, sums, np.zeros(rows, np.bool_))
+    metadata.set_meta(replace(meta, generation=generation, rows=rows, version=version, ann_rows=0))
 
 
 def _copy(path: Path, state: State) -> tuple[int, Sums]:

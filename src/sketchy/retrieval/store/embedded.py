@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from sketchy.retrieval.store import ann
 from sketchy.retrieval.store.compaction import compact
 from sketchy.retrieval.store.faults import Damage, damaged, explained
 from sketchy.retrieval.store.health import find_problems
-from sketchy.retrieval.store.ledger import Ledger, Meta
+from sketchy.retrieval.store.metadata import Meta, MetadataDatabase
 from sketchy.retrieval.store.records import EVERYTHING, Identity, Match, Photo, Vectors, Where
 from sketchy.retrieval.store.search import search_rows
 from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
@@ -43,14 +44,16 @@ RETRIES = 5
 
 
 class EmbeddedStore:
-    """An index folder that is open. Make one with `open_embedded`; see `Store` for the methods."""
+    """An index folder that is open. Open one with `open_to_read` or `open_to_write`; see `Store` for the methods."""
 
-    def __init__(self, folder: Path, ledger: Ledger, lock: sqlite3.Connection | None, *, exact: bool = False) -> None:
+    def __init__(
+        self, folder: Path, metadata: MetadataDatabase, lock: sqlite3.Connection | None, *, exact: bool = False
+    ) -> None:
         self.folder = folder
         self._exact = exact
         self._ann_key: tuple[int, int, int] | None = None
         self._ann: ann.Approximation | None = None
-        self._ledger = ledger
+        self._metadata = metadata
         self._lock = lock
         self._mutex = threading.RLock()
         self._state = State(folder)
@@ -64,34 +67,34 @@ class EmbeddedStore:
             raise ValueError(f"{len(photos)} photos with embeddings of shape {vectors.shape}")
         latest = {photo.path: (photo, place) for place, photo in enumerate(photos)}  # the last one of a path
         with self._changing() as state:
-            rows = self._ledger.rows_of([photo.content for photo, _ in latest.values()])
+            rows = self._metadata.rows_of([photo.content for photo, _ in latest.values()])
             added: list[int] = []
             for photo, place in latest.values():
                 if photo.content not in rows:
                     rows[photo.content] = state.rows + len(added)
                     added.append(place)
-            replaced = [row for _, row in self._ledger.by_path(list(latest)).values()]
+            replaced = [row for _, row in self._metadata.by_path(list(latest)).values()]
             new = sum(1 for _ in latest) - len(replaced)
-            self._ledger.put([photo for photo, _ in latest.values()], [rows[p.content] for p, _ in latest.values()])
+            self._metadata.put([photo for photo, _ in latest.values()], [rows[p.content] for p, _ in latest.values()])
             self._commit(state, vectors[added], self._orphans(replaced), new)
 
     def delete(self, paths: Sequence[str]) -> None:
         """Drop photos; unknown paths are ignored."""
         with self._changing() as state:
-            known = self._ledger.by_path(paths)
-            self._ledger.drop(list(known))
+            known = self._metadata.by_path(paths)
+            self._metadata.drop(list(known))
             none = np.empty((0, self.identity.size), np.float32)
             self._commit(state, none, self._orphans([row for _, row in known.values()]), -len(known))
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
         """Return those of the paths that are known."""
         with self._reading():
-            return {path: photo for path, (photo, _) in self._ledger.by_path(paths).items()}
+            return {path: photo for path, (photo, _) in self._metadata.by_path(paths).items()}
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the (D,) embedding of those of the contents that are known."""
         with self._reading() as state:
-            rows = self._ledger.rows_of(contents)
+            rows = self._metadata.rows_of(contents)
             vectors = state.fetch(np.array(list(rows.values()), np.int64))
             return dict(zip(rows, vectors, strict=True))
 
@@ -100,7 +103,7 @@ class EmbeddedStore:
         with self._reading() as state:
             approximation = self._approximation(state.known)
             found = search_rows(state, np.asarray(query, np.float32), k, self._allowed(state, where), approximation)
-            files = self._ledger.by_row([row for row, _ in found])
+            files = self._metadata.by_row([row for row, _ in found])
             if len(files) < len(found):
                 raise damaged(self.folder, "the entry of a photo is missing")
             return [Match(distance, tuple(files[row])) for row, distance in found]
@@ -110,7 +113,7 @@ class EmbeddedStore:
         last = b""
         while True:
             with self._reading():
-                batch = [photo for photo, _ in self._ledger.after(last, os.fsencode(below), SCANNED)]
+                batch = [photo for photo, _ in self._metadata.after(last, os.fsencode(below), SCANNED)]
             if not batch:
                 return
             yield batch
@@ -121,7 +124,7 @@ class EmbeddedStore:
         if not below:
             return self.meta().photos
         with self._reading():
-            return self._ledger.count(os.fsencode(below))
+            return self._metadata.count(os.fsencode(below))
 
     def pictures(self) -> int:
         """Return how many different pictures there are."""
@@ -131,21 +134,21 @@ class EmbeddedStore:
     def categories(self) -> int:
         """Return how many categories there are."""
         with self._reading():
-            return self._ledger.categories()
+            return self._metadata.categories()
 
     def problems(self) -> list[str]:
         """Read everything and compare it with its checksums; return what is wrong."""
         try:
             with self._reading() as state:
                 problem = self._ann_problem()
-                return [*find_problems(self._ledger, state), *([problem] if problem else [])]
+                return [*find_problems(self._metadata, state), *([problem] if problem else [])]
         except GalleryError as error:
             return [str(error)]
 
     def close(self) -> None:
         """Let go of the files and the lock."""
         with self._mutex:
-            self._ledger.close()
+            self._metadata.close()
             if self._lock is not None:
                 self._lock.close()
 
@@ -159,7 +162,7 @@ class EmbeddedStore:
         if where.everything:
             return ~state.dead if state.any_dead else None
         allowed = np.zeros(state.rows, np.bool_)
-        allowed[self._ledger.matching(where)] = True
+        allowed[self._metadata.matching(where)] = True
         return allowed & ~state.dead
 
     def improve(self, queries: NDArray[np.float32] | None = None, talk: Talk = SILENT) -> None:
@@ -170,7 +173,7 @@ class EmbeddedStore:
         if built is not None:
             with self._changing() as state:
                 meta = replace(state.known, ann_rows=built.rows, ann_size=built.size, ann_crc=built.crc)
-                self._ledger.set_meta(replace(meta, version=meta.version + 1))
+                self._metadata.set_meta(replace(meta, version=meta.version + 1))
 
     def _approximation(self, meta: Meta) -> ann.Approximation | None:
         """Open the approximate index, unless it is unwanted, missing or damaged: the vectors have all that it has."""
@@ -195,7 +198,7 @@ class EmbeddedStore:
 
     def _orphans(self, rows: Sequence[int]) -> NDArray[np.int64]:
         """Return those of the rows that no file is left of."""
-        return np.array(self._ledger.without_photo(rows), np.int64)
+        return np.array(self._metadata.without_photo(rows), np.int64)
 
     def _commit(self, state: State, vectors: Vectors, orphans: NDArray[np.int64], photos: int) -> None:
         """Write vectors, tombstones and counts; the transaction around makes them count.
@@ -216,8 +219,8 @@ class EmbeddedStore:
         touched = set((orphans // CHUNK_ROWS).tolist())
         if len(vectors):
             touched |= set(range(meta.rows // CHUNK_ROWS, -(-rows // CHUNK_ROWS)))
-        put_chunks(self._ledger, sorted(touched), version, sums, dead)
-        self._ledger.set_meta(replace(meta, rows=rows, photos=meta.photos + photos, version=version, updated=now()))
+        put_chunks(self._metadata, sorted(touched), version, sums, dead)
+        self._metadata.set_meta(replace(meta, rows=rows, photos=meta.photos + photos, version=version, updated=now()))
 
     @contextmanager
     def _reading(self) -> Iterator[State]:
@@ -233,23 +236,18 @@ class EmbeddedStore:
         try:
             with self._transaction("IMMEDIATE") as state:
                 yield state
-        except (OSError, StorageError) as error:
+        except StorageError:
             self._cut()
-            if isinstance(error, OSError):
-                raise StorageError(
-                    f"cannot write the index {self.folder}: {error.strerror or error}; free some space there and run "
-                    "the command again"
-                ) from error
             raise
         self._save_space()
 
     @contextmanager
-    def _transaction(self, mode: str) -> Iterator[State]:
-        with self._mutex, explained(self.folder):
+    def _transaction(self, mode: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[State]:
+        with self._mutex, explained(self._metadata.path, "read" if mode == "DEFERRED" else "write"):
             for left in reversed(range(RETRIES)):
-                with self._ledger.transaction(mode):
+                with self._metadata.transaction(mode):
                     try:
-                        self._state.follow(self._ledger)
+                        self._state.follow(self._metadata)
                     except ShortFileError as error:
                         if left == 0:
                             raise damaged(self.folder, str(error)) from None
@@ -269,12 +267,25 @@ class EmbeddedStore:
         meta, dead = self.meta(), int(self._state.dead.sum())
         if dead < max(WASTE_ROWS, WASTE_SHARE * meta.rows):
             return
-        old = vectors_path(self.folder, meta.generation)
-        with suppress(StorageError, OSError):  # no room for a second copy: the index is as good as before
-            with self._transaction("IMMEDIATE") as state:
-                compact(self.folder, self._ledger, state)
-            old.unlink()
-            ann.ann_path(self.folder, meta.generation).unlink(missing_ok=True)
+        with suppress(StorageError), self._transaction("IMMEDIATE") as state:
+            compact(self.folder, self._metadata, state)  # without room for a second copy the index is as good as before
+        with suppress(StorageError):
+            self._remove_others()
+
+    def _remove_others(self) -> None:
+        """Remove the files of other generations: a compaction made them superfluous, or did not come to its end."""
+        generation = self.meta().generation
+        kept = (vectors_path(self.folder, generation), ann.ann_path(self.folder, generation))
+        for file in [*self.folder.glob("vectors-*.f32"), *self.folder.glob("*ann-*.faiss*")]:
+            if file not in kept:
+                with suppress(OSError):  # still mapped by a reader, on a system that minds
+                    file.unlink()
+
+    def tidy(self) -> None:
+        """Remove what a killed writer left: vectors that were not committed, and files of other generations."""
+        meta = self.meta()
+        cut(vectors_path(self.folder, meta.generation), meta.size, meta.rows)
+        self._remove_others()
 
 
 def now() -> str:

@@ -1,27 +1,30 @@
 """Opening, making and replacing index folders, and the lock of the one writer."""
 
+import errno
+import os
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 
 from sketchy.errors import DamagedError, GalleryError, LockedError, StorageError
-from sketchy.retrieval.store.ann import ann_path
 from sketchy.retrieval.store.embedded import EmbeddedStore, now
 from sketchy.retrieval.store.faults import damaged, explained
-from sketchy.retrieval.store.ledger import Ledger, Meta
+from sketchy.retrieval.store.metadata import Meta, MetadataDatabase
 from sketchy.retrieval.store.records import Identity
 from sketchy.retrieval.store.state import vectors_path
-from sketchy.retrieval.store.vectors import cut, sync_folder
-from sketchy.storage import refuse_unwritable
+from sketchy.retrieval.store.vectors import sync_folder
+from sketchy.storage import os_problem, refuse_unwritable
 
-LEDGER, LOCK = "index.sqlite", "lock.sqlite"
-OWN_FILES = ("index.sqlite*", "vectors-*.f32", "ann-*.faiss", ".ann-*.faiss", ".index.sqlite*")
+DATABASE, LOCK = "index.sqlite", "lock.sqlite"
+OWN_FILES = ("index.sqlite*", "vectors-*.f32", "ann-*.faiss", ".ann-*.faiss*", ".index.sqlite*")
 """What an index folder holds beside the lock; what is removed to make it anew."""
 
 
 def is_index(folder: Path) -> bool:
-    """Whether a folder is an index, whole or damaged."""
-    return (folder / LEDGER).exists() or any(file.stat().st_size for file in folder.glob("vectors-*.f32"))
+    """Whether a folder is an index, whole or damaged. Raises StorageError when it cannot be looked into."""
+    try:
+        return (folder / DATABASE).exists() or any(file.stat().st_size for file in folder.glob("vectors-*.f32"))
+    except (OSError, ValueError) as error:
+        raise StorageError(os_problem(error, folder, "read")) from None
 
 
 def open_to_read(folder: Path, identity: Identity | None = None, *, exact: bool = False) -> EmbeddedStore:
@@ -35,10 +38,10 @@ def open_to_read(folder: Path, identity: Identity | None = None, *, exact: bool 
     Raises:
         GalleryError: there is none, it is damaged, or it was made with another model.
     """
-    if not (folder / LEDGER).exists():
-        if is_index(folder):
-            raise damaged(folder, f"{LEDGER} is missing")
+    if not is_index(folder):
         raise GalleryError(f"no index at {folder}; make one with `sketchy index PHOTOS --out {folder}`")
+    if not (folder / DATABASE).exists():
+        raise damaged(folder, f"{DATABASE} is missing")
     return _open(folder, identity, None, exact=exact)
 
 
@@ -55,7 +58,7 @@ def open_to_write(folder: Path, identity: Identity, *, force: bool = False) -> E
         GalleryError: it is damaged or of another model, or the folder holds other things.
         StorageError: it cannot be written.
     """
-    refuse_unwritable(folder / LEDGER)
+    refuse_unwritable(folder / DATABASE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not is_index(folder) and any(not _is_ours(file) for file in folder.iterdir()):
@@ -64,18 +67,16 @@ def open_to_write(folder: Path, identity: Identity, *, force: bool = False) -> E
         try:
             if force:
                 _remove_files(folder)
-            if not (folder / LEDGER).exists():
+            if not (folder / DATABASE).exists():
                 _make(folder, identity)
             store = _open(folder, identity, lock)
-            _tidy(store)
+            store.tidy()
         except BaseException:
             lock.close()
             raise
         return store
     except OSError as error:
-        raise StorageError(
-            f"cannot write the index {folder}: {error.strerror or error}; choose a place that can be written to"
-        ) from error
+        raise StorageError(os_problem(error, error.filename or folder)) from error
 
 
 def _is_ours(file: Path) -> bool:
@@ -84,19 +85,22 @@ def _is_ours(file: Path) -> bool:
 
 def _take_lock(folder: Path) -> sqlite3.Connection:
     """Hold the lock until the connection is closed or the process ends: SQLite's own works on every system."""
-    lock = sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None, check_same_thread=False)
+    file = folder / LOCK
     try:
-        with explained(folder):
-            lock.execute("BEGIN EXCLUSIVE")
+        with explained(file, "write"):
+            lock = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+                if not os.access(file, os.W_OK):  # SQLite then takes a lock that excludes nobody
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+            except (sqlite3.DatabaseError, OSError) as error:
+                lock.close()
+                if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
+                    raise LockedError(f"another process is writing the index {folder}; wait until it is done") from None
+                raise
     except DamagedError:  # whatever it is that someone put there, it locks nothing
-        lock.close()
-        (folder / LOCK).unlink()
+        file.unlink()
         return _take_lock(folder)
-    except StorageError as error:
-        lock.close()
-        if "locked" in str(error):
-            raise LockedError(f"another process is writing the index {folder}; wait until it is done") from None
-        raise
     return lock
 
 
@@ -107,29 +111,32 @@ def _remove_files(folder: Path) -> None:
 
 
 def _make(folder: Path, identity: Identity) -> None:
-    """Make an empty index; the name of the ledger appears when it is whole."""
+    """Make an empty index; the name of the metadata database appears when it is whole."""
     if is_index(folder):
-        raise damaged(folder, f"{LEDGER} is missing")
+        raise damaged(folder, f"{DATABASE} is missing")
     vectors_path(folder, 1).touch()
-    unfinished = folder / f".{LEDGER}"
-    for left in (unfinished, *folder.glob(f"{LEDGER}-*")):  # the log of a ledger that is gone would spoil the new one
+    unfinished = folder / f".{DATABASE}"
+    for left in (
+        unfinished,
+        *folder.glob(f"{DATABASE}-*"),
+    ):  # the log of a database that is gone would spoil the new one
         left.unlink(missing_ok=True)
-    with explained(folder):
-        Ledger.create(unfinished, Meta(identity.model, identity.size, identity.checkpoint, updated=now()))
-    unfinished.replace(folder / LEDGER)
+    with explained(unfinished, "write"):
+        MetadataDatabase.create(unfinished, Meta(identity.model, identity.size, identity.checkpoint, updated=now()))
+    unfinished.replace(folder / DATABASE)
     sync_folder(folder)
 
 
 def _open(
     folder: Path, identity: Identity | None, lock: sqlite3.Connection | None, *, exact: bool = False
 ) -> EmbeddedStore:
-    with explained(folder):
-        ledger = Ledger(folder / LEDGER, write=lock is not None)
+    with explained(folder / DATABASE, "read" if lock is None else "write"):
+        metadata = MetadataDatabase(folder / DATABASE, write=lock is not None)
         try:
-            store = EmbeddedStore(folder, ledger, lock, exact=exact)
+            store = EmbeddedStore(folder, metadata, lock, exact=exact)
             _check_model(store, identity)
         except BaseException:
-            ledger.close()
+            metadata.close()
             raise
     return store
 
@@ -141,15 +148,3 @@ def _check_model(store: EmbeddedStore, identity: Identity | None) -> None:
             f"the index {store.folder} was made with another model, {made.checkpoint}; name that one with "
             f"--checkpoint, or run `sketchy index PHOTOS --out {store.folder} --force` to make it anew"
         )
-
-
-def _tidy(store: EmbeddedStore) -> None:
-    """Remove what a killed writer left: vectors that were not committed, and files of other generations."""
-    meta = store.meta()
-    current = vectors_path(store.folder, meta.generation)
-    cut(current, meta.size, meta.rows)
-    kept = (current, ann_path(store.folder, meta.generation))
-    for file in [*store.folder.glob("vectors-*.f32"), *store.folder.glob("*ann-*.faiss")]:
-        if file not in kept:
-            with suppress(OSError):  # still mapped by a reader, on a system that minds
-                file.unlink()

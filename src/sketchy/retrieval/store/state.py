@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from sketchy.retrieval.nearest import squared_norms
 from sketchy.retrieval.store.faults import Damage
-from sketchy.retrieval.store.ledger import Ledger, Meta
+from sketchy.retrieval.store.metadata import Meta, MetadataDatabase
 from sketchy.retrieval.store.records import Vectors
 from sketchy.retrieval.store.vectors import GROUP_ROWS, Sums, damaged_groups, mapped
 
 CHUNK_ROWS = 8192
-"""Rows in one entry of the ledger; also what is read at once, 8 MB of 256 numbers each."""
+"""Rows in one entry of the metadata database; also what is read at once, 8 MB of 256 numbers each."""
 BLOCK_ROWS = 16 * CHUNK_ROWS
 """Rows that are multiplied at once: threads that wait for each other at the end of each product should seldom do so."""
 CHUNK_GROUPS = CHUNK_ROWS // GROUP_ROWS
@@ -24,13 +24,15 @@ def vectors_path(folder: Path, generation: int) -> Path:
     return folder / f"vectors-{generation}.f32"
 
 
-def put_chunks(ledger: Ledger, numbers: Iterable[int], version: int, sums: Sums, dead: NDArray[np.bool_]) -> None:
-    """Write chunks of the checksums and tombstones of all rows to the ledger."""
+def put_chunks(
+    metadata: MetadataDatabase, numbers: Iterable[int], version: int, sums: Sums, dead: NDArray[np.bool_]
+) -> None:
+    """Write chunks of the checksums and tombstones of all rows to the metadata database."""
     for number in numbers:
         whole = np.zeros(CHUNK_ROWS, np.bool_)
         part = dead[number * CHUNK_ROWS : (number + 1) * CHUNK_ROWS]
         whole[: len(part)] = part
-        ledger.set_chunk(number, version, sums[number * CHUNK_GROUPS : (number + 1) * CHUNK_GROUPS], whole)
+        metadata.set_chunk(number, version, sums[number * CHUNK_GROUPS : (number + 1) * CHUNK_GROUPS], whole)
 
 
 class State:
@@ -60,7 +62,7 @@ class State:
 
     @property
     def known(self) -> Meta:
-        """What the ledger says, once it was followed."""
+        """What the metadata database says, once it was followed."""
         if self.meta is None:
             raise ValueError("nothing was read yet")
         return self.meta
@@ -70,9 +72,9 @@ class State:
         """Rows that count, dead ones among them."""
         return len(self.dead)
 
-    def follow(self, ledger: Ledger) -> Meta:
+    def follow(self, metadata: MetadataDatabase) -> Meta:
         """Take over what changed since the commit that is known. Raises Damage, ShortFileError."""
-        meta = ledger.meta()
+        meta = metadata.meta()
         if self.meta is None or meta.generation != self.meta.generation:
             self._reset()
         if meta.version == self.version:
@@ -81,7 +83,7 @@ class State:
         sums = np.zeros(-(-meta.rows // CHUNK_ROWS) * CHUNK_GROUPS, np.uint32)
         dead = np.zeros(-(-meta.rows // CHUNK_ROWS) * CHUNK_ROWS, np.bool_)
         sums[: len(self.sums)], dead[:before] = self.sums, self.dead
-        for number, chunk_sums, chunk_dead in ledger.chunks(self.version):
+        for number, chunk_sums, chunk_dead in metadata.chunks(self.version):
             start = number * CHUNK_GROUPS
             if start + len(chunk_sums) > len(sums):
                 raise Damage("its checksums are of more photos than it has")

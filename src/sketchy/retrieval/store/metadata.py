@@ -3,13 +3,14 @@
 Every row carries a checksum, because SQLite would give back a flipped bit as it is.
 """
 
+import errno
 import json
 import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchy.errors import GalleryError
+from sketchy.errors import FormatError
 from sketchy.retrieval.store.faults import Damage
 from sketchy.retrieval.store.records import Photo, Where
 from sketchy.retrieval.store.vectors import Sums
@@ -77,13 +78,21 @@ class Meta:
     ann_crc: int = 0
 
 
-class Ledger:
-    """One connection to the database of an index."""
+class MetadataDatabase:
+    """One connection to the database of an index.
+
+    Raises:
+        PermissionError: It may only be read, and a killed writer left a change that must be finished first.
+    """
 
     def __init__(self, path: Path, *, write: bool) -> None:
-        # A reader too must write the files that WAL shares; where it may not, nobody writes, and none are needed.
-        options = "mode=rw" if os.access(path.parent, os.W_OK) else "immutable=1"
-        uri = f"file:{quote(os.fsencode(path.absolute()))}?{options}"
+        self.path = path
+        self._connect(write=write)
+
+    def _connect(self, *, write: bool) -> None:
+        options = _options(self.path)
+        self._stamp = _stamp(self.path) if options == "immutable=1" else None
+        uri = f"file:{quote(os.fsencode(self.path.absolute()))}?{options}"
         self._db = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
         try:
             self._db.execute("PRAGMA cell_size_check = ON")
@@ -115,6 +124,9 @@ class Ledger:
     @contextmanager
     def transaction(self, mode: str) -> Iterator[None]:
         """Do all of a block on one state of the database: DEFERRED to read, IMMEDIATE to write."""
+        if self._stamp and self._stamp != _stamp(self.path):  # somebody writes it after all
+            self._db.close()
+            self._connect(write=False)
         self._db.execute(f"BEGIN {mode}")
         try:
             yield
@@ -130,12 +142,15 @@ class Ledger:
         if found is None or not isinstance(found[0], str) or zlib.crc32(found[0].encode()) != found[1]:
             raise Damage("its description is not what was written")
         content = json.loads(found[0])
-        if content["format"] != FORMAT:
-            raise GalleryError(
-                f"the index has format {content['format']}, this version reads {FORMAT}; upgrade sketchy, or rebuild "
-                "it with `sketchy index PHOTOS --out INDEX --force`"
+        if content.get("format", FORMAT) != FORMAT:
+            raise FormatError(
+                f"the index {self.path.parent} has format {content['format']}, this version reads {FORMAT}; upgrade "
+                f"sketchy, or run `sketchy index PHOTOS --out {self.path.parent} --force` to make it anew"
             )
-        return Meta(**content)
+        known = {field.name: content.get(field.name) for field in fields(Meta)}  # later versions may add some
+        if wrong := [field.name for field in fields(Meta) if known[field.name] is None]:
+            raise Damage(f"its description has no {wrong[0]}")
+        return Meta(**known)
 
     def set_meta(self, meta: Meta) -> None:
         """Replace it."""
@@ -258,6 +273,28 @@ class Ledger:
             part = keys[start : start + ASKED]
             found += self._db.execute(sql.format(keys=", ".join(["(?)"] * len(part))), part).fetchall()
         return found
+
+
+def _options(path: Path) -> str:
+    """Say how a database is opened: a reader too must write the files that WAL shares, unless it may not.
+
+    Then it uses those of a writer that is at work. Where there are none, nobody writes, and none are needed.
+    """
+    if os.access(path.parent, os.W_OK):
+        return "mode=rw"
+    log, shared = (path.with_name(f"{path.name}-{end}") for end in ("wal", "shm"))
+    if shared.exists():
+        return "mode=ro"
+    if log.exists() and log.stat().st_size:
+        reason = f"who may write there must first finish what {log.name} holds (`sketchy info {path.parent}`)"
+        raise PermissionError(errno.EACCES, reason, str(path.parent))
+    return "immutable=1"
+
+
+def _stamp(path: Path) -> tuple[int, int, int, bool]:
+    """Return what changes when a database is written."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size, path.with_name(f"{path.name}-wal").exists()
 
 
 def _encode(photo: Photo, row: int) -> tuple[bytes, int, int, int, bytes, str | None, int]:
