@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sketchy.errors import StorageError
-from sketchy.storage import refuse_unwritable, replacing, write_text
+from sketchy.storage import refuse_replacing, refuse_unwritable, replacing, write_text
 
 
 @pytest.fixture
@@ -167,3 +167,12 @@ def test_nothing_written_is_an_error_not_an_empty_file(old):
     with pytest.raises(StorageError, match=r"file.txt"), replacing(old):
         pass
     assert is_untouched(old)
+
+
+def test_an_output_never_takes_the_place_of_an_input(old, tmp_path):
+    (tmp_path / "link").symlink_to(old)
+    for path in (old, tmp_path / "link"):
+        with pytest.raises(StorageError, match=r"would replace the photo .*file.txt; choose another name for it"):
+            refuse_replacing(path, [tmp_path / "nowhere", old], "photo")
+    refuse_replacing(tmp_path / "new", [old], "photo")
+    assert old.read_text() == "old"

@@ -10,7 +10,7 @@ from sketchy.errors import CheckpointError, DataError
 from sketchy.evaluation.extended import Extension, embed_extension
 from sketchy.evaluation.judge import judge
 from sketchy.evaluation.lineage import warn_if_changed
-from sketchy.evaluation.page import write_page
+from sketchy.evaluation.page import PAGE, refuse_other_page, write_page
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.results import Evaluation
 from sketchy.retrieval.embed import Embedder
@@ -45,7 +45,8 @@ def run(
         DataError, GalleryError, StorageError: what is missing or unusable.
     """
     if report is not None:
-        refuse_unwritable(report / "index.html")
+        refuse_unwritable(report / PAGE)
+        refuse_other_page(report / PAGE)
     sources = absolute_sources([extended]) if extended is not None else []
     loaded = load_checkpoint(checkpoint)
     if protocol in HELD_OUT:

@@ -45,6 +45,8 @@ RETRIES = 5
 class EmbeddedStore:
     """An index folder that is open. Make one with `open_embedded`; see `Store` for the methods."""
 
+    shared = False
+
     def __init__(self, folder: Path, ledger: Ledger, lock: sqlite3.Connection | None, *, exact: bool = False) -> None:
         self.folder = folder
         self._exact = exact
@@ -87,6 +89,12 @@ class EmbeddedStore:
         """Return those of the paths that are known."""
         with self._reading():
             return {path: photo for path, (photo, _) in self._ledger.by_path(paths).items()}
+
+    def copies(self, contents: Sequence[str]) -> list[Photo]:
+        """Return all photos that have one of the contents, in no order."""
+        with self._reading():
+            files = self._ledger.by_row(list(self._ledger.rows_of(contents).values()))
+            return [photo for photos in files.values() for photo in photos]
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the (D,) embedding of those of the contents that are known."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sketchy.errors import GalleryError
 from sketchy.retrieval.store.faults import Damage
-from sketchy.retrieval.store.records import Photo, Where
+from sketchy.retrieval.store.records import Photo, Where, nfc
 from sketchy.retrieval.store.vectors import Sums
 
 TABLES = """
@@ -85,6 +85,7 @@ class Ledger:
         options = "mode=rw" if os.access(path.parent, os.W_OK) else "immutable=1"
         uri = f"file:{quote(os.fsencode(path.absolute()))}?{options}"
         self._db = sqlite3.connect(uri, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+        self._db.create_function("nfc", 1, _nfc, deterministic=True)
         try:
             self._db.execute("PRAGMA cell_size_check = ON")
             if write:
@@ -216,10 +217,10 @@ class Ledger:
         conditions: list[str] = ["1"]
         values: list[str | bytes] = []
         if where.categories:
-            conditions.append(f"category IN ({', '.join('?' * len(where.categories))})")
-            values += where.categories
+            conditions.append(f"category IN ({', '.join('?' * len(where.spellings))})")
+            values += where.spellings
         if where.glob is not None:
-            conditions.append("CAST(path AS TEXT) GLOB CAST(? AS TEXT)")
+            conditions.append("CAST(nfc(path) AS TEXT) GLOB CAST(? AS TEXT)")
             values.append(os.fsencode(where.glob.replace("[!", "[^")))  # as SQLite writes it
         cursor = self._db.execute(f"SELECT DISTINCT row FROM files WHERE {' AND '.join(conditions)}", values)
         return np.fromiter((row for (row,) in cursor), np.int64)
@@ -244,7 +245,7 @@ class Ledger:
 
     def categories(self) -> int:
         """Count the categories."""
-        return int(self._db.execute("SELECT COUNT(DISTINCT category) FROM files").fetchone()[0])
+        return int(self._db.execute("SELECT COUNT(DISTINCT nfc(CAST(category AS BLOB))) FROM files").fetchone()[0])
 
     def check(self) -> list[str]:
         """Let SQLite look at its own structure; return what is wrong."""
@@ -258,6 +259,10 @@ class Ledger:
             part = keys[start : start + ASKED]
             found += self._db.execute(sql.format(keys=", ".join(["(?)"] * len(part))), part).fetchall()
         return found
+
+
+def _nfc(text: bytes | None) -> bytes | None:
+    return text if text is None or text.isascii() else os.fsencode(nfc(os.fsdecode(text)))
 
 
 def _encode(photo: Photo, row: int) -> tuple[bytes, int, int, int, bytes, str | None, int]:
