@@ -141,7 +141,7 @@ def test_a_file_name_that_is_no_text_is_still_json():
 
 
 def test_an_unknown_category_is_a_dash():
-    assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "-", "b.jpg"]
+    assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "-", "b.jpg", "(missing)"]
 
 
 def test_copies_are_counted_behind_the_first_path():

@@ -78,7 +78,7 @@ def run(
         unchanged=changes.unchanged,
         removed=changes.removed,
         skipped=tuple(changes.skipped),
-        left_out=changes.left_out,
+        left_out=dict(changes.left_out),  # asdict makes no good copy of a Counter
         kept=changes.kept,
         seconds=round(time.perf_counter() - started, 3),
     )

@@ -129,7 +129,7 @@ def _cached(folder: Path, identity: Identity, embedder: Embedder, exact: bool, s
         raise
     for kept in changes.kept:
         talk.say(str(kept))
-    return IndexedPhotos(store, str(folder), tuple(changes.skipped), changes.left_out)
+    return IndexedPhotos(store, str(folder), tuple(changes.skipped), dict(changes.left_out))
 
 
 def _update_cached(

@@ -211,10 +211,10 @@ def _why_left_out(parent: str, name: str, exclude: tuple[str, ...]) -> str | Non
     """Return why a folder is not entered, None where it is."""
     if name.startswith("."):
         return HIDDEN
-    if is_foreign(name):
-        return f"in {name}"
     if _is_library(parent) and name.lower() not in ORIGINALS:
         return f"in {os.path.basename(parent)}"  # noqa: PTH119 - 100,000 times
+    if is_foreign(name):
+        return f"in {name}"
     return EXCLUDED if exclude and matches(f"{parent}{os.sep}{name}", exclude) else None
 
 
