@@ -1,6 +1,7 @@
 """What happens to photos of an index whose files cannot be found."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -196,3 +197,29 @@ def test_a_single_photo_that_was_named_and_is_missing_stays(store, folder, embed
     (folder / "a.png").unlink()
     changes = update(store, [folder / "a.png", folder / "b.png"], embedder)
     assert (changes.unchanged, kept(changes, folder)) == (1, [("a.png", 1, "is missing")])
+
+
+def test_a_link_to_a_drive_that_is_away_keeps_its_photos(store, folder, embedder, tmp_path):
+    (folder / "usb").rename(tmp_path / "drive")
+    (folder / "usb").symlink_to(tmp_path / "drive")
+    update(store, [folder], embedder)
+    shutil.rmtree(tmp_path / "drive")
+    assert kept(update(store, [folder], embedder), folder) == [("usb", 2, "is missing")]
+
+
+def test_a_mount_point_that_goes_with_its_drive_keeps_its_photos(store, folder, embedder, monkeypatch):
+    monkeypatch.setattr(module, "DRIVES", re.compile(rf"{re.escape(str(folder))}/usb"))
+    update(store, [folder], embedder)
+    shutil.rmtree(folder / "usb")
+    shutil.rmtree(folder / "cats")
+    changes = update(store, [folder], embedder)
+    assert (changes.removed, kept(changes, folder)) == (2, [("usb", 2, "is missing")])
+
+
+@pytest.mark.parametrize(
+    ("path", "is_drive"),
+    [("/media/usb", True), ("/media/ann/usb", True), ("/run/media/ann/usb", True), ("/Volumes/Photos", True),
+     ("/mnt/nas", True), ("/mnt/nas/2023", False), ("/home/ann/usb", False), ("/media/ann/usb/cats", False)],
+)  # fmt: skip
+def test_systems_mount_drives_in_known_folders(path, is_drive):
+    assert bool(module.DRIVES.fullmatch(path)) is is_drive

@@ -1,6 +1,7 @@
 """Photos whose files cannot be found: those that are gone, and those whose drive may not be mounted."""
 
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -9,6 +10,8 @@ from pathlib import Path
 from sketchy.retrieval.store.records import Photo, Store, matches
 from sketchy.retrieval.walk import Scan, is_foreign, is_left_out
 
+DRIVES = re.compile(r"(/media(/[^/]+)?|/run/media/[^/]+|/mnt|/Volumes)/[^/]+")
+"""Folders that systems make when a drive is mounted, and remove after it."""
 GONE = ("", "")
 """In the place of a folder: there is no file to come back."""
 
@@ -60,14 +63,15 @@ class Pruning:
         self._scan = scan
         self._write = write
         self._dropped: set[str] = set()
+        self._below = tuple(f"{source}{os.sep}" for source in self._sources)
+        # What another machine wrote to a shared store may be there for that machine.
+        self._elsewhere = not store.shared and store.count() > sum(map(store.count, self._below))
 
     def drop_moved(self, photos: Sequence[Photo]) -> None:
         """Drop photos elsewhere that are gone, as their content is that of photos here: their folder was renamed."""
-        if self._store.shared:  # another machine may see them
-            return
-        below = tuple(f"{source}{os.sep}" for source in self._sources)
-        copies = self._store.copies(sorted({photo.content for photo in photos}))
-        self._drop(copy.path for copy in copies if not copy.path.startswith(below) and is_gone(copy.path))
+        if self._elsewhere:
+            copies = self._store.copies(sorted({photo.content for photo in photos}))
+            self._drop(copy.path for copy in copies if not copy.path.startswith(self._below) and is_gone(copy.path))
 
     def drop_gone(self) -> None:
         """Drop photos of the sources that are gone or left out, but keep those that may only be away."""
@@ -135,7 +139,7 @@ class Missing:
 
         Returns:
             The source, when it has no photo at all or is missing, else a folder below it that is there but empty, as
-            a mount point is; None when there is no such folder, so that only the photo is missing.
+            a mount point is, or a link or mount point of which the other end is missing; None when there is no such folder, so that only the photo is missing.
         """
         if path == source:
             return source, "is missing"
@@ -146,7 +150,10 @@ class Missing:
 
     def _look(self, folder: str, source: str) -> tuple[str, str] | None:
         while folder != source and not os.path.isdir(folder):  # noqa: PTH112 - false also where it cannot be told
-            folder = os.path.dirname(folder)  # noqa: PTH120
+            above = os.path.dirname(folder)  # noqa: PTH120
+            if os.path.islink(folder) or (DRIVES.fullmatch(folder) and not os.path.ismount(above)):  # noqa: PTH114
+                return folder, "is missing"
+            folder = above
         try:
             names = os.listdir(folder)  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError):
