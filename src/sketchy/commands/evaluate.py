@@ -12,7 +12,7 @@ from sketchy.evaluation.judge import judge
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.evaluation.page import PAGE, refuse_other_page, write_page
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
-from sketchy.results import Evaluation
+from sketchy.results import Evaluation, left_out_text
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.walk import absolute_sources
 from sketchy.runtime import keep_freed_memory, pick_device
@@ -94,6 +94,8 @@ def _extension(sources: Sequence[Path], dataset: Dataset, subset: Subset, embedd
     """Embed the further photos, and say how many there are and what was left out."""
     extension = embed_extension(sources, dataset, subset, embedder, talk)
     talk.say(f"{sources[0]}: {len(extension.embeddings):,} further photos; {extension.copies:,} copies left out")
+    if extension.left_out:
+        talk.say(left_out_text(extension.left_out))
     if extension.skipped:
         first = extension.skipped[0]
         talk.say(f"skipped {len(extension.skipped):,} of its files, the first: {first.path}: {first.reason}")
