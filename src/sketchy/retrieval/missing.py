@@ -138,8 +138,8 @@ class Missing:
             source: The folder or file that was indexed.
 
         Returns:
-            The source, when it has no photo at all or is missing, else a folder below it that is there but empty, as
-            a mount point is, or a link or mount point of which the other end is missing; None when there is no such folder, so that only the photo is missing.
+            The source, when it is missing or has no photo at all; else a folder below it that is there but empty, as
+            a mount point is, or a link or a mount point that leads nowhere; None when only the photo is missing.
         """
         if path == source:
             return source, "is missing"
