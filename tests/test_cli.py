@@ -91,6 +91,9 @@ def test_a_run_folder_is_taken_as_a_checkpoint(trained, sketch):
 USAGE_ERRORS = [
     (["retrieve", "s.png", "--k", "0"], "greater than or equal to 1"),
     (["retrieve"], "Missing argument"),
+    (["retrieve", "s.png", "--category", ""], "it is empty"),
+    (["retrieve", "s.png", "--path-glob", ""], "it is empty"),
+    (["index", "photos", "--out", "i", "--exclude", ""], "it is empty"),
     (["retrieve", "s.png", "--json", "--paths-only"], "either --json or --paths-only"),
     (["train"], "give either --config FILE or --resume RUN"),
     (["train", "--config", "a.yaml", "--resume", "b"], "give either --config FILE or --resume RUN"),

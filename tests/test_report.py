@@ -10,6 +10,7 @@ from sketchy.results import (
     Evaluation,
     Hit,
     Indexed,
+    Kept,
     MadeFolder,
     Retrieval,
     Skipped,
@@ -36,8 +37,12 @@ RETRIEVAL = Retrieval(
     "s.png",
     "m.pth",
     "photos",
-    (Hit(1, "a.jpg", 0.125, "cat", ("a.jpg", "copy.jpg"), 0.75), Hit(2, "b.jpg", 1.5, None, ("b.jpg",))),
+    (
+        Hit(1, "a.jpg", 0.125, "cat", ("a.jpg", "copy.jpg"), 0.75),
+        Hit(2, "b.jpg", 1.5, None, ("b.jpg",), missing=True),
+    ),
     (Skipped("c.jpg", "bad"),),
+    {".heic": 3},
 )
 
 
@@ -96,9 +101,19 @@ def test_retrieval_json_has_the_documented_shape():
                 "category": "cat",
                 "paths": ["a.jpg", "copy.jpg"],
                 "score": 0.75,
+                "missing": False,
             },
-            {"rank": 2, "path": "b.jpg", "distance": 1.5, "category": None, "paths": ["b.jpg"], "score": None},
+            {
+                "rank": 2,
+                "path": "b.jpg",
+                "distance": 1.5,
+                "category": None,
+                "paths": ["b.jpg"],
+                "score": None,
+                "missing": True,
+            },
         ],
+        "left_out": {".heic": 3},
     }
 
 
@@ -121,7 +136,7 @@ def test_a_file_name_that_is_no_text_is_still_json():
 
 
 def test_an_unknown_category_is_a_dash():
-    assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "-", "b.jpg"]
+    assert report.retrieval_text(RETRIEVAL).splitlines()[-1].split() == ["2", "1.5000", "-", "-", "b.jpg", "(missing)"]
 
 
 def test_copies_are_counted_behind_the_first_path():
@@ -138,6 +153,17 @@ def test_an_index_is_told_by_what_was_done():
     assert report.index_text(replace(made, dry_run=True)).endswith(
         "photos now; would be: 3 embedded, 1,197 unchanged, 2 gone, 1 skipped"
     )
+
+
+def test_what_is_left_out_and_what_is_kept_have_lines_of_their_own():
+    left_out = {"other": 9000, "in @eaDir": 12, ".heic": 5120, ".cr2": 3}
+    made = Indexed("i", False, 2, 0, 0, 1, 0, (), 1.25, left_out, (Kept("/usb", 1, "is empty"),))
+    assert report.index_text(made).splitlines()[1:] == [
+        "left out: 5,120 .heic, 12 in @eaDir, 3 .cr2, 9,000 other",
+        "kept 1 photo of /usb, which is empty now; mount its drive, or drop them with --drop-missing",
+    ]
+    assert json.loads(report.as_json(made))["left_out"] == left_out
+    assert json.loads(report.as_json(made))["kept"] == [{"path": "/usb", "photos": 1, "reason": "is empty"}]
 
 
 @pytest.mark.parametrize(

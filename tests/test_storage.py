@@ -10,7 +10,15 @@ from types import SimpleNamespace
 import pytest
 
 from sketchy.errors import StorageError
-from sketchy.storage import cache_folder, os_problem, os_reason, refuse_unwritable, replacing, write_text
+from sketchy.storage import (
+    cache_folder,
+    os_problem,
+    os_reason,
+    refuse_replacing,
+    refuse_unwritable,
+    replacing,
+    write_text,
+)
 
 
 @pytest.fixture
@@ -242,3 +250,12 @@ def test_the_cache_lies_where_the_nearest_setting_says(monkeypatch, given, envir
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert cache_folder(Path(given) if given else None) == Path(expected)
+
+
+def test_an_output_never_takes_the_place_of_an_input(old, tmp_path):
+    (tmp_path / "link").symlink_to(old)
+    for path in (old, tmp_path / "link"):
+        with pytest.raises(StorageError, match=r"would replace the photo .*file.txt; choose another name for it"):
+            refuse_replacing(path, [tmp_path / "nowhere", old], "photo")
+    refuse_replacing(tmp_path / "new", [old], "photo")
+    assert old.read_text() == "old"

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from sketchy.evaluation.metrics import HEADLINE, label
-from sketchy.results import DataReport, Evaluation, Exported, Indexed, Info, MadeFolder, Retrieval, TrainResult
+from sketchy.results import (
+    DataReport,
+    Evaluation,
+    Exported,
+    Indexed,
+    Info,
+    MadeFolder,
+    Retrieval,
+    TrainResult,
+    left_out_text,
+)
 
 
 def as_json(result: Any) -> str:
@@ -115,7 +125,7 @@ def protocol_line(evaluation: Evaluation) -> str:
 
 
 def retrieval_text(retrieval: Retrieval) -> str:
-    """Write rank, distance, score, category and path of every hit; `+1` is a copy of it."""
+    """Write rank, distance, score, category and path of every hit; `+1` is a copy of it, `(missing)` no file."""
     if not retrieval.results:
         return "no photo fits"
     rows = [
@@ -124,7 +134,7 @@ def retrieval_text(retrieval: Retrieval) -> str:
             f"{hit.distance:.4f}",
             "-" if hit.score is None else f"{hit.score:.3f}",
             hit.category or "-",
-            hit.path + (f"  +{len(hit.paths) - 1}" if len(hit.paths) > 1 else ""),
+            hit.path + f"  +{len(hit.paths) - 1}" * (len(hit.paths) > 1) + "  (missing)" * hit.missing,
         )
         for hit in retrieval.results
     ]
@@ -142,8 +152,10 @@ def index_text(made: Indexed) -> str:
     }
     told = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count) or "nothing to do"
     if made.dry_run:
-        return f"{made.out}: {made.photos:,} photos now; would be: {told}"
-    return f"{made.out}: {made.photos:,} photos; {told}; {made.seconds:.1f} s"
+        first = f"{made.out}: {made.photos:,} photos now; would be: {told}"
+    else:
+        first = f"{made.out}: {made.photos:,} photos; {told}; {made.seconds:.1f} s"
+    return "\n".join([first, *filter(None, [left_out_text(made.left_out)]), *map(str, made.kept)])
 
 
 def info_text(info: Info) -> str:

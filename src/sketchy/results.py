@@ -1,5 +1,6 @@
 """What the commands find out: plain dataclasses without torch, for tables, JSON and tests."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -9,6 +10,34 @@ class Skipped:
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Photos that stay in an index though their files cannot be found: their drive may not be mounted.
+
+    Attributes:
+        path: The source, or the folder in it, that no longer has any photo.
+        photos: How many photos stay.
+        reason: What is the matter with the folder.
+    """
+
+    path: str
+    photos: int
+    reason: str
+
+    def __str__(self) -> str:
+        """Say so in one line."""
+        photos = f"{self.photos:,} photo{'' if self.photos == 1 else 's'}"
+        return (
+            f"kept {photos} of {self.path}, which {self.reason} now; mount its drive, or drop them with --drop-missing"
+        )
+
+
+def left_out_text(left_out: Mapping[str, int]) -> str:
+    """Say how many files of folders are left out, by reason, the largest number first; nothing where there are none."""
+    ranked = sorted(left_out.items(), key=lambda item: (item[0] == "other", -item[1], item[0]))
+    return f"left out: {', '.join(f'{count:,} {reason}' for reason, count in ranked)}" if ranked else ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +117,7 @@ class Hit:
         paths: of all files with the same content, `path` among them.
         score: probability that it is of the sketched category, as on the model's validation split; None where the
             model has no calibration.
+        missing: whether none of the files is there.
     """
 
     rank: int
@@ -96,17 +126,25 @@ class Hit:
     category: str | None
     paths: tuple[str, ...]
     score: float | None = None
+    missing: bool = False
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """The photos nearest to a query; `query` joins the names of several images with " + "."""
+    """The photos nearest to a query.
+
+    Attributes:
+        query: Name of the image; names of several are joined with " + ".
+        skipped: Files of the searched folder that could not be used.
+        left_out: How many other files of it are not searched, by reason.
+    """
 
     query: str
     checkpoint: str
     gallery: str
     results: tuple[Hit, ...]
     skipped: tuple[Skipped, ...] = field(default=())
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,6 +156,8 @@ class Indexed:
         embedded: photos that went through the network.
         reused: copies and renames of known pictures.
         skipped: files that could not be used, with the reason.
+        left_out: how many files are no photos to be searched, by reason.
+        kept: photos whose files cannot be found, but may come back.
     """
 
     out: str
@@ -129,6 +169,8 @@ class Indexed:
     removed: int
     skipped: tuple[Skipped, ...]
     seconds: float
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,6 +209,7 @@ class Embedded:
     count: int
     embedding_size: int
     skipped: tuple[Skipped, ...]
+    left_out: Mapping[str, int]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -139,6 +139,13 @@ def refuse_unwritable(path: Path) -> None:
             raise PermissionError(errno.EACCES, f"no permission to write in {above}")
     except (OSError, ValueError) as error:
         raise StorageError(os_problem(error, path)) from None
+
+
+def refuse_replacing(path: Path, originals: Iterable[Path], what: str) -> None:
+    """Raise StorageError when writing `path` would replace one of the files that a command reads, also by a link."""
+    for original in originals if path.exists() else ():
+        if original.exists() and path.samefile(original):
+            raise StorageError(f"{path} would replace the {what} {original}; choose another name for it")
 
 
 def write_text(path: Path, text: str) -> None:

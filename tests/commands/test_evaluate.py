@@ -95,6 +95,13 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path):
         evaluate.run(tmp_path / "never-read.pth", report=tmp_path / "file" / "report")
 
 
+def test_a_page_of_someone_else_is_never_replaced_by_a_report(tmp_path):
+    (tmp_path / "index.html").write_text("<title>My garden</title>")
+    with pytest.raises(StorageError, match=r"index.html is no earlier report and would be replaced; name another"):
+        evaluate.run(tmp_path / "never-read.pth", report=tmp_path)
+    assert (tmp_path / "index.html").read_text() == "<title>My garden</title>"
+
+
 def test_a_dataset_without_test_sketches_is_an_error(tiny_config, tmp_path):
     config = load_config(tiny_config, ["train.epochs=1", "data.test_fraction=0.01"])
     train.run(config, tmp_path / "run")
@@ -167,10 +174,12 @@ def test_an_extended_gallery_adds_new_photos_and_tells_what_it_left_out(zero_sho
     Image.new("RGB", (48, 48), "red").save(tmp_path / "more" / "saw" / "ext_1.jpg")
     Image.new("RGB", (48, 48), "blue").save(tmp_path / "more" / "saw" / "p3.jpg")
     (tmp_path / "more" / "saw" / "broken.jpg").touch()
+    (tmp_path / "more" / "saw" / "a.heic").touch()
     talk = Listener()
     found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21", extended=tmp_path / "more", talk=talk)
     assert found.protocol["gallery"] == 21
     assert f"{tmp_path}/more: 1 further photos; 1 copies left out" in talk.lines
+    assert "left out: 1 .heic" in talk.lines
     assert f"skipped 1 of its files, the first: {tmp_path}/more/saw/broken.jpg: empty file" in talk.lines
 
 

@@ -12,7 +12,7 @@ import sketchy
 from sketchy.cli import app
 from sketchy.commands import index
 from sketchy.errors import GalleryError, Interrupted
-from sketchy.retrieval import update
+from sketchy.retrieval import missing, update
 
 
 @pytest.fixture
@@ -71,6 +71,44 @@ def test_skipped_files_are_counted_and_named_when_asked(photos, trained):
     assert type_in("index", photos, "--out", "own.index", "--runs", trained, "-v").stderr.count("skipping ") == 7
 
 
+def test_what_is_left_out_is_counted_in_text_and_json_and_named_when_asked(photos, trained, dataset):
+    sketch = dataset / "256x256" / "sketch" / "tx_000000000000" / "disc" / "p1-1.png"
+    for name in ("a.HEIC", "b.heic", "c.cr2", "@eaDir/d.jpg"):
+        (photos / name).parent.mkdir(exist_ok=True)
+        (photos / name).write_bytes(b"x")
+    words = ("index", photos, "--out", "own.index", "--runs", trained)
+    assert "left out: 2 .heic, 1 .cr2, 1 in @eaDir\n" in type_in(*words).stdout
+    assert "left out: 2 .heic, 1 .cr2, 1 in @eaDir\n" in type_in(*words, "--dry-run").stdout
+    assert json.loads(type_in(*words, "--json").stdout)["left_out"] == {".heic": 2, ".cr2": 1, "in @eaDir": 1}
+    named = type_in(*words, "-v").stderr
+    assert f"leaving out {photos}/a.HEIC: .heic\n" in named
+    assert f"leaving out {photos}/@eaDir/d.jpg: in @eaDir\n" in named
+    searched = type_in("retrieve", sketch, "--gallery", photos, "--exclude", "x", "--runs", trained, "--json")
+    assert json.loads(searched.stdout)["left_out"] == {".heic": 2, ".cr2": 1, "in @eaDir": 1}
+    assert "left out: 2 .heic, 1 .cr2, 1 in @eaDir; `sketchy index" in searched.stderr
+    excluded = type_in(*words, "--exclude", "disc", "--exclude", "*.cr2", "--json")
+    assert json.loads(excluded.stdout)["left_out"] == {".heic": 2, "excluded": 11, "in @eaDir": 1}
+
+
+def test_a_drive_that_is_away_empties_no_index(photos, trained, tmp_path):
+    words = ("index", photos, "--out", "own.index", "--runs", trained)
+    assert type_in(*words).exit_code == 0
+    photos.rename(tmp_path / "away")
+    photos.mkdir()
+    for _ in range(2):  # an empty mount point, then none
+        shown = type_in(*words)
+        assert shown.exit_code == 1
+        assert "kept 20 photos of" in shown.stderr
+        assert shown.stderr.count("error: ") == 1
+        if photos.exists():
+            photos.rmdir()
+    both = type_in("index", photos, tmp_path / "away" / "disc", "--out", "own.index", "--runs", trained)
+    assert both.exit_code == 0
+    assert f"kept 10 photos of {photos}, which is missing now" in both.stdout
+    dropped = type_in(*words, "--drop-missing")
+    assert (dropped.exit_code, "10 gone" in dropped.stdout) == (0, True)
+
+
 def test_names_that_are_no_utf8_come_out_as_valid_json_and_as_their_bytes(photos, trained, dataset):
     odd = os.fsencode(photos) + b"/caf\xe9.jpg"
     os.rename(photos / "disc" / "p1.jpg", odd)  # noqa: PTH104 - bytes
@@ -97,7 +135,7 @@ def test_ctrl_c_keeps_what_was_committed_and_says_how_to_go_on(photos, checkpoin
         raise KeyboardInterrupt
 
     monkeypatch.setattr(update, "BATCH_FILES", 8)
-    monkeypatch.setattr(update._Update, "_drop_gone", stop)
+    monkeypatch.setattr(missing.Pruning, "drop_gone", stop)
     with pytest.raises(Interrupted, match=r"stopped; 20 photos are in .*; run the command again"):
         index.run([photos], str(tmp_path / "own.index"), checkpoint)
 
@@ -127,6 +165,7 @@ def _other_model(checkpoint, tmp_path):
         (["index", "broken", "--out", "i"], "none of 1 images below broken can be read"),
         (["index", "broken", "--out", "full"], "full holds other files and is no index"),
         (["index", "broken", "--out", "full", "--force"], "full holds other files and is no index"),
+        (["index", "phone", "--out", "i"], "no images below phone; left out: 1 .heic; export them as JPEG first"),
         (["info", "nowhere"], "nowhere is no index, no checkpoint and no run"),
         (["info", "full/letters.txt"], "letters.txt"),
         (["info", "empty"], "empty is no index, no checkpoint and no run"),
@@ -134,8 +173,9 @@ def _other_model(checkpoint, tmp_path):
     ids=lambda value: " ".join(value)[:40],
 )
 def test_what_cannot_be_indexed_or_described_is_one_line(words, message, trained, tmp_path):
-    for name in ("empty", "broken", "full"):
+    for name in ("empty", "broken", "full", "phone"):
         (tmp_path / name).mkdir()
+    (tmp_path / "phone" / "a.heic").write_bytes(b"x")
     (tmp_path / "broken" / "a.jpg").write_bytes(b"x")
     (tmp_path / "full" / "letters.txt").write_text("dear")
     shown = type_in(*words, *(["--checkpoint", trained / "tiny"] if words[0] == "index" else []))

@@ -1,4 +1,5 @@
 import os
+import shutil
 import threading
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -6,9 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from sketchy.commands import retrieve
-from sketchy.errors import CheckpointError, ImageError, StorageError
+from sketchy.commands import index, retrieve
+from sketchy.errors import CheckpointError, GalleryError, ImageError, StorageError
 from sketchy.retrieval.query import Request
+from sketchy.retrieval.sheet import EDGE
 from sketchy.retrieval.store.records import Where
 from sketchy.talk import Silent
 
@@ -69,31 +71,59 @@ def test_the_contact_sheet_never_replaces_the_sketch(trained, sketch, tmp_path):
     assert mine.read_bytes() == sketch.read_bytes()
 
 
+@pytest.mark.parametrize("gallery", ["folder", "index", "test photos"])
+def test_the_contact_sheet_never_replaces_a_photo_of_the_gallery(trained, sketch, dataset, tmp_path, gallery):
+    best = trained / "tiny" / "best.pth"
+    photos = dataset / "256x256" / "photo" / "tx_000000000000"
+    if gallery == "test photos":
+        named, photo = None, Path(retrieve.run([sketch], Request(1), checkpoint=best).results[0].path)
+    else:
+        shutil.copytree(photos, tmp_path / "photos")
+        named, photo = tmp_path / "photos", tmp_path / "photos" / "disc" / "p1.jpg"
+    if gallery == "index":
+        index.run([named], str(tmp_path / "index"), best)
+        named = tmp_path / "index"
+    before = photo.read_bytes()
+    (tmp_path / "link.jpg").symlink_to(photo)
+    (tmp_path / "folder").symlink_to(photo.parent)
+    for save in (photo, tmp_path / "link.jpg", tmp_path / "folder" / photo.name):
+        with pytest.raises(StorageError, match=r"would replace a photo of .*; choose another name"):
+            retrieve.run([sketch], Request(1), checkpoint=best, gallery=named and str(named), save=save)
+    assert photo.read_bytes() == before
+    for _ in range(2):  # an earlier sheet may be replaced
+        retrieve.run([sketch], Request(1), checkpoint=best, gallery=named and str(named), save=tmp_path / "sheet.jpg")
+
+
 def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(sketch, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"cannot write .*sheet.png: .*file is a file"):
         retrieve.run([sketch], Request(2), checkpoint=tmp_path / "never-read.pth", save=tmp_path / "file" / "sheet.png")
 
 
-def test_a_photo_that_goes_before_it_is_drawn_is_named(trained, sketch, tmp_path):
+def test_a_photo_that_goes_before_it_is_drawn_is_a_grey_tile_and_named(trained, sketch, tmp_path):
     photo = tmp_path / "photos" / "a.png"
     photo.parent.mkdir()
     Image.new("RGB", (20, 20)).save(photo)
 
+    told = []
+
     class Remover(Silent):
         def say(self, message):
+            told.append(message)
             photo.unlink(missing_ok=True)
 
-    with pytest.raises(ImageError, match=r"cannot put .*a.png on the contact sheet: no such file; run again"):
-        retrieve.run(
-            [sketch],
-            Request(1),
-            checkpoint=trained / "tiny" / "best.pth",
-            gallery=str(photo.parent),
-            save=tmp_path / "sheet.png",
-            talk=Remover(),
-        )
-    assert not (tmp_path / "sheet.png").exists()
+    found = retrieve.run(
+        [sketch],
+        Request(1),
+        checkpoint=trained / "tiny" / "best.pth",
+        gallery=str(photo.parent),
+        save=tmp_path / "sheet.png",
+        talk=Remover(),
+    )
+    assert [hit.path for hit in found.results] == [str(photo)]
+    assert told[-1] == f"cannot show {photo} on the contact sheet: no such file"
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.getpixel((sheet.width - 100, 80)) == EDGE
 
 
 def drawn(sketch, form):
@@ -188,3 +218,33 @@ def test_several_sketches_are_one_query(trained, dataset):
 def test_a_least_score_needs_a_finished_run(trained, sketch):
     with pytest.raises(CheckpointError, match=r"last.pth has none, only best.pth of a finished run does"):
         retrieve.run([sketch], Request(3, min_score=0.5), checkpoint=trained / "tiny" / "last.pth")
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (Where(("Bar",)), "no photo is of the category 'Bar'; try bar"),
+        (Where(("squares", "bars")), "category 'squares'; try square and no photo is of the category 'bars'; try bar"),
+        (Where(("zebra",)), "no photo is of the category 'zebra'; try bar, cross, disc, square"),
+        (Where(path_glob="nowhere/*"), "no path matches 'nowhere/*'"),
+        (Where(("bar",), "disc/*"), "no photo fits both --category and --path-glob"),
+    ],
+)
+def test_filters_that_no_photo_fits_are_told_with_the_nearest_categories(trained, sketch, where, message):
+    with pytest.raises(GalleryError) as raised:
+        retrieve.run([sketch], Request(3, where), checkpoint=trained / "tiny" / "best.pth")
+    assert message in str(raised.value)
+
+
+def test_one_of_several_categories_that_there_is_not_is_told_beside_the_photos(trained, sketch):
+    told = []
+
+    class Listener(Silent):
+        def say(self, message):
+            told.append(message)
+
+    best = trained / "tiny" / "best.pth"
+    found = retrieve.run([sketch], Request(99, Where(("bar", "discs"))), checkpoint=best, talk=Listener())
+    assert {hit.category for hit in found.results} == {"bar"}
+    assert "no photo is of the category 'discs'; try disc" in told
+    assert not any("all of it follows" in line for line in told)

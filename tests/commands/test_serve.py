@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from sketchy.commands import serve
 from sketchy.errors import ServeError
+from sketchy.talk import Silent
 from sketchy.web import server
 from sketchy.web.app import create_app
 
@@ -157,3 +159,18 @@ def test_only_loopback_keeps_others_out(host, loopback, shown):
         assert server.is_loopback(opened) is loopback
         if shown:
             assert server.address_of(opened) == f"http://{shown}:{opened.getsockname()[1]}"
+
+
+def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_path, monkeypatch):
+    shutil.copytree(photos / "disc", tmp_path / "photos")
+    (tmp_path / "photos" / "IMG_1.HEIC").write_bytes(b"x")
+    told = []
+
+    class Listener(Silent):
+        def say(self, message):
+            told.append(message)
+
+    monkeypatch.setattr(server.Server, "run", lambda self: None)
+    best = trained / "tiny" / "best.pth"
+    serve.run(best, print, gallery=str(tmp_path / "photos"), port=0, talk=Listener())
+    assert told[-1] == f"searching {tmp_path / 'photos'}: 10 photos; left out: 1 .heic; Ctrl-C stops"

@@ -16,6 +16,7 @@ from sketchy.retrieval.opening import identity_of, note_index, open_gallery
 from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.store.records import EVERYTHING, Where
 from sketchy.retrieval.update import update
+from sketchy.retrieval.walk import Scan
 from sketchy.runtime import pick_device
 
 
@@ -232,6 +233,84 @@ def test_of_copies_the_one_that_was_asked_for_is_shown(model, photos):
     assert (hit.path, hit.category) == (str(photos / "disc" / "p3.jpg"), "disc")
     assert hit.paths == (str(photos / "bar" / "copy.jpg"), str(photos / "disc" / "p3.jpg"))
     gallery.close()
+
+
+def test_of_copies_one_that_is_there_is_shown(model, photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "older")
+    store = open_to_write(tmp_path / "index", model[1])
+    update(store, [photos, tmp_path / "older"], model[2])
+    store.close()
+    shutil.rmtree(tmp_path / "older")
+    gallery = opened(tmp_path / "index", model)
+    hits = nearest_to(gallery, model, photos / "disc" / "p3.jpg", k=40)
+    assert all(hit.path.startswith(str(photos)) and not hit.missing for hit in hits)
+    assert hits[0].paths == (str(tmp_path / "older" / "disc" / "p3.jpg"), str(photos / "disc" / "p3.jpg"))
+    gallery.close()
+
+
+def test_photos_whose_files_are_away_stand_behind_all_others(model, photos, tmp_path):
+    (photos / "disc").rename(tmp_path / "disc")
+    store = open_to_write(tmp_path / "index", model[1])
+    update(store, [photos, tmp_path / "disc"], model[2])
+    store.close()
+    query = photos.parent / "query.jpg"
+    shutil.copy(tmp_path / "disc" / "p3.jpg", query)
+    shutil.rmtree(tmp_path / "disc")
+    gallery = opened(tmp_path / "index", model)
+    assert not any(hit.missing for hit in nearest_to(gallery, model, query, k=3))
+    hits = nearest_to(gallery, model, query, k=40)
+    assert [hit.rank for hit in hits] == list(range(1, 41))
+    assert [hit.missing for hit in hits] == [False] * 30 + [True] * 10
+    for part in (hits[:30], hits[30:]):
+        assert [hit.distance for hit in part] == sorted(hit.distance for hit in part)
+    shutil.rmtree(photos)
+    hits = nearest_to(gallery, model, query, k=40)  # an index of another machine is searched as it is
+    assert [hit.distance for hit in hits] == sorted(hit.distance for hit in hits)
+    assert all(hit.missing for hit in hits)
+    gallery.close()
+
+
+def test_the_cached_index_keeps_the_photos_of_a_drive_that_is_away(model, photos, tmp_path):
+    opened(photos, model).close()
+    photos.rename(tmp_path / "away")
+    photos.mkdir()
+    with pytest.raises(GalleryError, match=r"no photos found; kept 40 photos of .*photos, which is empty now; mount"):
+        opened(photos, model)
+    (tmp_path / "away" / "disc").rename(photos / "disc")
+    (photos / "bar").mkdir()
+    listener = Listener()
+    gallery = opened(photos, model, listener)
+    assert gallery.count() == 20
+    assert [line.split(",")[0] for line in listener.lines if "kept" in line] == [f"kept 10 photos of {photos / 'bar'}"]
+    gallery.close()
+
+
+def test_what_the_cached_index_leaves_out_is_told(model, photos):
+    (photos / "IMG_1.HEIC").write_bytes(b"x")
+    gallery = opened(photos, model)
+    assert gallery.left_out == {".heic": 1}
+    gallery.close()
+    gallery = open_gallery(str(photos), *model, scan=Scan(exclude=("disc",)))
+    assert (gallery.count(), gallery.left_out) == (30, {".heic": 1, "excluded": 10})
+    gallery.close()
+    gallery = opened(photos, model)  # the other index is as it was
+    assert gallery.count() == 40
+    gallery.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (["a.heic", "b.HEIC", "c.cr2"], r"no images below .*; left out: 2 .heic, 1 .cr2; export them as JPEG first"),
+        (["a.jpg", "b.heic"], r"none of 1 images below .* can be read; .*a.jpg: .*; left out: 1 .heic"),
+    ],
+)
+def test_a_folder_of_nothing_but_unreadable_formats_says_so(model, tmp_path, make, message):
+    (tmp_path / "phone").mkdir()
+    for name in make:
+        (tmp_path / "phone" / name).write_bytes(b"x")
+    with pytest.raises(GalleryError, match=message):
+        opened(tmp_path / "phone", model)
 
 
 @pytest.mark.parametrize(

@@ -174,11 +174,12 @@ def test_files_that_change_or_vanish_while_they_are_read_are_right_or_left_out(s
 def test_photos_elsewhere_stay(store, folder, embedder, tmp_path):
     update(store, [folder], embedder)
     save(tmp_path / "photos2" / "a.png", 6)
+    save(tmp_path / "photos2" / "b.png", 5 + 10)
     update(store, [tmp_path / "photos2"], embedder)
     (tmp_path / "photos2" / "a.png").unlink()
     shutil.rmtree(folder)
-    assert counts(update(store, [tmp_path / "photos2"], embedder)) == (0, 0, 0, 1, 0)
-    assert store.count() == 6
+    assert counts(update(store, [tmp_path / "photos2"], embedder)) == (0, 0, 1, 1, 0)
+    assert store.count() == 7
 
 
 def test_photos_of_a_folder_that_cannot_be_read_stay(store, folder, embedder, monkeypatch):

@@ -1,4 +1,6 @@
 import os
+import unicodedata
+from collections import Counter
 
 import pytest
 
@@ -18,6 +20,14 @@ def found(*sources):
     return files, [(os.path.relpath(item.path), item.reason) for item in reported]
 
 
+def left_out(*sources, exclude=()):
+    """What is left out, with paths relative to the current folder."""
+    left = []
+    for _ in walk(absolute_sources(sources), left.append, left.append, exclude):
+        pass
+    return {os.path.relpath(item.path): item.reason for item in left}
+
+
 def test_a_folder_is_walked_in_order_with_the_last_folder_as_category(tmp_path):
     for name in ("b.JPG", "a.png", "cats/x.jpeg", "cats/old/y.webp", "2023/z.gif", "notes.txt", "cats/raw.cr2"):
         touch(tmp_path / name)
@@ -31,6 +41,65 @@ def test_hidden_files_and_folders_are_left_out(tmp_path):
     for name in (".a.jpg", ".thumbnails/b.jpg", "c.jpg"):
         touch(tmp_path / name)
     assert found(tmp_path)[0] == [("c.jpg", None)]
+    (tmp_path / ".DS_Store").touch()  # nobody looks for a photo there
+    assert left_out(tmp_path) == {".a.jpg": "hidden", ".thumbnails": "hidden"}
+
+
+def test_every_file_that_is_no_known_image_is_told_with_the_reason(tmp_path):
+    names = ("a.HEIC", "b.cr2", "c.avif", "d.txt", "e.mp4", "IMG_1", "._f.jpg")
+    for name in (*names, "g.jfif", "h.jpe", "i.JIF", "k.mpo", "l.jpg"):
+        touch(tmp_path / name)
+    assert [name for name, _ in found(tmp_path)[0]] == ["g.jfif", "h.jpe", "i.JIF", "k.mpo", "l.jpg"]
+    reasons = (".heic", ".cr2", ".avif", "other", "other", "without a suffix", "hidden")
+    assert left_out(tmp_path) == dict(zip(names, reasons, strict=True))
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["@eaDir/a.jpg", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", "Previews.lrdata/0/1",
+     "Thumbs", "__MACOSX", "@Recycle", "Pictures.photoslibrary/resources/derivatives", "iPhoto Library/Thumbnails"],
+)  # fmt: skip
+def test_folders_of_other_programs_are_left_out_and_their_images_counted(tmp_path, folder):
+    touch(tmp_path / "nas" / "a.jpg")
+    for name in ("1.jpg", "2.heic", "notes.txt"):
+        touch(tmp_path / "nas" / folder / name)
+    assert found(tmp_path)[0] == [("nas/a.jpg", "nas")]
+    top = folder.split("/")[0]
+    assert left_out(tmp_path) == {f"nas/{folder}/{name}": f"in {top}" for name in ("1.jpg", "2.heic")}
+    assert len(found(tmp_path / "nas" / folder)[0]) == 1  # named, it is meant
+
+
+@pytest.mark.parametrize("folder", ["My.photoslibrary/originals/A", "Old.photolibrary/Masters/2019", "originals/x"])
+def test_the_originals_of_a_library_are_photos_and_its_folders_no_categories(tmp_path, folder):
+    touch(tmp_path / folder / "a.jpg")
+    assert found(tmp_path)[0] == [(f"{folder}/a.jpg", "x" if folder == "originals/x" else None)]
+
+
+def test_what_is_excluded_is_left_out_at_any_depth_and_counted(tmp_path):
+    for name in ("Trash/a.jpg", "x/Trash/b/c.jpg", "x/d.gif", "x/e.jpg", "café/f.jpg", "Trash2/g.jpg"):
+        touch(tmp_path / name)
+    exclude = ("Trash", "*.gif", unicodedata.normalize("NFD", "café") + "/*")
+    left = left_out(tmp_path, exclude=exclude)
+    assert Counter(left.values()) == {"excluded": 4}
+    assert [file.path for file in walk([tmp_path], print, exclude=exclude)] == [
+        f"{tmp_path}/Trash2/g.jpg",
+        f"{tmp_path}/x/e.jpg",
+    ]
+
+
+def test_both_unicode_spellings_of_a_folder_are_one_category(tmp_path):
+    for form in ("NFC", "NFD"):
+        touch(tmp_path / form / unicodedata.normalize(form, "café") / "a.jpg")
+    assert {category for _, category in found(tmp_path)[0]} == {"caf\u00e9"}
+
+
+def test_a_link_that_cannot_be_followed_costs_no_other_photo(tmp_path):
+    for name in ("a.jpg", "z.jpg"):
+        touch(tmp_path / name)
+    (tmp_path / "loop").symlink_to("loop")
+    files, reported = found(tmp_path)
+    assert [name for name, _ in files] == ["a.jpg", "z.jpg"]
+    assert [name for name, _ in reported] in ([], ["loop"])
 
 
 def test_links_go_round_in_circles_once_and_photos_keep_their_real_paths(tmp_path):
@@ -58,6 +127,18 @@ def test_the_sketches_of_a_dataset_are_not_photos(dataset):
     files = list(walk([dataset], lambda skipped: None))
     assert len(files) == 40
     assert {file.category for file in files} == {"disc", "square", "bar", "cross"}
+
+
+def test_the_sketches_of_a_dataset_are_counted_as_left_out(dataset):
+    assert Counter(left_out(dataset).values()) == {"in sketch": 80}
+
+
+@pytest.mark.parametrize("names", [("photos", "sketches"), ("photos/2023", "sketches/portraits"), ("Photo", "Sketch")])
+def test_sketches_beside_photos_in_a_folder_that_is_no_dataset_are_walked(tmp_path, names):
+    for name in names:
+        touch(tmp_path / name / "a.jpg")
+    assert [path for path, _ in found(tmp_path)[0]] == [f"{name}/a.jpg" for name in names]
+    assert left_out(tmp_path) == {}
 
 
 def test_a_folder_given_as_sketches_is_walked(dataset):

@@ -75,6 +75,13 @@ class Answering:
         return Found(tuple(hits), 1, 1)
 
 
+class Spelled(Shelf):
+    """A shelf whose photos are of one category, in two Unicode forms."""
+
+    def photos(self):
+        return zip(self.paths, ("caf\u00e9", "cafe\u0301"), strict=True)
+
+
 def open_shelf(*paths, root=None):
     return TestClient(create_app(Answering(Shelf(*paths)), root=root), base_url="http://localhost")
 
@@ -466,3 +473,8 @@ def test_the_api_describes_itself_without_other_hosts(client):
     }
     assert "multipart/form-data" in described["paths"]["/api/search"]["post"]["requestBody"]["content"]
     assert "http" not in client.get("/docs").text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_two_unicode_spellings_are_one_category(tmp_path):
+    client = TestClient(create_app(Answering(Spelled("/p/1.jpg", "/p/2.jpg"))), base_url="http://localhost")
+    assert client.get("/api/info").json()["categories"] == [{"name": "caf\u00e9", "photos": 2}]

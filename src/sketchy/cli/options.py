@@ -1,5 +1,6 @@
 """Options that several commands share, and what they mean."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from sketchy.cli.console import TALK, suffix
 from sketchy.errors import CheckpointError
-from sketchy.results import Skipped
+from sketchy.results import Skipped, left_out_text
 
 SKIPPED_SHOWN = 5
 
@@ -58,6 +59,36 @@ SheetOption = Annotated[
         callback=suffix(".png", ".jpg", ".jpeg"),
     ),
 ]
+
+
+def _refuse_empty(texts: list[str] | None) -> list[str] | None:
+    """Refuse an empty text, such as an unset variable gives."""
+    if texts and not all(text.strip() for text in texts):
+        raise typer.BadParameter("it is empty; leave the option out, or name something")
+    return texts
+
+
+Categories = Annotated[
+    list[str] | None, typer.Option("--category", help="Only photos of it; may be repeated.", callback=_refuse_empty)
+]
+PathGlob = Annotated[
+    str | None,
+    typer.Option(
+        help="Only photos whose path matches, such as 'holiday/*'.",
+        callback=lambda text: _refuse_empty(None if text is None else [text]) and text,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GLOB",
+        help="Leave out files and folders whose path matches, such as 'Trash' or '*.gif'; may be repeated.",
+        callback=_refuse_empty,
+    ),
+]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Drop photos of folders that are missing or empty now.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
@@ -87,3 +118,9 @@ def say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:
         TALK.say(f"skipping {item.path}: {item.reason}")
     if len(skipped) > shown:
         TALK.say(f"skipped {len(skipped)} files in all")
+
+
+def say_left_out(left_out: Mapping[str, int]) -> None:
+    """Say how many files were left out, and how to have them named."""
+    if left_out:
+        TALK.say(f"{left_out_text(left_out)}; `sketchy index FOLDER --out INDEX --dry-run -v` names them")

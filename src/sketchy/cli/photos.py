@@ -9,13 +9,18 @@ from sketchy import report
 from sketchy.cli.console import TALK, guarded, importing, suffix
 from sketchy.cli.options import (
     AsJson,
+    Categories,
     CheckpointOption,
     Device,
+    DropMissing,
+    Exclude,
     GalleryOption,
     Kind,
+    PathGlob,
     Runs,
     SheetOption,
     chosen_checkpoint,
+    say_left_out,
     say_skipped,
 )
 
@@ -42,6 +47,7 @@ def embed(
 
     made = command.run(images, kind.value, out, chosen, device=device, talk=TALK)
     say_skipped(made.skipped)
+    say_left_out(made.left_out)
     print(report.as_json(made) if json else f"{made.out}: {made.count:,} embeddings of {made.embedding_size} numbers")
 
 
@@ -57,23 +63,31 @@ def index(
     checkpoint: CheckpointOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Begin anew, whatever is in the index.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every file that is skipped.")] = False,
+    exclude: Exclude = None,
+    drop_missing: DropMissing = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Name every file that is skipped or left out.")
+    ] = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
     """Embed folders of photos into an index; run again, it only does what changed.
 
-    Photos that are gone leave the index; copies and renamed ones are known by their content. Many
-    processes take their shares of the photos of a server's gallery:
+    Photos that are gone leave the index; copies and renamed ones are known by their content. Photos of a folder that
+    is missing or empty now stay, as its drive may not be mounted; --drop-missing drops them.
+
+    Many processes take their shares of the photos of a server's gallery:
     torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
 
     Example: sketchy index ~/Pictures --out pictures.index
     """
     from sketchy.commands import index as command
+    from sketchy.retrieval.walk import Scan
 
     chosen = chosen_checkpoint(checkpoint, runs)
-    made = command.run(photos, out, chosen, dry_run=dry_run, force=force, device=device, talk=TALK)
+    scan = Scan(tuple(exclude or ()), drop_missing, verbose)
+    made = command.run(photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, talk=TALK)
     if made is not None:
         say_skipped(made.skipped, every=verbose)
         print(report.as_json(made) if json else report.index_text(made))
@@ -107,8 +121,10 @@ def retrieve(
     kind: Annotated[Kind, typer.Option(help="What the query is: photo finds more like it.")] = Kind.sketch,
     max_distance: Annotated[float | None, typer.Option(min=0, help="Leave out photos further away.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos less likely right.")] = None,
-    category: Annotated[list[str] | None, typer.Option(help="Only photos of it; may be repeated.")] = None,
-    path_glob: Annotated[str | None, typer.Option(help="Only photos whose path matches, such as 'holiday/*'.")] = None,
+    category: Categories = None,
+    path_glob: PathGlob = None,
+    exclude: Exclude = None,
+    drop_missing: DropMissing = False,
     exact: Annotated[bool, typer.Option("--exact", help="Measure every photo, however many there are.")] = False,
     save: SheetOption = None,
     paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
@@ -130,12 +146,22 @@ def retrieve(
         from sketchy.commands import retrieve as command
         from sketchy.retrieval.query import Request
         from sketchy.retrieval.store.records import Where
+        from sketchy.retrieval.walk import Scan
 
     request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
     found = command.run(
-        queries, request, checkpoint=chosen, kind=kind.value, gallery=gallery, save=save, device=device, talk=TALK
+        queries,
+        request,
+        checkpoint=chosen,
+        kind=kind.value,
+        gallery=gallery,
+        scan=Scan(tuple(exclude or ()), drop_missing),
+        save=save,
+        device=device,
+        talk=TALK,
     )
     say_skipped(found.skipped)
+    say_left_out(found.left_out)
     if json:
         print(report.retrieval_json(found))
     elif paths_only:
@@ -151,6 +177,8 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    exclude: Exclude = None,
+    drop_missing: DropMissing = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
 ) -> None:
@@ -161,11 +189,13 @@ def serve(
     Example: sketchy serve --gallery ~/Pictures --open
     """
     from sketchy.commands import serve as command
+    from sketchy.retrieval.walk import Scan
 
     command.run(
         chosen_checkpoint(checkpoint, runs),
         lambda address: print(f"ready at {address}", flush=True),
         gallery=gallery,
+        scan=Scan(tuple(exclude or ()), drop_missing),
         host=host,
         port=port,
         browser=browser,

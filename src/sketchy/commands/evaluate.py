@@ -10,9 +10,9 @@ from sketchy.errors import CheckpointError, DataError
 from sketchy.evaluation.extended import Extension, embed_extension
 from sketchy.evaluation.judge import judge
 from sketchy.evaluation.lineage import warn_if_changed
-from sketchy.evaluation.page import write_page
+from sketchy.evaluation.page import PAGE, refuse_other_page, write_page
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
-from sketchy.results import Evaluation
+from sketchy.results import Evaluation, left_out_text
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.walk import absolute_sources
 from sketchy.runtime import keep_freed_memory, pick_device
@@ -45,7 +45,8 @@ def run(
         DataError, GalleryError, StorageError: what is missing or unusable.
     """
     if report is not None:
-        refuse_unwritable(report / "index.html")
+        refuse_unwritable(report / PAGE)
+        refuse_other_page(report / PAGE)
     sources = absolute_sources([extended]) if extended is not None else []
     loaded = load_checkpoint(checkpoint)
     if protocol in HELD_OUT:
@@ -93,6 +94,8 @@ def _extension(sources: Sequence[Path], dataset: Dataset, subset: Subset, embedd
     """Embed the further photos, and say how many there are and what was left out."""
     extension = embed_extension(sources, dataset, subset, embedder, talk)
     talk.say(f"{sources[0]}: {len(extension.embeddings):,} further photos; {extension.copies:,} copies left out")
+    if extension.left_out:
+        talk.say(left_out_text(extension.left_out))
     if extension.skipped:
         first = extension.skipped[0]
         talk.say(f"skipped {len(extension.skipped):,} of its files, the first: {first.path}: {first.reason}")

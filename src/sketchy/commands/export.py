@@ -11,7 +11,7 @@ from sketchy.errors import CheckpointError, StorageError
 from sketchy.image import Kind, Preprocess, build_preprocess
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.results import Exported
-from sketchy.storage import refuse_unwritable, replacing
+from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 
 NEEDED = ("onnxscript", "onnxruntime")
 TRIED = ("butterfly", "cup", "house", "key")
@@ -38,6 +38,7 @@ def run(checkpoint: Path, kind: Kind, out: Path) -> Exported:
             f"writing ONNX needs {' and '.join(missing)}, not installed here; pip install 'sketchy[onnx]'"
         )
     refuse_unwritable(out)
+    refuse_replacing(out, [checkpoint], "checkpoint")
     from sketchy.model.onnx import open_onnx, write_onnx  # onnxscript is slow to import
 
     loaded = load_checkpoint(checkpoint)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from sketchy.errors import ServeError
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
+from sketchy.results import left_out_text
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.gallery import Gallery
 from sketchy.retrieval.opening import identity_of, open_gallery
 from sketchy.retrieval.store.address import is_store
+from sketchy.retrieval.walk import USUAL, Scan
 from sketchy.runtime import pick_device, share_cores
 from sketchy.talk import SILENT, Talk
 
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "cachetools")
 
 
-def run(
+def run(  # noqa: PLR0913 - one an option, by keyword
     checkpoint: Path,
     ready: Callable[[str], object],
     *,
     gallery: str | None = None,
+    scan: Scan = USUAL,
     host: str = "127.0.0.1",
     port: int = 8000,
     browser: bool = False,
@@ -40,6 +43,7 @@ def run(
         checkpoint: a .pth file.
         ready: called with the address when requests are answered.
         gallery: as `open_gallery`; a folder without an index is indexed first.
+        scan: how a folder is looked through.
         host: to listen on; only loopback addresses keep others out.
         port: 0 takes a free one.
         browser: open the page in it.
@@ -59,10 +63,11 @@ def run(
     with open_socket(host, port) as opened:
         loaded = load_checkpoint(checkpoint)
         embedder = Embedder.of(loaded, pick_device(device), fold=True)
-        photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, talk=talk)
+        photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, scan=scan, talk=talk)
         try:
             app = _app(loaded, embedder, photos, gallery, opened)
-            talk.say(f"searching {photos.name}: {photos.count():,} photos; Ctrl-C stops")
+            left_out = f"; {left_out_text(photos.left_out)}" if photos.left_out else ""
+            talk.say(f"searching {photos.name}: {photos.count():,} photos{left_out}; Ctrl-C stops")
             address = address_of(opened)
 
             def started() -> None:

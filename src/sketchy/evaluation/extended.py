@@ -5,7 +5,8 @@ itself; those must not count twice.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +33,14 @@ class Extension:
         categories: (N,) int64, place in the categories of the pack.
         copies: files left out because their photo is in the gallery already.
         skipped: files that cannot be used, with the reason.
+        left_out: how many other files of the folders are no photos, by reason.
     """
 
     embeddings: Tensor
     categories: Tensor
     copies: int
     skipped: tuple[Skipped, ...]
+    left_out: Mapping[str, int]
 
 
 def embed_extension(
@@ -62,7 +65,9 @@ def embed_extension(
     own = np.union1d(pack.photo_category[subset.photos], pack.sketch_category[subset.sketches])
     number = {pack.categories[category]: category for category in own.tolist()}
     skipped: list[Skipped] = []
-    files = [file for file in walk(sources, skipped.append) if file.category in number]
+    left_out: Counter[str] = Counter()
+    walked = walk(sources, skipped.append, lambda left: left_out.update([left.reason]))
+    files = [file for file in walked if file.category in number]
     if not files:
         raise DataError(
             f"no photo of the held-out categories below {', '.join(map(str, sources))}; name a folder of "
@@ -75,6 +80,7 @@ def embed_extension(
         categories=torch.tensor([new[path] for path in embedded.paths], dtype=torch.int64),
         copies=len(files) - len(new),
         skipped=(*skipped, *embedded.skipped),
+        left_out=left_out,
     )
 
 

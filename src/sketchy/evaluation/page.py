@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sketchy.dataset.loader import Dataset
+from sketchy.errors import StorageError
 from sketchy.evaluation.charts import LEVELS, Focus, category_bars, confusion, heat_map
 from sketchy.evaluation.examples import pick_examples, read_examples
 from sketchy.evaluation.judge import Judgement
@@ -22,6 +23,19 @@ class MetricRow(NamedTuple):
     meaning: str
     value: float
     chance: float
+
+
+PAGE = "index.html"
+OWN_TITLE = b"<title>Evaluation of "
+"""What an earlier page has near its beginning."""
+
+
+def refuse_other_page(path: Path) -> None:
+    """Raise StorageError when a page that someone else wrote lies where a report is to be written."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if OWN_TITLE not in file.read(1024):
+                raise StorageError(f"{path} is no earlier report and would be replaced; name another folder")
 
 
 def write_page(judgement: Judgement, data: Dataset, folder: Path, *, title: str, talk: Talk = SILENT) -> Path:
@@ -51,7 +65,7 @@ def write_page(judgement: Judgement, data: Dataset, folder: Path, *, title: str,
         "worst": examples[len(best) :],
     }
     page = _environment().get_template("page.html.j2").render(content)
-    path = folder / "index.html"
+    path = folder / PAGE
     write_text(path, page.encode(errors="replace").decode())  # lone surrogates of names that are not Unicode
     return path
 

@@ -1,6 +1,9 @@
 """The one thing that is searched: photos, from wherever they come, by an embedded query."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,11 +15,14 @@ from sketchy.errors import GalleryError
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.results import Hit, Skipped
 from sketchy.retrieval.embed import Embedder, embed_pixels
+from sketchy.retrieval.missing import is_gone
 from sketchy.retrieval.nearest import nearest, rough_distances, rounding_slack, squared_norms
-from sketchy.retrieval.store.records import EVERYTHING, Photo, Store, Where
+from sketchy.retrieval.store.records import EVERYTHING, Photo, Store, Where, label
 from sketchy.talk import SILENT, Talk
 
 Floats = NDArray[np.float32]
+FURTHER = 16
+"""How many times as many photos are looked at, to find enough whose files are there."""
 
 
 class Gallery(Protocol):
@@ -24,11 +30,13 @@ class Gallery(Protocol):
 
     Attributes:
         name: what to call it.
-        skipped: files that were left out when it was made.
+        skipped: files that could not be used when it was made.
+        left_out: how many other files were left out then, by reason.
     """
 
     name: str
     skipped: tuple[Skipped, ...]
+    left_out: Mapping[str, int]
 
     def count(self) -> int:
         """Return how many photos there are."""
@@ -42,6 +50,9 @@ class Gallery(Protocol):
     def image(self, path: str) -> Path | bytes:
         """Return the file of a photo, or its content. Raises GalleryError for a path that is not in the gallery."""
 
+    def holds(self, file: Path) -> bool:
+        """Whether a file is one of the photos."""
+
     def close(self) -> None:
         """Let go of what is open."""
 
@@ -49,19 +60,30 @@ class Gallery(Protocol):
 class IndexedPhotos:
     """The photos of a store."""
 
-    def __init__(self, store: Store, name: str, skipped: tuple[Skipped, ...] = ()) -> None:
+    def __init__(
+        self, store: Store, name: str, skipped: tuple[Skipped, ...] = (), left_out: Mapping[str, int] | None = None
+    ) -> None:
         self.name = name
         self.skipped = skipped
+        self.left_out = left_out or {}
         self._store = store
         self.count: Callable[[], int] = store.count
         self.close: Callable[[], None] = store.close
 
     def search(self, query: Floats, k: int, where: Where = EVERYTHING) -> tuple[Hit, ...]:
-        """Return the k nearest; copies of one picture are one hit, with all their paths."""
-        return tuple(
-            _hit(rank, match.distance, match.photos, where)
-            for rank, match in enumerate(self._store.search(query, k, where), start=1)
-        )
+        """Return the k nearest; copies of one picture are one hit, with all their paths.
+
+        Those whose files are not there, as on a drive that is not mounted, stand behind all others.
+        """
+        looked_at = k
+        while True:
+            matches = self._store.search(query, looked_at, where)
+            hits = [_hit(match.distance, match.photos, where) for match in matches]
+            if sum(not hit.missing for hit in hits) >= k or len(hits) < looked_at or looked_at >= FURTHER * k:
+                break
+            looked_at *= 4
+        ranked = sorted(hits, key=lambda hit: hit.missing)[:k]
+        return tuple(replace(hit, rank=rank) for rank, hit in enumerate(ranked, start=1))
 
     def photos(self) -> Iterator[tuple[str, str | None]]:
         """Yield path and category of every photo, copies too."""
@@ -73,11 +95,22 @@ class IndexedPhotos:
             raise GalleryError(f"{path} is not in {self.name}; name a photo that was found there")
         return Path(path)
 
+    def holds(self, file: Path) -> bool:
+        """Whether a file is one of the photos, by its path or, as links lead to one file, by its content."""
+        paths = [os.path.abspath(file), os.path.realpath(file)]  # noqa: PTH100 - as paths are in an index
+        if self._store.get(paths):
+            return True
+        with file.open("rb") as opened:
+            return bool(self._store.copies([hashlib.file_digest(opened, "sha256").hexdigest()]))
 
-def _hit(rank: int, distance: float, photos: tuple[Photo, ...], where: Where) -> Hit:
-    """Show the first file that was asked for."""
-    shown = next((photo for photo in photos if where.allows(photo.path, photo.category)), photos[0])
-    return Hit(rank, shown.path, distance, shown.category, tuple(photo.path for photo in photos))
+
+def _hit(distance: float, photos: tuple[Photo, ...], where: Where) -> Hit:
+    """Show the first file that was asked for and is there; the rank is not known yet."""
+    asked = [photo for photo in photos if where.allows(photo.path, photo.category)] or list(photos)
+    there = next((photo for photo in asked if is_gone(photo.path) is False), None)
+    shown = there or asked[0]
+    category = shown.category and label(shown.category)
+    return Hit(0, shown.path, distance, category, tuple(photo.path for photo in photos), missing=there is None)
 
 
 class TestPhotos:
@@ -92,6 +125,7 @@ class TestPhotos:
         pack = data.pack
         self.name = f"the test photos of {data.source.path}"
         self.skipped: tuple[Skipped, ...] = ()
+        self.left_out: Mapping[str, int] = {}
         self._data = data
         encoder = embedder.encoder_for(len(rows))
         self._vectors: Floats = embed_pixels(encoder, pack.photos, "photo", rows, talk).numpy()
@@ -126,6 +160,11 @@ class TestPhotos:
         if path not in self._rows:
             raise GalleryError(f"{path} is not among {self.name}; name a photo that was found there")
         return self._data.photo_file(self._rows[path])
+
+    def holds(self, file: Path) -> bool:
+        """Whether a file is one of the photos."""
+        real = file.resolve()
+        return any(Path(path).resolve() == real for path in self._paths if os.path.basename(path) == real.name)  # noqa: PTH119
 
     def close(self) -> None:
         """Let go of the dataset."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
 from sketchy.image import SUFFIXES
 from sketchy.model.checkpoint import Checkpoint
+from sketchy.results import left_out_text
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.gallery import Gallery, IndexedPhotos, open_test_photos
 from sketchy.retrieval.store.address import is_store, open_reader
@@ -15,7 +16,7 @@ from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
 from sketchy.retrieval.store.records import Identity, Store
 from sketchy.retrieval.update import Changes, update
-from sketchy.retrieval.walk import absolute_sources
+from sketchy.retrieval.walk import USUAL, Scan, absolute_sources
 from sketchy.storage import cache_folder, replacing
 from sketchy.talk import SILENT, Talk
 
@@ -32,6 +33,7 @@ def open_gallery(
     embedder: Embedder,
     *,
     exact: bool = False,
+    scan: Scan = USUAL,
     talk: Talk = SILENT,
 ) -> Gallery:
     """Open what is to be searched.
@@ -44,6 +46,7 @@ def open_gallery(
         identity: of that model.
         embedder: of that model.
         exact: measure every photo, also where there is an approximate index.
+        scan: how a folder is looked through.
         talk: hears what is searched, and shows the progress of what must be embedded.
 
     Raises:
@@ -57,14 +60,14 @@ def open_gallery(
         return _filled(open_reader(address, identity, exact=exact), address)
     if not path.is_dir():
         raise GalleryError(f"no such folder of photos: {path}; name one, or an index, with --gallery")
-    made = _noted_index(path, identity, exact)
+    made = None if scan.exclude else _noted_index(path, identity, exact)
     if made is not None:
         talk.say(
             f"using the index {made.folder} of {path}, updated {made.meta().updated}; "
             f"`sketchy index {path} --out {made.folder}` brings it up to date"
         )
         return _filled(made, address)
-    return _cached(path, identity, embedder, exact, talk)
+    return _cached(path, identity, embedder, exact, scan, talk)
 
 
 def note_index(folder: Path, identity: Identity, index: Path) -> None:
@@ -75,14 +78,19 @@ def note_index(folder: Path, identity: Identity, index: Path) -> None:
 
 def check_found(changes: Changes, count: int, named: str) -> None:
     """Raise GalleryError when an update found nothing to search."""
+    if changes.kept and not changes.found:
+        raise GalleryError("no photos found; " + "; ".join(map(str, changes.kept)))
     if count:
         return
+    left_out = left_out_text(changes.left_out)
     if changes.skipped:
         first = changes.skipped[0]
         raise GalleryError(
             f"none of {len(changes.skipped)} images below {named} can be read; {first.path}: {first.reason}"
+            + (f"; {left_out}" if left_out else "")
         )
-    raise GalleryError(f"no images below {named}; known are {', '.join(sorted(SUFFIXES))}")
+    known = f"known are {', '.join(sorted(SUFFIXES))}"
+    raise GalleryError(f"no images below {named}; {f'{left_out}; export them as JPEG first; ' * bool(left_out)}{known}")
 
 
 def _filled(store: Store, name: str) -> IndexedPhotos:
@@ -105,12 +113,12 @@ def _noted_index(folder: Path, identity: Identity, exact: bool) -> EmbeddedStore
     return None
 
 
-def _cached(folder: Path, identity: Identity, embedder: Embedder, exact: bool, talk: Talk) -> IndexedPhotos:
+def _cached(folder: Path, identity: Identity, embedder: Embedder, exact: bool, scan: Scan, talk: Talk) -> IndexedPhotos:
     """Bring the index in the cache up to date where that can be done, and open it."""
-    place = _cache_place(folder, identity)
+    place = _cache_place(folder, identity, scan.exclude)
     changes = Changes()
     try:
-        changes = _update_cached(place, folder, identity, embedder, talk)
+        changes = _update_cached(place, folder, identity, embedder, scan, talk)
     except LockedError:
         busy = LockedError(f"another process is indexing {folder}; run the command again when it is done")
         store = _as_it_is(place, identity, exact, busy, talk)
@@ -123,7 +131,9 @@ def _cached(folder: Path, identity: Identity, embedder: Embedder, exact: bool, t
     except GalleryError:
         store.close()
         raise
-    return IndexedPhotos(store, str(folder), tuple(changes.skipped))
+    for kept in changes.kept:
+        talk.say(str(kept))
+    return IndexedPhotos(store, str(folder), tuple(changes.skipped), dict(changes.left_out))
 
 
 def _as_it_is(place: Path, identity: Identity, exact: bool, why: SketchyError, talk: Talk) -> EmbeddedStore:
@@ -138,12 +148,14 @@ def _as_it_is(place: Path, identity: Identity, exact: bool, why: SketchyError, t
     raise why
 
 
-def _update_cached(place: Path, folder: Path, identity: Identity, embedder: Embedder, talk: Talk) -> Changes:
+def _update_cached(
+    place: Path, folder: Path, identity: Identity, embedder: Embedder, scan: Scan, talk: Talk
+) -> Changes:
     for force in (False, True):
         try:
             store = open_to_write(place, identity, force=force)
             try:
-                changes = update(store, [folder], embedder, talk=talk)
+                changes = update(store, [folder], embedder, talk=talk, scan=scan)
                 store.improve(embedder.probes, talk)
                 return changes
             finally:
@@ -156,7 +168,7 @@ def _update_cached(place: Path, folder: Path, identity: Identity, embedder: Embe
     raise AssertionError("unreachable")
 
 
-def _cache_place(folder: Path, identity: Identity) -> Path:
-    """Name the cached index of a folder and a model."""
-    key = hashlib.sha256(os.fsencode(folder.resolve()) + b"\0" + identity.model.encode()).hexdigest()[:32]
-    return cache_folder(None) / "galleries" / key
+def _cache_place(folder: Path, identity: Identity, exclude: tuple[str, ...] = ()) -> Path:
+    """Name the cached index of a folder and a model; a folder of which some is left out has one of its own."""
+    named = [str(folder.resolve()), identity.model, *sorted(exclude)]
+    return cache_folder(None) / "galleries" / hashlib.sha256(os.fsencode("\0".join(named))).hexdigest()[:32]

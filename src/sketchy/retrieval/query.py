@@ -1,8 +1,10 @@
 """Asking a gallery: queries from images, limits on what comes back, and the calibrated score of every hit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,12 @@ from sketchy.model.calibration import Calibration
 from sketchy.results import Hit
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.gallery import Gallery
-from sketchy.retrieval.store.records import EVERYTHING, Where
+from sketchy.retrieval.store.records import EVERYTHING, Where, label
+
+SHOWN = 5
+"""Categories that are named in the place of one that there is not."""
+LISTED = 1_000_000
+"""Photos whose categories are looked at for that."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,26 @@ def ask(
     if calibration is not None:
         hits = tuple(replace(hit, score=calibration.score(hit.distance)) for hit in hits)
     return tuple(hit for hit in hits if _wanted(hit, request))
+
+
+def unmatched(gallery: Gallery, query: NDArray[np.float32], where: Where) -> list[str]:
+    """Say which of some filters no photo of a gallery fits, with the nearest categories; empty where all are fit."""
+    told = []
+    for name in where.categories:
+        if not gallery.search(query, 1, Where((name,))):
+            there = sorted({label(category) for _, category in islice(gallery.photos(), LISTED) if category})
+            near = ", ".join(nearest_names(name, there)) or ", ".join(there[:SHOWN]) + " ..." * (len(there) > SHOWN)
+            remedy = f"try {near}" if near else "none has a category"
+            told.append(f"no photo is of the category {label(name)!r}; {remedy}")
+    if where.path_glob is not None and not gallery.search(query, 1, Where(path_glob=where.path_glob)):
+        told.append(f"no path matches {where.path_glob!r}; `*` stands for any characters, as in 'holiday/*'")
+    return told
+
+
+def nearest_names(name: str, names: Iterable[str]) -> list[str]:
+    """Return those of some names that are most like one, whatever their case."""
+    folded: dict[str, str] = {other.casefold(): other for other in names}
+    return [folded[found] for found in get_close_matches(label(name).casefold(), folded, SHOWN)]
 
 
 def _wanted(hit: Hit, request: Request) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.errors import ImageError
-from sketchy.results import Skipped
+from sketchy.results import Kept, Skipped
 from sketchy.retrieval.embed import Embedder, embed_pixels
+from sketchy.retrieval.missing import Pruning, is_gone, stored
 from sketchy.retrieval.store.records import Photo, Store
-from sketchy.retrieval.walk import Found, absolute_sources, walk
+from sketchy.retrieval.walk import USUAL, Found, Scan, absolute_sources, is_missing, walk
 from sketchy.storage import os_reason
 from sketchy.talk import SILENT, Talk
 
@@ -40,6 +41,8 @@ class Changes:
         unchanged: photos as they were.
         removed: photos that are gone.
         skipped: files that could not be used.
+        left_out: how many files are no photos to be searched, by reason.
+        away: how many photos stay though their files cannot be found, by folder and what is the matter with it.
     """
 
     embedded: int = 0
@@ -47,6 +50,18 @@ class Changes:
     unchanged: int = 0
     removed: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    away: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """The photos that stay though their files cannot be found, by folder."""
+        return tuple(Kept(path, count, reason) for (path, reason), count in sorted(self.away.items()))
+
+    @property
+    def found(self) -> int:
+        """How many photos are there."""
+        return self.embedded + self.reused + self.unchanged
 
 
 def summed(parts: Sequence[Changes]) -> Changes:
@@ -83,45 +98,60 @@ class _Loaded:
 
 
 def update(
-    store: Store, sources: Sequence[Path], embedder: Embedder, share: Share = WHOLE, talk: Talk = SILENT
+    store: Store,
+    sources: Sequence[Path],
+    embedder: Embedder,
+    share: Share = WHOLE,
+    talk: Talk = SILENT,
+    scan: Scan = USUAL,
 ) -> Changes:
-    """Make a store hold the photos below the sources; photos elsewhere stay. Every batch is a commit.
+    """Make a store hold the photos below the sources. Every batch is a commit.
 
-    A file is looked into when its size or time changed; it is embedded when its content is unknown.
+    A file is looked into when its size or time changed; it is embedded when its content is unknown. Photos elsewhere
+    stay, unless their file is gone and its content is found below the sources. Photos of a source or folder that now
+    has no photo at all stay too, as its drive may not be mounted.
 
     Args:
         store: opened to be written, with the embedder's identity.
-        sources: folders and files.
+        sources: folders and files; one of which the store has photos may be missing.
         share: which of the paths to look after.
         talk: shows the progress.
+        scan: how the folders are looked through.
 
     Raises:
         GalleryError: a source is missing, or the store is unusable.
         StorageError: the store cannot be written; what was committed stays.
     """
-    return _Update(store, embedder, share).run(absolute_sources(sources), talk)
+    return _Update(store, sources, embedder, share, scan).run(talk)
 
 
-def preview(store: Store, sources: Sequence[Path], talk: Talk = SILENT) -> Changes:
+def preview(store: Store, sources: Sequence[Path], talk: Talk = SILENT, scan: Scan = USUAL) -> Changes:
     """Say what `update` would do, as far as that can be told without decoding; `store` is only read."""
-    return _Update(store, None, WHOLE).run(absolute_sources(sources), talk)
+    return _Update(store, sources, None, WHOLE, scan).run(talk)
 
 
 class _Update:
     """One update under way; without an embedder it only counts."""
 
-    def __init__(self, store: Store, embedder: Embedder | None, share: Share) -> None:
+    def __init__(
+        self, store: Store, sources: Sequence[Path], embedder: Embedder | None, share: Share, scan: Scan
+    ) -> None:
         self.store = store
+        self.sources = absolute_sources(sources, lambda path: any(stored(store, path)))
+        self.present = [source for source in self.sources if not is_missing(str(source))]
         self.embedder = embedder
         self.share = share
+        self.scan = scan
         self.changes = Changes()
+        self.pruning = Pruning(store, self.sources, share.takes, scan, write=embedder is not None)
 
-    def run(self, sources: Sequence[Path], talk: Talk) -> Changes:
+    def run(self, talk: Talk) -> Changes:
         """Go through all files, then through what the store holds of files that are gone."""
-        total = sum(1 for _ in self._files(sources, quiet=True))
+        files = walk(self.present, lambda skipped: None, exclude=self.scan.exclude)
+        total = sum(self.share.takes(found.path) for found in files)
         with talk.bar("indexing", total, "photo") as advance, ThreadPoolExecutor() as pool:
             waiting: deque[tuple[int, list[Found], list[Future[_Loaded | ImageError]]]] = deque()
-            files = self._files(sources)
+            files = self._files(talk)
             while batch := list(islice(files, BATCH_FILES)):
                 unknown = self._reuse(batch, pool)
                 futures = [pool.submit(self._load, file) for file in unknown] if self.embedder else []
@@ -130,12 +160,27 @@ class _Update:
                     advance(self._embed(*waiting.popleft()))
             while waiting:
                 advance(self._embed(*waiting.popleft()))
-        self._drop_gone(sources)
+        self.pruning.drop_gone()
+        self.changes.removed, self.changes.away = self.pruning.removed, self.pruning.away
         return self.changes
 
-    def _files(self, sources: Sequence[Path], *, quiet: bool = False) -> Iterator[Found]:
-        report = (lambda skipped: None) if quiet else self.changes.skipped.append
-        return (found for found in walk(sources, report) if self.share.takes(found.path))
+    def _files(self, talk: Talk) -> Iterator[Found]:
+        """Yield this process's share of the files; note folders that have photos, and what is left out."""
+
+        def leave_out(left: Skipped) -> None:
+            if self.share.takes(left.path):
+                self.changes.left_out[left.reason] += 1
+                if self.scan.name_left_out:
+                    talk.say(f"leaving out {left.path}: {left.reason}")
+
+        def report(skipped: Skipped) -> None:
+            if self.share.takes(skipped.path):
+                self.changes.skipped.append(skipped)
+
+        for found in walk(self.present, report, leave_out, self.scan.exclude):
+            self.pruning.folders.add(os.path.dirname(found.path))  # noqa: PTH120 - 100,000 times
+            if self.share.takes(found.path):
+                yield found
 
     def _reuse(self, batch: Sequence[Found], pool: ThreadPoolExecutor) -> list[Found]:
         """Settle the files of a batch whose content is known, and return the others."""
@@ -152,8 +197,10 @@ class _Update:
                 self.changes.unchanged += 1
             else:
                 self.changes.reused += 1
+                self.pruning.found.add(photo.content)
         if self.embedder and settled:
             self.store.upsert(settled, np.stack([vectors[photo.content] for photo in settled]))
+        self.pruning.drop_moved([*(known[file.path] for file in batch if file.path in known), *settled])
         paths = {photo.path for photo in settled}
         return [file for file in changed if file.path not in paths]
 
@@ -177,7 +224,8 @@ class _Update:
             outcome = future.result()
             if isinstance(outcome, ImageError):
                 self.changes.skipped.append(Skipped(file.path, str(outcome)))
-                broken.append(file.path)
+                if is_gone(file.path) is not None:  # else the disk failed, not the photo
+                    broken.append(file.path)
             else:
                 loaded.append(outcome)
         vectors = self.store.embeddings(sorted({item.photo.content for item in loaded}))  # of the batch before, perhaps
@@ -197,15 +245,6 @@ class _Update:
             self.store.delete(broken)
         return count
 
-    def _drop_gone(self, sources: Sequence[Path]) -> None:
-        for source in sources:
-            below = f"{source}{os.sep}" if source.is_dir() else str(source)
-            for batch in self.store.scan(below):
-                gone = [photo.path for photo in batch if self.share.takes(photo.path) and _is_gone(photo.path)]
-                self.changes.removed += len(gone)
-                if gone and self.embedder:
-                    self.store.delete(gone)
-
 
 def _is_same(known: Photo | None, path: str) -> bool:
     """Whether a file has the size and time that the store knows."""
@@ -216,16 +255,6 @@ def _is_same(known: Photo | None, path: str) -> bool:
     except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
-
-
-def _is_gone(path: str) -> bool:
-    """Whether there is no such file any more; where that cannot be told, the photo stays."""
-    try:
-        return not stat.S_ISREG(Path(path).stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
 
 
 def _describe(file: Found) -> Photo | ImageError:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sketchy.errors import GalleryError, SketchyError
 from sketchy.retrieval.gallery import Gallery
+from sketchy.retrieval.store.records import label
 from sketchy.web.refusal import Refusal
 
 KNOWN = 1_000_000
@@ -39,7 +40,7 @@ class Catalogue:
         for path, category in islice(gallery.photos(), KNOWN):
             self.id_of(path)
             if category is not None:
-                counts[category] += 1
+                counts[label(category)] += 1
         self.categories = dict(sorted(counts.items()))
         roots = [root] if root is not None else _common_folders(self._paths.values())
         self._roots = tuple(folder.resolve() for folder in roots)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -188,6 +189,26 @@ def test_a_search_can_be_narrowed(store, where, expected):
     ]
     store.upsert(photos, vectors(4))
     assert paths(match.photos[0] for match in store.search(vectors(1)[0], 10, where)) == expected
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_unicode_forms_make_no_difference_to_a_search(store, form):
+    """Indexes of earlier versions have categories as the file system spelled them."""
+    names = [unicodedata.normalize(written, "café") for written in ("NFC", "NFD")]
+    own = [f"/p/{number}/{name}/x.jpg" for number, name in enumerate(names)]
+    photos = [photo(path, category=name) for path, name in zip(own, names, strict=True)]
+    store.upsert([*photos, photo("/p/cafe/y.jpg", category="cafe")], vectors(3))
+    asked = unicodedata.normalize(form, "café")
+    for where in (Where(categories=(asked,)), Where(path_glob=f"{asked}/*"), Where(path_glob=f"/p/?/{asked}/x.jpg")):
+        assert paths(match.photos[0] for match in store.search(vectors(1)[0], 10, where)) == set(own)
+    assert paths(store.search(vectors(3)[2], 10, Where(path_glob="cafe/*"))[0].photos) == {"/p/cafe/y.jpg"}
+
+
+def test_all_files_of_a_content_are_told(store):
+    store.upsert([photo("/a.jpg", 1), photo("/b.jpg", 1), photo("/c.jpg", 2), photo("/d.jpg", 3)], vectors(4))
+    asked = [photo("", content).content for content in (1, 2, 4)]
+    assert paths(store.copies(asked)) == {"/a.jpg", "/b.jpg", "/c.jpg"}
+    assert store.copies([]) == []
 
 
 def test_a_change_with_other_vectors_than_photos_is_refused(store):

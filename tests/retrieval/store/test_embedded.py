@@ -307,3 +307,13 @@ def test_many_at_one_distance_come_in_the_order_they_were_added(tmp_path):
     hits = store.search(np.zeros(SIZE, np.float32), 4)
     assert [match.photos[0].path for match in hits] == [f"/{n:05}.jpg" for n in range(4)]
     store.close()
+
+
+def test_two_unicode_spellings_count_as_one_category(folder):
+    """Indexes of earlier versions have categories as the file system spelled them."""
+    names = ("caf\u00e9", "cafe\u0301", "cafe")
+    spelled = [photo._replace(category=name) for photo, name in zip(photos(0, 3), names, strict=True)]
+    store = open_to_write(folder, IDENTITY)
+    store.upsert(spelled, vectors(0, 3))
+    assert store.categories() == 2
+    store.close()

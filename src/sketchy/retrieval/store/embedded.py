@@ -46,6 +46,8 @@ RETRIES = 5
 class EmbeddedStore:
     """An index folder that is open. Open one with `open_to_read` or `open_to_write`; see `Store` for the methods."""
 
+    shared = False
+
     def __init__(
         self, folder: Path, metadata: MetadataDatabase, lock: sqlite3.Connection | None, *, exact: bool = False
     ) -> None:
@@ -90,6 +92,12 @@ class EmbeddedStore:
         """Return those of the paths that are known."""
         with self._reading():
             return {path: photo for path, (photo, _) in self._metadata.by_path(paths).items()}
+
+    def copies(self, contents: Sequence[str]) -> list[Photo]:
+        """Return all photos that have one of the contents, in no order."""
+        with self._reading():
+            files = self._metadata.by_row(list(self._metadata.rows_of(contents).values()))
+            return [photo for photos in files.values() for photo in photos]
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the (D,) embedding of those of the contents that are known."""

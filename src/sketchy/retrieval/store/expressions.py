@@ -38,8 +38,10 @@ def filter_of(where: Where) -> str:
     """Write what Milvus can tell apart; it lets through all that fits, and of a glob some that does not."""
     conditions = []
     if where.categories:
-        conditions.append(f"category in [{', '.join(quoted(encode(name)) for name in where.categories)}]")
-    start = re.split(r"[*?\[]", where.glob or "", maxsplit=1)[0]
+        conditions.append(f"category in [{', '.join(quoted(encode(name)) for name in where.spellings)}]")
+    start = re.split(r"[*?\[]|[^\x00-\x7f]", where.glob or "", maxsplit=1)[
+        0
+    ]  # other text may be in another Unicode form
     if start:
         conditions.append(starting_with(start))
     return " and ".join(conditions)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sketchy.errors import FormatError
 from sketchy.retrieval.store.faults import Damage
-from sketchy.retrieval.store.records import Photo, Where
+from sketchy.retrieval.store.records import Photo, Where, nfc
 from sketchy.retrieval.store.vectors import Sums
 
 TABLES = """
@@ -94,6 +94,7 @@ class MetadataDatabase:
         self._stamp = _stamp(self.path) if options == "immutable=1" else None
         uri = f"file:{quote(os.fsencode(self.path.absolute()))}?{options}"
         self._db = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+        self._db.create_function("nfc", 1, _nfc, deterministic=True)
         try:
             self._db.execute("PRAGMA cell_size_check = ON")
             if write:
@@ -231,10 +232,10 @@ class MetadataDatabase:
         conditions: list[str] = ["1"]
         values: list[str | bytes] = []
         if where.categories:
-            conditions.append(f"category IN ({', '.join('?' * len(where.categories))})")
-            values += where.categories
+            conditions.append(f"category IN ({', '.join('?' * len(where.spellings))})")
+            values += where.spellings
         if where.glob is not None:
-            conditions.append("CAST(path AS TEXT) GLOB CAST(? AS TEXT)")
+            conditions.append("CAST(nfc(path) AS TEXT) GLOB CAST(? AS TEXT)")
             values.append(os.fsencode(where.glob.replace("[!", "[^")))  # as SQLite writes it
         cursor = self._db.execute(f"SELECT DISTINCT row FROM files WHERE {' AND '.join(conditions)}", values)
         return np.fromiter((row for (row,) in cursor), np.int64)
@@ -259,7 +260,7 @@ class MetadataDatabase:
 
     def categories(self) -> int:
         """Count the categories."""
-        return int(self._db.execute("SELECT COUNT(DISTINCT category) FROM files").fetchone()[0])
+        return int(self._db.execute("SELECT COUNT(DISTINCT nfc(CAST(category AS BLOB))) FROM files").fetchone()[0])
 
     def check(self) -> list[str]:
         """Let SQLite look at its own structure; return what is wrong."""
@@ -295,6 +296,10 @@ def _stamp(path: Path) -> tuple[int, int, int, bool]:
     """Return what changes when a database is written."""
     status = path.stat()
     return status.st_ino, status.st_mtime_ns, status.st_size, path.with_name(f"{path.name}-wal").exists()
+
+
+def _nfc(text: bytes | None) -> bytes | None:
+    return text if text is None or text.isascii() else os.fsencode(nfc(os.fsdecode(text)))
 
 
 def _encode(photo: Photo, row: int) -> tuple[bytes, int, int, int, bytes, str | None, int]:

@@ -55,6 +55,8 @@ def parse_address(text: str) -> Address:
 class MilvusStore:
     """An open collection. Make one with `open_milvus`; see `Store` for the methods."""
 
+    shared = True
+
     def __init__(self, client: Any, address: Address, identity: Identity) -> None:
         self.identity = identity
         self._client = client
@@ -82,6 +84,10 @@ class MilvusStore:
         rows = self._query_each("id", [id_of(path) for path in paths], PHOTO_FIELDS)
         return {photo.path: photo for photo in map(_photo, rows)}
 
+    def copies(self, contents: Sequence[str]) -> list[Photo]:
+        """Return all photos that have one of the contents, in no order."""
+        return list(map(_photo, self._query_each("content", contents, PHOTO_FIELDS)))
+
     def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the (D,) embedding of those of the contents that are known."""
         rows = self._query_each("content", contents, ["content", self._vector])
@@ -98,7 +104,7 @@ class MilvusStore:
                 break
             limit = min(4 * limit, MAX_HITS)  # copies and what only looked fitting took the places
         files: dict[str, list[Photo]] = {}
-        for photo in map(_photo, self._query_each("content", list(found), PHOTO_FIELDS)):
+        for photo in self.copies(list(found)):
             files.setdefault(photo.content, []).append(photo)
         return [
             Match(distance, tuple(sorted(files[content])))

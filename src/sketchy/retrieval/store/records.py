@@ -1,8 +1,12 @@
 """What a store of embedded photos keeps, and the few things that can be asked of it."""
 
+import os
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -38,9 +42,35 @@ class Match(NamedTuple):
     photos: tuple[Photo, ...]
 
 
+def nfc(text: str) -> str:
+    """Return a text in the Unicode form NFC: macOS writes `é` as two characters, other systems as one."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def label(name: str) -> str:
+    """Return the category that a folder's name stands for: in NFC, bytes that are no UTF-8 replaced."""
+    return nfc(os.fsencode(name).decode("utf-8", "replace"))
+
+
+@lru_cache(maxsize=64)
+def whole_path(glob: str) -> str:
+    """Return a glob for the whole path, in NFC, of one that may begin at any folder; see `Where.path_glob`."""
+    pattern = os.path.normpath(nfc(glob))
+    if re.match(r"\.\.?(/|$)", pattern):
+        pattern = os.path.abspath(pattern)  # noqa: PTH100 - as paths are in an index
+    if glob.endswith(os.sep):
+        pattern += f"{os.sep}*"
+    return pattern if pattern.startswith((os.sep, "*")) else f"*{os.sep}{pattern}"
+
+
+def matches(path: str, globs: Sequence[str]) -> bool:
+    """Whether a path fits any of some globs, read as `Where.path_glob`, whatever their Unicode forms."""
+    return any(fnmatchcase(nfc(path), whole_path(glob)) for glob in globs)
+
+
 @dataclass(frozen=True)
 class Where:
-    """Which photos a search may find; the default is all.
+    """Which photos a search may find; the default is all. Unicode forms (NFC, NFD) make no difference.
 
     Attributes:
         categories: any of these; empty for all.
@@ -57,14 +87,20 @@ class Where:
 
     @property
     def glob(self) -> str | None:
-        """The pattern for the whole path."""
-        pattern = self.path_glob
-        return pattern if pattern is None or pattern.startswith(("/", "*")) else f"*/{pattern}"
+        """The pattern for the whole path, in NFC."""
+        return None if self.path_glob is None else whole_path(self.path_glob)
+
+    @cached_property
+    def spellings(self) -> tuple[str, ...]:
+        """The categories in both Unicode forms, since indexes of earlier versions have them as the file system did."""
+        forms = {unicodedata.normalize(form, label(name)) for name in self.categories for form in ("NFC", "NFD")}
+        return tuple(sorted(forms))
 
     def allows(self, path: str, category: str | None) -> bool:
         """Whether a photo may be found."""
-        glob = self.glob
-        return (not self.categories or category in self.categories) and (glob is None or fnmatchcase(path, glob))
+        if self.categories and category not in self.spellings:
+            return False
+        return self.path_glob is None or matches(path, (self.path_glob,))
 
 
 EVERYTHING = Where()
@@ -93,9 +129,11 @@ class Store(Protocol):
 
     Attributes:
         identity: the model that the embeddings come from.
+        shared: whether other machines, which may see other files, write it too.
     """
 
     identity: Identity
+    shared: bool
 
     def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
         """Add photos, or replace those of the same path; `vectors` is (len(photos), D)."""
@@ -105,6 +143,9 @@ class Store(Protocol):
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
         """Return those of the paths that are known."""
+
+    def copies(self, contents: Sequence[str]) -> list[Photo]:
+        """Return all photos that have one of the contents, in no order."""
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the (D,) embedding of those of the contents that are known."""

@@ -1,0 +1,37 @@
+"""Filters on photos, without a store."""
+
+import pytest
+
+from sketchy.retrieval.store.records import Where, label, whole_path
+
+
+@pytest.mark.parametrize(
+    ("glob", "whole"),
+    [
+        ("holiday/*", "*/holiday/*"),
+        ("./holiday/*", "*/holiday/*"),
+        (".//holiday/./*.jpg", "*/holiday/*.jpg"),
+        ("holiday/", "*/holiday/*"),
+        ("*.jpg", "*.jpg"),
+        ("/p/*", "/p/*"),
+        ("cafe\u0301/*", "*/caf\u00e9/*"),
+    ],
+)
+def test_a_glob_is_made_one_of_whole_paths(glob, whole):
+    assert whole_path(glob) == whole
+
+
+def test_a_glob_of_the_current_folder_or_the_one_above_is_made_absolute(tmp_path):
+    whole_path.cache_clear()
+    assert whole_path("./") == f"{tmp_path}/*"
+    assert whole_path("../x/*") == f"{tmp_path.parent}/x/*"
+    whole_path.cache_clear()
+
+
+def test_a_category_is_told_alike_in_every_spelling():
+    assert label("cafe\u0301") == label("caf\u00e9") == "caf\u00e9"
+    assert label("caf\udce9") == "caf\ufffd"
+    assert Where(("cafe\u0301",)).allows("/x.jpg", "caf\u00e9")
+    assert Where(("caf\u00e9",)).allows("/x.jpg", "cafe\u0301")
+    assert not Where(("cafe",)).allows("/x.jpg", "caf\u00e9")
+    assert not Where(("cafe",)).allows("/x.jpg", None)
