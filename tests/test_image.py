@@ -237,7 +237,7 @@ def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(content)))
     assert read_content(Path("-")) == content
     monkeypatch.setattr("sys.stdin", None)
-    with pytest.raises(ImageError, match=r"^cannot be opened$"):
+    with pytest.raises(ImageError, match=r"^there is no standard input$"):
         read_content(Path("-"))
 
 
