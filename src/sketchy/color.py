@@ -39,7 +39,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         transform = _transform(profile, image.mode)
         if transform is not None:
             image = transform.apply(image)
-            del image.info["icc_profile"]
+            image.info.pop("icc_profile", None)  # that of sRGB
     return image
 
 

@@ -35,14 +35,11 @@ KNOWN_UNREADABLE = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
     **dict.fromkeys((".avif", ".avifs"), "AVIF"),
     **dict.fromkeys(_RAW.split(), "a camera's raw file"),
-    **dict.fromkeys((".jxl",), "JPEG XL"),
     **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"), "JPEG 2000"),
     **dict.fromkeys((".psd", ".psb"), "a Photoshop file"),
     **dict.fromkeys((".svg", ".svgz"), "SVG"),
-    **dict.fromkeys((".pdf",), "PDF"),
+    **{".pdf": "PDF", ".xcf": "a GIMP file", ".kra": "a Krita file", ".jxl": "JPEG XL"},
     **dict.fromkeys((".eps", ".ai"), "PostScript"),
-    **dict.fromkeys((".xcf",), "a GIMP file"),
-    **dict.fromkeys((".kra",), "a Krita file"),
     **dict.fromkeys((".tga", ".pcx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".hdr", ".exr"), "a rare image format"),
 }
 """What files with these lower-case suffixes are: images, but none that can be opened. Videos are no photos."""

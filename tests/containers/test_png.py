@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sketchy.containers.parts import MAX_BLOCKS
 from sketchy.errors import ImageError
 from sketchy.image import image_size, open_image
 
@@ -82,14 +81,15 @@ def test_a_wrong_checksum_of_the_header_is_no_picture():
 
 
 def test_pixels_beyond_the_image_are_not_inflated():
-    packed = zlib.compress(bytes(40 * 181) + bytes(300_000_000), 9)
+    packed = zlib.compress(bytes(40 * 181) + bytes(30_000_000), 9)
     opened = open_image(PLAIN[:33] + chunk(b"IDAT", packed) + PLAIN[-12:])
     assert opened.size == NOISE.size
 
 
-def test_a_limit_on_chunks_is_named_as_one():
-    with pytest.raises(ImageError, match=r"^too complicated: more than 1,000,000 chunks$"):
-        open_image(PLAIN[:33] + chunk(b"tEXt", b"") * (MAX_BLOCKS + 1) + PLAIN[33:])
+def test_a_limit_on_chunks_is_named_as_one(monkeypatch):
+    monkeypatch.setattr("sketchy.containers.png.MAX_BLOCKS", 1000)
+    with pytest.raises(ImageError, match=r"^too complicated: more than 1,000 chunks$"):
+        open_image(PLAIN[:33] + chunk(b"tEXt", b"") * 1001 + PLAIN[33:])
 
 
 def test_orientation_is_found_in_every_place_where_programs_write_it():
