@@ -1,7 +1,9 @@
 """Fixtures that several test files share."""
 
+import itertools
 import shutil
 import socket
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,66 @@ def draw_shape(draw: ImageDraw.ImageDraw, category: str, box: tuple[int, int, in
     else:
         draw.rectangle((left + third, top, right - third, bottom), **style)
         draw.rectangle((left, top + third, right, bottom - third), **style)
+
+
+def matrix_profile(primaries: tuple[tuple[float, ...], ...], gamma: float) -> bytes:
+    """An ICC profile of red, green and blue as XYZ under D50, and one gamma; of grey where there are no primaries."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    white = fixed(0.9642, 1, 0.8249)
+    curve = b"curv" + bytes(4) + struct.pack(">IHH", 1, round(gamma * 256), 0)
+    tags = [(b"desc", b"desc" + bytes(4) + struct.pack(">I", 1) + bytes(84)), (b"wtpt", b"XYZ " + bytes(4) + white)]
+    for name, color in zip(b"rgb", primaries, strict=False):
+        tags += [(b"%cXYZ" % name, b"XYZ " + bytes(4) + fixed(*color)), (b"%cTRC" % name, curve)]
+    return profile_of(b"RGB " if primaries else b"GRAY", b"XYZ ", tags if primaries else [*tags, (b"kTRC", curve)])
+
+
+def profile_of(space: bytes, connection: bytes, tags: list[tuple[bytes, bytes]]) -> bytes:
+    """An ICC profile from its tags."""
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, data in tags:
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(
+        ">I4xI4s4s4s12x4s28x", 132 + 12 * len(tags) + len(body), 0x2400000, b"mntr", space, connection, b"acsp"
+    )
+    white = struct.pack(">iii", 63190, 65536, 54061)
+    return head + white + bytes(128 - len(head) - 12) + table + body
+
+
+SRGB_PRIMARIES = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
+"""Red, green and blue of sRGB as XYZ under D50."""
+
+
+@pytest.fixture(scope="session")
+def profiles() -> dict[str, bytes]:
+    """ICC profiles: `swapped` takes red for green, green for blue, blue for red; `linear` and `grey` have gamma 1."""
+    red, green, blue = SRGB_PRIMARIES
+    return {
+        "like sRGB": matrix_profile(SRGB_PRIMARIES, 2.2),
+        "swapped": matrix_profile((green, blue, red), 2.2),
+        "linear": matrix_profile(SRGB_PRIMARIES, 1.0),
+        "grey": matrix_profile((), 1.0),
+        "CMYK": cmyk_profile(),
+    }
+
+
+def cmyk_profile() -> bytes:
+    """A profile of inks that takes cyan for magenta and the other way round."""
+    lab = {  # by cyan, magenta and yellow of the colour that shows
+        (0, 0, 0): (100, 0, 0), (1, 0, 0): (90.7, -50.7, -15), (0, 1, 0): (60.2, 93.6, -60.5),
+        (0, 0, 1): (97.6, -15.8, 93.4), (1, 1, 0): (29.6, 68.3, -112), (1, 0, 1): (87.8, -79.3, 81),
+        (0, 1, 1): (54.3, 80.8, 69.9), (1, 1, 1): (0, 0, 0),
+    }  # fmt: skip
+    nodes = b""
+    for cyan, magenta, yellow, black in itertools.product((0, 1), repeat=4):
+        light, a, b = (0, 0, 0) if black else lab[magenta, cyan, yellow]
+        nodes += bytes([round(light * 2.55), round(a + 128), round(b + 128)])
+    identity = struct.pack(">9i", *(65536 * (place % 4 == 0) for place in range(9)))
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + identity + bytes(range(256)) * 4 + nodes + bytes(range(256)) * 3
+    return profile_of(b"CMYK", b"Lab ", [(b"A2B0", table)])
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ LAYERS = [
     ("retrieval",),
     ("dataset", "model", "loss"),
     ("image", "distance", "runtime"),
-    ("ink",),
+    ("ink", "containers", "color"),
     ("config_file", "results", "talk", "storage"),
     ("config",),
     ("errors",),

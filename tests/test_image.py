@@ -1,6 +1,8 @@
+import os
 import struct
+import threading
 import zlib
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,15 @@ from PIL import Image, ImageDraw
 
 from sketchy.config import ImageConfig
 from sketchy.errors import ImageError
-from sketchy.image import MAX_PIXELS, Preprocess, build_preprocess, open_image
+from sketchy.image import (
+    KNOWN_UNREADABLE,
+    MAX_PIXELS,
+    SUFFIXES,
+    Preprocess,
+    build_preprocess,
+    open_image,
+    read_content,
+)
 
 COLOR = (200, 100, 50)
 PLAIN = Image.new("RGB", (40, 20), COLOR)
@@ -61,8 +71,21 @@ def test_every_declared_format_is_told_by_its_content(tmp_path: Path, form: str)
         (encode(Image.fromarray(np.array([[9, 100_009]], np.int32)), "TIFF"), "L", (0, 0, 0)),
         (encode(Image.fromarray(np.array([[-5, 5]], np.int32)), "TIFF"), "L", (0, 0, 0)),
         (encode(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF"), "L", (0, 0, 0)),
+        (encode(Image.fromarray(np.array([[-np.inf, 3e38]], np.float32)), "TIFF"), "L", (0, 0, 0)),
     ],
-    ids=["cmyk", "palette", "1 bit", "0 bit", "16 bit", "dark 16 bit", "float", "32 bit", "negative", "not a number"],
+    ids=[
+        "cmyk",
+        "palette",
+        "1 bit",
+        "0 bit",
+        "16 bit",
+        "dark 16 bit",
+        "float",
+        "32 bit",
+        "negative",
+        "not a number",
+        "endless",
+    ],
 )
 def test_every_pixel_format_becomes_8_bits_of_grey_or_colour(content: bytes, mode: str, pixel: tuple[int, ...]) -> None:
     assert open_image(content).mode == mode
@@ -187,6 +210,45 @@ def test_a_path_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
         open_image(tmp_path)
     with pytest.raises(ImageError, match=r"^cannot be opened$"):
         open_image(tmp_path / "a\0b.png")
+
+
+def test_what_a_suffix_promises_is_named_when_it_cannot_be_opened(tmp_path: Path) -> None:
+    path = tmp_path / "a.CR3"
+    path.write_bytes(b"some camera's own")
+    with pytest.raises(ImageError, match=r"^is a camera's raw file; export it as PNG first$"):
+        open_image(path)
+    path.write_bytes(encode(PLAIN))  # the content counts
+    assert open_image(path).size == PLAIN.size
+    assert not SUFFIXES & set(KNOWN_UNREADABLE)
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    content = encode(NOISE)
+    writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+    writer.start()
+    assert np.array_equal(np.asarray(open_image(pipe)), np.asarray(NOISE))
+    writer.join()
+
+
+def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encode(PLAIN)
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(content)))
+    assert read_content(Path("-")) == content
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(ImageError, match=r"^cannot be opened$"):
+        read_content(Path("-"))
+
+
+def test_input_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImageError, match=r"^not an image in a known format$"):
+        open_image(Path("/dev/zero"))
+    monkeypatch.setattr("sketchy.image.MAX_BYTES", 2_000_000)
+    path = tmp_path / "long.png"
+    path.write_bytes(encode(PLAIN) + bytes(2_001_000))
+    with pytest.raises(ImageError, match=r"^too large: more than 2 MB$"):
+        open_image(path)
 
 
 def test_a_file_is_closed_again(tmp_path: Path) -> None:

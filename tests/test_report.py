@@ -4,7 +4,6 @@ from dataclasses import replace
 import pytest
 
 from sketchy import report
-from sketchy.evaluation.protocol import PROTOCOLS
 from sketchy.results import (
     CategoryCount,
     DataReport,
@@ -82,10 +81,6 @@ def test_an_evaluation_states_its_protocol_and_chance():
 def test_an_extended_gallery_is_said_to_be_one():
     told = replace(EVALUATION, protocol=EVALUATION.protocol | {"extended_photos": 14601})
     assert report.protocol_line(told).endswith("; 14,601 of the photos from the extension")
-
-
-def test_every_metric_has_a_name():
-    assert {name for names in PROTOCOLS.values() for name in names} == set(report.METRIC_NAMES)
 
 
 def test_categories_are_listed_best_first_when_asked():

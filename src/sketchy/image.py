@@ -1,29 +1,32 @@
 """Open images from outside safely, and turn them into what the network sees."""
 
-import contextlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from PIL import Image, ImageFile
 
+from sketchy.color import to_srgb
 from sketchy.config import ImageConfig
+from sketchy.containers import HEAD, form_of, open_form, take_apart
+from sketchy.containers.jpeg import with_ends
+from sketchy.containers.parts import Parts
+from sketchy.containers.png import complete_png
 from sketchy.errors import ImageError
 from sketchy.ink import normalise
 
 Kind = Literal["photo", "sketch"]
 """The two sorts of image; each has its own preprocessing."""
 
-SUFFIXES = frozenset(".jpg .jpeg .jpe .jif .jfif .mpo .png .apng .webp .bmp .dib .gif .tif .tiff".split())
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".mpo", ".png", ".apng"}
+    | {".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
+)
 """Lower-case suffixes of the files that count as images."""
 
 _RAW = ".cr2 .cr3 .crw .nef .nrw .arw .sr2 .srf .dng .raf .orf .rw2 .pef .srw .x3f .3fr .iiq .erf .kdc .mrw .raw .rwl"
@@ -46,11 +49,19 @@ KNOWN_UNREADABLE = {
 MAX_PIXELS = 100_000_000
 """Larger images are refused before they are decoded: 100 megapixels are 300 MB in memory."""
 
-FORMATS = (JpegImageFile, PngImageFile, WebPImageFile, GifImageFile, BmpImageFile, TiffImageFile)
-"""What is opened, told by content and not by suffix; importing these registers them with Pillow."""
+MAX_BYTES = 800_000_000
+"""Larger files are refused: so many bytes has the largest image without compression, at 16 bits and four channels."""
 
-FOREIGN = {b"<svg": "SVG", b"%PDF": "PDF", b"ftyphei": "HEIC", b"ftypmif1": "HEIC", b"ftypavif": "AVIF"}
-"""Marks near the start of files that people take for images of a known format."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings an image upright, by its EXIF orientation."""
 
 
 @dataclass(frozen=True)
@@ -105,40 +116,59 @@ class Preprocess:
 
 
 def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image:
-    """Decode one image, whatever its pixel format, into mode L or RGB.
+    """Decode one image, whatever its pixel format, into mode L or RGB, in sRGB.
 
-    EXIF orientation is applied; of an animation the first frame is taken; what is transparent becomes
-    white, or black where all that shows is white itself; more than 8 bits a channel are scaled down.
+    EXIF orientation is applied; of an animation the first frame is taken that is not of one colour; what is
+    transparent becomes white, or black where all that shows is white itself; more than 8 bits a channel are scaled
+    down. Colours are converted by an embedded ICC profile; what PNG says of gamma without one is ignored, as it is
+    wrong too often.
 
     Args:
-        source: a file, or the content of one.
+        source: a file, or the content of one; see `read_content`.
         at_least: a JPEG may come out smaller by 2, 4 or 8, but with no side under this; much faster.
 
     Raises:
-        ImageError: it is missing, unreadable, truncated, too large or of an unknown format.
+        ImageError: it is missing, unreadable, truncated, too large, beyond a limit or of an unknown format.
     """
-    if isinstance(source, bytes):
-        return _decode(BytesIO(source), at_least)
-    try:
-        file = source.open("rb")
-    except (OSError, ValueError) as error:
-        raise ImageError(_why_closed(error)) from None
-    with file:
-        return _decode(file, at_least)
+    content = source if isinstance(source, bytes) else read_content(source)
+    with _explained():
+        form = form_of(content[:HEAD])
+        parts = take_apart(form, content)
+        image = _finish(_load_whole(form, parts.still, at_least), parts)
+        if parts.animation is not None and _is_plain(image):
+            return _first_drawn(form, parts, parts.animation) or image
+        return image
 
 
 def image_size(content: bytes) -> tuple[int, int]:
     """Read width and height in pixels from the head of an image, without decoding it. Raises ImageError."""
+    with _explained():
+        form = form_of(content[:HEAD])
+        return open_form(form, take_apart(form, content).still).size
+
+
+def read_content(path: Path) -> bytes:
+    """Read an image file whole, be it a file, a pipe or, as "-", the standard input. Raises ImageError."""
     try:
-        with _read_header(BytesIO(content)) as image:
-            return image.size
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
+            blocks = [file.read(HEAD)]
+            form_of(blocks[0])  # a device may have no end
+            size = 0
+            while block := file.read(16_000_000):
+                size += len(block)
+                if size > MAX_BYTES:
+                    raise ImageError(f"too large: more than {MAX_BYTES // 1_000_000} MB")
+                blocks.append(block)
     except ImageError:
+        if path.suffix.lower() in KNOWN_UNREADABLE:
+            raise ImageError(f"is {KNOWN_UNREADABLE[path.suffix.lower()]}; export it as PNG first") from None
         raise
-    except Exception as error:  # decoders raise anything at all on broken files
-        raise ImageError("broken image data") from error
+    except (OSError, ValueError, AttributeError) as error:  # there may be no standard input
+        raise ImageError(_why_closed(error)) from None
+    return b"".join(blocks)
 
 
-def _why_closed(error: OSError | ValueError) -> str:
+def _why_closed(error: Exception) -> str:
     match error:
         case FileNotFoundError():
             return "no such file"
@@ -151,60 +181,106 @@ def _why_closed(error: OSError | ValueError) -> str:
     return "cannot be opened"
 
 
-def _decode(file: IO[bytes], at_least: int | None) -> Image.Image:
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn whatever a decoder raises into an ImageError."""
     try:
-        image = _read_header(file)
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise ImageError(f"too large: {width}x{height} pixels, at most {MAX_PIXELS // 1_000_000} megapixels")
-        if at_least is not None:
-            image.draft(None, (at_least, at_least))
-        image.load()
-        with contextlib.suppress(Exception):  # broken EXIF is no reason to refuse the picture
-            ImageOps.exif_transpose(image, in_place=True)
-        return _flatten(image)
+        yield
     except ImageError:
         raise
+    except Image.DecompressionBombError:
+        raise ImageError(f"too large: more than {MAX_PIXELS // 1_000_000} megapixels") from None
     except Exception as error:  # decoders raise anything at all on broken files
         raise ImageError("truncated" if "truncated" in str(error) else "broken image data") from error
 
 
-def _read_header(file: IO[bytes]) -> ImageFile.ImageFile:
-    """Do what `Image.open` does, whose own pixel limit warns and cannot name the size of the image."""
-    head = file.read(1024)
-    for kind in FORMATS:
-        factory, accept = Image.OPEN[kind.format]
-        if accept is not None and accept(head[:16]) is True:
-            file.seek(0)
-            return factory(file, "")
-    if not head:
-        raise ImageError("empty file")
-    for mark, name in FOREIGN.items():
-        if mark in head:
-            raise ImageError(f"is {name}; export it as PNG first")
-    raise ImageError("not an image in a known format")
+def _load(form: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
+    image = open_form(form, content)
+    _refuse_large(image)
+    if at_least is not None:
+        image.draft(None, (at_least, at_least))
+    image.load()
+    return image
 
 
-def _flatten(image: Image.Image) -> Image.Image:
-    """Bring any pixel format to L or RGB."""
+def _refuse_large(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"too large: {width}x{height} pixels, at most {MAX_PIXELS // 1_000_000} megapixels")
+
+
+def _load_whole(form: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
+    """Decode also what is cut off after its last pixel, which decoders take for truncated."""
+    try:
+        return _load(form, content, at_least)
+    except ImageError:
+        raise
+    except Exception:
+        with suppress(Exception):
+            if form == "PNG" and (repaired := complete_png(content)):
+                return _load(form, repaired, at_least)
+            if form == "JPEG":
+                # Pixels that are missing come out as the bytes that follow tell, so each end would show others.
+                first, *others = (_load(form, ended, at_least) for ended in with_ends(content))
+                if all(other == first for other in others):
+                    return first
+        raise
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """Tell whether an image is of one colour, but for what lossy compression does."""
+    return all(int(np.ptp(np.asarray(band))) <= 3 for band in image.split())
+
+
+def _first_drawn(form: str, parts: Parts, animation: bytes) -> Image.Image | None:
+    """Return the first frame after frame 0 that is not of one colour; None when there is none among those kept."""
+    with suppress(Exception):  # the first frame is there, whatever the others are
+        frames = open_form(form, animation)
+        for frame in range(1, MAX_PIXELS // (frames.width * frames.height)):
+            frames.seek(frame)
+            _refuse_large(frames)
+            frames.load()
+            image = _finish(frames, parts)
+            if not _is_plain(image):
+                return image
+    return None
+
+
+def _finish(image: Image.Image, parts: Parts) -> Image.Image:
+    """Bring decoded pixels of any format to L or RGB, in sRGB and upright."""
+    flat = _flatten(image, parts.profile)
+    turn = TURNS.get(parts.orientation)
+    return flat if turn is None else flat.transpose(turn)
+
+
+def _flatten(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return _to_8_bit(image)
+        return to_srgb(_to_8_bit(image), profile)
     if image.has_transparency_data:
-        return _lay_on_paper(image)
-    return _as_mode(image, "L" if image.mode in ("1", "L") else "RGB")
+        return _lay_on_paper(to_srgb(image.convert("RGBA"), profile))
+    mode = {"1": "L", "L": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
+    return _as_mode(to_srgb(_as_mode(image, mode), profile), "L" if mode == "L" else "RGB")
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """Scale to 0 to 255 by the range the values are of: 8 or 16 bit, [0, 1], or else their own."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    if image.mode.startswith("I;16"):
+        levels = (np.arange(65536, dtype=np.float32) * (255 / 65535)).round().astype(np.uint8)
+        return Image.fromarray(levels[np.asarray(image)])
+    values = np.array(image, dtype=np.float32)
+    if not np.isfinite(values).all():
+        np.nan_to_num(values, copy=False)
+    np.clip(values, -1e38, 1e38, out=values)  # so that no difference is infinite
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 65535:
-        values, high = values - low, high - low
+        values -= low
+        high -= low
     elif image.mode == "F" and high <= 1:
         high = 1.0
     else:
-        high = 255.0 if high <= 255 and not image.mode.startswith("I;16") else 65535.0
-    return Image.fromarray((values * (255 / max(high, 1e-12))).round().astype(np.uint8))
+        high = 255.0 if high <= 255 else 65535.0
+    values *= 255 / max(high, 1e-12)
+    return Image.fromarray(values.round(out=values).astype(np.uint8))
 
 
 def _lay_on_paper(image: Image.Image) -> Image.Image:

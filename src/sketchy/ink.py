@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
 from sketchy.errors import ImageError
+from sketchy.texture import is_even, without_texture
 
 INK_SPAN = 0.785
 """Longer side of the ink's box over the side of the canvas: the median of Sketchy (of TU-Berlin, 0.786)."""
@@ -55,33 +56,48 @@ def normalise(image: Image.Image, size: int, crop: float) -> Array:
     """
     paper = _flat_paper(image) or _lit_paper(image)
     factor = _factor(max(image.size), size)
-    ink = paper.ink(image, (0, 0, *image.size), factor)
+    ink, textured = paper.ink(image, (0, 0, *image.size), factor)
     square = _square(ink, crop)
     closer = _factor((square[2] - square[0]) * factor, size)
     if closer < factor:  # a small drawing on a huge canvas: look again, at that part only
         left, top, right, bottom = (edge * factor for edge in square)
-        part = (max(0, left), max(0, top), min(image.width, right), min(image.height, bottom))
-        ink = paper.ink(image, part, closer)
+        # Texture can only be told from a drawing where there is page around it.
+        margin = right - left if textured else 0
+        wide = _within(image, (left - margin, top - margin, right + margin, bottom + margin))
+        x, y, end, low = ((edge - start) // closer for edge, start in zip(_within(image, (left, top, right, bottom)), wide[:2] * 2, strict=True))
+        ink = paper.ink(image, wide, closer)[0].crop((x, y, end, low)) if textured else paper.ink(image, wide, closer)[0]
         square = _square(ink, crop=1)
     return _render(ink.crop(square), size)
 
 
+def _within(image: Image.Image, box: Box) -> Box:
+    return max(0, box[0]), max(0, box[1]), min(image.width, box[2]), min(image.height, box[3])
+
+
 @dataclass(frozen=True)
 class _FlatPaper:
-    """Paper of one colour: the canvas of a program, or a clean scan."""
+    """Paper of one colour, the canvas of a program or a clean scan; or of two in turn, as a checkerboard is."""
 
-    color: tuple[int, ...]
+    colors: tuple[tuple[int, ...], ...]
 
     def distance(self, image: Image.Image) -> Image.Image:
         """Return how far each pixel is from the paper, by its farthest channel: yellow ink counts in full."""
-        difference = ImageChops.difference(image, Image.new(image.mode, image.size, self.color))
-        return reduce(ImageChops.lighter, difference.split())
+        return reduce(ImageChops.darker, (_distance(image, color) for color in self.colors))
 
-    def ink(self, image: Image.Image, part: Box, factor: int) -> Image.Image:
-        """Return the ink of a part of the image, shrunk by a whole factor: mode L, paper 0, strokes 255."""
+    def ink(self, image: Image.Image, part: Box, factor: int) -> tuple[Image.Image, bool]:
+        """Find the ink of a part of the image, shrunk by a whole factor.
+
+        Returns:
+            Mode L, paper 0, strokes 255; and whether the paper has a texture.
+        """
         distance = self.distance(_shrink(image, part, factor))
         # A stroke is judged by the thinner ones: beside a filled shape, hairlines must not pass for noise.
         return _stretch(distance, usual=0, faintest=3, quantile=0.7, share=0.1)
+
+
+def _distance(image: Image.Image, color: tuple[int, ...]) -> Image.Image:
+    difference = ImageChops.difference(image, Image.new(image.mode, image.size, color))
+    return reduce(ImageChops.lighter, difference.split())
 
 
 @dataclass(frozen=True)
@@ -98,8 +114,8 @@ class _LitPaper:
     light: Image.Image
     blind: Image.Image
 
-    def ink(self, image: Image.Image, part: Box, factor: int) -> Image.Image:
-        """Return the ink of a part of the image, as `_FlatPaper.ink` does."""
+    def ink(self, image: Image.Image, part: Box, factor: int) -> tuple[Image.Image, bool]:
+        """Find the ink of a part of the image, as `_FlatPaper.ink` does."""
         small = _shrink(image, part, factor)
         if self.inverted:
             small = ImageOps.invert(small)
@@ -133,13 +149,31 @@ def _flat_paper(image: Image.Image) -> _FlatPaper | None:
         # Much that is nearly the paper's colour is uneven light, not ink.
         flat |= bool(levels[:3].sum() > 0.4 and levels[3:40].sum() < 0.2)
         scores[color] = levels[:3].sum() + (np.abs(ring - np.array(color, np.float32)).max(1) < 3).mean() / 2
-    return _FlatPaper(max(scores, key=lambda color: scores[color])) if flat else None
+    color = max(scores, key=lambda color: scores[color])
+    second = _second_color(sample, color)
+    return _FlatPaper((color, second) if second else (color,)) if flat or second else None
+
+
+def _second_color(sample: Image.Image, color: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Find the other colour of paper that alternates between two all over the page, as a checkerboard does."""
+    distance = _distance(sample, color)
+    far = distance.point([0] * 6 + [255] * 250)
+    counts = np.array(distance.histogram())
+    total = sample.width * sample.height
+    if counts[6:].sum() < 0.25 * total:
+        return None
+    histogram = np.array(sample.histogram(far)).reshape(-1, 256)
+    other = tuple(int(np.argmax(band)) for band in histogram)
+    rest = _FlatPaper((color, other)).distance(sample)
+    near = np.asarray(_distance(sample, other).point([255] * 6 + [0] * 250))
+    explained = np.array(rest.histogram())[:6].sum() > 0.75 * total
+    return other if explained and near.mean() > 0.25 * 255 and is_even(near, 0, least=0.5) else None
 
 
 def _distances(color: tuple[int, ...], sample: Image.Image, counts: list[list[int]]) -> NDArray[np.float64]:
     """Count the pixels at each distance from 0 to 255 from the paper; `counts` are of each level of each channel."""
     if len(counts) > 1:
-        return np.array(_FlatPaper(color).distance(sample).histogram(), float)
+        return np.array(_distance(sample, color).histogram(), float)
     return np.bincount(np.abs(np.arange(256) - color[0]), counts[0], 256).astype(float)
 
 
@@ -208,7 +242,7 @@ def _noise(darkness: Image.Image) -> tuple[int, int]:
     return median, int(np.searchsorted(deviations.cumsum(), half))
 
 
-def _stretch(distance: Image.Image, usual: int, faintest: int, quantile: float, share: float) -> Image.Image:
+def _stretch(distance: Image.Image, usual: int, faintest: int, quantile: float, share: float) -> tuple[Image.Image, bool]:
     """Map paper to 0 and a stroke to 255.
 
     Args:
@@ -222,13 +256,18 @@ def _stretch(distance: Image.Image, usual: int, faintest: int, quantile: float, 
         ImageError: nothing is far enough.
     """
     peaks = _peaks(np.asarray(distance), 16)
+    cleared, level = without_texture(distance, peaks)
+    if cleared is not distance:
+        peaks = _peaks(np.asarray(cleared), 16)
+    textured = level > 0 or cleared is not distance
+    distance, faintest = cleared, max(faintest, round(1.5 * level))
     inked = peaks[peaks >= usual + faintest]
     if not inked.size:
         raise ImageError("the sketch is blank: no ink was found")
     stroke = _quantile(inked, quantile)
     low = usual + max(share * (stroke - usual), 0.75 * faintest)
     levels = np.clip((np.arange(256) - low) / (stroke - low), 0, 1)
-    return distance.point((255 * levels).round().astype(int).tolist())
+    return distance.point((255 * levels).round().astype(int).tolist()), textured
 
 
 def _quantile(values: NDArray[Level], share: float) -> float:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from sketchy.evaluation.metrics import HEADLINE, label
 from sketchy.results import (
     DataReport,
     Evaluation,
@@ -18,20 +19,6 @@ from sketchy.results import (
     TrainResult,
     left_out_text,
 )
-
-METRIC_NAMES = {
-    "map_all": "mAP@all",
-    "map_at_200_lenient": "mAP@200 lenient",
-    "map_at_200_strict": "mAP@200 strict",
-    "p_at_1": "P@1",
-    "p_at_5": "P@5",
-    "p_at_10": "P@10",
-    "p_at_100": "P@100",
-    "p_at_200": "P@200",
-    "instance_r_at_1": "instance R@1",
-    "instance_r_at_5": "instance R@5",
-    "instance_r_at_10": "instance R@10",
-}
 
 
 def as_json(result: Any) -> str:
@@ -111,8 +98,7 @@ def export_text(made: Exported) -> str:
 def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
     """Write the protocol in a line, the metrics beside chance, and the categories if asked."""
     rows = [
-        (METRIC_NAMES[name], f"{value:.4f}", f"{evaluation.chance[name]:.4f}")
-        for name, value in evaluation.metrics.items()
+        (label(name), f"{value:.4f}", f"{evaluation.chance[name]:.4f}") for name, value in evaluation.metrics.items()
     ]
     lines = [protocol_line(evaluation), "", table(("metric", "value", "chance"), rows)]
     if per_category:
@@ -174,9 +160,7 @@ def index_text(made: Indexed) -> str:
 
 def info_text(info: Info) -> str:
     """Write a description in lines of name and value."""
-    figures = {
-        METRIC_NAMES.get(name.removeprefix("val_"), name): f"{value:.4g}" for name, value in info.figures.items()
-    }
+    figures = {label(name): f"{value:.4g}" for name, value in info.figures.items()}
     health = "; ".join(info.problems) or ("whole" if info.verified else "opens; --verify reads all of it")
     lines = {
         "kind": f"{info.kind}, format {info.format}",
@@ -194,9 +178,7 @@ def info_text(info: Info) -> str:
 def train_text(result: TrainResult) -> str:
     """Say where the run lies and how good its best epoch was."""
     figures = ", ".join(
-        f"{METRIC_NAMES[name]} {result.best[f'val_{name}']:.3f}"
-        for name in ("map_all", "p_at_1", "instance_r_at_1")
-        if f"val_{name}" in result.best
+        f"{label(name)} {result.best[f'val_{name}']:.3f}" for name in HEADLINE if f"val_{name}" in result.best
     )
     judged = f"best on the validation split: {figures}" if figures else "no validation split; the last epoch was kept"
     return f"{result.run}: {_amount(result.epochs, 'epoch')}, epoch {result.best_epoch} kept; {judged}"

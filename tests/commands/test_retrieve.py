@@ -1,4 +1,7 @@
+import os
 import shutil
+import threading
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,24 @@ def test_a_contact_sheet_is_saved(trained, sketch, tmp_path, name, kind):
     with Image.open(tmp_path / name) as sheet:
         assert sheet.format == kind
         assert sheet.width > 5 * 160
+
+
+def test_a_sketch_may_come_through_a_pipe_and_still_be_on_the_sheet(trained, sketch, tmp_path, monkeypatch):
+    checkpoint = trained / "tiny" / "best.pth"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(sketch.read_bytes(),))
+    writer.start()
+    found = [
+        retrieve.run([sketch], Request(4), checkpoint=checkpoint),
+        retrieve.run([pipe], Request(4), checkpoint=checkpoint, save=tmp_path / "sheet.png"),
+    ]
+    writer.join()
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(sketch.read_bytes())))
+    found.append(retrieve.run([Path("-")], Request(4), checkpoint=checkpoint, save=tmp_path / "again.png"))
+    assert found[0].results == found[1].results == found[2].results
+    assert (tmp_path / "sheet.png").exists()
+    assert (tmp_path / "again.png").exists()
 
 
 def test_the_contact_sheet_never_replaces_the_sketch(trained, sketch, tmp_path):

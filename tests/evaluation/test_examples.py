@@ -77,7 +77,7 @@ def judged(protocol="all"):
         scores=SimpleNamespace(
             nearest=torch.tensor([[1, 0], [1, 2]]),
             relevant=torch.tensor([1, 2]),
-            average_precision=torch.tensor([0.5, 1.0]),
+            metrics={"map_all": torch.tensor([0.5, 1.0])},
             instance_rank=torch.tensor([2, 0]),
         ),
     )

@@ -55,8 +55,10 @@ def test_all_of_a_dataset_is_judged_as_its_embeddings_are_scored(encoder, data):
         embed_pixels(encoder, pack.sketches, "sketch"), torch.tensor(pack.sketch_category), torch.tensor(SKETCH_PHOTO)
     )
     expected = score(queries, embed_pixels(encoder, pack.photos, "photo"), torch.tensor(pack.photo_category))
-    for name, values in vars(expected).items():
-        assert torch.equal(getattr(found.scores, name), values), name
+    for key, values in expected.metrics.items():
+        assert torch.equal(found.scores.metrics[key], values), key
+    for name in ("relevant", "instance_rank", "nearest", "curve"):
+        assert torch.equal(getattr(found.scores, name), getattr(expected, name)), name
     assert found.evaluation.protocol["instance_queries"] == 5
 
 

@@ -1,260 +1,59 @@
-import base64
-import itertools
-import json
-from pathlib import Path
+"""The table of metrics is the one place that names them, and everything else agrees with it."""
 
-import numpy as np
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
 import pytest
 import torch
-from sklearn.metrics import average_precision_score
 
-from sketchy.evaluation import metrics
+from sketchy.config import HeldOut
+from sketchy.evaluation import protocol
+from sketchy.evaluation.metrics import HEADLINE, METRICS, PROTOCOLS, Metric, label
+from sketchy.evaluation.protocol import Queries, score, summarize
 
-HERE = Path(__file__).parent
-SHARED = HERE.parents[2] / "shared" / "fixtures" / "retrieval_metrics.npz"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def ranking(*relevance: str) -> torch.Tensor:
-    """Ranked relevance from strings such as "0110", one a query."""
-    return torch.tensor([[letter == "1" for letter in row] for row in relevance])
+def test_each_metric_is_filed_under_its_key():
+    assert all(key == metric.key for key, metric in METRICS.items())
+    assert len({metric.label for metric in METRICS.values()}) == len(METRICS)
 
 
-def random_rankings(queries: int = 40, total: int = 57, share: float = 0.3, seed: int = 0) -> torch.Tensor:
-    return torch.rand(queries, total, generator=torch.Generator().manual_seed(seed)) < share
+def test_every_protocol_reports_known_metrics_and_every_metric_is_reported():
+    assert {key for keys in PROTOCOLS.values() for key in keys} == set(METRICS)
+    assert set(HEADLINE) <= set(METRICS)
+    assert {name for name in PROTOCOLS if name.startswith("zero-shot")} == set(get_args(HeldOut))
 
 
-def slow_average_precision(row: list[bool]) -> float:
-    hits, precisions = 0, []
-    for rank, relevant in enumerate(row, start=1):
-        if relevant:
-            hits += 1
-            precisions.append(hits / rank)
-    return sum(precisions) / len(precisions) if precisions else 0.0
+def test_a_label_is_known_by_key_and_by_its_name_in_a_history():
+    assert label("map_all") == label("val_map_all") == "mAP@all"
+    assert label("loss") == "loss"
 
 
-def slow_average_precision_at(row: list[bool], k: int, strict: bool) -> float:
-    hits, precisions = 0, 0.0
-    for rank, relevant in enumerate(row[:k], start=1):
-        if relevant:
-            hits += 1
-            precisions += hits / rank
-    return precisions / max(1, min(k, sum(row)) if strict else hits)
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_the_docs_explain_every_metric(metric):
+    text = (DOCS / "protocols.md").read_text(encoding="utf-8")
+    family = metric.key.rstrip("0123456789")
+    assert f"`{metric.key}`" in text or f"`{family}k`" in text
+    assert metric.label in text or f"{metric.label.rstrip('0123456789')}k" in text
 
 
-def slow_interpolated_precision(row: list[bool]) -> list[float]:
-    """At recall i/100, the best precision at any rank that finds at least i/100 of the relevant."""
-    total, curve = sum(row), []
-    found = list(itertools.accumulate(row))
-    for point in range(101):
-        reached = [hits / rank for rank, hits in enumerate(found, 1) if hits * 100 >= point * total and hits > 0]
-        curve.append(max(reached, default=0.0))
-    return curve
+def test_a_metric_is_added_by_one_row_and_named_by_a_protocol(monkeypatch):
+    """As the README says where to change what: its value, its chance and its label follow."""
+    added = Metric("p_at_2", "P@2", "right photos among the 2 nearest", lambda ranked: ranked.precision(2))
+    for table in (METRICS, protocol.METRICS):
+        monkeypatch.setitem(table, added.key, added)
+    monkeypatch.setitem(PROTOCOLS, "category", ("p_at_2",))
+    queries = Queries(torch.zeros(1, 1), torch.tensor([0]), torch.tensor([-1]))
+    gallery, categories = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 1, 1])
+    found = summarize(score(queries, gallery, categories), queries, categories, ("ant", "bee"), "category")
+    assert found.metrics == {"p_at_2": 0.5}
+    assert found.chance["p_at_2"] == pytest.approx(1 / 3)
+    assert label("p_at_2") == "P@2"
 
 
-def test_a_rank_is_by_rising_distance():
-    assert metrics.rank(torch.tensor([[0.3, 0.1, 0.2], [1.0, 2.0, 0.0]])).tolist() == [[1, 2, 0], [2, 0, 1]]
-
-
-def test_ties_are_ranked_in_gallery_order():
-    distance = torch.tensor([0.5, 0.2, 0.5, 0.2]).repeat(1, 500)
-    order = metrics.rank(distance)[0].tolist()
-    assert order == sorted(range(2000), key=lambda row: (distance[0, row].item(), row))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_rank_is_that_of_a_stable_argsort(dtype):
-    generator = torch.Generator().manual_seed(0)
-    distance = torch.randint(0, 50, (20, 400), generator=generator).to(dtype) / 7 * 1e-3
-    distance[0, ::3] = float("inf")
-    distance[1, ::5] = 1e30
-    distance[2, ::2] = 1e-40
-    assert torch.equal(metrics.rank(distance), distance.argsort(dim=1, stable=True))
-    assert torch.equal(metrics.rank(distance.T), distance.T.argsort(dim=1, stable=True))
-
-
-def test_a_broken_embedding_is_ranked_last():
-    assert metrics.rank(torch.tensor([[float("nan"), 5.0, float("inf"), 1.0]])).tolist() == [[3, 1, 2, 0]]
-
-
-def test_average_precision_by_hand():
-    found = metrics.average_precision(ranking("1010", "0001", "1100", "0000"))
-    assert found.tolist() == pytest.approx([(1 + 2 / 3) / 2, 1 / 4, 1, 0])
-
-
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.97])
-def test_average_precision_agrees_with_a_loop(share):
-    ranked = random_rankings(share=share)
-    found = metrics.average_precision(ranked)
-    assert found.dtype == torch.float64
-    assert found.tolist() == pytest.approx([slow_average_precision(row) for row in ranked.tolist()], abs=1e-7)
-
-
-@pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize("k", [1, 5, 56, 57, 100])
-def test_average_precision_of_the_first_k_agrees_with_a_loop(k, strict):
-    ranked = torch.cat([random_rankings(share=share) for share in (0.02, 0.3, 0.97)])
-    found = metrics.average_precision_at(ranked, k, strict=strict)
-    assert found.dtype == torch.float64
-    assert found.tolist() == pytest.approx([slow_average_precision_at(row, k, strict) for row in ranked.tolist()])
-
-
-def test_what_the_first_k_miss_costs_in_the_strict_form_alone():
-    ranked = ranking("1001", "0011", "1111")
-    assert metrics.average_precision_at(ranked, 2, strict=False).tolist() == [1, 0, 1]
-    assert metrics.average_precision_at(ranked, 2, strict=True).tolist() == [1 / 2, 0, 1]
-
-
-def test_average_precision_agrees_with_sklearn():
-    generator = torch.Generator().manual_seed(1)
-    distance = torch.rand(20, 80, generator=generator)
-    relevant = torch.rand(20, 80, generator=generator) < 0.2
-    ranked = relevant.gather(1, metrics.rank(distance))
-    expected = [average_precision_score(y, -d) for y, d in zip(relevant.numpy(), distance.numpy(), strict=True)]
-    assert metrics.average_precision(ranked).tolist() == pytest.approx(expected, abs=1e-7)
-
-
-@pytest.mark.parametrize("k", [1, 5, 57, 100])
-def test_precision_is_hits_over_k_even_beyond_the_gallery(k):
-    ranked = random_rankings()
-    expected = [sum(row[:k]) / k for row in ranked.tolist()]
-    found = metrics.precision_at(ranked, k)
-    assert found.dtype == torch.float64
-    assert found.tolist() == pytest.approx(expected)
-
-
-def test_five_photos_of_which_all_are_relevant_have_a_precision_at_ten_of_one_half():
-    assert metrics.precision_at(ranking("11111"), 10).tolist() == [0.5]
-
-
-def test_no_relevant_photo_scores_zero_everywhere():
-    ranked = ranking("00000")
-    assert metrics.average_precision(ranked).tolist() == [0]
-    assert metrics.precision_at(ranked, 3).tolist() == [0]
-    assert metrics.interpolated_precision(ranked).tolist() == [[0.0] * metrics.RECALL_POINTS]
-
-
-def test_a_gallery_of_one_photo():
-    ranked = ranking("1", "0")
-    assert metrics.average_precision(ranked).tolist() == [1, 0]
-    assert metrics.precision_at(ranked, 1).tolist() == [1, 0]
-    assert metrics.interpolated_precision(ranked).mean(1).tolist() == [1, 0]
-    assert metrics.rank_of(metrics.rank(torch.zeros(2, 1)), torch.zeros(2, dtype=torch.int64)).tolist() == [1, 1]
-    assert metrics.expected_average_precision(torch.tensor([1, 0]), 1).tolist() == [1, 0]
-
-
-@pytest.mark.parametrize("share", [0.02, 0.3, 1.0])
-def test_interpolated_precision_agrees_with_a_loop(share):
-    ranked = torch.cat([random_rankings(20, share=share), random_rankings(3, 230, share, seed=2)[:, :57]])
-    found = metrics.interpolated_precision(ranked)
-    assert found.shape == (23, metrics.RECALL_POINTS)
-    for curve, row in zip(found.tolist(), ranked.tolist(), strict=True):
-        assert curve == pytest.approx(slow_interpolated_precision(row), abs=1e-6)
-
-
-def test_interpolated_precision_never_rises_and_starts_at_the_best_precision():
-    curve = metrics.interpolated_precision(ranking("01101000"))[0]
-    assert curve[0].item() == pytest.approx(2 / 3)
-    assert curve[-1].item() == pytest.approx(3 / 5)
-    assert (curve.diff() <= 0).all()
-
-
-def test_recall_points_of_a_large_category_are_exact():
-    # One hit, then ever longer gaps: the precision tells the hits apart, and a point off by one hit shows.
-    relevant = 20_000
-    places = np.cumsum(np.arange(relevant) // 200 + 1) - 1
-    ranked = torch.zeros(1, int(places[-1]) + 1, dtype=torch.bool)
-    ranked[0, torch.from_numpy(places)] = True
-    precision = np.arange(1, relevant + 1) / (places + 1)
-    needed = [max(1, -(-point * relevant // 100)) for point in range(101)]
-    expected = np.maximum.accumulate(precision[::-1])[::-1][np.array(needed) - 1]
-    np.testing.assert_allclose(metrics.interpolated_precision(ranked)[0].numpy(), expected, rtol=2e-7)
-
-
-def test_the_rank_of_a_row_counts_from_one():
-    distance = torch.tensor([[0.3, 0.1, 0.2], [0.3, 0.3, 0.3]])
-    order = metrics.rank(distance)
-    assert metrics.rank_of(order, torch.tensor([0, 0])).tolist() == [3, 1]
-    assert metrics.rank_of(order, torch.tensor([1, 2])).tolist() == [1, 3]
-
-
-def test_chance_agrees_with_all_permutations_of_a_small_gallery():
-    for total in range(1, 7):
-        for relevant in range(1, total + 1):
-            photos = [True] * relevant + [False] * (total - relevant)
-            values = [slow_average_precision(list(order)) for order in itertools.permutations(photos)]
-            found = metrics.expected_average_precision(torch.tensor([relevant]), total)
-            assert found.item() == pytest.approx(sum(values) / len(values)), (relevant, total)
-
-
-def test_chance_agrees_with_a_simulation():
-    relevant, total, trials = 12, 300, 3000
-    order = torch.rand(trials, total, generator=torch.Generator().manual_seed(0)).argsort(1)
-    simulated = metrics.average_precision(order < relevant)
-    expected = metrics.expected_average_precision(torch.tensor([relevant]), total).item()
-    error = simulated.std().item() / trials**0.5
-    assert abs(simulated.mean().item() - expected) < 3 * error
-    assert error < 0.02 * expected
-
-
-@pytest.mark.parametrize("strict", [True, False])
-def test_chance_of_the_first_k_agrees_with_all_permutations_of_a_small_gallery(strict):
-    for total, k in itertools.product(range(1, 7), range(1, 8)):
-        for relevant in range(total + 1):
-            photos = [True] * relevant + [False] * (total - relevant)
-            values = [slow_average_precision_at(list(row), k, strict) for row in itertools.permutations(photos)]
-            found = metrics.expected_average_precision_at(torch.tensor([relevant]), total, k, strict=strict)
-            assert found.item() == pytest.approx(sum(values) / len(values)), (relevant, total, k)
-
-
-@pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize(("relevant", "k"), [(4, 30), (12, 30), (120, 30)])
-def test_chance_of_the_first_k_agrees_with_a_simulation(relevant, k, strict):
-    total, trials = 300, 4000
-    order = torch.rand(trials, total, generator=torch.Generator().manual_seed(0)).argsort(1)
-    simulated = metrics.average_precision_at(order < relevant, k, strict=strict)
-    expected = metrics.expected_average_precision_at(torch.tensor([relevant]), total, k, strict=strict).item()
-    error = simulated.std().item() / trials**0.5
-    assert abs(simulated.mean().item() - expected) < 3 * error
-    assert error < 0.05 * expected
-
-
-def test_chance_of_the_first_k_is_exact_in_a_large_gallery():
-    found = metrics.expected_average_precision_at(torch.tensor([0, 1, 100_000]), 100_000, 200, strict=False)
-    once = sum(1 / rank for rank in range(1, 201)) / 100_000
-    assert found.tolist() == pytest.approx([0, once, 1], rel=1e-9)
-
-
-def test_chance_of_a_gallery_of_relevant_photos_is_one_and_of_none_zero():
-    assert metrics.expected_average_precision(torch.tensor([50, 0]), 50).tolist() == pytest.approx([1, 0])
-
-
-def figures(ranked: torch.Tensor) -> dict[str, float]:
-    """The figures that the oracle has and we have, as means over queries."""
-    found = {"mAP@all": metrics.average_precision(ranked), "R@1": metrics.precision_at(ranked, 1)}
-    found |= {f"P@{k}": metrics.precision_at(ranked, k) for k in (10, 100, 200)}
-    for k in (10, 100, 200):
-        found[f"mAP@{k} lenient, first 36 queries"] = metrics.average_precision_at(ranked, k, strict=False)
-        found[f"mAP@{k} strict (divide by min(k,R))"] = metrics.average_precision_at(ranked, k, strict=True)
-    found["hit@10"] = (metrics.precision_at(ranked, 10) > 0).double()
-    return {name: values.mean().item() for name, values in found.items()}
-
-
-def test_the_figures_are_those_of_public_evaluation_code():
-    oracle = json.loads((HERE / "oracle.json").read_text())
-    packed = np.array([list(base64.b64decode(row)) for row in oracle["ranked"]], dtype=np.uint8)
-    ranked = torch.from_numpy(np.unpackbits(packed, axis=1, count=oracle["gallery"])).bool()
-    assert ranked.shape == (36, 900)
-    assert sorted(set(ranked.sum(1).tolist())) == [3, 20, 60, 150, 240, 427]
-    assert figures(ranked) == pytest.approx(oracle["figures"], abs=1e-8)
-
-
-@pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED.name} is not beside the repository")
-def test_distances_of_the_public_fixture_lead_to_its_figures():
-    arrays = {name: torch.from_numpy(array) for name, array in np.load(SHARED).items()}
-    expected = json.loads(SHARED.with_suffix(".json").read_text())
-    order = metrics.rank(arrays["distance"])
-    ranked = arrays["gallery_label"][order] == arrays["query_label"][:, None]
-    assert ranked[36].sum() == 0
-    assert metrics.average_precision(ranked)[36] == 0
-    found = figures(ranked[:36])
-    assert found == pytest.approx({name: expected[name] for name in found}, abs=1e-8)
+def test_labels_need_no_torch():
+    code = "import sys, sketchy.evaluation.metrics; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -102,7 +102,7 @@ def test_the_page_has_its_parts_in_order(tmp_path):
         "No sketch was left out.",
         "Metrics",
         "Precision and recall",
-        "mAP by category",
+        "By category: mAP@all",
         "Which categories are taken for which",
         "Best sketches",
         "Worst sketches",
@@ -114,7 +114,7 @@ def test_every_metric_stands_beside_its_chance_and_how_often_it_beats_it(tmp_pat
     judgement, data = judged(("ant", "bee", "cat", "dog"))
     _, page = written(tmp_path, judgement, data)
     metrics, chance = judgement.evaluation.metrics, judgement.evaluation.chance
-    for key, label in (("map_all", "mAP"), ("p_at_5", "P@5"), ("instance_r_at_1", "Instance R@1")):
+    for key, label in (("map_all", "mAP@all"), ("p_at_5", "P@5"), ("instance_r_at_1", "instance R@1")):
         row = rf"{label} [a-z0-9 ]+ {percent(metrics[key])} {percent(chance[key])} {times(metrics[key], chance[key])}"
         assert re.search(row.replace("\N{NO-BREAK SPACE}", " "), page.text())
 
@@ -145,7 +145,7 @@ def test_the_page_speaks_to_those_who_do_not_see_it(tmp_path):
 def test_the_category_protocol_says_nothing_of_traced_photos(tmp_path):
     _, page = written(tmp_path, *judged(("ant", "bee", "cat"), protocol="category"))
     assert "traced" not in page.text()
-    assert "Instance" not in page.text()
+    assert "instance" not in page.text()
     assert "Precision and recall" in page.text()
 
 
@@ -154,7 +154,7 @@ def test_the_instance_protocol_shows_only_what_it_measured(tmp_path):
     _, page = written(tmp_path, judgement, data)
     text = page.text()
     assert "right is only the photo that it traces. No sketch was left out." in text
-    assert "Instance R@1 by category" in text
+    assert "By category: instance R@1" in text
     assert "traced photo at rank" in text
     for absent in ("mAP", "P@1 ", "Precision", "average precision", "taken for which"):
         assert absent not in text
@@ -162,7 +162,7 @@ def test_the_instance_protocol_shows_only_what_it_measured(tmp_path):
 
 def test_instance_figures_are_left_out_when_no_traced_photo_is_there(tmp_path):
     _, page = written(tmp_path, *judged(("ant", "bee"), traced=False))
-    assert "Instance" not in page.text()
+    assert "instance" not in page.text()
     assert "traced" not in page.text()
 
 

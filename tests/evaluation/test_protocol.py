@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from sketchy.evaluation import metrics, protocol
-from sketchy.evaluation.protocol import Queries, Scores, score, summarize
+from sketchy.evaluation.protocol import SHOWN, Queries, Scores, score, summarize
+from sketchy.evaluation.ranking import RECALL_POINTS, RandomOrder, Ranking
 
 NAMES = ("ant", "bee", "cow", "dog", "elk")
 CATEGORY_KEYS = {"map_all", "p_at_1", "p_at_5", "p_at_10", "p_at_100"}
@@ -41,31 +41,33 @@ def test_scores_agree_with_a_loop_over_queries():
         ranks = [rank for rank, hit in enumerate(relevant, 1) if hit]
         precisions = [number / rank for number, rank in enumerate(ranks, 1)]
         assert scores.relevant[i] == len(ranks)
-        assert scores.average_precision[i].item() == pytest.approx(sum(precisions) / max(len(ranks), 1), abs=1e-7)
-        for column, k in enumerate((1, 5, 10, 100)):
-            assert scores.precision[i, column].item() == pytest.approx(sum(relevant[:k]) / k)
+        assert scores.metrics["map_all"][i].item() == pytest.approx(sum(precisions) / max(len(ranks), 1), abs=1e-7)
+        for k in (1, 5, 10, 100):
+            assert scores.metrics[f"p_at_{k}"][i].item() == pytest.approx(sum(relevant[:k]) / k)
         instance = int(queries.instances[i])
         assert scores.instance_rank[i] == (order.index(instance) + 1 if instance >= 0 else 0)
         assert scores.nearest[i].tolist() == order[:10]
-        curve = metrics.interpolated_precision(torch.tensor([relevant]))[0]
+        curve = Ranking(torch.tensor([relevant]), torch.zeros(1)).interpolated_precision()[0]
         assert torch.equal(scores.curve[i], curve)
 
 
+def tensors(scores: Scores) -> dict[str, torch.Tensor]:
+    """Every tensor of the scores by name."""
+    return {**vars(scores), **scores.metrics, "metrics": torch.empty(0)}
+
+
 @pytest.mark.parametrize("elements", [1, 40, 119, 120, 10_000])
-def test_chunks_change_nothing(monkeypatch, elements):
+def test_chunks_change_nothing(elements):
     data = scene()
-    whole = score(*data)
-    monkeypatch.setattr(protocol, "CHUNK_ELEMENTS", elements)
-    for name, values in vars(score(*data)).items():
-        assert torch.equal(values, getattr(whole, name)), name
-        assert values.dtype == getattr(whole, name).dtype
+    whole = tensors(score(*data))
+    for name, values in tensors(score(*data, elements)).items():
+        assert torch.equal(values, whole[name]), name
+        assert values.dtype == whole[name].dtype
 
 
-def test_what_is_kept_of_a_query_does_not_grow_with_the_gallery(monkeypatch):
-    monkeypatch.setattr(protocol, "CHUNK_ELEMENTS", 1000)
-    queries, gallery, categories = scene(20, 500)
-    kept = sum(values.untyped_storage().nbytes() for values in vars(score(queries, gallery, categories)).values())
-    assert kept < 20 * 8 * (metrics.RECALL_POINTS + protocol.SHOWN + 20)
+def test_what_is_kept_of_a_query_does_not_grow_with_the_gallery():
+    kept = tensors(score(*scene(20, 500), 1000)).values()
+    assert sum(values.untyped_storage().nbytes() for values in kept) < 20 * 8 * (RECALL_POINTS + SHOWN + 20)
 
 
 def test_the_rank_of_the_traced_photo_counts_ties_before_it():
@@ -136,7 +138,7 @@ def test_the_first_200_are_averaged_in_both_forms_beside_their_chance():
     assert found.metrics["p_at_200"] == pytest.approx(sum(hits) / len(hits))
     relevant = torch.tensor([225])
     for form in ("lenient", "strict"):
-        chance = metrics.expected_average_precision_at(relevant, 900, 200, strict=form == "strict").item()
+        chance = RandomOrder(relevant, 900).average_precision(200, strict=form == "strict").item()
         assert found.chance[f"map_at_200_{form}"] == pytest.approx(chance)
     assert found.chance["p_at_200"] == pytest.approx(0.25)
 
@@ -150,8 +152,8 @@ def test_queries_without_a_relevant_photo_are_left_out_and_counted():
     assert found.protocol["queries_without_relevant"] == 5
     assert found.protocol["gallery"] == 40
     assert found.protocol["categories"] == 4
-    assert found.metrics["map_all"] == pytest.approx(scores.average_precision[in_gallery].mean().item())
-    assert found.metrics["p_at_5"] == pytest.approx(scores.precision[in_gallery, 1].mean().item())
+    assert found.metrics["map_all"] == pytest.approx(scores.metrics["map_all"][in_gallery].mean().item())
+    assert found.metrics["p_at_5"] == pytest.approx(scores.metrics["p_at_5"][in_gallery].mean().item())
 
 
 def test_instance_recall_is_over_the_queries_whose_photo_is_in_the_gallery():
@@ -211,8 +213,8 @@ def test_each_category_has_its_own_means():
         own = queries.categories == number
         assert found[name]["queries"] == 5
         assert found[name]["photos"] == (10 if number < 4 else 0)
-        assert found[name]["map_all"] == pytest.approx(scores.average_precision[own].mean().item())
-        assert found[name]["p_at_1"] == pytest.approx(scores.precision[own, 0].mean().item())
+        assert found[name]["map_all"] == pytest.approx(scores.metrics["map_all"][own].mean().item())
+        assert found[name]["p_at_1"] == pytest.approx(scores.metrics["p_at_1"][own].mean().item())
         ranks = [rank for rank in scores.instance_rank[own].tolist() if rank > 0]
         assert found[name]["instance_r_at_1"] == pytest.approx(ranks.count(1) / len(ranks))
 

@@ -27,7 +27,7 @@ from sketchy.cli.options import (
 
 @guarded
 def embed(
-    images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, folders of them, and - for stdin.")],
     kind: Annotated[Kind, typer.Option(help="What all of them are.")],
     out: Annotated[
         Path,
@@ -114,7 +114,7 @@ def info(
 @guarded
 def retrieve(
     queries: Annotated[
-        list[Path], typer.Argument(help="A drawing, as PNG or JPEG; several of one thing are averaged.")
+        list[Path], typer.Argument(help="A drawing, as PNG or JPEG; - reads stdin; several of one thing are averaged.")
     ],
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many photos.")] = 10,
     gallery: GalleryOption = None,

@@ -14,7 +14,7 @@ from sketchy.results import Hit, Retrieval
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.gallery import Gallery
 from sketchy.retrieval.opening import identity_of, open_gallery
-from sketchy.retrieval.query import Request, ask, embed_queries, unmatched
+from sketchy.retrieval.query import Request, ask, embed_queries, read_queries, unmatched
 from sketchy.retrieval.sheet import EDGE, TILE, Tile, contact_sheet
 from sketchy.retrieval.walk import USUAL, Scan
 from sketchy.runtime import keep_freed_memory, pick_device
@@ -37,7 +37,8 @@ def run(  # noqa: PLR0913 - one an option, by keyword
     """Find the photos nearest to a sketch, to several drawn of one thing, or to a photo.
 
     Args:
-        queries: image files, at least one; several are averaged.
+        queries: image files, at least one; several are averaged. They are read once, so that pipes will do; "-" is the
+            standard input.
         request: how many, and which.
         checkpoint: a .pth file.
         kind: what the queries are.
@@ -54,6 +55,7 @@ def run(  # noqa: PLR0913 - one an option, by keyword
     if save is not None:
         refuse_unwritable(save)
         refuse_replacing(save, queries, kind)
+    images = read_queries(queries, kind)
     loaded = load_checkpoint(checkpoint)
     calibration = loaded.calibration if kind == "sketch" else None  # it says nothing of photos among themselves
     if request.min_score is not None and calibration is None:
@@ -65,7 +67,7 @@ def run(  # noqa: PLR0913 - one an option, by keyword
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     keep_freed_memory()  # a folder without an index is indexed first
     embedder = Embedder.of(loaded, pick_device(device))
-    query = embed_queries(embedder, queries, kind)
+    query = embed_queries(embedder, images, kind, [str(path) for path in queries])
     identity = identity_of(loaded, checkpoint)
     photos = open_gallery(gallery, loaded, identity, embedder, exact=request.exact, scan=scan, talk=talk)
     try:
@@ -78,7 +80,7 @@ def run(  # noqa: PLR0913 - one an option, by keyword
         found = ask(photos, query, request, calibration)
         _tell_unmatched(photos, query, request, found, talk)
         if save is not None:
-            _save_sheet(save, queries[0], photos, found, talk)
+            _save_sheet(save, Tile(open_image(images[0]), queries[0].name), photos, found, talk)
     finally:
         photos.close()
     return Retrieval(
@@ -100,9 +102,9 @@ def _tell_unmatched(
         raise GalleryError(" and ".join(told) or "no photo fits both --category and --path-glob; leave one of them out")
 
 
-def _save_sheet(path: Path, sketch: Path, gallery: Gallery, found: tuple[Hit, ...], talk: Talk) -> None:
+def _save_sheet(path: Path, sketch: Tile, gallery: Gallery, found: tuple[Hit, ...], talk: Talk) -> None:
     tiles = [_tile(gallery, hit, talk) for hit in found]
-    sheet = contact_sheet([(Tile(open_image(sketch), sketch.name), tiles)])
+    sheet = contact_sheet([(sketch, tiles)])
     with replacing(path) as temporary:
         sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")
 

@@ -22,7 +22,7 @@ from sketchy.talk import SILENT, Talk
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-NEEDED = ("fastapi", "uvicorn", "python_multipart")
+NEEDED = ("fastapi", "uvicorn", "python_multipart", "cachetools")
 
 
 def run(  # noqa: PLR0913 - one an option, by keyword

@@ -59,7 +59,7 @@ class Focus:
         scores = judgement.scores
         if judgement.evaluation.protocol["name"] == "instance":
             return cls(True, scores.instance_rank > 0, -scores.instance_rank, "instance_r_at_1")
-        return cls(False, scores.relevant > 0, scores.average_precision, "map_all")
+        return cls(False, scores.relevant > 0, scores.metrics["map_all"], "map_all")
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def _example(
         image=sketch_images[sketch],
         file=data.pack.sketch_records[sketch].name,
         category=names[category],
-        average_precision=None if focus.instance else float(scores.average_precision[query]),
+        average_precision=None if focus.instance else float(scores.metrics["map_all"][query]),
         traced_rank=int(scores.instance_rank[query]) if by_instance else 0,
         photos=tuple(photos),
     )

@@ -10,13 +10,14 @@ from sketchy.errors import StorageError
 from sketchy.evaluation.charts import LEVELS, Focus, category_bars, confusion, heat_map
 from sketchy.evaluation.examples import pick_examples, read_examples
 from sketchy.evaluation.judge import Judgement
+from sketchy.evaluation.metrics import METRICS
 from sketchy.results import Evaluation
 from sketchy.storage import write_text
 from sketchy.talk import SILENT, Talk
 
 
-class Metric(NamedTuple):
-    """A row of the table."""
+class MetricRow(NamedTuple):
+    """A row of the table of metrics."""
 
     name: str
     meaning: str
@@ -75,6 +76,7 @@ def _figures(judgement: Judgement, focus: Focus, names: tuple[str, ...]) -> dict
     figures: dict[str, Any] = {
         "protocol": evaluation.protocol,
         "instance": focus.instance,
+        "label": METRICS[focus.key].label,
         "measured": bool(focus.counted.any()),
         "metrics": metric_rows(evaluation),
         "bars": category_bars(judgement, focus, names),
@@ -94,29 +96,14 @@ def _prevalence(judgement: Judgement, focus: Focus) -> float:
     return float(judgement.scores.relevant[focus.counted].double().mean()) / len(judgement.gallery_categories)
 
 
-def metric_rows(evaluation: Evaluation) -> list[Metric]:
+def metric_rows(evaluation: Evaluation) -> list[MetricRow]:
     """Name and explain the metrics, without those that no query was measured for."""
     instance, category = evaluation.protocol["instance_queries"], evaluation.protocol["queries"]
     return [
-        Metric(*_explained(key), value, evaluation.chance[key])
+        MetricRow(METRICS[key].label, METRICS[key].meaning, value, evaluation.chance[key])
         for key, value in evaluation.metrics.items()
-        if (instance if key.startswith("instance") else category)
+        if (instance if METRICS[key].instance else category)
     ]
-
-
-def _explained(key: str) -> tuple[str, str]:
-    kind, _, k = key.rpartition("_at_")
-    if kind == "instance_r":
-        return (
-            f"Instance R@{k}",
-            "traced photo is the nearest" if k == "1" else f"traced photo is among the {k} nearest",
-        )
-    if kind == "p":
-        return f"P@{k}", "nearest photo is right" if k == "1" else f"right photos among the {k} nearest"
-    if kind == "map":
-        top, _, form = k.partition("_")
-        return f"mAP@{top}", f"mean average precision of the {top} nearest, {form} form"
-    return "mAP", "mean average precision of the whole ranking"
 
 
 def percent(share: float) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import torch
-from torch import Tensor, nn
-from torch.fx.experimental.optimization import fuse
+from torch import Tensor, fx, nn
 from torch.fx.proxy import TraceError
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sketchy.model.domain_norm import PerKind, norms_of, of_kind
 from sketchy.model.encoder import Encoder
@@ -56,5 +56,24 @@ def _fused(network: nn.Module) -> nn.Module:
     """Fold what can be folded; a network without batch norms, a transformer mostly, stays as it is."""
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         with suppress(TraceError, TypeError):  # what it computes depends on values or sizes, as in some of timm's
-            network = fuse(network)
+            network = _trace_and_fuse(network)
     return network.to(memory_format=torch.channels_last)
+
+
+def _trace_and_fuse(network: nn.Module) -> nn.Module:
+    """Return the traced network without the batch norms that are alone in taking the output of a convolution.
+
+    As torch.fx.experimental.optimization.fuse, whose import warns in torch 2.11.
+    """
+    traced = fx.symbolic_trace(network)
+    layers = {node: traced.get_submodule(str(node.target)) for node in traced.graph.nodes if node.op == "call_module"}
+    for node, norm in layers.items():
+        if type(norm) is not nn.BatchNorm2d or not norm.track_running_stats:
+            continue
+        before = node.all_input_nodes[0]
+        convolution = layers.get(before)
+        if type(convolution) is nn.Conv2d and len(before.users) == 1:
+            traced.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, norm))
+            node.replace_all_uses_with(before)
+            traced.graph.erase_node(node)
+    return fx.GraphModule(traced, traced.graph)  # without the modules that are used no more

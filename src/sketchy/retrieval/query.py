@@ -1,6 +1,7 @@
 """Asking a gallery: queries from images, limits on what comes back, and the calibrated score of every hit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.errors import ImageError
-from sketchy.image import Kind
+from sketchy.image import Kind, read_content
 from sketchy.model.calibration import Calibration
 from sketchy.results import Hit
 from sketchy.retrieval.embed import Embedder
@@ -42,13 +43,25 @@ class Request:
     exact: bool = False
 
 
-def embed_queries(embedder: Embedder, images: Sequence[Path | bytes], kind: Kind) -> NDArray[np.float32]:
+def read_queries(paths: Sequence[Path], kind: Kind) -> list[bytes]:
+    """Read images once, as pipes and the standard input allow no more. Raises ImageError that names the file."""
+    contents = []
+    for path in paths:
+        with _usable(str(path), kind):
+            contents.append(read_content(path))
+    return contents
+
+
+def embed_queries(
+    embedder: Embedder, images: Sequence[bytes], kind: Kind, names: Sequence[str] = ()
+) -> NDArray[np.float32]:
     """Embed one image, or several as one query: their mean, brought back to the sphere where the model works on it.
 
     Args:
         embedder: of the gallery's model.
-        images: files or their contents, at least one.
+        images: contents of image files, at least one.
         kind: what all of them are.
+        names: what messages call each of them; empty says "the image".
 
     Returns:
         (D,) float32.
@@ -57,17 +70,23 @@ def embed_queries(embedder: Embedder, images: Sequence[Path | bytes], kind: Kind
         ImageError: one cannot be used; the message names it.
     """
     embedded = []
-    for image in images:
-        try:
+    for image, name in zip(images, names or ["the image"] * len(images), strict=True):
+        with _usable(name, kind):
             embedded.append(embedder.embed_image(image, kind).numpy())
-        except ImageError as error:
-            named = image if isinstance(image, Path) else "the image"
-            remedy = "give a drawing as PNG or JPEG" if kind == "sketch" else "give a photo as PNG or JPEG"
-            raise ImageError(f"cannot use {named} as a {kind}: {error}; {remedy}") from None
     mean: NDArray[np.float32] = np.mean(embedded, axis=0)
     if embedder.encoder.normalize and len(embedded) > 1:
         mean /= max(float(np.linalg.norm(mean)), 1e-12)
     return mean
+
+
+@contextmanager
+def _usable(name: str, kind: Kind) -> Iterator[None]:
+    """Say which image cannot be used, and what to do."""
+    try:
+        yield
+    except ImageError as error:
+        remedy = "give a drawing as PNG or JPEG" if kind == "sketch" else "give a photo as PNG or JPEG"
+        raise ImageError(f"cannot use {name} as a {kind}: {error}; {remedy}") from None
 
 
 def ask(

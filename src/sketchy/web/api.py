@@ -15,21 +15,21 @@ from sketchy.image import Kind
 from sketchy.results import Hit
 from sketchy.web.answers import About, Bounds, Category, Health, Info, Problem, Result, Results, Size
 from sketchy.web.catalogue import Catalogue, shown
+from sketchy.web.fair_queue import FairQueue
 from sketchy.web.limits import MAX_CATEGORIES, MAX_K, Limits
 from sketchy.web.refusal import Refusal
 from sketchy.web.searcher import Searcher, check_image
 from sketchy.web.thumbnails import Thumbnails
-from sketchy.web.turns import Turns
 
 
 @dataclass(frozen=True)
 class Service:
-    """What the routes work with."""
+    """The parts that the routes use."""
 
     searcher: Searcher
     catalogue: Catalogue
     thumbnails: Thumbnails
-    turns: Turns
+    queue: FairQueue
     limits: Limits
 
 
@@ -90,7 +90,7 @@ async def search(
     work = partial(_timed, service.searcher, image, kind, k, category or ())
     address = request.client.host if request.client else ""
     try:
-        began, found = await service.turns.run(f"{address} {client or ''}", work, newest_only=client is not None)
+        began, found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
     except ImageError as error:
         raise Refusal(422, str(error)) from None
     except SketchyError as error:  # the gallery was damaged, or its server went away

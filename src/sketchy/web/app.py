@@ -9,21 +9,23 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 import sketchy
 from sketchy.web.api import Service, router
 from sketchy.web.catalogue import Catalogue
+from sketchy.web.fair_queue import FairQueue
 from sketchy.web.guard import Guard
 from sketchy.web.limits import Limits
 from sketchy.web.refusal import Refusal
 from sketchy.web.searcher import Searcher
 from sketchy.web.thumbnails import Thumbnails
-from sketchy.web.turns import Turns
 
 STATIC = Path(__file__).parent / "static"
+LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 FRESH = {"Cache-Control": "no-cache"}
-"""Ask whether a file of the page has changed: after an upgrade nobody works with half of the old one."""
+"""Browsers ask each time whether a file of the page has changed: an upgrade never leaves half of the old one."""
 
 
 def create_app(
@@ -32,19 +34,19 @@ def create_app(
     """Make the application.
 
     Args:
-        searcher: what answers.
-        root: the folder that all photos really lie in, as `Catalogue` takes it.
-        loopback: answer only to names of this machine.
-        limits: of one request.
+        searcher: Answers the queries.
+        root: Folder that contains all photos, as `Catalogue` takes it.
+        loopback: Answer only requests that name this machine as the host.
+        limits: Bounds on one request; None takes the defaults.
     """
     limits = limits or Limits()
     catalogue = Catalogue(searcher.gallery, root)
-    turns = Turns(limits.waiting)
+    queue = FairQueue(limits.waiting)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        turns.close()
+        queue.close()
 
     app = FastAPI(
         title="Sketchy",
@@ -54,16 +56,18 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.service = Service(searcher, catalogue, Thumbnails(catalogue), turns, limits)
+    app.state.service = Service(searcher, catalogue, Thumbnails(catalogue), queue, limits)
     app.include_router(router)
     _add_page(app)
     _add_errors(app)
-    app.add_middleware(Guard, limits=limits, loopback=loopback)
+    if loopback:  # or a site whose name is made to point at 127.0.0.1 (DNS rebinding) could read the photos
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
+    app.add_middleware(Guard, limits=limits)
     return app
 
 
 class _Fresh(StaticFiles):
-    """Static files that browsers ask about every time."""
+    """Static files that are never served from a stale cache."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
@@ -108,7 +112,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def left(request: Request, error: ClientDisconnect) -> JSONResponse:
-        return _problem(400, "the client left")  # nobody reads it
+        return _problem(400, "the client disconnected")  # nobody reads it
 
 
 def _problem(status: int, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -1,7 +1,6 @@
-"""What every request passes before the routes, and every answer after them."""
+"""Middleware around the routes: bounds on requests, security headers on answers."""
 
 import asyncio
-import ipaddress
 import json
 from urllib.parse import urlsplit
 
@@ -27,16 +26,13 @@ class Guard:
     """ASGI middleware: refuses requests of other sites and those that are too large or too slow.
 
     Args:
-        app: what is guarded.
-        limits: of the body.
-        loopback: answer only to names of this machine, so that a site whose name is pointed at 127.0.0.1 (DNS
-            rebinding) cannot read the photos.
+        app: The application inside.
+        limits: Bounds on the body of a request.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, loopback: bool) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app
         self._limits = limits
-        self._loopback = loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -67,13 +63,13 @@ class Guard:
                 await _answer(Refusal(503, "the server is stopping"), send_guarded)
         except Exception:
             if not begun:
-                await _answer(Refusal(500, "an error of the server; it says more where it was started"), send_guarded)
+                await _answer(
+                    Refusal(500, "an internal error; see the terminal in which the server was started"), send_guarded
+                )
             raise  # to the log
 
     def _check(self, headers: Headers) -> None:
         host = headers.get("host", "")
-        if self._loopback and not _is_loopback(host):
-            raise Refusal(400, "this server answers only to the name of its own machine, such as localhost")
         origin = headers.get("origin")
         if origin is not None and _netloc(origin) != host:
             raise Refusal(403, "requests of other sites are not answered")
@@ -82,7 +78,7 @@ class Guard:
             raise self._too_large()
 
     def _bounded(self, receive: Receive) -> Receive:
-        """Count the bytes of the body, and end the wait for them."""
+        """Limit the bytes of the body, and the time that it may take to arrive."""
         deadline = asyncio.get_running_loop().time() + self._limits.upload
         received, complete = 0, False
 
@@ -113,15 +109,6 @@ def _netloc(origin: str) -> str | None:
         return urlsplit(origin).netloc or None
     except ValueError:
         return None
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether a Host header, with or without a port, is a name of this machine."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 async def _answer(refusal: Refusal, send: Send) -> None:

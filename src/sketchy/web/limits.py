@@ -1,11 +1,11 @@
-"""How much one request may cost."""
+"""Bounds on what one request may cost."""
 
 from dataclasses import dataclass
 
 MAX_K = 100
-"""Photos an answer."""
+"""Most photos in an answer."""
 MAX_CATEGORIES = 50
-"""Categories a query may name."""
+"""Most categories that a query may name."""
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,10 @@ class Limits:
     """Bounds on what clients send.
 
     Attributes:
-        body: bytes of a request.
-        pixels: of an image; one of this size takes about a quarter of a second to decode.
-        upload: seconds from the head of a request to the end of its body.
-        waiting: queries that wait for the network, of all clients.
+        body: Most bytes in the body of a request.
+        pixels: Most pixels of an image; one of this size takes about a quarter of a second to decode.
+        upload: Seconds from the head of a request to the end of its body.
+        waiting: Most queries of all clients in the queue.
     """
 
     body: int = 16_000_000

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sketchy.errors import ServeError
-from sketchy.web.turns import Turns
+from sketchy.web.fair_queue import FairQueue
 
 HEAD_SECONDS = 10.0
 """From the first byte of a request, or the opening of a connection, to the end of the request's head."""
@@ -20,10 +20,10 @@ GRACE_SECONDS = 2
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Take a port, 0 for any free one; nobody is answered before `serve`.
+    """Bind a port, 0 for any free one; nothing is answered before `Server.run`.
 
     Raises:
-        ServeError: the port is taken or not allowed, or the host is not of this machine.
+        ServeError: The port is taken or not allowed, or the host is no address of this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -59,18 +59,18 @@ class Server(uvicorn.Server):
     `run` raises KeyboardInterrupt when it was Ctrl-C, after all has ended.
 
     Args:
-        app: by `create_app`.
-        opened: by `open_socket`; closed at the end.
-        ready: called when requests are answered.
+        app: The application that `create_app` made.
+        opened: The socket that `open_socket` made; closed at the end.
+        ready: Called when the first request can be answered.
     """
 
     def __init__(self, app: FastAPI, opened: socket.socket, ready: Callable[[], object]) -> None:
         config = uvicorn.Config(
             app,
-            http=PatientProtocol,
+            http=HeaderTimeoutProtocol,
             ws="none",
             log_config=None,
-            log_level="error",  # what strangers send is no news
+            log_level="error",  # malformed requests are no errors of the server
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._opened = opened
         self._ready = ready
-        self._turns: Turns = app.state.service.turns
+        self._queue: FairQueue = app.state.service.queue
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve on the socket."""
@@ -86,7 +86,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the query that is being computed end, and refuse at once what waits behind it."""
-        self._turns.close(patience=0)
+        self._queue.close(patience=0)
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -96,8 +96,11 @@ class Server(uvicorn.Server):
             self._ready()
 
 
-class PatientProtocol(H11Protocol):
-    """uvicorn's HTTP, but connections that do not send the head of a request are closed: they cost a file handle."""
+class HeaderTimeoutProtocol(H11Protocol):
+    """uvicorn's HTTP protocol with a timeout for the head of a request, which uvicorn has no setting for.
+
+    Connections that never send one would hold file handles for ever. Middleware sees a request only after its head.
+    """
 
     _head_timer: asyncio.TimerHandle | None = None
 

@@ -2,11 +2,12 @@
 
 import os
 import threading
-from collections import OrderedDict
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import anyio
+from cachetools import LRUCache
 from PIL import Image
 
 from sketchy.errors import ImageError
@@ -15,20 +16,18 @@ from sketchy.web.catalogue import Catalogue
 from sketchy.web.refusal import Refusal
 
 ROOM = 64_000_000
-"""Bytes of JPEG that are kept: some three thousand thumbnails."""
+"""Bytes of JPEG in the cache: some three thousand thumbnails."""
 AT_ONCE = min(4, max(1, (os.cpu_count() or 1) // 2))
 """Photos decoded at the same time: a large one takes hundreds of megabytes, and the network needs cores too."""
 QUALITY = 85
 
 
 class Thumbnails:
-    """JPEGs of the photos of a catalogue."""
+    """JPEGs of the photos of a catalogue, the most recently used ones in memory."""
 
     def __init__(self, catalogue: Catalogue, room: int = ROOM) -> None:
         self._catalogue = catalogue
-        self._room = room
-        self._kept: OrderedDict[str, bytes] = OrderedDict()  # the one that was asked for longest ago first
-        self._bytes = 0
+        self._cache: LRUCache[str, bytes] = LRUCache(room, getsizeof=len)
         self._mutex = threading.Lock()
         self._limiter = anyio.CapacityLimiter(AT_ONCE)
 
@@ -36,7 +35,7 @@ class Thumbnails:
         """Return a tag of the version and the JPEG of a photo, within a square of `size` pixels; never enlarged.
 
         Raises:
-            Refusal: it is unknown, gone, outside the gallery or broken.
+            Refusal: The photo is unknown, gone, outside the gallery or broken.
         """
         return await anyio.to_thread.run_sync(self._get, photo, size, limiter=self._limiter)
 
@@ -44,16 +43,11 @@ class Thumbnails:
         source = self._catalogue.file_of(photo)
         tag = f"{photo}-{size}-{_version(source)}"
         with self._mutex:
-            if tag in self._kept:
-                self._kept.move_to_end(tag)
-                return tag, self._kept[tag]
-        jpeg = _render(source, size)
-        with self._mutex:
-            if tag not in self._kept:
-                self._kept[tag] = jpeg
-                self._bytes += len(jpeg)
-            while self._bytes > self._room:
-                self._bytes -= len(self._kept.popitem(last=False)[1])
+            jpeg = self._cache.get(tag)
+        if jpeg is None:
+            jpeg = _render(source, size)
+            with self._mutex, suppress(ValueError):  # larger than the whole cache
+                self._cache[tag] = jpeg
         return tag, jpeg
 
 
@@ -68,7 +62,7 @@ def _version(source: Path | bytes) -> str:
 
 
 def _render(source: Path | bytes, size: int) -> bytes:
-    """Decode and encode anew: what is no image is never sent, and neither is where a photo was taken."""
+    """Decode and encode again, so that files that are no images are never sent, nor the metadata of a photo."""
     try:
         image = open_image(source, at_least=size)
     except ImageError as error:

@@ -84,7 +84,7 @@ class Ledger:
         # A reader too must write the files that WAL shares; where it may not, nobody writes, and none are needed.
         options = "mode=rw" if os.access(path.parent, os.W_OK) else "immutable=1"
         uri = f"file:{quote(os.fsencode(path.absolute()))}?{options}"
-        self._db = sqlite3.connect(uri, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+        self._db = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
         self._db.create_function("nfc", 1, _nfc, deterministic=True)
         try:
             self._db.execute("PRAGMA cell_size_check = ON")

@@ -74,7 +74,7 @@ function answered(answer, question) {
   say(shown.length ? counted(shown.length) : "No photo fits.");
 }
 
-/** Leave a mark in the browser's timeline; scripts/measure-page reads it. */
+/** Leave a mark in the browser's timeline; scripts/measure_page.py reads it. */
 function measure(since) {
   performance.measure("stroke to results", { start: since, end: performance.now() });
 }

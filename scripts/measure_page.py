@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure, in a browser, how long a stroke takes to become photos. Usage: scripts/measure-page ADDRESS [--strokes N]
+"""Measure, in a browser, how long a stroke takes to become photos. Usage: scripts/measure_page.py ADDRESS [--strokes N]
 
 Start `sketchy serve` first, on a machine with nothing else to do. Strokes are drawn with the mouse at a person's pace;
 a time runs from the end of a stroke to the frame that shows its photos, as the page itself notes in the browser's

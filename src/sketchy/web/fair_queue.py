@@ -1,7 +1,7 @@
-"""The queue before the network: one thread computes, and clients take turns.
+"""A fair queue in front of the network: one thread computes, and clients are served in turn.
 
-The event loop only waits for futures, so that it answers all else while a query is embedded. A client that draws sends
-a query every moment; its newest one replaces those of its own that still wait.
+The event loop only waits for futures, so that it answers other requests while a query is embedded. While someone
+draws, their page sends a query every moment; the newest replaces their own queries that still wait.
 """
 
 import asyncio
@@ -21,36 +21,36 @@ class _Job(NamedTuple):
     future: Future[Any]
 
 
-class Turns:
-    """A worker thread and the queries that wait for it.
+class FairQueue:
+    """A worker thread, and the queries of each client that wait for it.
 
     Args:
-        limit: how many may wait, of all clients.
+        limit: Queries of all clients that may wait.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._waiting: OrderedDict[str, deque[_Job]] = OrderedDict()  # the client whose turn it is first
+        self._waiting: OrderedDict[str, deque[_Job]] = OrderedDict()  # the client to serve next comes first
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
 
     async def run(self, client: str, work: Callable[[], T], *, newest_only: bool) -> T:
-        """Compute in the thread when it is the client's turn.
+        """Compute in the worker thread when it is the client's turn.
 
         Args:
-            client: whose turn is taken.
-            work: what to compute.
-            newest_only: drop what this client still has waiting.
+            client: Name of the client that asks.
+            work: Function to compute.
+            newest_only: Drop the queries of this client that still wait.
 
         Raises:
-            Refusal: too many wait, a newer query of the client came, or the server stops.
+            Refusal: Too many queries wait, a newer query of the client came, or the server stops.
         """
         return await asyncio.wrap_future(self.submit(client, work, newest_only=newest_only))
 
     def submit(self, client: str, work: Callable[[], T], *, newest_only: bool) -> Future[T]:
-        """Put a query in the queue; see `run`."""
+        """Add a query to the queue; see `run`."""
         future: Future[T] = Future()
         with self._changed:
             if newest_only:
@@ -65,7 +65,7 @@ class Turns:
         return future
 
     def close(self, patience: float = 5) -> None:
-        """Refuse what waits, and give what is being computed some seconds to end."""
+        """Refuse all queries that wait, and wait up to `patience` seconds for the one that is being computed."""
         with self._changed:
             self._closed = True
             for jobs in self._waiting.values():
@@ -76,7 +76,7 @@ class Turns:
         self._thread.join(patience)
 
     def _next(self) -> _Job | None:
-        """Wait for a query and take it; None when there will be no more."""
+        """Wait for a query and take it; None when the queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._waiting:
@@ -93,7 +93,7 @@ class Turns:
                 continue
             try:
                 job.future.set_result(job.work())
-            except BaseException as error:  # it belongs to the request, and must not end the thread
+            except BaseException as error:  # the error belongs to the request, and must not end the thread
                 job.future.set_exception(error)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Hold the calibrated score of checkpoints against their test splits: of hits scored 0.7, are 70 % right?
+"""Compare the calibrated score of checkpoints with their test splits: of hits scored 0.7, are 70 % right?
 
-Usage: .venv/bin/python scripts/check-score runs/a/best.pth runs/b/best.pth
+Usage: .venv/bin/python scripts/check_score.py runs/a/best.pth runs/b/best.pth
 The score was fitted on the validation split; the sketches and photos here were neither trained nor fitted on.
 """
 
@@ -35,11 +35,11 @@ def check(path: Path) -> None:
     bins = np.clip(np.searchsorted(LEVELS, scores, side="right") - 1, 0, len(LEVELS) - 2)
     print(f"{path}: {len(scores):,} hits, the {HITS} nearest of {len(sketches):,} sketches")
     error = 0.0
-    for number in np.unique(bins):
-        inside = bins == number
+    for bin_ in np.unique(bins):
+        inside = bins == bin_
         error += inside.mean() * abs(scores[inside].mean() - right[inside].mean())
         print(f"  score {scores[inside].mean():.3f}  right {right[inside].mean():.3f}  hits {inside.sum():,}")
-    print(f"  mean difference (expected calibration error) {error:.3f}")
+    print(f"  expected calibration error {error:.3f}")
 
 
 if __name__ == "__main__":

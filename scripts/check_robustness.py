@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Evaluate a checkpoint on sketches and photos that were changed, and on the sketches of other people.
 
-Usage: .venv/bin/python scripts/check-robustness runs/a/best.pth [--data DIR] [--sketches TU_BERLIN] [--val] [--json]
-Every row changes one side and leaves the other: the pen, place and ink of the sketches, or what the photos are like.
+Usage: .venv/bin/python scripts/check_robustness.py runs/a/best.pth [--data DIR] [--sketches TU_BERLIN] [--val] [--json]
+Every row changes one side and leaves the other: the pen, position and ink of the sketches, or the photos.
 --sketches is a folder of <category>/<sketch>; the share of it that training holds out is asked for the same photos:
 those of the test split, or with --val, to choose settings by, of the validation split.
 """
@@ -22,7 +22,9 @@ from PIL import Image, ImageFilter, ImageOps
 from sketchy.dataset.extra import load_extra
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.pack import Subset
+from sketchy.dataset.split import Part
 from sketchy.errors import ImageError
+from sketchy.evaluation.metrics import label
 from sketchy.evaluation.protocol import Queries, score, summarize
 from sketchy.image import Kind, open_image
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
@@ -35,7 +37,7 @@ SHOWN = ("map_all", "p_at_1", "p_at_10", "instance_r_at_1", "instance_r_at_10")
 
 
 def thin(image: Image.Image, _: np.random.Generator) -> Image.Image:
-    """Half the width of pen: four times the canvas, and a pixel off each side of a stroke."""
+    """Draw with half the pen width: on four times the canvas, with a pixel off each side of a stroke."""
     large = image.convert("L").resize((4 * image.width, 4 * image.height), Image.Resampling.BICUBIC)
     return large.filter(ImageFilter.MaxFilter(3))
 
@@ -77,10 +79,10 @@ def cropped(image: Image.Image, draw: np.random.Generator) -> Image.Image:
 
 
 SKETCHES: dict[str, Change] = {
-    "as drawn": lambda image, _: image,
+    "nothing": lambda image, _: image,
     "thick pen (7 px of 256)": lambda image, _: image.convert("L").filter(ImageFilter.MinFilter(7)),
     "thin pen (1 px of 512)": thin,
-    "small, anywhere": small,
+    "small, anywhere on the canvas": small,
     "turned by up to 20°": turned,
     "white on black": lambda image, _: ImageOps.invert(image.convert("L")),
     "mirrored": lambda image, _: ImageOps.mirror(image),
@@ -90,47 +92,49 @@ PHOTOS: dict[str, Change] = {
     "photos grey": lambda image, _: image.convert("L").convert("RGB"),
     "photos half as bright": lambda image, _: image.point(lambda value: value / 2),
     "photos cropped to 4/5": cropped,
-    "photos as poor JPEG": jpeg,
+    "photos as heavily compressed JPEG": jpeg,
 }
 
 
 @dataclass
-class Bench:
-    """A model, and the part of its dataset that it is judged on."""
+class Setting:
+    """A model, and the part of its dataset that it is evaluated on."""
 
     checkpoint: Checkpoint
     embedder: Embedder
     data: Dataset
-    part: Subset
+    subset: Subset
 
     def embed(self, kind: Kind, change: Change) -> tuple[torch.Tensor, np.ndarray]:
         """Change and embed the images of a kind; also say which could be read: a changed sketch may be blank."""
-        part, draw = self.part, np.random.default_rng(0)
-        rows, read = (part.sketches, self.data.sketch_file) if kind == "sketch" else (part.photos, self.data.photo_file)
+        subset, draw = self.subset, np.random.default_rng(0)
+        rows, read = (
+            (subset.sketches, self.data.sketch_file) if kind == "sketch" else (subset.photos, self.data.photo_file)
+        )
         prepare = getattr(self.embedder.preprocess, kind)
         pixels, kept = [], np.ones(len(rows), bool)
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             try:
                 pixels.append(prepare(change(open_image(read(row)), draw)))
             except ImageError:
-                kept[place] = False
+                kept[index] = False
         return embed_pixels(self.embedder.encoder, np.stack(pixels), kind), kept
 
     def evaluate(self, sketches: torch.Tensor, kept: np.ndarray, photos: torch.Tensor) -> dict[str, float]:
         """Score embedded sketches against embedded photos; an unreadable sketch finds nothing."""
-        part, pack = self.part, self.data.pack
-        place = np.full(len(pack.photos) + 1, -1)
-        place[part.photos] = np.arange(len(part.photos))
-        rows = part.sketches[kept]
+        subset, pack = self.subset, self.data.pack
+        position = np.full(len(pack.photos) + 1, -1)  # of a photo of the pack in the gallery
+        position[subset.photos] = np.arange(len(subset.photos))
+        rows = subset.sketches[kept]
         queries = Queries(
-            sketches, torch.from_numpy(pack.sketch_category[rows]), torch.from_numpy(place[pack.sketch_photo[rows]])
+            sketches, torch.from_numpy(pack.sketch_category[rows]), torch.from_numpy(position[pack.sketch_photo[rows]])
         )
         found = self.score(queries, photos)
         return {name: value * float(kept.mean()) for name, value in found.items()}
 
     def score(self, queries: Queries, photos: torch.Tensor) -> dict[str, float]:
         """Return the metrics that are shown."""
-        categories = torch.from_numpy(self.data.pack.photo_category[self.part.photos])
+        categories = torch.from_numpy(self.data.pack.photo_category[self.subset.photos])
         scores = score(queries, photos, categories)
         metrics = summarize(scores, queries, categories, self.data.pack.categories).metrics
         return {name: metrics[name] for name in SHOWN}
@@ -153,18 +157,18 @@ class Bench:
         return {name: value for name, value in found.items() if not name.startswith("instance")}
 
 
-def measure(checkpoint: Path, data: Path | None, others: Path | None, split: str) -> dict[str, dict[str, float]]:
+def measure(checkpoint: Path, data: Path | None, others: Path | None, split: Part) -> dict[str, dict[str, float]]:
     """Return the metrics of every row of the table."""
     loaded = load_checkpoint(checkpoint)
     embedder = Embedder.of(loaded, pick_device("auto"), fold=True)
     dataset = load_dataset(loaded.config, root=data)
-    bench = Bench(loaded, embedder, dataset, dataset.parts[split])
-    photos, _ = bench.embed("photo", SKETCHES["as drawn"])
-    rows = {name: bench.evaluate(*bench.embed("sketch", change), photos) for name, change in SKETCHES.items()}
-    plain = bench.embed("sketch", SKETCHES["as drawn"])
-    rows |= {name: bench.evaluate(*plain, bench.embed("photo", change)[0]) for name, change in PHOTOS.items()}
+    setting = Setting(loaded, embedder, dataset, dataset.parts[split])
+    photos, _ = setting.embed("photo", SKETCHES["nothing"])
+    rows = {name: setting.evaluate(*setting.embed("sketch", change), photos) for name, change in SKETCHES.items()}
+    plain = setting.embed("sketch", SKETCHES["nothing"])
+    rows |= {name: setting.evaluate(*plain, setting.embed("photo", change)[0]) for name, change in PHOTOS.items()}
     if others is not None:
-        rows["other people's sketches"] = bench.others(others, photos)
+        rows["sketches by other people"] = setting.others(others, photos)
     return rows
 
 
@@ -174,14 +178,14 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, help="where the dataset lies now")
     parser.add_argument("--sketches", type=Path, help="folder of <category>/<sketch> by other people")
-    parser.add_argument("--val", action="store_true", help="judge on the validation split")
+    parser.add_argument("--val", action="store_true", help="evaluate on the validation split")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     rows = measure(given.checkpoint, given.data, given.sketches, "val" if given.val else "test")
     if given.json:
         json.dump(rows, sys.stdout, indent=2)
         return
-    print("| changed | " + " | ".join(SHOWN) + " |\n| --- |" + " ---: |" * len(SHOWN))
+    print("| changed | " + " | ".join(map(label, SHOWN)) + " |\n| --- |" + " ---: |" * len(SHOWN))
     for name, found in rows.items():
         print(f"| {name} | " + " | ".join(f"{found[key]:.3f}" if key in found else "" for key in SHOWN) + " |")
 

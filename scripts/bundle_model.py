@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make a checkpoint the model that comes with the package: 16-bit, without the state of its training or any path.
 
-Usage: .venv/bin/python scripts/box-model runs/a/best.pth
+Usage: .venv/bin/python scripts/bundle_model.py runs/a/best.pth
 """
 
 import sys

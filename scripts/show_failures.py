@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Print, as Markdown, which categories a checkpoint confuses and its best and worst queries, by names alone.
 
-Usage: .venv/bin/python scripts/show-failures runs/a/best.pth [DATASET]
+Usage: .venv/bin/python scripts/show_failures.py runs/a/best.pth [DATASET]
 `sketchy evaluate --report FOLDER` shows the same with pictures.
 """
 
@@ -15,13 +15,13 @@ from sketchy.evaluation.judge import Judgement, judge
 from sketchy.model.checkpoint import load_checkpoint
 
 NAMED = 10
-"""Categories at either end."""
+"""Best categories that are listed, and as many worst."""
 NEAREST = 6
-"""Photos named for a query."""
+"""Nearest photos that are listed for each query."""
 
 
 def show(checkpoint: Path, root: Path | None) -> None:
-    """Judge the test part and print the tables."""
+    """Evaluate on the test split and print the tables."""
     loaded = load_checkpoint(checkpoint)
     data = load_dataset(loaded.config, root=root)
     judgement = judge(loaded.encoder(), data, data.parts["test"])
@@ -44,7 +44,8 @@ def _row(judgement: Judgement, names: tuple[str, ...], query: int) -> str:
     nearest = judgement.gallery_categories[scores.nearest[query][:NEAREST]].tolist()
     own = names[int(judgement.queries.categories[query])]
     found = ", ".join(names[category] for category in nearest)
-    return f"| {own} | {scores.average_precision[query]:.2f} | {int(scores.relevant[query])} | {found} |"
+    precision = float(scores.metrics["map_all"][query])
+    return f"| {own} | {precision:.2f} | {int(scores.relevant[query])} | {found} |"
 
 
 if __name__ == "__main__":
