@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from sketchy.dataset.demo import draw_pictures
 from sketchy.dataset.demo.categories import CATEGORIES
 from sketchy.errors import ImageError
-from sketchy.image import open_image
+from sketchy.image import Kind, open_image
 from sketchy.model.boxed import BOXED
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.retrieval.embed import Embedder, embed_pixels
@@ -297,7 +297,7 @@ class Bench:
         self.categories = np.array([name for name, _ in photos])
         self.photos = self.embed("photo", [photo for _, photo in photos])
 
-    def embed(self, kind: str, images: list[Image.Image]) -> NDArray[np.float32]:
+    def embed(self, kind: Kind, images: list[Image.Image]) -> NDArray[np.float32]:
         """Embed images; one without ink becomes zeros, which are like nothing."""
         prepare = getattr(self.embedder.preprocess, kind)
         vectors = np.zeros((len(images), self.embedder.encoder.embedding_size), np.float32)
