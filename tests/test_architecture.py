@@ -15,10 +15,10 @@ LAYERS = [
     ("web", "trainer"),
     ("evaluation",),
     ("retrieval",),
-    ("dataset", "model", "loss"),
+    ("dataset", "model", "loss", "demo"),
     ("image", "distance", "runtime"),
     ("ink",),
-    ("config_file", "results", "talk", "storage"),
+    ("config_file", "results", "talk", "storage", "processes"),
     ("config",),
     ("errors",),
 ]
