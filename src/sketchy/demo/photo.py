@@ -6,13 +6,10 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageFilter
 
-from sketchy.demo.raster import SIZE, Array, blurred, coverage
+from sketchy.demo.raster import SIZE, Array, Window, blurred, coverage
 from sketchy.demo.scenes import SCENES, Rest
 from sketchy.demo.surface import albedo, normals
 from sketchy.demo.things import Part, Thing
-
-Window = tuple[int, int, int, int]
-TOWARDS_VIEWER = np.array([0, 0, 1], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,31 +75,15 @@ def _window(part: Part) -> Window:
 
 
 def _lit(color: Array, normal: Array, gloss: float, light: Light) -> Array:
-    """Return the light that a surface sends to the viewer, shape (H, W, 3).
-
-    Args:
-        color: Share of each colour that it reflects, shape (H, W, 3).
-        normal: Unit vectors, shape (H, W, 3).
-        gloss: 0 matt, 0.5 glazed, 1 polished metal.
-        light: What shines on it.
-    """
-
-    def glow(upwards: Array) -> Array:
-        return np.asarray(light.below + (light.above - light.below) * upwards)
-
+    """Return the light, shape (H, W, 3), that a surface of these colours and unit normals sends to the viewer."""
+    upwards = 0.5 - 0.5 * normal[..., 1:2]
     facing = np.maximum(normal @ light.toward, 0)[..., None]
-    seen = color * (glow(0.5 - 0.5 * normal[..., 1:2]) + light.lamp * facing)
-    if not gloss:
-        return np.asarray(seen, np.float32)
-    half = light.toward + TOWARDS_VIEWER
-    glint = np.maximum(normal @ (half / np.linalg.norm(half)), 0)[..., None]
-    mirrored = 2 * normal[..., 2:] * normal - TOWARDS_VIEWER
-    room = glow((0.5 - 0.9 * mirrored[..., 1:2]).clip(0, 1.4))
-    room = room * (1 + 0.5 * np.sin(7 * mirrored[..., 1:2] + 2 * mirrored[..., :1]))
-    metal = max(0.0, 2 * gloss - 1) * 0.85
-    edge = (1 - np.clip(normal[..., 2:], 0, 1)) ** 3
-    seen = seen * (1 - metal) + 2.2 * metal * color * room
-    seen = seen + gloss * ((0.6 * glint**60 + 0.12 * glint**12) * light.lamp.mean() + 0.5 * edge * room)
+    seen = color * (light.below + (light.above - light.below) * upwards + light.lamp * facing)
+    if gloss:
+        half = light.toward + np.array([0, 0, 1], np.float32)
+        glint = np.maximum(normal @ (half / np.linalg.norm(half)), 0)[..., None]
+        sky = light.above * np.clip(2 * upwards - 0.6, 0, 1) * (1.05 - np.clip(normal[..., 2:], 0, 1)) ** 2
+        seen = seen + gloss * ((0.6 * glint**60 + 0.12 * glint**12) * light.lamp.mean() + sky)
     return np.asarray(seen, np.float32)
 
 
@@ -140,6 +121,6 @@ def _develop(canvas: Array, rng: Generator) -> Image.Image:
     film = bright * (2.51 * bright + 0.03) / (bright * (2.43 * bright + 0.59) + 0.14)
     picture = Image.fromarray((np.clip(film, 0, 1) ** np.float32(1 / 2.2) * 255).astype(np.uint8))
     picture = picture.filter(ImageFilter.GaussianBlur(abs(rng.normal(0, 0.35))))
-    speckle = rng.uniform(1.0, 4.0) * rng.standard_normal((SIZE, SIZE, 1), np.float32)
-    speckle = speckle + rng.standard_normal((SIZE, SIZE, 3), np.float32)
+    speckle = rng.standard_normal((SIZE, SIZE, 3), np.float32)
+    speckle += rng.uniform(1.0, 4.0) * rng.standard_normal((SIZE, SIZE, 1), np.float32)
     return Image.fromarray(np.clip(np.asarray(picture) + speckle, 0, 255).astype(np.uint8))

@@ -19,6 +19,9 @@ Array = NDArray[np.floating]
 Layers = Sequence[tuple[float, float, float]]
 """Layers of noise: the strength of each, and its frequencies along x and y."""
 
+Window = tuple[int, int, int, int]
+"""Left, top, right and bottom of some pixels of a picture."""
+
 ROWS, COLUMNS = np.mgrid[0 : 1 : SIZE * 1j, 0 : 1 : SIZE * 1j].astype(np.float32)
 """Where every pixel is, 0 top to 1 bottom and 0 left to 1 right, shape (SIZE, SIZE) each."""
 
@@ -75,7 +78,7 @@ def coverage(
     within: Sequence[Points] = (),
     *,
     width: float = 0.0,
-    window: tuple[int, int, int, int] = (0, 0, SIZE, SIZE),
+    window: Window = (0, 0, SIZE, SIZE),
     oversample: int = 4,
 ) -> Array:
     """Return how much of each pixel the shapes cover, shape (bottom - top, right - left), 0 to 1.
@@ -84,7 +87,7 @@ def coverage(
         paths: Outlines to fill or, with a width, lines to follow with a round pen; in pixels.
         within: Outlines outside which nothing is covered; empty for no limit.
         width: Width of the pen in pixels; 0 fills.
-        window: Left, top, right and bottom of the wanted pixels.
+        window: The wanted pixels.
         oversample: The shapes are drawn this many times larger and shrunk, which smooths their edges.
     """
     left, top, right, bottom = window

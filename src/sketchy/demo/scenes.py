@@ -99,8 +99,8 @@ def _sky(rng: Generator, horizon: float) -> Array:
     return _hills(rng, canvas, low, "forest green tan", 0.1) if low < 0.97 else canvas
 
 
-def _blurry(rng: Generator, _: float, high: str, low: str, rays: float) -> Array:
-    """Leaves or water out of focus, perhaps with shafts of light."""
+def _blurry(rng: Generator, _: float, high: str, low: str) -> Array:
+    """Leaves or water out of focus."""
 
     def blot(pen: ImageDraw.ImageDraw) -> None:
         for _ in range(40):
@@ -108,10 +108,7 @@ def _blurry(rng: Generator, _: float, high: str, low: str, rays: float) -> Array
             tone = _rgb(pick(rng, f"{high} {low}") * rng.uniform(0.25, 1.6))
             pen.ellipse((x - size, y - size * 0.7, x + size, y + size * 0.7), fill=tone)
 
-    canvas = _drawn_on(_gradient(rng, pick(rng, high), pick(rng, low)), rng.uniform(5, 11), blot)
-    slant = rng.uniform(-0.4, 0.4)
-    shafts = lattice(rng, (COLUMNS - ROWS * np.float32(slant)) * 9, ROWS * np.float32(0.4)) * np.clip(0.9 - ROWS, 0, 1)
-    return np.asarray(canvas * (1 + rays * shafts)[..., None], np.float32)
+    return _drawn_on(_gradient(rng, pick(rng, high), pick(rng, low)), rng.uniform(5, 11), blot)
 
 
 def _surface(rng: Generator, _: float, colors: str, layers: Layers, pattern: str) -> Array:
@@ -145,8 +142,8 @@ SCENES: dict[str, Scene] = {
     "street": Scene("stand", _street, (0.06, 0.2)),
     "sea": Scene("air", _sea, (0.04, 0.22)),
     "sky": Scene("air", _sky, (-0.1, 0.05)),
-    "leaves": Scene("air", partial(_blurry, high="lime yellow pink green", low="forest green black", rays=0.1)),
-    "underwater": Scene("air", partial(_blurry, high="sky teal", low="navy teal blue", rays=0.4)),
+    "leaves": Scene("air", partial(_blurry, high="lime yellow pink green", low="forest green black")),
+    "underwater": Scene("air", partial(_blurry, high="sky teal", low="navy teal blue")),
     "boards": _lying("tan chestnut brown straw silver", ((0.14, 60, 2), (0.1, 4, 0.8)), "boards"),
     "cloth": _lying("cream white navy crimson teal grey pink straw", ((0.25, 2, 0.7),), "threads"),
     "stone": _lying("white silver grey cream charcoal sky", ((0.08, 90, 90), (0.08, 9, 9)), "veins"),

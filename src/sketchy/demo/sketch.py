@@ -19,9 +19,6 @@ STEP = 2.0
 CORNER_DEGREES = 50.0
 """A line that turns by this much within three points to either side has a corner there."""
 
-SHORTEST = 5.0
-"""Pixels below which a piece of line that shows between other things is not worth a stroke."""
-
 
 @dataclass(frozen=True, eq=False)
 class Line:
@@ -120,7 +117,7 @@ def _pieces(points: Points, shown: NDArray[np.bool_]) -> Iterator[Points]:
         points, shown = np.roll(points[:-1], -start, axis=0), np.roll(shown[:-1], -start)
     edges = np.flatnonzero(np.diff(shown.astype(int), prepend=0, append=0))
     for start, end in zip(edges[::2], edges[1::2], strict=True):
-        if (end - start) * STEP >= SHORTEST:
+        if (end - start) * STEP >= 5:  # pixels; less is not worth a stroke
             yield points[start:end]
 
 

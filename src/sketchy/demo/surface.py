@@ -20,7 +20,6 @@ GRAINS = {
 }
 """Every texture's noise, as `raster.grain` takes it, in the thing's own coordinates."""
 
-
 COURSES = {"planks": (7.0, 0.3, 0.0), "bricks": (11.0, 5.0, 0.0), "tiles": (12.0, 10.0, 0.5)}
 """Textures in courses: rows and columns to a unit of length, and how deep each piece hangs in the middle."""
 
@@ -29,11 +28,8 @@ def albedo(part: Part, x: Array, y: Array, top: int, rng: Generator) -> Array:
     """Return the share of each colour that a part reflects, shape (H, W, 3).
 
     Args:
-        part: The part.
-        x: Where each pixel is in the thing's own coordinates, shape (H, W).
-        y: Likewise, downwards.
-        top: The row of the picture in which the window begins.
-        rng: Source of chance.
+        part: The part; its pixels begin with the row `top` of the picture.
+        x: Where each pixel is in the thing's own coordinates, shape (H, W); `y` likewise.
     """
     color = np.broadcast_to(part.color, (*x.shape, 3))
     if part.fade is not part.color:

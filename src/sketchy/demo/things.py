@@ -10,7 +10,7 @@ import yaml
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from sketchy.demo.raster import SIZE, Array, Points, pick
+from sketchy.demo.raster import SIZE, Array, Points, Window, pick
 
 Warp = Callable[[Points], Points]
 
@@ -56,13 +56,12 @@ class Thing:
         """The lowest row of pixels that it reaches."""
         return float(max(path[:, 1].max() for part in self.parts for path in part.paths))
 
-    def own_coordinates(self, window: tuple[int, int, int, int]) -> tuple[Array, Array]:
-        """Return x and y in the thing's own coordinates, of the pixels from left, top to right, bottom."""
+    def own_coordinates(self, window: Window) -> tuple[Array, Array]:
+        """Return x and y in the thing's own coordinates, of some pixels."""
         left, top, right, bottom = window
-        x, y = np.arange(left, right)[None] + 0.5 - self.shift[0], np.arange(top, bottom)[:, None] + 0.5 - self.shift[1]
-        back = np.linalg.inv(self.matrix)
-        across, down = back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y
-        return across.astype(np.float32), down.astype(np.float32)
+        pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), axis=2) + 0.5
+        own = ((pixels - self.shift) @ np.linalg.inv(self.matrix).T).astype(np.float32)
+        return own[..., 0], own[..., 1]
 
 
 DESCRIBED = yaml.safe_load(files("sketchy.demo").joinpath("things.yaml").read_text("utf-8"))
@@ -157,12 +156,9 @@ def _parse_path(words: list[str], warp: Warp, closed: bool) -> list[Points]:
         (left, top), (right, bottom) = knots
         knots, corner = np.array([(left, top), (right, top), (right, bottom), (left, bottom)]), np.ones(4, np.bool_)
     elif "O" in marks:
-        angle = np.arange(12)[:, None] * np.pi / 6
-        knots, corner, closed = (
-            knots[0] + knots[1] * np.hstack([np.cos(angle), np.sin(angle)]),
-            np.zeros(12, bool),
-            True,
-        )
+        angle = np.arange(12) * np.pi / 6
+        knots = knots[0] + knots[1] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        corner, closed = np.zeros(12, np.bool_), True
     elif "|" in marks:
         off_axis = np.flatnonzero(np.abs(knots[:, 0]) > 1e-9)[::-1]
         knots = np.concatenate([knots, knots[off_axis] * (-1, 1)])
