@@ -17,7 +17,7 @@ Warp = Callable[[Points], Points]
 
 @dataclass(frozen=True)
 class Category:
-    """A category as things.yaml describes it, and explains it."""
+    """How a category is drawn; things.yaml says what each field means."""
 
     scenes: Sequence[str]
     parts: Sequence[dict[str, Any]]
@@ -30,7 +30,7 @@ class Category:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A part of a thing; paths and width in pixels, colours as linear light, a width of 0 for an area."""
+    """A part of a thing: an area, with a width of 0, or a line. Colours are linear light; once placed, lengths are pixels."""
 
     paths: list[Points]
     within: list[Points]
