@@ -15,10 +15,11 @@ LAYERS = [
     ("web", "trainer"),
     ("evaluation",),
     ("retrieval",),
-    ("dataset", "model", "loss"),
+    ("dataset", "model", "loss", "demo"),
     ("image", "distance", "runtime"),
     ("ink", "containers", "color"),
-    ("config_file", "results", "talk", "progress"),
+    ("texture",),
+    ("config_file", "results", "talk", "progress", "processes"),
     ("config", "storage"),
     ("errors",),
 ]

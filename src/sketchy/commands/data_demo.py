@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from sketchy.dataset.demo import draw_demo
+from sketchy.demo import draw_dataset
 from sketchy.results import MadeFolder
 from sketchy.talk import SILENT, Talk
 
 
 def run(out: Path, *, photos: int, sketches: int, categories: int | None, seed: int, talk: Talk = SILENT) -> MadeFolder:
-    """Draw the demo dataset; arguments and errors as `draw_demo`."""
-    return draw_demo(out, photos=photos, sketches=sketches, categories=categories, seed=seed, talk=talk)
+    """Draw the demo dataset; arguments and errors as `draw_dataset`."""
+    return draw_dataset(out, photos=photos, sketches=sketches, categories=categories, seed=seed, talk=talk)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sketchy.dataset.demo import draw_pictures
+from sketchy.demo import draw_pair
 from sketchy.errors import CheckpointError, StorageError
 from sketchy.image import Kind, Preprocess, build_preprocess
 from sketchy.model.checkpoint import load_checkpoint
@@ -14,7 +14,7 @@ from sketchy.results import Exported
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 
 NEEDED = ("onnxscript", "onnxruntime")
-TRIED = ("butterfly", "cup", "house", "key")
+TRIED = ("butterfly", "cup", "hat", "house")
 """Categories of the demo data whose pictures the file is tried with."""
 FARTHEST = 1e-4
 """How far a number of an embedding may be from the checkpoint's."""
@@ -59,6 +59,6 @@ def run(checkpoint: Path, kind: Kind, out: Path) -> Exported:
 def _pictures(preprocess: Preprocess, kind: Kind) -> np.ndarray:
     made = []
     for category in TRIED:
-        photo, (sketch,) = draw_pictures(category, 0, 1, seed=0)
+        photo, (sketch,) = draw_pair(category)
         made.append(preprocess.photo(photo) if kind == "photo" else preprocess.sketch(sketch))
     return np.stack(made)

@@ -7,11 +7,11 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from sketchy.dataset.processes import processes
 from sketchy.dataset.records import Record
 from sketchy.dataset.source import Source
 from sketchy.errors import ImageError
 from sketchy.image import Kind
+from sketchy.processes import processes
 from sketchy.talk import Advance, Talk
 
 CHUNK_IMAGES = 32

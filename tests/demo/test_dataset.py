@@ -1,15 +1,16 @@
 """The demo data on disk: what is there, that it comes out the same, and that it is whole or not there."""
 
 import errno
+import os
 from contextlib import contextmanager
+from io import BytesIO
 
 import pytest
 from PIL import Image
 
-from sketchy.dataset.demo import draw_demo
-from sketchy.dataset.demo.categories import CATEGORIES
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
+from sketchy.demo import CATEGORIES, dataset, draw_dataset, draw_pair
 from sketchy.errors import ConfigError, DataError, StorageError
 from sketchy.talk import Silent
 
@@ -20,12 +21,12 @@ def files(folder):
 
 
 def drawn(out, *, photos=1, sketches=1, categories=1, **options):
-    draw_demo(out, photos=photos, sketches=sketches, categories=categories, **options)
+    draw_dataset(out, photos=photos, sketches=sketches, categories=categories, **options)
     return files(out)
 
 
 def test_it_is_in_the_official_layout(tmp_path):
-    made = draw_demo(tmp_path / "demo", photos=1, sketches=2, categories=2)
+    made = draw_dataset(tmp_path / "demo", photos=1, sketches=2, categories=2)
     assert (made.path, made.photos, made.sketches, made.categories) == (str(tmp_path / "demo"), 2, 4, 2)
     assert sorted(files(tmp_path / "demo")) == [
         "256x256/photo/tx_000000000000/apple/apple_00001.jpg",
@@ -72,8 +73,20 @@ def test_a_picture_does_not_depend_on_how_many_others_there_are(tmp_path):
     assert len(set(many.values())) == len(many)
 
 
-def test_several_processes_draw_what_one_draws(tmp_path):
-    assert drawn(tmp_path / "one", photos=2, workers=1) == drawn(tmp_path / "two", photos=2, workers=2)
+def test_several_processes_draw_what_one_draws(tmp_path, monkeypatch):
+    one = drawn(tmp_path / "one", photos=2)
+    monkeypatch.setattr(dataset, "PHOTOS_EACH", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert drawn(tmp_path / "two", photos=2) == one
+
+
+def test_a_pair_is_the_pictures_of_the_dataset(tmp_path):
+    made = drawn(tmp_path, sketches=2)
+    _, sketches = draw_pair("apple", 1, 2)
+    assert len(sketches) == 2
+    for number, sketch in enumerate(sketches, 1):
+        with Image.open(BytesIO(made[f"256x256/sketch/tx_000000000000/apple/apple_00001-{number}.png"])) as saved:
+            assert saved.tobytes() == sketch.tobytes()
 
 
 def test_an_empty_folder_is_filled(tmp_path):
@@ -84,7 +97,7 @@ def test_an_empty_folder_is_filled(tmp_path):
 @pytest.mark.parametrize("count", [0, -1, len(CATEGORIES) + 1])
 def test_a_number_of_categories_that_there_is_not_is_told(tmp_path, count):
     with pytest.raises(ConfigError, match=f"cannot draw {count} categories; the demo data has {len(CATEGORIES)}"):
-        draw_demo(tmp_path / "demo", categories=count)
+        draw_dataset(tmp_path / "demo", categories=count)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -128,11 +141,13 @@ class Impatient(Silent):
         yield stop
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_is_stopped_half_way_leaves_nothing(tmp_path, workers):
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_run_that_is_stopped_half_way_leaves_nothing(tmp_path, monkeypatch, cores):
+    monkeypatch.setattr(dataset, "PHOTOS_EACH", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
     talk = Impatient(tmp_path / "demo")
     with pytest.raises(KeyboardInterrupt):
-        drawn(talk.out, photos=2, workers=workers, talk=talk)
+        drawn(talk.out, photos=2, talk=talk)
     assert talk.seen == [".demo.part"]
     assert list(tmp_path.iterdir()) == []
 

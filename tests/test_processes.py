@@ -3,8 +3,8 @@ import signal
 
 import pytest
 
-from sketchy.dataset.processes import processes
 from sketchy.errors import DataError
+from sketchy.processes import processes
 
 
 def kill_oneself() -> None:

@@ -1,0 +1,133 @@
+"""The sketches of the demo set: the visible lines of a thing, as a quick hand would trace them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from sketchy.demo.raster import SIZE, Points, coverage
+from sketchy.demo.things import Thing, curve, draw_warp
+
+STEP = 2.0
+"""Pixels between the points of a line while it is worked on."""
+
+CORNER_DEGREES = 50.0
+"""A line that turns by this much within three points to either side has a corner there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A visible piece of a part's outline or path, shape (N, 2), pixels; a part's lines are drawn all or none."""
+
+    points: Points
+    part: int
+    ink: float
+
+
+def trace(lines: Sequence[Line], rng: Generator) -> Image.Image:
+    """Return a sketch, grey, 256x256, dark on white, of the lines as one hand, careful or hasty, would draw them."""
+    haste, detail, lifts = rng.uniform((0.2, 0.4, 0.0), (1.0, 1.6, 0.8)).tolist()
+    misplace = draw_warp(rng, 0.04 * haste, 0.04 * haste)
+    inks = {line.part: line.ink for line in lines}
+    shown = {part: rng.random() < ink ** (1 / detail) for part, ink in inks.items()}
+    strokes = []
+    for line in lines:
+        if shown[line.part]:
+            seen = misplace(line.points / SIZE * 2 - 1) * (SIZE / 2) + SIZE / 2
+            strokes += [_wobbled(piece, haste, rng) for piece in _lifted(seen, lifts, rng)]
+    ink = coverage(strokes, width=rng.uniform(1.4, 2.0)) * rng.uniform(0.8, 1.0)
+    return Image.fromarray(np.round(255 * (1 - ink)).astype(np.uint8))
+
+
+def visible_lines(thing: Thing) -> list[Line]:
+    """Return the lines of a thing's parts where no other part hides them."""
+    drawn = [(number, part) for number, part in enumerate(thing.parts) if part.ink]
+    owner = np.zeros((SIZE, SIZE), np.uint8)
+    for number, part in drawn:
+        if not part.width:
+            owner[coverage(part.paths, part.within, oversample=1) > 0] = number
+    top = np.asarray(Image.fromarray(owner).filter(ImageFilter.MinFilter(3)))
+    lines = []
+    for number, part in drawn:
+        limit = coverage(part.within, oversample=1) if part.within else np.ones_like(owner)
+        insides = [np.zeros_like(owner) for _ in part.paths]
+        if len(part.paths) > 1 and not part.width:  # one body: no lines where its outlines overlap
+            insides = [(coverage([path], oversample=1) > 0).astype(np.uint8) for path in part.paths]
+        covered = np.sum(insides, axis=0)
+        for path, inside in zip(part.paths, insides, strict=True):
+            points = _evenly(path)
+            shown = (_at(top, points) <= number) & (_at(limit, points) > 0) & (_at(covered - inside, points) == 0)
+            lines += [Line(piece, number, part.ink) for piece in _pieces(points, shown)]
+    return lines
+
+
+def _lifted(line: Points, lifts: float, rng: Generator) -> Iterator[Points]:
+    """Yield the strokes of a line: the pen is lifted at some of its corners, and now and then between."""
+    corners = _corners(line)
+    if np.linalg.norm(line[0] - line[-1]) < STEP and not corners:
+        start, over = int(rng.integers(len(line))), int(rng.integers(0, 4))
+        line = np.concatenate([line[start:], line[1 : start + 1 + over]])
+    breaks = [at for at in corners if rng.random() < lifts]
+    if len(line) > 50 and rng.random() < lifts:
+        breaks.append(int(rng.integers(15, len(line) - 15)))
+    for start, end in pairwise(sorted({0, *breaks, len(line) - 1})):
+        if end - start >= 2:
+            yield line[start : end + 1]
+
+
+def _wobbled(line: Points, haste: float, rng: Generator) -> Points:
+    """Return a stroke that strays from the line by a little, now to this side, now to that, and ends early or late."""
+    length = (len(line) - 1) * STEP
+    slack = (0.4 + haste) * min(1.0, length / 60)
+    count = max(round(length / (14 + 16 * haste)), 1) + 1
+    stray = curve(rng.normal(0, slack, (count, 2)), np.zeros(count, np.bool_), closed=False)
+    at = np.linspace(0, len(stray) - 1, len(line)).round().astype(int)
+    stroke = line + stray[at] + rng.normal(0, slack / 2, 2)
+    for tip, inner in ((0, 2), (-1, -3)):
+        along = stroke[tip] - stroke[inner]
+        late = min(rng.normal(0, 0.8 + 2.4 * haste), 0.1 * length)
+        stroke[tip] += along / (np.linalg.norm(along) + 1e-6) * max(late, -STEP)
+    return np.asarray(stroke)
+
+
+def _corners(line: Points, reach: int = 3) -> list[int]:
+    """Return where a line turns sharply, ends excluded."""
+    if len(line) <= 2 * reach:
+        return []
+    ways = line[reach:] - line[:-reach]
+    before, after = ways[:-reach], ways[reach:]
+    cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
+    turn = np.degrees(np.abs(np.arctan2(cross, (before * after).sum(1))))
+    sharpest = np.lib.stride_tricks.sliding_window_view(np.pad(turn, reach), 2 * reach + 1).max(1)
+    return [int(at) + reach for at in np.flatnonzero((turn >= CORNER_DEGREES) & (turn == sharpest))]
+
+
+def _pieces(points: Points, shown: NDArray[np.bool_]) -> Iterator[Points]:
+    """Yield the runs of a line that are shown; of a closed one the last and the first run are one."""
+    if shown.all():
+        yield points
+        return
+    if np.linalg.norm(points[0] - points[-1]) < STEP / 2 and shown[0] and shown[-1]:
+        start = int(np.flatnonzero(~shown)[0])
+        points, shown = np.roll(points[:-1], -start, axis=0), np.roll(shown[:-1], -start)
+    edges = np.flatnonzero(np.diff(shown.astype(int), prepend=0, append=0))
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        if (end - start) * STEP >= 5:  # pixels; less is not worth a stroke
+            yield points[start:end]
+
+
+def _evenly(path: Points) -> Points:
+    """Return the path with its points one step apart."""
+    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    marks = np.linspace(0, lengths[-1], max(7, round(lengths[-1] / STEP) + 1))
+    return np.stack([np.interp(marks, lengths, path[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def _at(picture: NDArray[Any], points: Points) -> NDArray[Any]:
+    x, y = np.clip(points.astype(int), 0, SIZE - 1).T
+    return np.asarray(picture[y, x])

@@ -1,0 +1,191 @@
+"""The things of the demo set: read from things.yaml, varied by chance, and placed in a picture."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from sketchy.demo.raster import SIZE, Array, Points, Window, pick
+
+Warp = Callable[[Points], Points]
+
+
+@dataclass(frozen=True)
+class Category:
+    """How a category is drawn; things.yaml says what each field means."""
+
+    scenes: Sequence[str]
+    parts: Sequence[dict[str, Any]]
+    tilt: float = 4.0
+    tall: float = 0.0
+    long: float = 0.0
+    colors: dict[str, str] = field(default_factory=dict)
+    styles: Sequence[str] = ("plain",)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part of a thing: an area, with a width of 0, or a line. Colours are linear light; once placed, lengths are pixels."""
+
+    paths: list[Points]
+    within: list[Points]
+    width: float
+    color: Array
+    fade: Array
+    form: Literal["flat", "puff", "tube"]
+    texture: str
+    gloss: float
+    ink: float
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """A thing in its picture: parts from back to front; pixels = matrix @ its own coordinates + shift."""
+
+    parts: list[Part]
+    matrix: Points
+    shift: Points
+
+    @property
+    def bottom(self) -> float:
+        """The lowest row of pixels that it reaches."""
+        return float(max(path[:, 1].max() for part in self.parts for path in part.paths))
+
+    def own_coordinates(self, window: Window) -> tuple[Array, Array]:
+        """Return x and y in the thing's own coordinates, of some pixels."""
+        left, top, right, bottom = window
+        pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), axis=2) + 0.5
+        own = ((pixels - self.shift) @ np.linalg.inv(self.matrix).T).astype(np.float32)
+        return own[..., 0], own[..., 1]
+
+
+DESCRIBED = yaml.safe_load(files("sketchy.demo").joinpath("things.yaml").read_text("utf-8"))
+CATEGORIES: dict[str, Category] = {name: Category(**fields) for name, fields in DESCRIBED.items()}
+"""What can be drawn, by category of the Sketchy Database, in alphabetical order."""
+
+
+def draw_thing(category: Category, rng: Generator) -> Thing:
+    """Draw a thing of the category, no two alike, somewhere in its picture."""
+    warp = draw_warp(rng, category.tall, category.long)
+    style, turned = str(rng.choice(category.styles)), rng.random() < 0.5
+    colors = {name: pick(rng, names) for name, names in category.colors.items()}
+
+    def color(name: str) -> Array:
+        base, _, factor = name.partition("*")
+        known = colors[base] if base in colors else pick(rng, base)
+        return np.asarray(np.minimum(known * float(factor or 1) ** 2.2, 0.93), np.float32)
+
+    parts = []
+    for text in category.parts:
+        if rng.random() < text.get("chance", 1) and style in text.get("style", style).split():
+            side, fill = np.array([-1 if turned and text.get("flip") else 1, 1]), color(text["fill"])
+            parts.append(
+                Part(
+                    [path * side for path in parse_paths(text.get("area") or text["line"], warp, "area" in text)],
+                    parse_paths(text.get("within", ""), warp, True),
+                    text.get("width", 0.0),
+                    fill,
+                    color(text["fade"]) if "fade" in text else fill,
+                    text.get("form", "puff"),
+                    str(rng.choice(text.get("texture", "plain").split())),
+                    text.get("gloss", 0.0),
+                    text.get("ink", 1.0),
+                )
+            )
+    return _placed(parts, rng, category.tilt)
+
+
+def _placed(parts: list[Part], rng: Generator, tilt: float) -> Thing:
+    """Place a thing, in its own coordinates and leaning by up to `tilt` degrees, whole in the picture."""
+    angle = np.radians(rng.uniform(-tilt, tilt))
+    spin = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = spin @ np.array([[rng.choice([-1.0, 1.0]), rng.normal(0, 0.03)], [0.0, rng.uniform(0.92, 1.08)]])
+    spread = np.concatenate([path for part in parts for path in part.paths]) @ matrix.T
+    low, high = spread.min(0), spread.max(0)
+    zoom = SIZE * rng.uniform(0.58, 0.9) / float((high - low).max())
+    shift = (SIZE - zoom * (high - low)) * np.array([rng.uniform(0.2, 0.8), rng.uniform(0.3, 0.75)]) - zoom * low
+    matrix *= zoom
+    scale = np.sqrt(abs(np.linalg.det(matrix)))
+    placed = [
+        replace(
+            part,
+            paths=[path @ matrix.T + shift for path in part.paths],
+            within=[path @ matrix.T + shift for path in part.within],
+            width=max(part.width * scale, 0.9) if part.width else 0.0,
+        )
+        for part in parts
+    ]
+    return Thing(placed, matrix, shift)
+
+
+def draw_warp(rng: Generator, tall: float, long: float) -> Warp:
+    """Return a function that gently changes proportions: of widths by height, and of heights by length."""
+    strength = rng.normal(0, 1, (4, 3)) * np.array([[tall], [tall / 2], [long], [long / 2]])
+    phase = rng.uniform(-np.pi, np.pi, (4, 3))
+
+    def wave(number: int, at: Points) -> Points:
+        return np.asarray((strength[number] * np.sin(at[:, None] * (0.8, 1.6, 2.4) + phase[number])).sum(1) * 0.7)
+
+    def warp(points: Points) -> Points:
+        x, y = points.T
+        return np.stack([x * np.exp(wave(0, y)) + wave(3, x), y * np.exp(wave(2, x)) + wave(1, y)], axis=1)
+
+    return warp
+
+
+def parse_paths(text: str, warp: Warp, closed: bool) -> list[Points]:
+    """Return the paths that a text of things.yaml describes, their shape varied by `warp`."""
+    return [path for piece in text.split(";") if piece.strip() for path in _parse_path(piece.split(), warp, closed)]
+
+
+def _parse_path(words: list[str], warp: Warp, closed: bool) -> list[Points]:
+    copies, center = 0, np.zeros((1, 2))
+    if words[0][0] == "@":
+        copies, center = int(words[0][1:]), warp(np.array([words[1].split(",")], np.float64))
+        words = words[2:]
+    marks = words[0] if words[0][0] in "=|LBO" else ""
+    words = words[1:] if marks else words
+    knots = np.array([word.rstrip("!").split(",") for word in words], np.float64)
+    corner = np.array([word.endswith("!") or "L" in marks for word in words])
+    if "B" in marks:
+        (left, top), (right, bottom) = knots
+        knots, corner = np.array([(left, top), (right, top), (right, bottom), (left, bottom)]), np.ones(4, np.bool_)
+    elif "O" in marks:
+        angle = np.arange(12) * np.pi / 6
+        knots = knots[0] + knots[1] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        corner, closed = np.zeros(12, np.bool_), True
+    elif "|" in marks:
+        off_axis = np.flatnonzero(np.abs(knots[:, 0]) > 1e-9)[::-1]
+        knots = np.concatenate([knots, knots[off_axis] * (-1, 1)])
+        corner = np.concatenate([corner, corner[off_axis]])
+    found = [knots, knots * (-1, 1)] if "=" in marks else [knots]
+    if copies:
+        turns = np.arange(copies) * 2 * np.pi / copies
+        spins = [np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) for turn in turns]
+        return [curve(each @ spin + center, corner, closed) for each in found for spin in spins]
+    return [curve(warp(each), corner, closed) for each in found]
+
+
+def curve(knots: Points, corner: NDArray[np.bool_], closed: bool, steps: int = 8) -> Points:
+    """Return the Catmull-Rom curve through the knots, broken at corners: straight between two of them."""
+    here, there = knots, np.roll(knots, -1, 0)
+    sharp = corner.copy()
+    if not closed:
+        sharp[[0, -1]] = True
+    before = np.where(sharp[:, None], 2 * here - there, np.roll(knots, 1, 0))
+    after = np.where(np.roll(sharp, -1)[:, None], 2 * there - here, np.roll(knots, -2, 0))
+    t = np.arange(steps)[:, None, None] / steps
+    curve = 0.5 * (
+        2 * here
+        + (there - before) * t
+        + (2 * before - 5 * here + 4 * there - after) * t**2
+        + (3 * (here - there) + after - before) * t**3
+    )
+    count = len(knots) if closed else len(knots) - 1
+    points = curve[:, :count].transpose(1, 0, 2).reshape(-1, 2)
+    return np.concatenate([points, knots[:1] if closed else knots[-1:]])
