@@ -21,8 +21,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from sketchy.dataset.demo import draw_pictures
-from sketchy.dataset.demo.categories import CATEGORIES
+from sketchy.demo import CATEGORIES, draw_pair
 from sketchy.errors import ImageError
 from sketchy.image import Kind, open_image
 from sketchy.model.boxed import BOXED
@@ -279,7 +278,7 @@ def twin_of(name: str, mask: Mask) -> Image.Image:
 def demo_sketches(count: int) -> Iterator[tuple[str, Image.Image]]:
     for category in CATEGORIES:
         for number in range(1, count + 1):
-            yield category, draw_pictures(category, number, 1, 1)[1][0]
+            yield category, draw_pair(category, number)[1][0]
 
 
 def folder_sketches(folder: Path, count: int) -> Iterator[tuple[str, Image.Image]]:
@@ -293,7 +292,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.embedder = Embedder.of(load_checkpoint(BOXED), torch.device("cpu"), fold=True)
-        photos = [(name, draw_pictures(name, n, 1, 0)[0]) for name in CATEGORIES for n in range(1, PHOTOS + 1)]
+        photos = [(name, draw_pair(name, n, 0)[0]) for name in CATEGORIES for n in range(1, PHOTOS + 1)]
         self.categories = np.array([name for name, _ in photos])
         self.photos = self.embed("photo", [photo for _, photo in photos])
 
