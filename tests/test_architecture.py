@@ -20,7 +20,7 @@ LAYERS = [
     ("ink",),
     ("config_file", "results", "talk", "storage"),
     ("config",),
-    ("errors",),
+    ("errors", "interrupts", "paths", "plain_yaml"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FILES = sorted(SOURCE.rglob("*.py"))

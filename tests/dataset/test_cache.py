@@ -210,7 +210,8 @@ def test_where_files_cannot_be_locked_the_first_one_counts(folder: Path, monkeyp
     ("given", "environment", "expected"),
     [
         ("own", {"SKETCHY_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "own"),
-        ("~/own", {"HOME": "/home/me"}, "/home/me/own"),
+        (None, {"SKETCHY_CACHE": "~no-such-user/a", "HOME": "/home/me"}, "~no-such-user/a"),
+        (None, {"XDG_CACHE_HOME": "~/b", "HOME": "/home/me"}, "/home/me/b/sketchy"),
         (None, {"SKETCHY_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
         (None, {"SKETCHY_CACHE": "~/a", "HOME": "/home/me"}, "/home/me/a"),
         (None, {"XDG_CACHE_HOME": "/b"}, "/b/sketchy"),

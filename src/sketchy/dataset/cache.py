@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from sketchy.errors import StorageError
+from sketchy.paths import as_path
 from sketchy.talk import Talk
 
 if sys.platform != "win32":
@@ -23,15 +24,22 @@ REMEDY = "set data.cache or SKETCHY_CACHE to a folder that can be written to and
 def cache_folder(cache: Path | None) -> Path:
     """Return `cache`, else $SKETCHY_CACHE, else the user's cache folder; it need not exist."""
     if cache is not None:
-        return cache.expanduser()
+        return cache
     if own := os.environ.get("SKETCHY_CACHE"):
-        return Path(own).expanduser()
+        return _named("SKETCHY_CACHE", own)
     if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "sketchy"
+        return _named("XDG_CACHE_HOME", shared) / "sketchy"
     try:
         return Path.home() / ".cache" / "sketchy"
     except RuntimeError:
         raise StorageError(f"no home folder to keep packed images in; {REMEDY}") from None
+
+
+def _named(variable: str, text: str) -> Path:
+    try:
+        return as_path(text)
+    except ValueError as error:
+        raise StorageError(f"{variable}: {error}") from None
 
 
 def make_once(folder: Path, load: Callable[[Path], T | None], make: Callable[[Path], None], talk: Talk) -> T:

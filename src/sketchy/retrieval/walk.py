@@ -22,7 +22,7 @@ class Found(NamedTuple):
 
 def absolute_sources(sources: Sequence[Path]) -> list[Path]:
     """Return folders and files as absolute paths, without those that lie in another. Raises GalleryError."""
-    paths = sorted({Path(os.path.abspath(source.expanduser())) for source in sources})  # noqa: PTH100 - keeps links
+    paths = sorted({Path(os.path.abspath(source)) for source in sources})  # noqa: PTH100 - keeps links
     for path in paths:
         if not path.exists():
             raise GalleryError(f"no such folder of photos: {path}; name one that is there")
