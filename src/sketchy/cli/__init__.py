@@ -4,6 +4,7 @@ Results go to stdout, all else to stderr. Heavy modules are imported inside the 
 errors answer at once.
 """
 
+import sys
 from typing import Annotated
 
 import typer
@@ -41,7 +42,10 @@ def main() -> None:
     """Run the command line."""
     prepare_streams()
     with one_line():
-        app()
+        try:
+            app()  # ends in SystemExit
+        finally:
+            sys.stdout.flush()
 
 
 @app.callback(invoke_without_command=True)
