@@ -87,6 +87,11 @@ def test_overrides_are_laid_over_the_file_and_the_last_one_wins(tmp_path):
     [
         ("data.root=/a=b/c", "data.root", "/a=b/c"),
         ("data.root=a b", "data.root", "a b"),
+        ("data.root=Set #2", "data.root", "Set #2"),
+        ("data.root=#2", "data.root", "#2"),
+        ("data.root=no", "data.root", "no"),
+        ("data.root=2020-01-01", "data.root", "2020-01-01"),
+        ("data.root=caf\udce9", "data.root", "caf\udce9"),
         ("data.root='7'", "data.root", "7"),
         ("data.cache=null", "data.cache", None),
         ("train.learning_rate=1e-3", "train.learning_rate", 0.001),
@@ -119,6 +124,10 @@ def test_overrides_can_choose_another_loss():
         ("train.epochs.more=5", "--set train.epochs.more=5: epochs is a value, not a section"),
         ("train.epoch=5", "train.epoch: unknown key; did you mean epochs?"),
         ("epochs=5", "epochs: unknown key"),
+        ("train.seed=010", "--set train.seed=010: the value is not YAML (010 is another number in octal;"),
+        ("train.seed=1:30", "train.seed: Input should be a valid integer"),
+        ("data.root=", "data.root: Input should be a valid string (got None)"),
+        ("data.root=''", "data.root: an empty name"),
         ("train.epochs=", "train.epochs: Input should be a valid integer (got None)"),
     ],
 )
