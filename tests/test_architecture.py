@@ -21,7 +21,7 @@ LAYERS = [
     ("texture",),
     ("config_file", "results", "talk", "progress", "processes"),
     ("config", "storage"),
-    ("errors",),
+    ("errors", "interrupts", "paths", "plain_yaml"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from sketchy.paths import expanded
+
 BackboneName = Literal[
     "report_cnn",
     "pooled_cnn",
@@ -53,6 +55,7 @@ def _spread(value: Any) -> Any:
     return (value, value, value)
 
 
+FileName = Annotated[str, AfterValidator(expanded)]
 PerColor = Annotated[tuple[float, float, float], BeforeValidator(_spread)]
 
 
@@ -65,7 +68,7 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Where the photos and sketches come from, and how they are split."""
 
-    root: str = Field("data/sketchy", description="folder, .zip or .tar that holds photo/ and sketch/")
+    root: FileName = Field("data/sketchy", description="folder, .zip or .tar that holds photo/ and sketch/")
     photo_rendering: str | None = Field(
         None, description="tx_... folder of photos to use; null takes tx_000000000000, else the first"
     )
@@ -74,7 +77,7 @@ class DataConfig(Section):
     val_fraction: float = Field(
         0.1, ge=0, lt=1, description="share of the remaining photos to choose epochs by; 0 trains on them all"
     )
-    extra_sketches: str | None = Field(
+    extra_sketches: FileName | None = Field(
         None,
         description="folder, .zip or .tar of <category>/<sketch>, such as TU-Berlin; test_fraction of it is left out",
     )
@@ -82,7 +85,7 @@ class DataConfig(Section):
     held_out: HeldOut | None = Field(
         None, description="protocol whose 25 or 21 categories are kept for its evaluation; null trains on all"
     )
-    cache: str | None = Field(
+    cache: FileName | None = Field(
         None, description="folder of the packed images; null takes $SKETCHY_CACHE or the user's cache folder"
     )
 
@@ -151,7 +154,7 @@ class ModelConfig(Section):
         "report_cnn",
         description="report_cnn, pooled_cnn, a torchvision network, or timm/<model name>",
     )
-    pretrained: bool | str = Field(
+    pretrained: bool | FileName = Field(
         False, description="true downloads torchvision's or timm's weights; a path loads a plain state dict"
     )
     embedding_size: int = Field(128, ge=1, le=4096, description="numbers an image; more cost disk and search time")

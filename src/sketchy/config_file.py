@@ -4,6 +4,7 @@ Every unknown key, wrong type and value out of range is named, with its dotted p
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from sketchy.config import Config
 from sketchy.errors import ConfigError
+from sketchy.plain_yaml import LONGEST, read_yaml
 from sketchy.storage import os_problem
 
 
@@ -50,7 +52,7 @@ def parse_config(tree: dict[str, Any], source: str, remedy: str | None = None) -
         problems = [_describe(problem) for problem in error.errors()]
         count, it = (f"{len(problems)} problems", "them") if len(problems) > 1 else ("1 problem", "it")
         head = f"{count} in {source}; {remedy or f'mend {it} and run again'}:"
-        raise ConfigError("\n  ".join([head, *problems])) from None
+        raise ConfigError(head, *problems) from None
 
 
 def dump_config(config: Config) -> str:
@@ -60,13 +62,16 @@ def dump_config(config: Config) -> str:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise ConfigError(f"cannot read {path}: it is no text file; name a YAML file") from None
+        with path.open("rb") as file:  # a device has no end
+            content = file.read(4 * LONGEST)
+        tree = read_yaml(content.decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(os_problem(error, path, "read")) from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}; mend that line") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"cannot read the config {path}, line {line}: no UTF-8 text; name a YAML file") from None
+    except ValueError as error:
+        raise ConfigError(f"cannot use the config {path}, {error}; mend that line") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -80,15 +85,27 @@ def _lay_over(tree: dict[str, Any], override: str) -> None:
     if not equals or not dotted:
         raise ConfigError(f"--set {override}: no value; write it as section.key=value")
     *parents, leaf = dotted.strip().split(".")
+    value = _override_value(override, text)
     for parent in parents:
         below = tree.setdefault(parent, {})
         if not isinstance(below, dict):
             raise ConfigError(f"--set {override}: {parent} is a value, not a section; see configs/default.yaml")
         tree = below
+    tree[leaf] = value
+
+
+def _override_value(override: str, text: str) -> Any:
+    """Read a value as YAML, but for ` #`: the command line has no comments, so it belongs to the text."""
+    plain = text.strip()
+    if re.search("[\udc80-\udcff]", plain):  # bytes of a file name that are no text
+        return plain
     try:
-        tree[leaf] = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"--set {override}: the value is not YAML; quote it") from None
+        value = read_yaml(text)
+    except ValueError as error:
+        reason = str(error).removeprefix("line 1: ")
+        raise ConfigError(f"--set {override}: the value is not YAML ({reason}); quote it") from None
+    is_text = isinstance(value, str) and plain[0] not in "'\"|>"
+    return plain if is_text or plain.startswith("#") else value
 
 
 def _describe(problem: Any) -> str:

@@ -13,6 +13,7 @@ from sketchy.errors import CheckpointError, StorageError
 from sketchy.model.calibration import Calibration
 from sketchy.model.checkpoint import FORMAT, KIND, Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import build_encoder
+from sketchy.storage import temporary_name
 
 CONFIG = parse_config(
     {
@@ -246,7 +247,7 @@ def test_a_full_disk_keeps_the_old_file(saved, checkpoint, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_device_without_space_keeps_the_old_file(saved, checkpoint):
-    saved.with_name(f".{saved.name}.{os.getpid()}.part").symlink_to("/dev/full")
+    temporary_name(saved).symlink_to("/dev/full")
     keeps(saved, checkpoint, "free some space")
 
 

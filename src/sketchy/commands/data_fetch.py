@@ -48,7 +48,7 @@ def run(out: Path, source: str | None = None, talk: Talk = SILENT) -> MadeFolder
         return _from_links(out, talk)
     if "://" in source:
         return _from_address(source, out, talk)
-    archive = Path(source).expanduser()
+    archive = Path(source)
     if archive.is_dir():
         raise DataError(f"{archive} is a folder already; name it as data.root in the config")
     if not archive.is_file():

@@ -68,7 +68,7 @@ def absolute_sources(sources: Sequence[Path], known: Callable[[str], bool] = lam
     Raises:
         GalleryError: A source is missing and not known.
     """
-    paths = sorted({Path(os.path.abspath(source.expanduser())) for source in sources})  # noqa: PTH100 - keeps links
+    paths = sorted({Path(os.path.abspath(source)) for source in sources})  # noqa: PTH100 - keeps links
     for path in paths:
         if is_missing(str(path)) and not known(str(path)):
             raise GalleryError(f"no such folder of photos: {path}; name one that is there")

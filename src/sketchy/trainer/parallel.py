@@ -124,9 +124,9 @@ def join_world(device: str) -> Iterator[World]:
     Raises:
         ConfigError: the device is not there.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = _number("WORLD_SIZE", 1)
     picked = pick_device(device)
-    if size == 1:
+    if size <= 1:
         yield World(0, 1, picked)
         return
     if picked.type == "cuda":
@@ -144,12 +144,19 @@ def join_world(device: str) -> Iterator[World]:
         dist.destroy_process_group()
 
 
+def _number(variable: str, default: int) -> int:
+    text = os.environ.get(variable) or str(default)
+    if not text.isdecimal():
+        raise ConfigError(f"{variable} is {text!r}, not a number; unset it, or start with torchrun")
+    return int(text)
+
+
 def _own_gpu() -> torch.device:
     """Return the GPU of this process; too few of them is found out on every rank alike."""
-    needed, there = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    needed, there = _number("LOCAL_WORLD_SIZE", 1), torch.cuda.device_count()
     if needed > there:
         raise ConfigError(f"{needed} processes on a machine with {there} GPUs; use --nproc-per-node {there}")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cuda", _number("LOCAL_RANK", 0))
 
 
 class _Gather(torch.autograd.Function):

@@ -106,5 +106,4 @@ def with_absolute_places(config: Config) -> Config:
 
 def _absolute(place: str) -> str:
     path = Path(place)
-    path = path.expanduser() if path.parts[:1] == ("~",) else path
     return str(path.resolve() if ".." in path.parts else path.absolute())
