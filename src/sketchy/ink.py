@@ -58,14 +58,22 @@ def normalise(image: Image.Image, size: int, crop: float) -> Array:
     factor = _factor(max(image.size), size)
     ink, textured = paper.ink(image, (0, 0, *image.size), factor)
     square = _square(ink, crop)
-    closer = _factor((square[2] - square[0]) * factor, size)
-    if closer < factor:  # a small drawing on a huge canvas: look again, at that part only
+    side = square[2] - square[0]
+    closer = _factor(side * factor, size)
+    if closer < factor and not (
+        textured and side > 2 * size
+    ):  # a small drawing on a huge canvas: look again, at that part only
         left, top, right, bottom = (edge * factor for edge in square)
         # Texture can only be told from a drawing where there is page around it.
         margin = right - left if textured else 0
         wide = _within(image, (left - margin, top - margin, right + margin, bottom + margin))
-        x, y, end, low = ((edge - start) // closer for edge, start in zip(_within(image, (left, top, right, bottom)), wide[:2] * 2, strict=True))
-        ink = paper.ink(image, wide, closer)[0].crop((x, y, end, low)) if textured else paper.ink(image, wide, closer)[0]
+        x, y, end, low = (
+            (edge - start) // closer
+            for edge, start in zip(_within(image, (left, top, right, bottom)), wide[:2] * 2, strict=True)
+        )
+        ink = (
+            paper.ink(image, wide, closer)[0].crop((x, y, end, low)) if textured else paper.ink(image, wide, closer)[0]
+        )
         square = _square(ink, crop=1)
     return _render(ink.crop(square), size)
 
@@ -242,7 +250,9 @@ def _noise(darkness: Image.Image) -> tuple[int, int]:
     return median, int(np.searchsorted(deviations.cumsum(), half))
 
 
-def _stretch(distance: Image.Image, usual: int, faintest: int, quantile: float, share: float) -> tuple[Image.Image, bool]:
+def _stretch(
+    distance: Image.Image, usual: int, faintest: int, quantile: float, share: float
+) -> tuple[Image.Image, bool]:
     """Map paper to 0 and a stroke to 255.
 
     Args:

@@ -71,7 +71,9 @@ def without_texture(distance: Image.Image, peaks: Array) -> tuple[Image.Image, i
 
 def _levels(pixels: Array) -> tuple[int, int]:
     """Return what the texture reaches, and how far the darkest strokes are from the paper."""
-    maxima = np.sort(np.maximum.reduceat(np.maximum.reduceat(pixels, _edges(pixels.shape[0])), _edges(pixels.shape[1]), 1), axis=None)
+    maxima = np.sort(
+        np.maximum.reduceat(np.maximum.reduceat(pixels, _edges(pixels.shape[0])), _edges(pixels.shape[1]), 1), axis=None
+    )
     return int(maxima[int(BARE * len(maxima))]), int(maxima[max(0, len(maxima) - 2)])
 
 
