@@ -18,6 +18,8 @@ LAYERS = [
     ("dataset", "model", "loss"),
     ("image", "distance", "runtime"),
     ("ink",),
+    ("paper",),
+    ("texture",),
     ("config_file", "results", "talk", "storage"),
     ("config",),
     ("errors",),

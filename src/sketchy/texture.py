@@ -83,7 +83,7 @@ def _edges(length: int, parts: int = BLOCKS) -> NDArray[np.intp]:
     return np.arange(parts) * length // parts
 
 
-def is_even(pixels: Array, low: float, high: float = 255, least: float = 0.15) -> bool:
+def is_even(pixels: NDArray[np.uint8 | np.bool_], low: float, high: float = 255, least: float = 0.15) -> bool:
     """Say whether what lies between two levels is there in about equal amounts all over the page."""
     found = ((pixels > low) & (pixels <= high)).astype(np.float32)
     rows, columns = _edges(pixels.shape[0]), _edges(pixels.shape[1])
