@@ -230,7 +230,7 @@ def _stretch(
     textured = level > 0 or cleared is not distance
     if textured:
         peaks = peaks_of(np.asarray(cleared), 16)
-        faintest = max(faintest, round(1.5 * level))
+        faintest = max(faintest, round(1.5 * level) + 2)
     inked = peaks[peaks >= usual + faintest]
     if not inked.size:
         raise BlankError("the sketch is blank: no ink was found")
