@@ -18,6 +18,7 @@ LAYERS = [
     ("dataset", "model", "loss", "demo"),
     ("image", "distance", "runtime"),
     ("ink", "containers", "color"),
+    ("paper",),
     ("texture",),
     ("config_file", "results", "talk", "progress", "processes"),
     ("config", "storage"),
