@@ -125,8 +125,8 @@ def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
 
     EXIF orientation is applied; of an animation the first frame is taken that is not of one colour; what is
     transparent becomes white, or another colour where strokes would vanish on white; more than 8 bits a channel are
-    scaled down. Colours are converted by an embedded ICC profile; what PNG says of gamma without one is ignored, as it is
-    wrong too often.
+    scaled down. Colours are converted by an embedded ICC profile; what PNG says of gamma without one is ignored, as it
+    is wrong too often.
 
     Args:
         source: a file, or the content of one; see `read_content`.
