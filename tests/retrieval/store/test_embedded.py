@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -274,8 +275,10 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_told_with_the_command_that_rebuilds(folder, damage):
     DAMAGE[damage](folder)
-    with pytest.raises(GalleryError, match=r"index is damaged: .*; run `sketchy index PHOTOS --out .* --force`"):  # noqa: PT012
-        store = open_to_read(folder)
+    with (  # noqa: PT012
+        pytest.raises(GalleryError, match=r"index is damaged: .*; run `sketchy index PHOTOS --out .* --force`"),
+        closing(open_to_read(folder)) as store,
+    ):
         for number in range(100):
             found(store, number)
     store = open_to_write(folder, IDENTITY, force=True)
