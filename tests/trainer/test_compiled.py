@@ -58,10 +58,10 @@ def test_a_failure_to_compile_is_told_in_a_line():
     def broken(graph, inputs):
         raise RuntimeError("no compiler found\nmore of it")
 
-    network = torch.nn.Linear(2, 2)
-    network.compile(backend=broken)
+    siamese = make_siamese()
+    siamese.compile(backend=broken)
     with (
         pytest.raises(TrainingError, match=r"train\.compile: .*no compiler found; install a C\+\+ compiler or set"),
         compiler_errors_told(),
     ):
-        network(torch.zeros(1, 2))
+        step(siamese, torch.zeros(8, 1, 16, 16, dtype=torch.uint8))

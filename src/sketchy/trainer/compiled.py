@@ -23,11 +23,18 @@ def compile_network(network: nn.Module, world: World) -> None:
     if world.splits:
         raise ConfigError("train.compile: not for several GPUs in one process; start with torchrun, or name one GPU")
     mode = "reduce-overhead" if world.device.type == "cuda" else "default"
-    trial = nn.ReLU()
+    trial = _Trial()
     trial.compile(mode=mode)
     with compiler_errors_told():
         trial(torch.zeros(1, device=world.device))
     network.compile(dynamic=False, mode=mode)
+
+
+class _Trial(nn.Module):
+    """The least that there is to compile. None of torch.nn: torch 2.11 runs those without compiling them."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.relu()
 
 
 @contextmanager
