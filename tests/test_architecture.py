@@ -20,6 +20,8 @@ LAYERS = [
     ("ink",),
     ("config_file", "results", "talk", "storage"),
     ("config",),
+    ("choices",),
+    ("section",),
     ("errors",),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -4,9 +4,11 @@ from typing import get_args
 import pytest
 import yaml
 
-from sketchy.config import Config, ContrastiveConfig, InfoNCEConfig, PairsConfig, PKConfig, Section, TripletConfig
+from sketchy.choices import ContrastiveConfig, InfoNCEConfig, TripletConfig
+from sketchy.config import Config, PairsConfig, PKConfig
 from sketchy.config_file import load_config, parse_config
 from sketchy.errors import ConfigError
+from sketchy.section import Section
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
@@ -31,7 +33,6 @@ REPORT = {
     "train.schedule": "constant",
     "train.warmup_epochs": 0,
     "train.clip_norm": None,
-    "train.ema": None,
     "train.precision": "float32",
 }
 
@@ -92,7 +93,7 @@ def test_every_setting_says_what_it_does_and_has_a_default(section):
         ({"loss": {"name": "arcface"}}, "loss.name: 'arcface' is unknown; one of 'contrastive', 'triplet', 'infonce'"),
         ({"loss": {"margin": 1.0}}, "loss.name: missing; say which loss"),
         ({"loss": 5}, r"loss: .*\(got 5\)"),
-        ({"data": {"held_out": "zero-shot-30"}}, "data.held_out: Input should be 'zero-shot-25' or 'zero-shot-21'"),
+        ({"data": {"zero_shot": "zero-shot-30"}}, "data.zero_shot: Input should be 'zero-shot-25' or 'zero-shot-21'"),
         ({"data": None}, r"data: .*\(got None\)"),
         ({"train": []}, r"train: .*\(got \[\]\)"),
         ({"train": {"seed": -1}}, r"train.seed: .*\(got -1\)"),

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sketchy.config import Config, TripletConfig
+from sketchy.choices import TripletConfig
+from sketchy.config import Config
 from sketchy.config_file import dump_config, load_config, parse_config
 from sketchy.errors import ConfigError
 

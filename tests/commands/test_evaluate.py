@@ -146,12 +146,12 @@ def test_the_test_split_of_a_zero_shot_run_is_of_the_other_categories(zero_shot_
 
 @pytest.mark.parametrize("protocol", ["zero-shot-25", "zero-shot-21"])
 def test_what_was_trained_on_is_not_zero_shot(trained, protocol):
-    with pytest.raises(CheckpointError, match=f"not zero-shot; train with `--set data.held_out={protocol}`"):
+    with pytest.raises(CheckpointError, match=f"not zero-shot; train with `--set data.zero_shot={protocol}`"):
         evaluate.run(trained / "tiny" / "best.pth", protocol=protocol)
 
 
 def test_a_run_for_one_zero_shot_protocol_is_none_for_the_other(zero_shot_checkpoint):
-    with pytest.raises(CheckpointError, match=r"train with `--set data\.held_out=zero-shot-25`"):
+    with pytest.raises(CheckpointError, match=r"train with `--set data\.zero_shot=zero-shot-25`"):
         evaluate.run(zero_shot_checkpoint, protocol="zero-shot-25")
 
 

@@ -1,6 +1,5 @@
 import os
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import torch
@@ -8,11 +7,12 @@ import torchvision
 from torch import nn
 from torchvision.models import _api as torchvision_api
 
-from sketchy.config import BackboneName
+from sketchy.choices import BACKBONES, OWN_BACKBONES
 from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError, ConfigError
-from sketchy.model.backbone import OWN, TORCHVISION, build_backbone, load_weights
+from sketchy.model.backbone import build_backbone
 from sketchy.model.encoder import build_encoder
+from sketchy.model.weights import load_weights
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "weights" / "mobilenet_v2_imagenet.pth"
 
@@ -44,14 +44,10 @@ class Payload:
         return os.mkdir, (str(self.path),)
 
 
-def test_the_table_holds_the_names_that_the_config_knows():
-    assert [*OWN, *TORCHVISION] == list(get_args(BackboneName))
-
-
-@pytest.mark.parametrize("name", [*OWN, *TORCHVISION])
+@pytest.mark.parametrize("name", BACKBONES)
 def test_a_backbone_turns_images_into_as_many_features_as_it_says(name):
     backbone = build(name)
-    assert backbone.in_channels == (1 if name in OWN else 3)
+    assert backbone.in_channels == (1 if name in OWN_BACKBONES else 3)
     backbone.network.eval()
     with torch.no_grad():
         features = backbone.network(torch.rand(2, backbone.in_channels, 64, 64))

@@ -186,8 +186,8 @@ def test_a_run_from_training_to_embeddings(tiny_config, photos, tmp_path, monkey
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", hub)
     model = ["model.backbone=timm/test_vit.r160_in1k", "model.pretrained=true", "image.size=32", "image.color=rgb"]
     run = tmp_path / "run"
-    train.run(load_config(tiny_config, [*model, "train.epochs=1", "train.ema=0.9"]), run)
-    train.run(load_config(tiny_config, [*model, "train.epochs=2", "train.ema=0.9"]), run, resume=True)
+    train.run(load_config(tiny_config, [*model, "train.epochs=1"]), run)
+    train.run(load_config(tiny_config, [*model, "train.epochs=2"]), run, resume=True)
     assert info.run(str(run)).model["backbone"] == "timm/test_vit.r160_in1k"
     embed.run([photos], "photo", tmp_path / "out.npz", run / "best.pth")
     with np.load(tmp_path / "out.npz") as found:

@@ -11,7 +11,7 @@ from sketchy.trainer.run_dir import (
     existing_run,
     newest_checkpoint,
     refuse_taken,
-    with_absolute_places,
+    with_absolute_paths,
 )
 
 FILES = ("config.yaml", "history.csv", "curves.png", "retrievals.png", "best.pth", "last.pth")
@@ -80,14 +80,14 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, force):
     (tmp_path / "a").write_text("mine")
     with pytest.raises(RunError, match="is a file, not a folder"):
         create_run(tmp_path / "a", force=force)
-    with pytest.raises(RunError, match=r"cannot make the run folder .*; choose another --runs"):
+    with pytest.raises(RunError, match=r"cannot create the run folder .*; choose another --runs"):
         create_run(tmp_path / "a" / "b", force=force)
     assert (tmp_path / "a").read_text() == "mine"
 
 
 def test_a_folder_in_the_place_of_a_file_is_not_removed(tmp_path):
     (tmp_path / "a" / "best.pth" / "inside").mkdir(parents=True)
-    with pytest.raises(RunError, match="cannot make the run folder"):
+    with pytest.raises(RunError, match="cannot create the run folder"):
         create_run(tmp_path / "a", force=True)
     assert (tmp_path / "a" / "best.pth" / "inside").is_dir()
 
@@ -141,7 +141,7 @@ def test_a_place_is_saved_as_it_is_from_anywhere(place, saved, tmp_path, monkeyp
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("HOME", "/somebody")
-    absolute = with_absolute_places(load_config(None, [f"data.root={place}", f"data.cache={place}"])).data
+    absolute = with_absolute_paths(load_config(None, [f"data.root={place}", f"data.cache={place}"])).data
     expected = saved.format(here=tmp_path / "here", above=tmp_path, home="/somebody")
     assert (absolute.root, absolute.cache) == (expected, expected)
-    assert with_absolute_places(load_config(None)).data.cache is None
+    assert with_absolute_paths(load_config(None)).data.cache is None

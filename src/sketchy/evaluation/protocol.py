@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from sketchy.dataset.held_out import HELD_OUT
+from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
 from sketchy.distance import pairwise
 from sketchy.evaluation import metrics
 from sketchy.results import Evaluation
@@ -25,7 +25,7 @@ PROTOCOLS: dict[str, tuple[str, ...]] = {
     "all": CATEGORY_METRICS + INSTANCE_METRICS,
     "category": CATEGORY_METRICS,
     "instance": INSTANCE_METRICS,
-} | dict.fromkeys(HELD_OUT, ZERO_SHOT_METRICS)
+} | dict.fromkeys(ZERO_SHOT_CATEGORIES, ZERO_SHOT_METRICS)
 """What each protocol measures."""
 
 

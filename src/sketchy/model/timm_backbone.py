@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from timm.layers import resample_abs_pos_embed, to_2tuple
 from torch import Tensor, nn
 
-from sketchy.config import TIMM
+from sketchy.choices import TIMM
 from sketchy.errors import CheckpointError, ConfigError
-from sketchy.model.backbone import Backbone, load_weights, read_state_dict
+from sketchy.model.backbone import Backbone
+from sketchy.model.weights import load_weights, read_state_dict
 
 NAMED = 3
 """How many of the names most like an unknown one are told."""
