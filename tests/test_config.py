@@ -5,10 +5,10 @@ import pytest
 import yaml
 
 from sketchy.choices import ContrastiveConfig, InfoNCEConfig, TripletConfig
-from sketchy.config import Config, PairsConfig, PKConfig
+from sketchy.config import Config, ImageConfig, PairsConfig, PKConfig
 from sketchy.config_file import load_config, parse_config
 from sketchy.errors import ConfigError
-from sketchy.section import Section
+from sketchy.section import Role, Section
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
@@ -182,3 +182,25 @@ def test_a_network_for_one_size_of_image_is_given_no_other(name, tree):
     with pytest.raises(ConfigError, match=f"{name}: report_cnn takes images of one size only; leave it out"):
         parse_config(tree, "here")
     assert parse_config(tree | {"model": {"backbone": "resnet18"}}, "here")
+
+
+def test_only_paths_and_what_training_may_change_are_free_when_a_run_is_resumed():
+    config = Config()
+    assert config.settings(Role.PATH).keys() == {"data.root", "data.cache", "data.extra_sketches", "model.pretrained"}
+    free = {dotted.partition(".")[0] for dotted in config.settings(Role.FREE)}
+    assert free == {"augment", "sampler", "train"}
+
+
+def test_every_setting_of_the_images_is_part_of_an_embedding():
+    embedding = Config().settings(Role.EMBEDDING)
+    assert {f"image.{name}" for name in ImageConfig.model_fields} < embedding.keys()
+    assert {dotted.partition(".")[0] for dotted in embedding} == {"image", "model"}
+
+
+def test_paths_that_are_set_are_replaced_and_others_stay():
+    tree = {"data": {"root": "a", "extra_sketches": "b"}, "model": {"pretrained": True}, "train": {"epochs": 3}}
+    config = parse_config(tree, "here")
+    changed = config.with_paths(lambda path, default: f"{path} for {default}")
+    assert (changed.data.root, changed.data.extra_sketches) == ("a for data/sketchy", "b for None")
+    assert (changed.data.cache, changed.model.pretrained, changed.train) == (None, True, config.train)
+    assert parse_config({"model": {"pretrained": "w.pth"}}, "here").with_paths(lambda *_: "x").model.pretrained == "x"

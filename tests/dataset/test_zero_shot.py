@@ -64,7 +64,7 @@ def test_what_is_left_is_split_as_ever(zero_shot_config):
 def test_how_many_of_the_categories_are_there_is_said(zero_shot_config, protocol, told):
     heard = Heard()
     load_dataset(load_config(zero_shot_config, [f"data.zero_shot={protocol}"]), heard)
-    assert heard.lines == [f"{protocol}: {told} categories are left out of training"]
+    assert heard.lines == [f"{protocol}: the dataset has {told} categories; they are not trained on"]
 
 
 def test_a_dataset_without_any_of_them_is_refused(tiny_config):

@@ -87,3 +87,7 @@ def test_the_bundled_model_puts_a_drawing_of_a_ring_nearer_to_a_ring_than_to_str
     near, far = ((query - embed(photo, "photo")).norm() for photo in (ring, stripes))
     assert query.norm() == pytest.approx(1, abs=1e-5)
     assert near < far
+
+
+def test_the_bundled_model_has_the_fingerprint_that_indexes_made_by_it_hold(bundled):
+    assert bundled.fingerprint() == "169f77198da604da0c103fe27adfe6530e16f37a65b957d1b6f2756beceabe40"

@@ -310,3 +310,24 @@ def test_with_a_spatial_embedding_the_best_checkpoint_has_a_fitted_spatial_head(
     again = train(config, tmp_path / "run", resume=True)
     assert again.best == result.best
     assert load_checkpoint(tmp_path / "run" / "best.pth").fingerprint() == best.fingerprint()
+
+
+def test_a_run_of_an_earlier_version_is_resumed_bit_for_bit(tiny_config, tmp_path):
+    """Its files name settings otherwise, and hold averaged weights; what was trained is in the training state."""
+    train(settings(tiny_config, "train.epochs=2"), tmp_path / "unbroken")
+    train(settings(tiny_config, "train.epochs=1"), tmp_path / "old")
+    last = tmp_path / "old" / "last.pth"
+    content = torch.load(last, weights_only=True)
+    tree = content["config"]
+    tree["train"]["ema"], tree["data"]["held_out"] = 0.99, tree["data"].pop("zero_shot")
+    tree["model"]["layout"] = tree["model"].pop("spatial")
+    content["weights"] = {name: torch.zeros_like(value) for name, value in content["weights"].items()}
+    content["training"]["average"] = {"n_averaged": torch.tensor(3)}
+    torch.save(content | {"format": 1}, last)
+    (tmp_path / "old" / "config.yaml").write_text(yaml.safe_dump(tree))
+
+    config = load_config(tmp_path / "old" / "config.yaml", ["train.epochs=2"], of_run=True)
+    train(config, tmp_path / "old", resume=True)
+    ours, theirs = (load_checkpoint(tmp_path / run / "last.pth") for run in ("old", "unbroken"))
+    assert all(torch.equal(ours.weights[name], value) for name, value in theirs.weights.items())
+    assert load_config(tmp_path / "old" / "config.yaml") == config

@@ -77,7 +77,9 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
     if data.zero_shot:
         categories = ZERO_SHOT_CATEGORIES[data.zero_shot]
         there = len(categories.intersection(pack.categories))
-        talk.say(f"{data.zero_shot}: {there} of its {len(categories)} categories are left out of training")
+        talk.say(
+            f"{data.zero_shot}: the dataset has {there} of its {len(categories)} categories; they are not trained on"
+        )
     return Dataset(source, pack, parts)
 
 
