@@ -45,7 +45,7 @@ class DataConfig(Section):
     sketch_rendering: Fixed[str | None] = Field(None, description="the same for sketches")
     test_fraction: Fixed[float] = Field(0.2, gt=0, lt=1, description="share of each category's photos held out")
     val_fraction: Fixed[float] = Field(
-        0.1, ge=0, lt=1, description="share of the remaining photos used to select the best epoch; 0 trains on them all"
+        0.1, ge=0, lt=1, description="share of the other photos for validation, which selects the best epoch; may be 0"
     )
     extra_sketches: AsPath[str | None] = Field(
         None,
@@ -68,14 +68,9 @@ class ImageConfig(Section):
     sketch_size: Embedding[int | None] = Field(
         None, ge=16, le=1024, description="side of sketches, if not `size`: lines need fewer pixels than photos"
     )
-    color: Embedding[Literal["grey", "rgb"]] = Field(
-        "grey", description="colour of the photos; sketches are always grey"
-    )
+    color: Embedding[Literal["grey", "rgb"]] = Field("grey", description="of the photos; sketches are always grey")
     sketch_crop: Embedding[float] = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="crop to the ink when it spans at most this share of the canvas; 0 never, 1 always",
+        0.5, ge=0, le=1, description="crop to the ink if it spans at most this share of the canvas; 0 never, 1 always"
     )
     mean: Embedding[PerColor] = Field(
         (0.0, 0.0, 0.0), description="subtracted from pixels in [0, 1]; a number or one per colour"
@@ -101,9 +96,7 @@ class AugmentConfig(Section):
     shift: Free[float] = Field(0.0, ge=0, le=0.5, description="largest shift in any direction, as a share of the side")
     crop: Free[float] = Field(0.0, ge=0, lt=1, description="largest share of a photo's side that is cropped away")
     stroke: Free[float] = Field(0.0, ge=0, le=1, description="share of the sketches drawn with thicker lines")
-    color: Free[float] = Field(
-        0.0, ge=0, lt=1, description="largest change of a photo's brightness, contrast and saturation"
-    )
+    color: Free[float] = Field(0.0, ge=0, lt=1, description="largest change of brightness, contrast and saturation")
     photo_size: Free[int | None] = Field(
         None,
         ge=16,
@@ -120,11 +113,7 @@ class SpatialConfig(Section):
     grid: Embedding[int] = Field(7, ge=2, le=16, description="cells per side")
     size: Embedding[int] = Field(64, ge=1, le=4096, description="dimensions of embedding_size that it takes")
     share: Embedding[float] = Field(
-        0.15,
-        gt=0,
-        lt=1,
-        description="share of the squared distance; higher finds the exact photo more often, and photos of its "
-        "category less often",
+        0.15, gt=0, lt=1, description="share of the squared distance; higher favours the exact photo over its category"
     )
 
 
@@ -132,23 +121,16 @@ class ModelConfig(Section):
     """The network, shared by sketches and photos."""
 
     backbone: Embedding[Annotated[str, AfterValidator(_known_backbone)]] = Field(
-        "report_cnn",
-        description="report_cnn, pooled_cnn, a torchvision network, or timm/<model name>",
+        "report_cnn", description="report_cnn, pooled_cnn, a torchvision network, or timm/<model name>"
     )
     pretrained: AsPath[bool | str] = Field(
         False, description="true downloads torchvision's or timm's weights; a path loads a plain state dict"
     )
-    embedding_size: Embedding[int] = Field(
-        128, ge=1, le=4096, description="dimensions of an embedding; more cost disk space and search time"
-    )
+    embedding_size: Embedding[int] = Field(128, ge=1, le=4096, description="dimensions; more cost disk and search time")
     dropout: Fixed[float] = Field(0.0, ge=0, lt=1, description="dropout before the last layer; reduces overfitting")
-    normalize: Embedding[bool] = Field(
-        False, description="scale embeddings to length 1, so that distances are at most 2"
-    )
+    normalize: Embedding[bool] = Field(False, description="scale embeddings to length 1; distances are at most 2 then")
     domain_norm: Embedding[bool] = Field(False, description="separate batch norms for sketches and for photos")
-    spatial: Embedding[SpatialConfig | None] = Field(
-        None, description="spatial embedding, trained after the last epoch; null leaves it out"
-    )
+    spatial: Embedding[SpatialConfig | None] = Field(None, description="spatial embedding; null leaves it out")
 
     @model_validator(mode="after")
     def _normalized(self) -> "ModelConfig":
@@ -164,9 +146,7 @@ class TermsConfig(Section):
         0.0, ge=0, description="weight of a softmax over all categories, for sketches and photos alike"
     )
     proxy_scale: Fixed[float] = Field(16.0, gt=0, description="initial scale of its cosines; it is learnt")
-    proxy_smoothing: Fixed[float] = Field(
-        0.1, ge=0, lt=1, description="label smoothing: share of a label spread over all categories"
-    )
+    proxy_smoothing: Fixed[float] = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
     instance_weight: Fixed[float] = Field(
         0.0, ge=0, description="weight of an InfoNCE loss that asks which of all photos was traced"
     )

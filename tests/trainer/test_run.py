@@ -16,7 +16,7 @@ from sketchy.loss.infonce import InfoNCELoss
 from sketchy.loss.objective import Objective
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.talk import Silent
-from sketchy.trainer import build, record
+from sketchy.trainer import record, run
 from sketchy.trainer.history import PANELS
 from sketchy.trainer.run import train
 
@@ -222,7 +222,7 @@ def test_a_loss_that_is_not_a_number_keeps_the_last_good_checkpoint(tiny_config,
     config = settings(tiny_config, "train.epochs=1")
     train(config, tmp_path / "run")
     before = (tmp_path / "run" / "last.pth").read_bytes()
-    monkeypatch.setattr(build, "build_objective", lambda *_, **__: Objective(NotANumber(), {}))
+    monkeypatch.setattr(run, "build_objective", lambda *_, **__: Objective(NotANumber(), {}))
     with pytest.raises(TrainingError, match="the loss is not a number; epoch 2, step"):
         train(settings(tiny_config), tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "last.pth").read_bytes() == before

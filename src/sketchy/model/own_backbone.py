@@ -12,7 +12,7 @@ def report_cnn(size: int, in_channels: int) -> Backbone:
 
     Three times Conv2d, ReLU, BatchNorm2d, then Linear, ReLU, Linear, ReLU; the encoder's head is the third Linear,
     with no activation after it. The report gives neither channels nor widths: 4, 8, 8 and 500, 500 are those of the
-    Siamese tutorial that its design descends from. The first Linear holds nearly all weights: 8 x size² x 500, 40
+    Siamese tutorial that its design follows. The first Linear holds nearly all weights: 8 x size² x 500, 40
     million at 100 px.
     """
     widths = (in_channels, 4, 8, 8)
@@ -24,9 +24,9 @@ def report_cnn(size: int, in_channels: int) -> Backbone:
 
 
 def pooled_cnn(size: int, in_channels: int) -> Backbone:
-    """Make the report's network with what it lacks: each convolution halves the image, and the last is averaged.
+    """Make the report's network with pooling: each convolution halves the image, and the last is averaged.
 
-    So it has 0.1 million weights in place of 40, and wider layers: 32, 64, 128 channels. It takes images of any size.
+    It has 0.1 million weights instead of 40 although its layers are wider, and takes images of any size.
     """
     widths = (in_channels, 32, 64, 128)
     layers: list[nn.Module] = []

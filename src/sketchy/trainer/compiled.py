@@ -10,8 +10,8 @@ from sketchy.errors import ConfigError, TrainingError
 from sketchy.trainer.parallel import World
 
 
-def compile_network(network: nn.Module, world: World) -> None:
-    """Compile a network, forward and backward, at its first call; on a GPU also as CUDA graphs.
+def compile_network(network: nn.Module, world: World) -> nn.Module:
+    """Compile a network, forward and backward, at its first call, and return it; on a GPU also as CUDA graphs.
 
     Results stay the same up to rounding and the draws of dropout. On two cores report_cnn takes a twelfth less time,
     MobileNetV2 four times as much (docs/benchmarks.md).
@@ -28,6 +28,7 @@ def compile_network(network: nn.Module, world: World) -> None:
     with compiler_errors_told():
         trial(torch.zeros(1, device=world.device))
     network.compile(dynamic=False, mode=mode)
+    return network
 
 
 @contextmanager

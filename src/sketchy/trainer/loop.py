@@ -17,7 +17,7 @@ from sketchy.dataset.sampler import Batch, Sampler
 from sketchy.dataset.training import TrainingImages, gather_to
 from sketchy.errors import Interrupted, TrainingError
 from sketchy.loss.objective import Labels, Objective
-from sketchy.model.encoder import Encoder, Siamese
+from sketchy.model.encoder import Siamese
 from sketchy.model.folding import kept_folded
 from sketchy.model.weights import load_weights
 from sketchy.results import EpochResult
@@ -69,10 +69,9 @@ class Trainer:
         clip_norm: float | None = None,
     ) -> None:
         self.siamese = siamese
+        self.encoder = siamese.encoder
         model = _Autocast(siamese, PRECISIONS[precision])
-        if compiled:
-            compile_network(model, world)
-        self.parallel_model = world.parallel(model)
+        self.parallel_model = world.parallel(compile_network(model, world) if compiled else model)
         self.compiled = compiled
         self.loss = loss
         self.optimizer = optimizer
@@ -91,11 +90,6 @@ class Trainer:
         self.step = 0  # finished steps of the current epoch
         self.seconds = 0.0  # time spent on the current epoch before it was resumed
         self.sums: dict[str, Tensor] = {}  # statistics summed over the steps of the current epoch
-
-    @property
-    def encoder(self) -> Encoder:
-        """The encoder in training."""
-        return self.siamese.encoder
 
     def run_epoch(self, stop: Callable[[], bool] = lambda: False, talk: Talk = SILENT) -> EpochResult:
         """Train to the end of the current epoch.
@@ -212,7 +206,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "sums": self.sums,
-            "encoder": self.siamese.encoder.state_dict(),
+            "encoder": self.encoder.state_dict(),
             "loss": self.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -228,7 +222,7 @@ class Trainer:
         """
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
         self.sums = {name: value.to(self.world.device) for name, value in state["sums"].items()}
-        load_weights(self.siamese.encoder, state["encoder"], "the run that is resumed")
+        load_weights(self.encoder, state["encoder"], "the run that is resumed")
         self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])

@@ -3,23 +3,29 @@
 import time
 from pathlib import Path
 
+import torch
+
 from sketchy.config import Config
 from sketchy.config_file import dump_config
+from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.extra import ExtraSketches, load_extra
 from sketchy.dataset.loader import Dataset, load_dataset
-from sketchy.dataset.training import training_images
+from sketchy.dataset.sampler import Items, build_sampler
+from sketchy.dataset.training import TrainingImages, training_images
 from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
 from sketchy.errors import Interrupted
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.image import build_preprocess
+from sketchy.loss import build_objective
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.results import TrainResult
 from sketchy.runtime import keep_freed_memory, seed_everything
 from sketchy.storage import refuse_unwritable, write_text
 from sketchy.talk import SILENT, Talk
-from sketchy.trainer.build import build_trainer
+from sketchy.trainer.freezing import freeze
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
+from sketchy.trainer.optim import build_optimizer, rate_factor
 from sketchy.trainer.parallel import World, join_world
 from sketchy.trainer.record import Recorder
 from sketchy.trainer.resume import load_run, restore
@@ -44,30 +50,24 @@ def train(
 
     Raises:
         Interrupted: SIGINT or SIGTERM was received; the state is saved.
-        SketchyError: Any other error that the user can correct; what was saved stays.
+        SketchyError: Any other error that the user can correct.
     """
     config = with_absolute_paths(config)
     with join_world(config.train.device) as world:
-        trainer, recorder = _prepare(
-            config, path, world, resume=resume, force=force, talk=talk if world.is_main else SILENT
-        )
+        talk = talk if world.is_main else SILENT
+        trainer, recorder = _prepare(config, path, world, resume=resume, force=force, talk=talk)
         with stop_on_signals() as stop:
             started = time.perf_counter()
             while trainer.epoch < config.train.epochs:
                 try:
-                    row = trainer.run_epoch(lambda: stop.asked, recorder.talk)
+                    row = trainer.run_epoch(lambda: stop.asked, talk)
                 except Interrupted:
                     row = None
                 with world.fail_together():
                     if world.is_main:
                         recorder.end_epoch(row) if row else recorder.save_last()
                 if row is None or (world.any(stop.asked) and trainer.epoch < config.train.epochs):
-                    if world.is_main:
-                        recorder.draw()
-                    raise Interrupted(
-                        f"stopped in epoch {trainer.epoch + 1}; the state is saved in {path / 'last.pth'}; "
-                        f"continue with `sketchy train --resume {path}`"
-                    )
+                    raise _interrupted(trainer, recorder, path)
             return recorder.finish(started) if world.is_main else None
 
 
@@ -102,6 +102,56 @@ def _prepare(
             write_text(run_dir.config, dump_config(config))
     _describe(config, trainer, data, talk)
     return trainer, Recorder(config, run_dir, trainer, data, history, talk)
+
+
+def _interrupted(trainer: Trainer, recorder: Recorder, path: Path) -> Interrupted:
+    if trainer.world.is_main:
+        recorder.draw()
+    return Interrupted(
+        f"stopped in epoch {trainer.epoch + 1}; the state is saved in {path / 'last.pth'}; "
+        f"continue with `sketchy train --resume {path}`"
+    )
+
+
+def build_trainer(
+    config: Config, siamese: Siamese, data: tuple[TrainingImages, Items, Items], categories: int, world: World
+) -> Trainer:
+    """Make the trainer that a config describes, for the result of `training_images` and a network on its device.
+
+    Raises:
+        ConfigError, DataError: The parts do not fit each other or the data.
+    """
+    images, sketches, photos = data
+    settings = config.train
+    sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, settings.seed)
+    world.shard(sampler.batch_size)  # refuses a batch that cannot be divided before the first step
+    generator = torch.Generator().manual_seed(settings.seed)
+    loss = build_objective(
+        config.loss,
+        config.terms,
+        categories=categories,
+        photos=len(images.photo_category),
+        embedding_size=config.model.embedding_size,
+        generator=generator,
+    ).to(world.device)
+    total = settings.epochs * len(sampler)
+    warmup = round(settings.warmup_epochs * len(sampler))
+    frozen = freeze(siamese.encoder.backbone, settings.freeze)  # before the optimizer, which leaves these out
+    return Trainer(
+        siamese=siamese,
+        loss=loss,
+        optimizer=build_optimizer(settings, siamese.encoder, loss),
+        rate=lambda step: settings.learning_rate * rate_factor(settings.schedule, step, total, warmup),
+        sampler=sampler,
+        images=images,
+        world=world,
+        generator=generator,
+        augmenter=build_augmenter(config.augment, generator),
+        frozen=frozen,
+        precision=settings.precision,
+        compiled=settings.compile,
+        clip_norm=settings.clip_norm,
+    )
 
 
 def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | None:
