@@ -25,14 +25,14 @@ def compile_network(network: nn.Module, world: World) -> nn.Module:
     mode = "reduce-overhead" if world.device.type == "cuda" else "default"
     trial = nn.ReLU()
     trial.compile(mode=mode)
-    with compiler_errors_told():
+    with explain_compiler_errors():
         trial(torch.zeros(1, device=world.device))
     network.compile(dynamic=False, mode=mode)
     return network
 
 
 @contextmanager
-def compiler_errors_told() -> Iterator[None]:
+def explain_compiler_errors() -> Iterator[None]:
     """Turn a failure to compile in the block, usually for lack of a C++ compiler, into a TrainingError."""
     from torch._dynamo.exc import TorchDynamoException  # imported here since it takes a second
 

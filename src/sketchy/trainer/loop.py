@@ -23,7 +23,7 @@ from sketchy.model.weights import load_weights
 from sketchy.results import EpochResult
 from sketchy.runtime import generator_states, restore_generators, room_for_data
 from sketchy.talk import SILENT, Talk
-from sketchy.trainer.compiled import compile_network, compiler_errors_told
+from sketchy.trainer.compiled import compile_network, explain_compiler_errors
 from sketchy.trainer.parallel import World
 
 CHECK_EVERY = 50
@@ -108,7 +108,7 @@ class Trainer:
         self.parallel_model.train()
         started = time.perf_counter() - self.seconds
         losses: list[Tensor] = []  # of the steps that are not checked yet
-        compiling = compiler_errors_told() if self.compiled else nullcontext()
+        compiling = explain_compiler_errors() if self.compiled else nullcontext()
         with self._frozen_in_eval(), compiling, talk.bar(f"epoch {self.epoch + 1}", len(self.sampler), "step") as bar:
             bar(self.step)
             for batch in islice(self.sampler.epoch(self.epoch), self.step, None):
