@@ -71,10 +71,9 @@ class Checkpoint:
     def fingerprint(self) -> str:
         """Hash all that an embedding depends on, in hex: embeddings of two models must never be compared."""
         sections: list[Section] = list(dict(self.config).values())
-        dumps = [
-            section.model_dump(mode="json", include=section.names(Role.EMBEDDING), exclude_none=True)
-            for section in sections
-        ]
+        # Without None: a setting that is added later, with None as its default, leaves older fingerprints as they are.
+        options: dict[str, Any] = {"mode": "json", "exclude_none": True}
+        dumps = [one.model_dump(include=one.names(Role.EMBEDDING), **options) for one in sections]
         settings = [dump for dump in dumps if dump]
         for dump in settings:
             if "spatial" in dump:  # under its name when the first fingerprints were taken, which are in indexes
