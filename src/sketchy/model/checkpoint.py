@@ -53,6 +53,7 @@ class Checkpoint:
     calibration: Calibration | None = None
     probes: Tensor | None = None
     dataset: str | None = None
+    format: int = FORMAT
 
     def encoder(self) -> Encoder:
         """Rebuild the encoder with the saved weights, in evaluation mode.
@@ -149,6 +150,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         dataset=content.get("dataset"),
         calibration=_calibration(content.get("calibration")),
         probes=content.get("probes"),
+        format=content["format"],
     )
 
 
