@@ -19,8 +19,8 @@ LAYERS = [
     ("image", "distance", "runtime"),
     ("ink", "containers", "color"),
     ("texture",),
-    ("config_file", "results", "talk", "progress", "processes"),
-    ("config", "storage"),
+    ("config_file", "results", "talk", "progress", "processes", "ahead"),
+    ("config", "storage", "extras"),
     ("errors",),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,7 @@ from torchvision.models import _api as torchvision_api
 
 from sketchy.config import BackboneName
 from sketchy.config_file import parse_config
-from sketchy.errors import CheckpointError, ConfigError
+from sketchy.errors import CheckpointError, ConfigError, MissingExtraError
 from sketchy.model.backbone import OWN, TORCHVISION, build_backbone, load_weights
 from sketchy.model.encoder import build_encoder
 
@@ -109,10 +110,8 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_without_the_timm_package_its_names_say_how_to_install_it(monkeypatch):
-    monkeypatch.setattr("sketchy.model.backbone.find_spec", lambda name: None)
-    with pytest.raises(
-        ConfigError, match=r"model.backbone: timm/test_vit needs the timm .* pip install 'sketchy\[timm\]'"
-    ):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(MissingExtraError, match=r"model.backbone: timm/test_vit needs timm, .*search\[timm\]'"):
         build("timm/test_vit")
 
 

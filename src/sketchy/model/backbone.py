@@ -3,7 +3,6 @@
 import itertools
 import warnings
 from collections.abc import Callable, Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from sketchy.config import TIMM
 from sketchy.errors import CheckpointError, ConfigError
+from sketchy.extras import require
 from sketchy.model.mobilenet_v2 import MobileNetV2
 from sketchy.storage import os_reason
 
@@ -115,15 +115,12 @@ def build_backbone(name: str, *, size: int, grey: bool, pretrained: bool | str) 
             a plain state dict of the torchvision or timm network, with or without its classifiers.
 
     Raises:
-        ConfigError: the name is unknown, timm is not installed, or one of ours is asked for pretrained weights.
+        ConfigError: the name is unknown, or one of ours is asked for pretrained weights.
+        MissingExtraError: timm is not installed.
         CheckpointError: the weights cannot be had or do not fit.
     """
     if name.startswith(TIMM):
-        if find_spec("timm") is None:
-            raise ConfigError(
-                f"model.backbone: {name} needs the timm package, not installed here; run pip install 'sketchy[timm]' "
-                "and the same command again"
-            )
+        require("timm", f"model.backbone: {name}")
         from sketchy.model.timm_backbone import build_timm  # timm is slow to import
 
         return build_timm(name.removeprefix(TIMM), size=size, pretrained=pretrained)
