@@ -37,13 +37,13 @@ def data_fetch(
 ) -> None:
     """Get the Sketchy Database and unpack it; run again, it goes on where it stopped.
 
-    Without --from it tries the authors' links, which need `pip install 'sketchy[fetch]'`.
+    Without --from it tries the authors' links, which need `pip install 'sketchy-search[fetch]'`.
 
     Example: sketchy data fetch --from rendered_256x256.7z
     """
     from sketchy.commands import data_fetch as command
 
-    made = command.run(out, source, TALK)
+    made = command.run(out, source, TALK.bar)
     print(report.as_json(made) if json else report.made_text(made))
 
 
