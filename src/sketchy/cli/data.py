@@ -23,7 +23,7 @@ def data_check(
     """
     from sketchy.commands import data_check as command
 
-    found = command.run(source, photo_rendering, sketch_rendering, TALK)
+    found = command.run(source, photo_rendering, sketch_rendering, TALK.bar)
     print(report.as_json(found) if json else report.data_report_text(found))
 
 

@@ -1,150 +1,108 @@
 """Going through all images of a dataset on all cores."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
+from sketchy.ahead import map_ahead
 from sketchy.dataset.records import Record
 from sketchy.dataset.source import Source
 from sketchy.errors import ImageError
 from sketchy.image import Kind
 from sketchy.processes import processes
-from sketchy.talk import Advance, Talk
+from sketchy.progress import Progress, no_progress
 
 CHUNK_IMAGES = 32
-"""Images a task: enough that handing it over costs nothing beside decoding them."""
+"""Images in a task: enough that starting it costs little compared to decoding them."""
 
 CHUNK_BYTES = 4 * 2**20
-"""A task is full also with this much of files: it bounds what waiting tasks hold in memory."""
+"""A task is full also with this many bytes of files, which bounds the memory of waiting tasks."""
 
 IMAGES_EACH = 1000
-"""A process that prepares fewer than this is not worth starting: that takes half a second."""
+"""A process is not worth starting for fewer images than this: that takes half a second."""
 
 Chunk = list[tuple[int, str]]
-"""Places in the list of records, with names inside the source."""
+"""Indices of records, with their names inside the source."""
 
 Prepare = Callable[[bytes, Kind], Any]
-"""Turns the content of a file into what is worked on; raises ImageError if it is unusable. Can be pickled."""
+"""Prepares the content of a file; raises ImageError if it is unusable. Can be pickled."""
 
 Work = Callable[[int, Any], object]
-"""Takes the place of a record in the list, and the content of its file or what was made of it; may raise ImageError."""
+"""Takes the index of a record, and the content of its file or what was prepared from it; may raise ImageError."""
 
 
 def for_each_image(
-    source: Source, records: Sequence[Record], work: Work, label: str, talk: Talk, prepare: Prepare | None = None
+    source: Source,
+    records: Sequence[Record],
+    work: Work,
+    label: str,
+    *,
+    prepare: Prepare | None = None,
+    progress: Progress = no_progress,
+    cores: int | None = None,
+    images_each: int = IMAGES_EACH,
 ) -> dict[int, str]:
-    """Read every image and call `work` on it, in threads: Pillow lets go of Python's lock.
+    """Read every image and call `work` on it, in threads: Pillow releases Python's lock.
 
     Memory does not grow with the number of images. Any error but ImageError ends it all.
 
     Args:
-        source: where the records were found.
-        records: what to read.
-        work: called from several threads at once, in no order.
-        label: of the progress bar.
-        talk: shows the progress bar.
-        prepare: what is done to each content first; in processes where there are many, as NumPy's small steps hold the
-            lock.
+        source: Where the records were found.
+        records: The images to read.
+        work: Called from several threads at once, in no order.
+        label: Label of the progress bar.
+        prepare: Applied to each content first, in processes if there are many: NumPy's small steps hold Python's lock.
+        progress: Opens the progress bar.
+        cores: Number of threads, and of processes; None takes all that this process may use.
+        images_each: Number of images for which a process is worth starting.
 
     Returns:
-        Place to reason, in order, of the records whose image was unusable.
+        Index to reason, in order, of the records whose image is unusable.
 
     Raises:
-        DataError: a process was killed.
+        DataError: A process was killed.
     """
+    cores = cores or _cores()
     failures: dict[int, str] = {}
-    cores = _cores()
     with ExitStack() as stack:
         helpers = None
-        if prepare and cores > 1 and len(records) >= cores * IMAGES_EACH:
+        if prepare and cores > 1 and len(records) >= cores * images_each:
             helpers = stack.enter_context(processes(cores))
-        do = _Chunks(records, work, prepare, helpers).do
-        advance = stack.enter_context(talk.bar(label, len(records), "images"))
-        # One thread more than processes, so that each of them has something to do while a result is worked on.
+
+        def do(task: tuple[Chunk, list[Any] | None]) -> tuple[int, dict[int, str]]:
+            chunk, contents = task
+            if contents is None:
+                contents = _read_all(source, chunk)
+            if prepare:
+                kinds = [records[index].kind for index, _ in chunk]
+                if helpers:
+                    contents = helpers.submit(_prepare_all, prepare, contents, kinds).result()
+                else:
+                    contents = _prepare_all(prepare, contents, kinds)
+            return len(chunk), _work_on_all(work, chunk, contents)
+
+        advance = stack.enter_context(progress(label, len(records), "images"))
+        # One thread more than processes, so that none of these waits while a result is worked on.
         pool = stack.enter_context(ThreadPoolExecutor(cores + bool(helpers)))
-        tasks: deque[tuple[int, Future[dict[int, str]]]] = deque()
-        try:
-            for chunk in _chunks(source, records):
-                read = _read_ahead(source, chunk) if source.sequential else source.read
-                tasks.append((len(chunk), pool.submit(do, chunk, read)))
-                if len(tasks) > 2 * cores:
-                    _finish_first(tasks, failures, advance)
-            while tasks:
-                _finish_first(tasks, failures, advance)
-        finally:  # when it ends early, what has not begun never does
-            for _, task in tasks:
-                task.cancel()
+        # A source that must be read in order is read here, in one thread.
+        tasks = ((chunk, _read_all(source, chunk) if source.sequential else None) for chunk in _chunks(source, records))
+        for count, failed in map_ahead(do, tasks, pool, 2 * cores):
+            failures |= failed
+            advance(count)
     return dict(sorted(failures.items()))
-
-
-class _Chunks:
-    """What is done to every chunk."""
-
-    def __init__(
-        self, records: Sequence[Record], work: Work, prepare: Prepare | None, helpers: Executor | None
-    ) -> None:
-        self.records = records
-        self.work = work
-        self.prepare = prepare
-        self.helpers = helpers
-
-    def do(self, chunk: Chunk, read: Callable[[str], bytes]) -> dict[int, str]:
-        """Read, prepare and work on the images of a chunk; return the failures."""
-        failures: dict[int, str] = {}
-        if self.prepare is None or self.helpers is None:
-            for place, name in chunk:
-                try:
-                    content = read(name)
-                    self.work(place, self.prepare(content, self.records[place].kind) if self.prepare else content)
-                except ImageError as error:
-                    failures[place] = str(error)
-            return failures
-        contents: dict[int, bytes] = {}
-        for place, name in chunk:
-            try:
-                contents[place] = read(name)
-            except ImageError as error:
-                failures[place] = str(error)
-        given = [(content, self.records[place].kind) for place, content in contents.items()]
-        made = self.helpers.submit(_prepare_all, self.prepare, given).result()
-        for place, prepared in zip(contents, made, strict=True):
-            try:
-                if isinstance(prepared, ImageError):
-                    raise prepared
-                self.work(place, prepared)
-            except ImageError as error:
-                failures[place] = str(error)
-        return failures
-
-
-def _prepare_all(prepare: Prepare, given: Sequence[tuple[bytes, Kind]]) -> list[Any]:
-    """Prepare images in another process; an ImageError stands where one is unusable."""
-    made: list[Any] = []
-    for content, kind in given:
-        try:
-            made.append(prepare(content, kind))
-        except ImageError as error:
-            made.append(error)
-    return made
-
-
-def _cores() -> int:
-    """Cores this process may use, of which there can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _chunks(source: Source, records: Sequence[Record]) -> Iterator[Chunk]:
     """Cut the records into tasks, in the order of the source's entries."""
-    places = {record.name: place for place, record in enumerate(records)}
+    indices = {record.name: index for index, record in enumerate(records)}
     chunk: Chunk = []
     size = 0
     for entry in source.entries():
-        if entry.name not in places:
+        if entry.name not in indices:
             continue
-        chunk.append((places[entry.name], entry.name))
+        chunk.append((indices[entry.name], entry.name))
         size += entry.size
         if len(chunk) == CHUNK_IMAGES or size >= CHUNK_BYTES:
             yield chunk
@@ -153,16 +111,35 @@ def _chunks(source: Source, records: Sequence[Record]) -> Iterator[Chunk]:
         yield chunk
 
 
-def _read_ahead(source: Source, chunk: Chunk) -> Callable[[str], bytes]:
-    """Read the files now, in order; return what gives them by name, or raises why not."""
-    contents: dict[str, bytes] = {}
-    for _, name in chunk:
-        with suppress(ImageError):
-            contents[name] = source.read(name)
-    return lambda name: contents[name] if name in contents else source.read(name)
+def _read_all(source: Source, chunk: Chunk) -> list[bytes | ImageError]:
+    return [_attempt(source.read, name) for _, name in chunk]
 
 
-def _finish_first(tasks: deque[tuple[int, Future[dict[int, str]]]], failures: dict[int, str], advance: Advance) -> None:
-    count, task = tasks.popleft()
-    failures.update(task.result())
-    advance(count)
+def _prepare_all(prepare: Prepare, contents: Sequence[bytes | ImageError], kinds: Sequence[Kind]) -> list[Any]:
+    return [
+        content if isinstance(content, ImageError) else _attempt(prepare, content, kind)
+        for content, kind in zip(contents, kinds, strict=True)
+    ]
+
+
+def _work_on_all(work: Work, chunk: Chunk, contents: Sequence[Any]) -> dict[int, str]:
+    """Return index to reason of those that are unusable."""
+    failures: dict[int, str] = {}
+    for (index, _), content in zip(chunk, contents, strict=True):
+        outcome = content if isinstance(content, ImageError) else _attempt(work, index, content)
+        if isinstance(outcome, ImageError):
+            failures[index] = str(outcome)
+    return failures
+
+
+def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function; an ImageError is returned, not raised."""
+    try:
+        return function(*arguments)
+    except ImageError as error:
+        return error
+
+
+def _cores() -> int:
+    """Cores that this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -93,7 +93,7 @@ def _without_copies(files: Sequence[Found], data: Dataset, subset: Subset, talk:
     def note(place: int, content: bytes) -> None:
         contents.add((records[place].category, hashlib.sha256(content).digest()))
 
-    for_each_image(data.source, records, note, "comparing", talk)
+    for_each_image(data.source, records, note, "comparing", progress=talk.bar)
     new = []
     for file in files:
         content = (file.category, _digest(Path(file.path)))
