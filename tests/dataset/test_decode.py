@@ -42,6 +42,14 @@ class Listed:
         """Nothing is open."""
 
 
+def same(content: bytes, kind: str) -> bytes:
+    return content
+
+
+def unused(index: int, prepared: object) -> None:
+    """Drop it."""
+
+
 def records(names: list[str]) -> list[Record]:
     return [Record("photo", "cat", name, name) for name in names]
 
@@ -50,17 +58,19 @@ NAMES = [f"{number}.jpg" for number in range(300)]
 
 
 @pytest.mark.parametrize("sequential", [False, True])
-def test_every_image_is_worked_on_once_with_its_own_index(sequential: bool) -> None:
+def test_every_image_is_used_once_with_its_own_index(sequential: bool) -> None:
     seen: list[tuple[int, bytes]] = []
     shuffled = NAMES[::-1]
-    failures = for_each_image(Listed(NAMES, sequential), records(shuffled), lambda *done: seen.append(done), "packing")
+    failures = for_each_image(
+        Listed(NAMES, sequential), records(shuffled), same, lambda *done: seen.append(done), "packing"
+    )
     assert failures == {}
     assert sorted(seen) == [(index, name.encode()) for index, name in enumerate(shuffled)]
 
 
 def test_files_that_are_no_records_are_not_read() -> None:
     source = Listed([*NAMES, "notes.txt"])
-    for_each_image(source, records(NAMES[:40]), lambda index, content: None, "packing")
+    for_each_image(source, records(NAMES[:40]), same, unused, "packing")
     assert sorted(name for name, _ in source.readers) == sorted(NAMES[:40])
 
 
@@ -69,12 +79,15 @@ def test_what_cannot_be_read_or_used_is_named_in_order_and_the_rest_is_done(sequ
     names = [*NAMES[:90], "gone.jpg", *NAMES[90:], "gone too.jpg"]
     done: list[int] = []
 
-    def work(index: int, content: bytes) -> None:
+    def prepare(content: bytes, kind: str) -> bytes:
         if content in (b"5.jpg", b"200.jpg"):
             raise ImageError("truncated")
+        return content
+
+    def use(index: int, content: bytes) -> None:
         done.append(index)
 
-    failures = for_each_image(Listed(names[::-1], sequential), records(names), work, "packing")
+    failures = for_each_image(Listed(names[::-1], sequential), records(names), prepare, use, "packing")
     assert list(failures.items()) == [
         (5, "truncated"),
         (90, "no such file"),
@@ -86,7 +99,7 @@ def test_what_cannot_be_read_or_used_is_named_in_order_and_the_rest_is_done(sequ
 
 def test_a_source_that_must_not_go_back_is_read_in_order_by_one_thread() -> None:
     source = Listed(NAMES, sequential=True)
-    for_each_image(source, records(NAMES[::-1]), lambda index, content: None, "packing")
+    for_each_image(source, records(NAMES[::-1]), same, unused, "packing")
     assert [name for name, _ in source.readers] == NAMES
     assert {thread for _, thread in source.readers} == {threading.get_ident()}
 
@@ -94,15 +107,23 @@ def test_a_source_that_must_not_go_back_is_read_in_order_by_one_thread() -> None
 def test_any_other_error_ends_it_and_what_waits_is_never_begun() -> None:
     begun: list[int] = []
 
-    def work(index: int, content: bytes) -> None:
-        if index == 0:
+    def prepare(content: bytes, kind: str) -> None:
+        if content == b"0.jpg":
             raise ValueError("a bug")
-        begun.append(index)
+        begun.append(int(content.removesuffix(b".jpg")))
         time.sleep(0.002)
 
     with pytest.raises(ValueError, match="a bug"):
-        for_each_image(Listed(NAMES), records(NAMES), work, "packing", cores=1)
+        for_each_image(Listed(NAMES), records(NAMES), prepare, unused, "packing", cores=1)
     assert max(begun, default=0) < 2 * CHUNK_IMAGES
+
+
+def test_an_error_in_using_a_result_ends_it_too() -> None:
+    def use(index: int, content: bytes) -> None:
+        raise ImageError("not of the image that was prepared")
+
+    with pytest.raises(ImageError, match="not of the image"):
+        for_each_image(Listed(NAMES), records(NAMES), same, use, "packing")
 
 
 def test_the_bar_counts_every_image_also_the_failed_ones() -> None:
@@ -115,29 +136,30 @@ def test_the_bar_counts_every_image_also_the_failed_ones() -> None:
         yield steps.append
 
     names = [*NAMES, "gone.jpg"]
-    for_each_image(Listed(names), records(names), lambda index, content: None, "packing", progress=heard)
+    for_each_image(Listed(names), records(names), same, unused, "packing", progress=heard)
     assert opened == [("packing", 301, "images")]
     assert sum(steps) == 301
     assert len(steps) > 5
 
 
+@pytest.mark.parametrize("sequential", [False, True])
 @pytest.mark.parametrize("size", [1, CHUNK_BYTES])
-def test_reading_ahead_stays_within_bounds(size: int) -> None:
-    source = Listed(NAMES, sequential=True, size=size)
-    worked: list[int] = []
+def test_reading_ahead_stays_within_bounds(size: int, sequential: bool) -> None:
+    source = Listed(NAMES, sequential, size)
+    used: list[int] = []
     ahead: list[int] = []
 
-    def work(index: int, content: bytes) -> None:
-        worked.append(index)
-        ahead.append(len(source.readers) - len(worked))
+    def use(index: int, content: bytes) -> None:
+        used.append(index)
+        ahead.append(len(source.readers) - len(used))
 
-    for_each_image(source, records(NAMES), work, "packing", cores=2)
+    for_each_image(source, records(NAMES), same, use, "packing", cores=2)
     images_a_task = CHUNK_IMAGES if size == 1 else 1
-    assert max(ahead) <= 7 * images_a_task
+    assert max(ahead) <= (8 if not sequential else 5) * images_a_task
 
 
 def test_no_records_are_no_work() -> None:
-    assert for_each_image(Listed([]), [], lambda index, content: None, "packing") == {}
+    assert for_each_image(Listed([]), [], same, unused, "packing") == {}
 
 
 def test_a_compressed_tar_gives_each_record_its_own_content(tmp_path: Path) -> None:
@@ -148,7 +170,7 @@ def test_a_compressed_tar_gives_each_record_its_own_content(tmp_path: Path) -> N
         packed.add(tmp_path / "in", ".")
     source = open_source(tmp_path / "a.tar.gz")
     seen: dict[int, bytes] = {}
-    for_each_image(source, records(NAMES[:80]), seen.__setitem__, "packing")
+    for_each_image(source, records(NAMES[:80]), same, seen.__setitem__, "packing")
     source.close()
     assert seen == {index: name.encode() for index, name in enumerate(NAMES[:80])}
 
@@ -164,7 +186,7 @@ def test_many_images_are_prepared_in_other_processes_and_few_here(each: int) -> 
     names = [*NAMES[:90], "gone.jpg"]
     seen: dict[int, tuple[bytes, str, int]] = {}
     failures = for_each_image(
-        Listed(names), records(names), seen.__setitem__, "packing", prepare=upper, cores=2, images_each=each
+        Listed(names), records(names), upper, seen.__setitem__, "packing", in_processes=True, cores=2, images_each=each
     )
     assert failures == {7: "truncated", 90: "no such file"}
     assert {index: done[0] for index, done in seen.items()} == {

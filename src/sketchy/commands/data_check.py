@@ -6,7 +6,7 @@ from pathlib import Path
 from sketchy.dataset.decode import for_each_image
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
-from sketchy.image import open_image
+from sketchy.image import Kind, open_image
 from sketchy.progress import Progress, no_progress
 from sketchy.results import CategoryCount, DataReport, Skipped
 
@@ -35,9 +35,7 @@ def run(
     try:
         listing = find_records(opened, photo_rendering, sketch_rendering)
         records = listing.records
-        failures = for_each_image(
-            opened, records, lambda _, content: open_image(content), "checking", progress=progress
-        )
+        failures = for_each_image(opened, records, _decode, lambda index, _: None, "checking", progress=progress)
     finally:
         opened.close()
     readable = Counter((record.category, record.kind) for index, record in enumerate(records) if index not in failures)
@@ -51,3 +49,7 @@ def run(
         problems=listing.problems,
         skipped=tuple(Skipped(opened.locate(records[index].name), reason) for index, reason in failures.items()),
     )
+
+
+def _decode(content: bytes, kind: Kind) -> None:
+    open_image(content)

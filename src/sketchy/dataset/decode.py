@@ -4,7 +4,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
 from sketchy.ahead import map_ahead
 from sketchy.dataset.records import Record
@@ -14,49 +15,43 @@ from sketchy.image import Kind
 from sketchy.processes import processes
 from sketchy.progress import Progress, no_progress
 
+T = TypeVar("T")
+
 CHUNK_IMAGES = 32
 """Images in a task: enough that starting it costs little compared to decoding them."""
 
 CHUNK_BYTES = 4 * 2**20
 """A task is full also with this many bytes of files, which bounds the memory of waiting tasks."""
 
-IMAGES_EACH = 1000
-"""A process is not worth starting for fewer images than this: that takes half a second."""
-
-Chunk = list[tuple[int, str]]
-"""Indices of records, with their names inside the source."""
-
-Prepare = Callable[[bytes, Kind], Any]
-"""Prepares the content of a file; raises ImageError if it is unusable. Can be pickled."""
-
-Work = Callable[[int, Any], object]
-"""Takes the index of a record, and the content of its file or what was prepared from it; may raise ImageError."""
+Chunk = list[tuple[int, Record]]
+"""Records with their indices."""
 
 
 def for_each_image(
     source: Source,
     records: Sequence[Record],
-    work: Work,
+    prepare: Callable[[bytes, Kind], T],
+    use: Callable[[int, T], object],
     label: str,
     *,
-    prepare: Prepare | None = None,
+    per_process: int | None = None,
     progress: Progress = no_progress,
     cores: int | None = None,
-    images_each: int = IMAGES_EACH,
 ) -> dict[int, str]:
-    """Read every image and call `work` on it, in threads: Pillow releases Python's lock.
+    """Read and prepare every image on all cores, and use the results in the calling thread, in the source's order.
 
-    Memory does not grow with the number of images. Any error but ImageError ends it all.
+    Memory does not grow with the number of images. Any error but an ImageError of `prepare` ends it all.
 
     Args:
         source: Where the records were found.
         records: The images to read.
-        work: Called from several threads at once, in no order.
+        prepare: Turns the content of a file into what is used; raises ImageError if it is unusable.
+        use: Takes the index of a record and what was prepared from it.
         label: Label of the progress bar.
-        prepare: Applied to each content first, in processes if there are many: NumPy's small steps hold Python's lock.
+        per_process: Number of images for which a process is worth starting, if `prepare` holds Python's lock, as NumPy's
+            small steps do and Pillow does not; `prepare` is then pickled. None always takes threads.
         progress: Opens the progress bar.
-        cores: Number of threads, and of processes; None takes all that this process may use.
-        images_each: Number of images for which a process is worth starting.
+        cores: Number of threads, or of processes; None takes all that this process may use.
 
     Returns:
         Index to reason, in order, of the records whose image is unusable.
@@ -66,31 +61,22 @@ def for_each_image(
     """
     cores = cores or _cores()
     failures: dict[int, str] = {}
+    read = partial(_read_all, source)
     with ExitStack() as stack:
-        helpers = None
-        if prepare and cores > 1 and len(records) >= cores * images_each:
-            helpers = stack.enter_context(processes(cores))
-
-        def do(task: tuple[Chunk, list[Any] | None]) -> tuple[int, dict[int, str]]:
-            chunk, contents = task
-            if contents is None:
-                contents = _read_all(source, chunk)
-            if prepare:
-                kinds = [records[index].kind for index, _ in chunk]
-                if helpers:
-                    contents = helpers.submit(_prepare_all, prepare, contents, kinds).result()
-                else:
-                    contents = _prepare_all(prepare, contents, kinds)
-            return len(chunk), _work_on_all(work, chunk, contents)
-
         advance = stack.enter_context(progress(label, len(records), "images"))
-        # One thread more than processes, so that none of these waits while a result is worked on.
-        pool = stack.enter_context(ThreadPoolExecutor(cores + bool(helpers)))
-        # A source that must be read in order is read here, in one thread.
-        tasks = ((chunk, _read_all(source, chunk) if source.sequential else None) for chunk in _chunks(source, records))
-        for count, failed in map_ahead(do, tasks, pool, 2 * cores):
-            failures |= failed
-            advance(count)
+        threads = stack.enter_context(ThreadPoolExecutor(cores))
+        chunks = _chunks(source, records)
+        # A source that must be read in order is read in this thread.
+        contents = map(read, chunks) if source.sequential else map_ahead(read, chunks, threads, cores)
+        many = per_process is not None and cores > 1 and len(records) >= cores * per_process
+        pool = stack.enter_context(processes(cores)) if many else threads
+        for chunk in map_ahead(partial(_prepare_all, prepare), contents, pool, 2 * cores):
+            for index, prepared in chunk:
+                if isinstance(prepared, ImageError):
+                    failures[index] = str(prepared)
+                else:
+                    use(index, prepared)
+            advance(len(chunk))
     return dict(sorted(failures.items()))
 
 
@@ -100,9 +86,9 @@ def _chunks(source: Source, records: Sequence[Record]) -> Iterator[Chunk]:
     chunk: Chunk = []
     size = 0
     for entry in source.entries():
-        if entry.name not in indices:
+        if (index := indices.get(entry.name)) is None:
             continue
-        chunk.append((indices[entry.name], entry.name))
+        chunk.append((index, records[index]))
         size += entry.size
         if len(chunk) == CHUNK_IMAGES or size >= CHUNK_BYTES:
             yield chunk
@@ -111,28 +97,20 @@ def _chunks(source: Source, records: Sequence[Record]) -> Iterator[Chunk]:
         yield chunk
 
 
-def _read_all(source: Source, chunk: Chunk) -> list[bytes | ImageError]:
-    return [_attempt(source.read, name) for _, name in chunk]
+def _read_all(source: Source, chunk: Chunk) -> list[tuple[int, Kind, bytes | ImageError]]:
+    return [(index, record.kind, _attempt(source.read, record.name)) for index, record in chunk]
 
 
-def _prepare_all(prepare: Prepare, contents: Sequence[bytes | ImageError], kinds: Sequence[Kind]) -> list[Any]:
+def _prepare_all(
+    prepare: Callable[[bytes, Kind], T], contents: list[tuple[int, Kind, bytes | ImageError]]
+) -> list[tuple[int, T | ImageError]]:
     return [
-        content if isinstance(content, ImageError) else _attempt(prepare, content, kind)
-        for content, kind in zip(contents, kinds, strict=True)
+        (index, content if isinstance(content, ImageError) else _attempt(prepare, content, kind))
+        for index, kind, content in contents
     ]
 
 
-def _work_on_all(work: Work, chunk: Chunk, contents: Sequence[Any]) -> dict[int, str]:
-    """Return index to reason of those that are unusable."""
-    failures: dict[int, str] = {}
-    for (index, _), content in zip(chunk, contents, strict=True):
-        outcome = content if isinstance(content, ImageError) else _attempt(work, index, content)
-        if isinstance(outcome, ImageError):
-            failures[index] = str(outcome)
-    return failures
-
-
-def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+def _attempt(function: Callable[..., T], *arguments: object) -> T | ImageError:
     """Call a function; an ImageError is returned, not raised."""
     try:
         return function(*arguments)

@@ -5,7 +5,6 @@ import json
 import math
 import os
 import pkgutil
-import threading
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
@@ -37,6 +36,9 @@ DECODERS = (
     *(f"containers/{name}.py" for name in ("__init__", "gif", "jpeg", "parts", "png", "tiff", "webp")),
 )
 """Modules that make the pixels: packs made with other versions of these files are not used."""
+
+IMAGES_PER_PROCESS = 1000
+"""A process is not worth starting for fewer images: that takes half a second."""
 
 IMAGES, CONTENTS = "images.u8", "pack.json"
 """The files of a pack: the pixels, photos before sketches; their shapes, and which images were left out."""
@@ -141,14 +143,14 @@ def _build(folder: Path, source: Source, records: Sequence[Record], preprocess: 
     """Fill an empty folder with the two files of a pack."""
     starts = [0, *accumulate(math.prod(preprocess.shape(record.kind)) for record in records)]
     with (folder / IMAGES).open("w+b") as file:
-        lock = threading.Lock()
 
         def write(index: int, pixels: NDArray[np.uint8]) -> None:
-            with lock:
-                file.seek(starts[index])
-                file.write(pixels.tobytes())
+            file.seek(starts[index])
+            file.write(pixels.tobytes())
 
-        failures = for_each_image(source, records, write, "packing", prepare=preprocess.load, progress=progress)
+        failures = for_each_image(
+            source, records, preprocess.load, write, "packing", per_process=IMAGES_PER_PROCESS, progress=progress
+        )
         _close_gaps(file, starts, failures)
         _sync(file)
     usable = Counter(record.kind for index, record in enumerate(records) if index not in failures)
