@@ -186,7 +186,7 @@ def test_many_images_are_prepared_in_other_processes_and_few_here(each: int) -> 
     names = [*NAMES[:90], "gone.jpg"]
     seen: dict[int, tuple[bytes, str, int]] = {}
     failures = for_each_image(
-        Listed(names), records(names), upper, seen.__setitem__, "packing", in_processes=True, cores=2, images_each=each
+        Listed(names), records(names), upper, seen.__setitem__, "packing", per_process=each, cores=2
     )
     assert failures == {7: "truncated", 90: "no such file"}
     assert {index: done[0] for index, done in seen.items()} == {

@@ -48,8 +48,8 @@ def for_each_image(
         prepare: Turns the content of a file into what is used; raises ImageError if it is unusable.
         use: Takes the index of a record and what was prepared from it.
         label: Label of the progress bar.
-        per_process: Number of images for which a process is worth starting, if `prepare` holds Python's lock, as NumPy's
-            small steps do and Pillow does not; `prepare` is then pickled. None always takes threads.
+        per_process: Number of images for which a process is worth starting, for a `prepare` that holds Python's lock,
+            as NumPy's small steps do and Pillow does not, and that can be pickled. None always takes threads.
         progress: Opens the progress bar.
         cores: Number of threads, or of processes; None takes all that this process may use.
 
