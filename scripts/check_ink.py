@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from sketchy.demo import CATEGORIES, draw_pair
 from sketchy.errors import ImageError
 from sketchy.image import Kind, open_image
-from sketchy.model.boxed import BOXED
+from sketchy.model.bundled import BUNDLED
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.retrieval.embed import Embedder, embed_pixels
 
@@ -291,7 +291,7 @@ class Bench:
     """The bundled model with a gallery of demo photos."""
 
     def __init__(self) -> None:
-        self.embedder = Embedder.of(load_checkpoint(BOXED), torch.device("cpu"), fold=True)
+        self.embedder = Embedder.of(load_checkpoint(BUNDLED), torch.device("cpu"), fold=True)
         photos = [(name, draw_pair(name, n, 0)[0]) for name in CATEGORIES for n in range(1, PHOTOS + 1)]
         self.categories = np.array([name for name, _ in photos])
         self.photos = self.embed("photo", [photo for _, photo in photos])

@@ -1,13 +1,18 @@
 """Fixtures that several test files share."""
 
 import itertools
+import json
 import os
 import shutil
 import socket
 import struct
+import subprocess
+import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -221,7 +226,7 @@ def zero_shot_dataset(dataset, tmp_path_factory) -> Path:
 def zero_shot_config(zero_shot_dataset, tiny_config, tmp_path_factory) -> Path:
     """A config file that holds out two of the four categories."""
     tree = yaml.safe_load(tiny_config.read_text())
-    tree["data"] |= {"root": str(zero_shot_dataset), "held_out": "zero-shot-21"}
+    tree["data"] |= {"root": str(zero_shot_dataset), "zero_shot": "zero-shot-21"}
     tree["sampler"]["categories"] = 2
     tree["train"]["epochs"] = 2
     path = tmp_path_factory.mktemp("config") / "zero-shot.yaml"
@@ -254,3 +259,73 @@ def searcher(trained, photos, tmp_path_factory):
     gallery = open_gallery(str(place), loaded, identity_of(loaded, checkpoint), embedder)
     yield Searcher(embedder, gallery, loaded.calibration, {"backbone": "report_cnn"})
     gallery.close()
+
+
+class Ended(NamedTuple):
+    """How a command ended: its exit code (minus the signal that killed it), and what it wrote."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """A process that has imported torch and runs each command in a fork; see cli_server.py."""
+    words = [sys.executable, Path(__file__).with_name("cli_server.py")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, process_group=0
+    ) as server:
+        names = [f"sketchy.commands.{name}" for name in ("train", "evaluate", "retrieve", "index", "serve", "export")]
+        server.stdin.write(f"{json.dumps([*names, 'sketchy.cli', 'sketchy.web.app', 'sketchy.web.server'])}\n")
+        server.stdin.flush()
+        assert server.stdout.readline() == "ready\n"
+        yield server
+        server.stdin.close()
+
+
+@pytest.fixture
+def run_clis(forks, tmp_path, tmp_path_factory) -> Callable[..., list[Ended]]:
+    """Run command lines in children, two at a time, each with any files, "closed", "full" or "null" as its streams."""
+    written = tmp_path_factory.mktemp("streams")
+
+    def run(
+        commands: Sequence[Sequence[str]],
+        *,
+        stdin: str = "null",
+        stdout: str | None = None,
+        stderr: str | None = None,
+        environment: dict[str, str] | None = None,
+        signal: int = 0,
+        after: float = 0,
+    ) -> list[Ended]:
+        files = [(written / f"out{number}", written / f"err{number}") for number in range(len(commands))]
+        for file in (file for pair in files for file in pair):
+            file.write_bytes(b"")
+        requests = [
+            {
+                "words": [str(word) for word in words],
+                "streams": [stdin, stdout or str(out), stderr or str(err)],
+                "environment": dict(os.environ) if environment is None else environment,
+                "folder": str(tmp_path),
+                "signal": signal,
+                "after": after,
+            }
+            for words, (out, err) in zip(commands, files, strict=True)
+        ]
+        forks.stdin.write(f"{json.dumps(requests)}\n")
+        forks.stdin.flush()
+        codes = json.loads(forks.stdout.readline())
+        return [
+            Ended(code, out.read_bytes(), err.read_text(encoding="utf-8", errors="surrogateescape"))
+            for code, (out, err) in zip(codes, files, strict=True)
+        ]
+
+    return run
+
+
+@pytest.fixture
+def run_cli(run_clis) -> Callable[..., Ended]:
+    """Run one command line as `run_clis` does."""
+    return lambda words, **how: run_clis([words], **how)[0]

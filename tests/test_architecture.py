@@ -18,10 +18,13 @@ LAYERS = [
     ("dataset", "model", "loss", "demo"),
     ("image", "distance", "runtime"),
     ("ink", "containers", "color"),
+    ("paper",),
     ("texture",),
     ("config_file", "results", "talk", "progress", "processes", "ahead"),
-    ("config", "storage", "extras"),
-    ("errors",),
+    ("config",),
+    ("choices",),
+    ("section", "storage", "extras"),
+    ("errors", "interrupts", "paths", "plain_yaml"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FILES = sorted(SOURCE.rglob("*.py"))

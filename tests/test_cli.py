@@ -44,9 +44,9 @@ def test_from_data_to_a_retrieval_that_beats_chance(tiny_config, sketch, dataset
 def test_where_there_is_no_run_the_model_of_the_package_is_used_and_named(sketch, dataset):
     photos = dataset / "256x256" / "photo"
     shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json")
-    assert "no run under runs: using the model that comes with sketchy" in shown.stderr
+    assert "no run under runs: using the bundled model" in shown.stderr
     found = json.loads(shown.stdout)
-    assert found["checkpoint"].endswith("boxed.pth")
+    assert found["checkpoint"].endswith("bundled.pth")
     assert len(found["results"]) == 3
     assert all(0 <= hit["score"] <= 1 for hit in found["results"])
 
@@ -100,7 +100,7 @@ USAGE_ERRORS = [
     (["train", "--config", "missing.yaml"], "cannot read missing.yaml: no such file; check the path"),
     (["train", "--config", "bad.yaml"], "3 problems in bad.yaml"),
     (["train", "--config", "list.yaml"], "holds no `section:` lines"),
-    (["train", "--config", "broken.yaml"], "is not YAML"),
+    (["train", "--config", "broken.yaml"], "cannot use the config broken.yaml, line 1: "),
     (["train", "--config", "good.yaml", "--set", "train.epochs"], "write it as section.key=value"),
     (["train", "--config", "good.yaml", "--set", "loss.name=hinge"], "'contrastive', 'triplet', 'infonce'"),
     (["train", "--config", "good.yaml", "--set", "model.backbone=vgg99"], "'vgg16'"),
@@ -122,7 +122,7 @@ ERRORS = [
     (["evaluate", "--checkpoint", "empty"], "no such checkpoint: empty/best.pth"),
     (["evaluate", "--checkpoint", "n" * 300], "File name too long; choose a shorter name"),
     (["evaluate", "--checkpoint", "newer.pth", "--report", "full/file"], "full/file is a file; choose a place"),
-    (["evaluate", "-c", "seen.pth", "--protocol", "zero-shot-25"], "train with `--set data.held_out=zero-shot-25`"),
+    (["evaluate", "-c", "seen.pth", "--protocol", "zero-shot-25"], "train with `--set data.zero_shot=zero-shot-25`"),
     (["evaluate", "-c", "seen.pth", "--protocol", "zero-shot-21", "--extended", "nowhere"], "no such folder of photos"),
     (["embed", "full", "--kind", "photo", "--out", "full/file/o.npz", "-c", "newer.pth"], "full/file is a file"),
     (["retrieve", "s.png", "--save", "full/file/s.png", "-c", "newer.pth"], "full/file is a file; choose a place"),
@@ -259,10 +259,25 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
     assert isinstance(type_in("data", "demo", "out").exception, RuntimeError)
 
 
-@pytest.mark.parametrize(("rank", "lines"), [("0", 1), ("1", 0)])
-def test_of_several_processes_one_tells_the_error(rank, lines, monkeypatch):
-    monkeypatch.setenv("LOCAL_RANK", rank)
-    shown = type_in("data", "check", "nowhere")
+TRAIN = ("train", "--resume", "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "lines"),
+    [
+        (TRAIN, {"WORLD_SIZE": "2", "LOCAL_RANK": "0"}, 1),
+        (TRAIN, {"WORLD_SIZE": "2", "LOCAL_RANK": "1"}, 0),
+        (TRAIN, {"WORLD_SIZE": "1", "LOCAL_RANK": "1"}, 1),
+        (TRAIN, {"WORLD_SIZE": "", "LOCAL_RANK": "1"}, 1),
+        (TRAIN, {"WORLD_SIZE": "two", "LOCAL_RANK": "1"}, 1),
+        (TRAIN, {"LOCAL_RANK": "1"}, 1),
+        (("data", "check", "nowhere"), {"WORLD_SIZE": "2", "LOCAL_RANK": "1"}, 1),
+    ],
+)
+def test_of_the_processes_of_torchrun_one_tells_the_error(words, environment, lines, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    shown = type_in(*words)
     assert shown.exit_code == 1
     assert shown.stderr.count("\n") == lines
 

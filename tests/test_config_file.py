@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sketchy.config import Config, TripletConfig
-from sketchy.config_file import dump_config, load_config, parse_config
+from sketchy.choices import TripletConfig
+from sketchy.config import Config
+from sketchy.config_file import dump_config, load_config, parse_config, with_current_names
 from sketchy.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -87,6 +88,11 @@ def test_overrides_are_laid_over_the_file_and_the_last_one_wins(tmp_path):
     [
         ("data.root=/a=b/c", "data.root", "/a=b/c"),
         ("data.root=a b", "data.root", "a b"),
+        ("data.root=Set #2", "data.root", "Set #2"),
+        ("data.root=#2", "data.root", "#2"),
+        ("data.root=no", "data.root", "no"),
+        ("data.root=2020-01-01", "data.root", "2020-01-01"),
+        ("data.root=caf\udce9", "data.root", "caf\udce9"),
         ("data.root='7'", "data.root", "7"),
         ("data.cache=null", "data.cache", None),
         ("train.learning_rate=1e-3", "train.learning_rate", 0.001),
@@ -112,11 +118,17 @@ def test_overrides_can_choose_another_loss():
         ("train.epochs", "--set train.epochs: no value; write it as section.key=value"),
         ("=5", "--set =5: no value"),
         ("", "--set : no value"),
-        ("data.root=[a", "--set data.root=[a: the value is not YAML; quote it"),
-        ("data.root=2020-99-99", "--set data.root=2020-99-99: the value is not YAML; quote it"),
+        (
+            "data.root=[a",
+            "--set data.root=[a: the value is not YAML (expected ',' or ']', but got '<stream end>'); quote it",
+        ),
         ("train.epochs.more=5", "--set train.epochs.more=5: epochs is a value, not a section"),
         ("train.epoch=5", "train.epoch: unknown key; did you mean epochs?"),
         ("epochs=5", "epochs: unknown key"),
+        ("train.seed=010", "--set train.seed=010: the value is not YAML (010 is another number in octal;"),
+        ("train.seed=1:30", "train.seed: Input should be a valid integer"),
+        ("data.root=", "data.root: Input should be a valid string (got None)"),
+        ("data.root=''", "data.root: an empty name"),
         ("train.epochs=", "train.epochs: Input should be a valid integer (got None)"),
     ],
 )
@@ -146,10 +158,22 @@ def test_an_empty_file_is_all_defaults(tmp_path, text):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"train: [", r"some.yaml is not YAML: .*; mend that line"),
-        (b"data: {root: 2020-13-45}", "is not YAML: month must be in 1..12"),
-        (b"\x00\x01", "is not YAML"),
-        (b"\xff\xfe\xff", "cannot read .*some.yaml: it is no text file"),
+        (b"data:\n  root: [", r"cannot use the config .*some.yaml, line 2: .*; mend that line"),
+        (b"\x00\x01", "line 1: special characters are not allowed"),
+        (b"data:\n\xff\xfe\xff", "cannot read the config .*some.yaml, line 2: no UTF-8 text"),
+        (b"data:\n\troot: x", "line 2: found character .* that cannot start any token"),
+        (b"---\ndata: {}\n---\ndata: {}", "line 3: but found another document"),
+        (b"data: {root: a}\n\ndata: {root: b}", "line 3: `data` is there already, in line 1"),
+        (b"data:\n  root: a\n  'root': b", "line 3: `root` is there already, in line 2"),
+        (b"train:\n  seed: 010", "line 2: 010 is another number in octal"),
+        (b"train: {seed: -0_7}", "line 1: -0_7 is another number in octal"),
+        (b"train:\n  seed: !!int '7'", "line 2: the tag .*:int is not used in configs"),
+        (b"!!python/object:os.system {}", "line 1: the tag .* is not used in configs"),
+        (b"data: {[a]: b}", "line 1: a key is a word"),
+        (b"&a [*a]", "line 1: .*recursive|line 1: too many or too deep values"),
+        (b"[" * 10_000, "line 1: lists or sections too deep"),
+        (b"a: " + b"[" * 50 + b"]" * 50, "line 1: too many or too deep values"),
+        (b"#" * 200_001, "line 1: longer than 200,000 characters"),
         (b"- 1\n- 2\n", "holds no `section:` lines"),
         (b"just text", "holds no `section:` lines"),
     ],
@@ -182,3 +206,37 @@ def test_a_dump_spells_every_setting_out():
     assert list(tree["train"]) == list(type(Config().train).model_fields)
     assert tree["image"]["mean"] == [0, 0, 0]
     assert tree["loss"] == {"name": "contrastive", "margin": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("old", "told"),
+    [
+        ("train.ema=0.9", "train.ema: unknown key; it was removed"),
+        ("model.layout={size: 8}", "model.layout: unknown key; it is called model.spatial now"),
+        ("data.held_out=zero-shot-25", "data.held_out: unknown key; it is called data.zero_shot now"),
+    ],
+)
+def test_a_setting_of_an_earlier_version_is_unknown_and_says_what_became_of_it(old, told):
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, [old])
+    assert str(caught.value).endswith(f"\n  {told}")
+
+
+def test_the_file_of_an_earlier_run_is_read_with_the_names_of_today(tmp_path):
+    old = written(
+        tmp_path,
+        "train: {ema: 0.9, epochs: 3}\nmodel: {normalize: true, layout: {size: 8}}\ndata: {held_out: zero-shot-25}",
+    )
+    config = load_config(old, ["train.seed=5"], of_run=True)
+    assert (config.train.epochs, config.train.seed) == (3, 5)
+    assert config.model.spatial.size == 8
+    assert config.data.zero_shot == "zero-shot-25"
+    with pytest.raises(ConfigError, match=r"train.ema: unknown key; it was removed"):
+        load_config(old, ["train.ema=0.9"], of_run=True)
+
+
+@pytest.mark.parametrize("tree", [{}, {"train": 5}, {"model": {"layout": None}}, {"other": [1]}])
+def test_names_are_brought_up_to_date_in_a_copy(tree):
+    before = repr(tree)
+    assert "layout" not in repr(with_current_names(tree))
+    assert repr(tree) == before

@@ -326,3 +326,32 @@ def test_sketches_may_be_of_another_size_than_photos():
     ImageDraw.Draw(drawing).line((5, 5, 45, 45), fill=0, width=3)
     assert preprocess.sketch(drawing).shape == preprocess.shape("sketch") == (1, 24, 24)
     assert preprocess.photo(PLAIN).shape == preprocess.shape("photo") == (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    "colors",
+    [
+        ("white", "#ff5050"),
+        ("white", "#ffc83c"),
+        ("black", "white"),
+        ("#e3e3e3", "#ff8787"),
+        ("#808080", "#808080"),
+        ("black", "white", "#808080"),
+    ],
+    ids=" and ".join,
+)
+def test_no_stroke_on_transparency_vanishes_whatever_its_colour(colors: tuple[str, ...]) -> None:
+    image = Image.new("RGBA", (90, 90), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(image)
+    for row, color in enumerate(colors):
+        draw.line((5, 15 + 30 * row, 85, 15 + 30 * row), fill=color, width=4)
+    pixels = np.asarray(open_image(encode(image))).astype(int)
+    for row in range(len(colors)):
+        assert np.abs(pixels[15 + 30 * row, 45] - pixels[1, 1]).max() >= 64
+
+
+def test_a_photo_that_was_cut_out_lies_on_white() -> None:
+    image = Image.new("RGBA", (90, 90), (0, 0, 0, 0))
+    shades = np.linspace(0, 255, 60, dtype=np.uint8)
+    image.paste(Image.fromarray(np.repeat(np.tile(shades, (60, 1))[..., None], 3, 2)), (15, 15))
+    assert open_image(encode(image)).getpixel((1, 1)) == (255, 255, 255)

@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
 from sketchy.errors import ImageError
 from sketchy.image import open_image
 from sketchy.ink import INK_SPAN, normalise
+from sketchy.paper import find_painting
 
 SIZE = 100
 SHARED = Path(__file__).parents[2] / "shared"
@@ -256,3 +257,124 @@ def test_sketches_of_the_database_come_out_as_they_were_resized() -> None:
 def test_sketches_of_the_database_are_found_again_in_photos_of_paper() -> None:
     for number, sketch in enumerate(sample(6)):
         assert likeness(normalise(photographed(sketch, number), SIZE, 1), normalise(sketch, SIZE, 1)) > 0.9
+
+
+def page(paper: str = "white") -> Image.Image:
+    """A clean page with the house in its middle, and room around it."""
+    canvas = Image.new("RGB", (640, 640), paper)
+    canvas.paste(house(480, width=4, paper=paper), (80, 80))
+    return canvas
+
+
+def on(pattern: Image.Image) -> Image.Image:
+    """The house drawn on a page that has a pattern."""
+    return ImageChops.darker(page(), pattern)
+
+
+def lined(color: str, squared: bool = False, askew: float = 0, width: int = 1, margin: bool = False) -> Image.Image:
+    """A ruled or squared page."""
+    sheet = Image.new("RGB", (960, 960), "white")
+    draw = ImageDraw.Draw(sheet)
+    for at in range(15, 960, 24):
+        draw.line((0, at, 960, at), fill=color, width=width)
+        if squared:
+            draw.line((at, 0, at, 960), fill=color, width=width)
+    if margin:
+        draw.line((240, 0, 240, 960), fill="#f07878", width=2)
+    return sheet.rotate(askew, Image.Resampling.BICUBIC).crop((160, 160, 800, 800))
+
+
+def dotted(color: str) -> Image.Image:
+    sheet = Image.new("RGB", (640, 640), "white")
+    draw = ImageDraw.Draw(sheet)
+    for x in range(10, 640, 20):
+        for y in range(10, 640, 20):
+            draw.ellipse((x - 1, y - 1, x + 1, y + 1), fill=color)
+    return sheet
+
+
+def checkered(light: int, dark: int) -> Image.Image:
+    y, x = np.mgrid[0:640, 0:640] // 16
+    return Image.fromarray(np.where((x + y) % 2, light, dark).astype(np.uint8)).convert("RGB")
+
+
+def staves() -> Image.Image:
+    sheet = Image.new("RGB", (640, 640), "white")
+    draw = ImageDraw.Draw(sheet)
+    for top in range(30, 600, 80):
+        for line in range(5):
+            draw.line((20, top + 8 * line, 620, top + 8 * line), fill="#404040")
+    return sheet
+
+
+PATTERNS = {
+    "ruled, hardly visible": lined("#fcfcfc"),
+    "ruled": lined("#aac8eb"),
+    "squared": lined("#d7d7d7", squared=True),
+    "squared, as dark as the pen": lined("#202020", squared=True),
+    "ruled askew, with a margin": lined("#aac8eb", askew=1.2, margin=True),
+    "legal pad": ImageChops.multiply(lined("#7896aa", margin=True), Image.new("RGB", (640, 640), "#fff096")),
+    "dotted": dotted("#bebebe"),
+    "dotted, as dark as the pen": dotted("black"),
+    "checkerboard of transparency": checkered(255, 204),
+    "checkerboard of high contrast": checkered(230, 120),
+    "staves": staves(),
+}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
+def test_the_printed_pattern_of_a_page_is_no_ink(pattern: Image.Image) -> None:
+    assert likeness(normalise(on(pattern), SIZE, crop=1), HOUSE) > 0.92
+
+
+def noisy(image: Image.Image, sigma: float) -> Image.Image:
+    pixels = np.asarray(image) + np.random.default_rng(0).normal(0, sigma, (image.height, image.width, 1))
+    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("paper", ["white", "#f6f5f0"])
+@pytest.mark.parametrize("sigma", [0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5])
+def test_the_noise_of_a_scan_is_no_ink(sigma: float, paper: str) -> None:
+    scan = page(paper).resize((800, 800))
+    for image in (noisy(scan, sigma), noisy(ImageOps.invert(scan), sigma)):
+        assert likeness(normalise(image, SIZE, crop=1), HOUSE) > 0.97
+
+
+def test_dithering_and_noise_on_a_pattern_are_no_ink() -> None:
+    dithered = page("#f4f4f4").convert("L").convert("1").convert("L")
+    assert likeness(normalise(dithered, SIZE, crop=1), HOUSE) > 0.97
+    assert likeness(normalise(noisy(on(lined("#c8d7eb", squared=True)), 2), SIZE, crop=1), HOUSE) > 0.97
+
+
+@pytest.mark.parametrize("pattern", [lined("#d7d7d7", squared=True), dotted("#202020")], ids=["squared", "dotted"])
+def test_a_small_drawing_on_a_large_patterned_page_is_cut_out(pattern: Image.Image) -> None:
+    sheet = Image.new("RGB", (1920, 1920), "white")
+    for x in range(0, 1920, 640):
+        for y in range(0, 1920, 640):
+            sheet.paste(pattern, (x, y))
+    drawing = Image.new("RGB", sheet.size, "white")
+    drawing.paste(house(700, width=6), (1100, 900))
+    assert likeness(normalise(ImageChops.darker(sheet, drawing), SIZE, crop=0.5), HOUSE) > 0.9
+
+
+def test_faint_strokes_beside_dark_ones_stay_ink() -> None:
+    """Pale hairlines all over the canvas, and a filled shape: not regular enough for a pattern."""
+    image = Image.new("L", (640, 640), 255)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((250, 250, 390, 390), fill=0)
+    for radius in (180, 240, 300):
+        draw.ellipse((320 - radius, 320 - radius, 320 + radius, 320 + radius), outline=200, width=3)
+    drawing = normalise(image, SIZE, crop=0)
+    assert drawing[50, 50] == 0
+    for radius in (180, 240, 300):
+        at = 50 - radius * SIZE // 640
+        assert drawing[50, at - 1 : at + 2].min() < 128
+
+
+def test_the_outlines_of_a_painted_picture_are_the_drawing() -> None:
+    scene = house(480, width=3, paper="#87ceeb").crop((85, 85, 395, 440))
+    for at in ((155, 100), (30, 250)):  # roof, wall
+        ImageDraw.floodfill(scene, at, (220, 40, 40))
+    scene.paste("#50a046", (0, 302, 310, 355))
+    ink, _ = find_painting(scene).ink(scene, (0, 0, *scene.size), 1)
+    assert likeness(normalise(ImageOps.invert(ink), SIZE, crop=1), HOUSE) > 0.8

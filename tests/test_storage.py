@@ -17,6 +17,7 @@ from sketchy.storage import (
     refuse_replacing,
     refuse_unwritable,
     replacing,
+    temporary_name,
     write_text,
 )
 
@@ -136,7 +137,7 @@ def test_what_lies_in_the_cache_names_its_setting(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_device_without_space_keeps_the_old_file(old):
-    old.with_name(f".{old.name}.{os.getpid()}.part").symlink_to("/dev/full")
+    temporary_name(old).symlink_to("/dev/full")
     with pytest.raises(StorageError, match="No space left on device; free some space"):
         write_text(old, "new")
     assert is_untouched(old)
@@ -235,10 +236,10 @@ def test_nothing_written_is_an_error_not_an_empty_file(old):
     ("given", "environment", "expected"),
     [
         ("own", {"SKETCHY_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "own"),
-        ("~/own", {"HOME": "/home/me"}, "/home/me/own"),
         (None, {"SKETCHY_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
         (None, {"SKETCHY_CACHE": "~/a", "HOME": "/home/me"}, "/home/me/a"),
         (None, {"SKETCHY_CACHE": "~no-such-user/a"}, "~no-such-user/a"),
+        (None, {"XDG_CACHE_HOME": "~/b", "HOME": "/home/me"}, "/home/me/b/sketchy"),
         (None, {"XDG_CACHE_HOME": "/b"}, "/b/sketchy"),
         (None, {"HOME": "/home/me"}, "/home/me/.cache/sketchy"),
         (None, {"SKETCHY_CACHE": "", "HOME": "/home/me"}, "/home/me/.cache/sketchy"),

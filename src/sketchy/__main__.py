@@ -1,6 +1,18 @@
-"""`python -m sketchy`, which is also what `torchrun -m sketchy` starts."""
+"""The program: `sketchy`, `python -m sketchy`, and what `torchrun -m sketchy` starts."""
 
-from sketchy.cli import main
+from sketchy import interrupts
+
+
+def main() -> None:
+    """Listen to Ctrl-C before anything that takes long, also the imports, then run the command line."""
+    interrupts.quit_at_once()
+    from sketchy.cli import main as run
+
+    try:
+        run()
+    finally:
+        interrupts.quit_at_once()  # the interpreter's own end is no work either
+
 
 if __name__ == "__main__":
     main()

@@ -1,9 +1,10 @@
-"""Reading a config: a YAML file, with `key=value` overrides laid over it, checked all at once.
+"""Reading a config: a YAML file with `key=value` overrides, validated all at once.
 
 Every unknown key, wrong type and value out of range is named, with its dotted path.
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -13,36 +14,43 @@ from pydantic import ValidationError
 
 from sketchy.config import Config
 from sketchy.errors import ConfigError
+from sketchy.plain_yaml import LONGEST, read_yaml
 from sketchy.storage import os_problem
 
+RENAMED = {"data.held_out": "data.zero_shot", "model.layout": "model.spatial", "train.ema": None}
+"""Settings of earlier versions: the name that each has now, None for one that was removed."""
 
-def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Read a YAML config and lay overrides over it.
+
+def load_config(path: Path | None, overrides: Sequence[str] = (), *, of_run: bool = False) -> Config:
+    """Read a YAML config and apply overrides.
 
     Args:
-        path: the file; None starts from the defaults.
+        path: The file; None starts from the defaults.
         overrides: `section.key=value`, the value in YAML; later ones win.
+        of_run: Whether a run wrote the file, perhaps one of an earlier version.
 
     Raises:
-        ConfigError: the file cannot be read, or any value is wrong; all problems are in the message.
+        ConfigError: The file cannot be read, or any value is wrong; all problems are in the message.
     """
     tree = {} if path is None else _read_yaml(path)
+    if of_run:
+        tree = with_current_names(tree)
     source = "the settings" if path is None else f"{path} with --set" if overrides else str(path)
     for override in overrides:
-        _lay_over(tree, override)
+        _apply(tree, override)
     return parse_config(tree, source)
 
 
 def parse_config(tree: dict[str, Any], source: str, remedy: str | None = None) -> Config:
-    """Check a tree of plain values.
+    """Validate a tree of plain values.
 
     Args:
-        tree: as YAML gives it.
-        source: where it came from, for the message.
-        remedy: what to do, for the message; None says to mend it.
+        tree: The values as YAML gives them.
+        source: Where they come from, for the message.
+        remedy: What to do, for the message; None asks to correct them.
 
     Raises:
-        ConfigError: any value is wrong; all problems are in the message.
+        ConfigError: Any value is wrong; all problems are in the message.
     """
     try:
         return Config.model_validate(tree)
@@ -50,23 +58,38 @@ def parse_config(tree: dict[str, Any], source: str, remedy: str | None = None) -
         problems = [_describe(problem) for problem in error.errors()]
         count, it = (f"{len(problems)} problems", "them") if len(problems) > 1 else ("1 problem", "it")
         head = f"{count} in {source}; {remedy or f'mend {it} and run again'}:"
-        raise ConfigError("\n  ".join([head, *problems])) from None
+        raise ConfigError(head, *problems) from None
 
 
 def dump_config(config: Config) -> str:
-    """Write the whole config as YAML, every default spelled out."""
+    """Return the whole config as YAML, including every default."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def with_current_names(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the config of a run of an earlier version with its settings renamed, and without those removed since."""
+    tree = {name: dict(section) if isinstance(section, dict) else section for name, section in tree.items()}
+    for old, new in RENAMED.items():
+        section, _, key = old.partition(".")
+        if isinstance(tree.get(section), dict) and key in tree[section]:
+            value = tree[section].pop(key)
+            if new is not None:
+                tree[section][new.partition(".")[2]] = value
+    return tree
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise ConfigError(f"cannot read {path}: it is no text file; name a YAML file") from None
+        with path.open("rb") as file:  # a device has no end
+            content = file.read(4 * LONGEST)
+        tree = read_yaml(content.decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(os_problem(error, path, "read")) from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}; mend that line") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"cannot read the config {path}, line {line}: no UTF-8 text; name a YAML file") from None
+    except ValueError as error:
+        raise ConfigError(f"cannot use the config {path}, {error}; mend that line") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -74,21 +97,33 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _lay_over(tree: dict[str, Any], override: str) -> None:
-    """Set one `a.b=value` in the tree."""
+def _apply(tree: dict[str, Any], override: str) -> None:
+    """Set one `a.b=value` in the tree. Raises ConfigError."""
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
         raise ConfigError(f"--set {override}: no value; write it as section.key=value")
     *parents, leaf = dotted.strip().split(".")
+    value = _override_value(override, text)
     for parent in parents:
         below = tree.setdefault(parent, {})
         if not isinstance(below, dict):
             raise ConfigError(f"--set {override}: {parent} is a value, not a section; see configs/default.yaml")
         tree = below
+    tree[leaf] = value
+
+
+def _override_value(override: str, text: str) -> Any:
+    """Read a value as YAML, but for ` #`: the command line has no comments, so it belongs to the text."""
+    plain = text.strip()
+    if re.search("[\udc80-\udcff]", plain):  # bytes of a file name that are no text
+        return plain
     try:
-        tree[leaf] = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"--set {override}: the value is not YAML; quote it") from None
+        value = read_yaml(text)
+    except ValueError as error:
+        reason = str(error).removeprefix("line 1: ")
+        raise ConfigError(f"--set {override}: the value is not YAML ({reason}); quote it") from None
+    is_text = isinstance(value, str) and plain[0] not in "'\"|>"
+    return plain if is_text or plain.startswith("#") else value
 
 
 def _describe(problem: Any) -> str:
@@ -111,7 +146,10 @@ def _describe(problem: Any) -> str:
 
 
 def _nearest(path: list[str], location: Sequence[str | int]) -> str:
-    """Suggest the known key of the same section that looks most like the unknown one."""
+    """Say what became of an unknown key, or suggest the known key of its section that is most like it."""
+    if (dotted := ".".join(path)) in RENAMED:
+        new = RENAMED[dotted]
+        return f"; it is called {new} now" if new else "; it was removed"
     section: Any = Config
     for part in location[:-1]:
         if hasattr(section, "model_fields"):

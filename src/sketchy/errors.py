@@ -22,9 +22,15 @@ A message reads `what; where; what to do`. The command line prints it after `err
 
 
 class SketchyError(Exception):
-    """Base of every error that ends in one clear line instead of a traceback."""
+    """Base of every error that ends in one clear line instead of a traceback.
+
+    Further arguments are a line each, for a list of problems.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n  ".join(map(str, self.args))
 
 
 class ConfigError(SketchyError):

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageFilter
 
 from sketchy.color import to_srgb
 from sketchy.config import ImageConfig
@@ -60,6 +60,13 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What brings an image upright, by its EXIF orientation."""
+
+
+PAPERS = ((255, 255, 255), (0, 0, 0), (128, 128, 128), (255, 0, 255))
+"""What transparent images are laid on, the first choice first; no colour is close to all of them."""
+
+VANISHING = 64
+"""Ink nearer than this to the colour of the paper, by the farthest channel, vanishes beside other ink."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +124,9 @@ def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
     """Decode one image, whatever its pixel format, into mode L or RGB, in sRGB.
 
     EXIF orientation is applied; of an animation the first frame is taken that is not of one colour; what is
-    transparent becomes white, or black where all that shows is white itself; more than 8 bits a channel are scaled
-    down. Colours are converted by an embedded ICC profile; what PNG says of gamma without one is ignored, as it is
-    wrong too often.
+    transparent becomes white, or another colour where strokes would vanish on white; more than 8 bits a channel are
+    scaled down. Colours are converted by an embedded ICC profile; what PNG says of gamma without one is ignored, as it
+    is wrong too often.
 
     Args:
         source: a file, or the content of one; see `read_content`.
@@ -271,13 +278,33 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
 
 
 def _lay_on_paper(image: Image.Image) -> Image.Image:
+    """Lay what is transparent on white, or on another colour where much of the ink would vanish on white."""
     layered = image.convert("RGBA")
-    pixels = np.asarray(layered)
-    # Where alpha is 0 nothing shows, whatever colour is written there.
-    shown = pixels[pixels[..., 3] > 0]
-    white_on_nothing = shown.size > 0 and shown[:, :3].min() > 250
-    paper = Image.new("RGBA", layered.size, "black" if white_on_nothing else "white")
+    paper = Image.new("RGBA", layered.size, _choose_paper(layered))
     return Image.alpha_composite(paper, layered).convert("RGB")
+
+
+def _choose_paper(image: Image.Image) -> tuple[int, int, int]:
+    """Return the first of the papers on which hardly any ink vanishes, else that on which the least does.
+
+    Judged by what borders on transparency: nearly all of a stroke, the outline of a filled shape. Where most lies
+    inside, as in a photo that was cut out, white is left only if nearly nothing would show on it.
+    """
+    sample = image.resize((min(image.width, 512), min(image.height, 512)), Image.Resampling.NEAREST)
+    alpha = sample.getchannel("A")
+    # Where alpha is 0 nothing shows, whatever colour is written there.
+    shown = alpha.point([0] + [255] * 255)
+    inside = np.asarray(shown.filter(ImageFilter.MinFilter(7))) > 0
+    opaque = np.asarray(alpha)
+    border = ~inside & (opaque > 0) & (opaque >= opaque.max() // 2)
+    if not border.any():
+        return PAPERS[0]
+    strokes = border.sum() > 0.3 * np.count_nonzero(opaque)
+    colors = np.asarray(sample)[border][:, :3].astype(np.float32)
+    papers, allowed = (PAPERS, 0.05) if strokes else (PAPERS[:2], 0.9)
+    vanishing = [float((np.abs(colors - paper).max(1) < VANISHING).mean()) for paper in papers]
+    fitting = [paper for paper, share in zip(papers, vanishing, strict=True) if share <= allowed]
+    return fitting[0] if fitting else papers[int(np.argmin(vanishing))]
 
 
 def _as_mode(image: Image.Image, mode: str) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +25,8 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     """
     pool = ProcessPoolExecutor(count, get_context("spawn"), _follow_parent)
     try:
+        with _interrupts_later():
+            pool.submit(int)  # starts all of them
         yield pool
     except BrokenProcessPool:
         raise DataError("one of its processes was killed; perhaps the memory ran out; run the command again") from None
@@ -31,9 +34,24 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold Ctrl-C back, also in processes that are started meanwhile, until they can leave it to the parent."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _follow_parent() -> None:
     """Leave Ctrl-C to the parent, and end when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = parent_process()
     assert parent is not None
 

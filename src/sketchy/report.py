@@ -10,6 +10,7 @@ from typing import Any
 from sketchy.evaluation.metrics import HEADLINE, label
 from sketchy.results import (
     DataReport,
+    Embedded,
     Evaluation,
     Exported,
     Indexed,
@@ -20,6 +21,22 @@ from sketchy.results import (
     left_out_text,
 )
 
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that a terminal obeys instead of showing them."""
+NO_TEXT = re.compile("[\ud800-\udfff]")
+"""Bytes of file names that are no text, as Python has them (PEP 383)."""
+
+
+def escape(found: re.Match[str]) -> str:
+    """Write the one character that was found as \\n, \\x1b or \\u202e; a byte that is no text as \\xe9."""
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else ascii(found[0])[1:-1]
+
+
+def escaped(text: str) -> str:
+    """Return a text of one line that shows every character and moves no cursor."""
+    return UNSAFE.sub(escape, text)
+
 
 def as_json(result: Any) -> str:
     """Write a result dataclass as one JSON object."""
@@ -27,9 +44,12 @@ def as_json(result: Any) -> str:
 
 
 def _json(tree: dict[str, Any]) -> str:
-    """Write strict JSON: numbers that are none are null, bytes of a file name that are no text are escaped."""
+    """Write strict JSON: numbers that are none are null; what a terminal would obey is escaped.
+
+    A byte of a file name that is no text is the escape of a lone surrogate, `\\udc80` to `\\udcff`.
+    """
     text = json.dumps(_finite(tree), indent=2, ensure_ascii=False, allow_nan=False)
-    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(f"(?!\n){UNSAFE.pattern}|{NO_TEXT.pattern}", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _finite(value: Any) -> Any:
@@ -62,7 +82,11 @@ def info_json(info: Info) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Align text to the left and numbers to the right, under a header and a rule."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    return "\n".join(_table(header, rows))
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    cells = [[escaped(str(cell)) for cell in row] for row in rows]
     widths = [max(len(line[column]) for line in [list(header), *cells]) for column in range(len(header))]
     numeric = [
         bool(rows) and all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))
@@ -72,24 +96,33 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         padded = (p.rjust(w) if n else p.ljust(w) for p, w, n in zip(parts, widths, numeric, strict=True))
         return "  ".join(padded).rstrip()
 
-    return "\n".join([line(header), "  ".join("-" * width for width in widths), *map(line, cells)])
+    return [line(header), "  ".join("-" * width for width in widths), *map(line, cells)]
+
+
+def _text(*lines: str) -> str:
+    return "\n".join(map(escaped, lines))
 
 
 def data_report_text(report: DataReport) -> str:
     """Write the report's table: category, photos, sketches, total; then the problems."""
     rows: list[tuple[object, ...]] = [(row.category, row.photos, row.sketches) for row in report.counts]
     rows.append(("total", report.photos, report.sketches))
-    lines = [f"{report.source}: {report.layout}", "", table(("category", "photos", "sketches"), rows), ""]
+    lines = [f"{report.source}: {report.layout}", "", *_table(("category", "photos", "sketches"), rows), ""]
     problems = [*report.problems, *(f"unreadable: {item.path}: {item.reason}" for item in report.skipped)]
     lines.append(_amount(len(problems), "problem") if problems else "no problems")
-    return "\n".join([*lines, *(f"  {problem}" for problem in problems)])
+    return _text(*lines, *(f"  {problem}" for problem in problems))
+
+
+def embedded_text(made: Embedded) -> str:
+    """Say what was written."""
+    return _text(f"{made.out}: {made.count:,} embeddings of {made.embedding_size} numbers")
 
 
 def export_text(made: Exported) -> str:
     """Say what was written, what it takes and gives, and how near it is to the checkpoint."""
     shape = ", ".join(map(str, made.shape))
     images = "sketches" if made.kind == "sketch" else "photos"
-    return (
+    return _text(
         f"{made.out}: {images} as (B, {shape}) uint8 to embeddings (B, {made.embedding_size}) float32; "
         f"{made.size / 1e6:.1f} MB, at most {made.difference:.0e} from the checkpoint"
     )
@@ -100,15 +133,15 @@ def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
     rows = [
         (label(name), f"{value:.4f}", f"{evaluation.chance[name]:.4f}") for name, value in evaluation.metrics.items()
     ]
-    lines = [protocol_line(evaluation), "", table(("metric", "value", "chance"), rows)]
+    lines = [protocol_line(evaluation), "", *_table(("metric", "value", "chance"), rows)]
     if per_category:
         ranked = sorted(evaluation.per_category.items(), key=lambda item: -item[1]["map_all"])
         body = [
             (name, f"{row['map_all']:.3f}", f"{row['p_at_1']:.3f}", int(row["queries"]), int(row["photos"]))
             for name, row in ranked
         ]
-        lines += ["", table(("category", "mAP@all", "P@1", "queries", "photos"), body)]
-    return "\n".join(lines)
+        lines += ["", *_table(("category", "mAP@all", "P@1", "queries", "photos"), body)]
+    return _text(*lines)
 
 
 def protocol_line(evaluation: Evaluation) -> str:
@@ -155,7 +188,7 @@ def index_text(made: Indexed) -> str:
         first = f"{made.out}: {made.photos:,} photos now; would be: {told}"
     else:
         first = f"{made.out}: {made.photos:,} photos; {told}; {made.seconds:.1f} s"
-    return "\n".join([first, *filter(None, [left_out_text(made.left_out)]), *map(str, made.kept)])
+    return _text(first, *filter(None, [left_out_text(made.left_out)]), *map(str, made.kept))
 
 
 def info_text(info: Info) -> str:
@@ -172,7 +205,7 @@ def info_text(info: Info) -> str:
         "health": health,
     }
     width = max(map(len, lines))
-    return "\n".join([info.path, *(f"  {name.ljust(width)}  {value}" for name, value in lines.items())])
+    return _text(info.path, *(f"  {name.ljust(width)}  {value}" for name, value in lines.items()))
 
 
 def train_text(result: TrainResult) -> str:
@@ -181,9 +214,9 @@ def train_text(result: TrainResult) -> str:
         f"{label(name)} {result.best[f'val_{name}']:.3f}" for name in HEADLINE if f"val_{name}" in result.best
     )
     judged = f"best on the validation split: {figures}" if figures else "no validation split; the last epoch was kept"
-    return f"{result.run}: {_amount(result.epochs, 'epoch')}, epoch {result.best_epoch} kept; {judged}"
+    return _text(f"{result.run}: {_amount(result.epochs, 'epoch')}, epoch {result.best_epoch} kept; {judged}")
 
 
 def made_text(made: MadeFolder) -> str:
     """Say what a dataset folder holds."""
-    return f"{made.path}: {made.categories} categories, {made.photos:,} photos, {made.sketches:,} sketches"
+    return _text(f"{made.path}: {made.categories} categories, {made.photos:,} photos, {made.sketches:,} sketches")

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
+from zlib import crc32
 
 from sketchy.errors import StorageError
+from sketchy.paths import as_path
 
 OTHER_CACHE = "set SKETCHY_CACHE to a folder that can be written to"
 
@@ -85,16 +87,23 @@ def _elsewhere(path: Path | str) -> str:
 
 def cache_folder(cache: Path | None) -> Path:
     """Return `cache`, else $SKETCHY_CACHE, else the user's cache folder; it need not exist."""
-    if named := cache or os.environ.get("SKETCHY_CACHE"):
-        with suppress(RuntimeError):  # `~name` without such a user is a name like any other
-            return Path(named).expanduser()
-        return Path(named)
+    if cache is not None:
+        return cache
+    if own := os.environ.get("SKETCHY_CACHE"):
+        return _named("SKETCHY_CACHE", own)
     if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "sketchy"
+        return _named("XDG_CACHE_HOME", shared) / "sketchy"
     try:
         return Path.home() / ".cache" / "sketchy"
     except RuntimeError:
         raise StorageError(f"no home folder to keep a cache in; {OTHER_CACHE}") from None
+
+
+def _named(variable: str, text: str) -> Path:
+    try:
+        return as_path(text)
+    except ValueError as error:
+        raise StorageError(f"{variable}: {error}") from None
 
 
 @contextmanager
@@ -104,7 +113,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: nothing could be written there (no space, no permission); `path` is as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = temporary_name(path)
     refuse_unwritable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,6 +126,12 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # gone, or never made; what hindered it is already on its way
             temporary.unlink()
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a name beside `path`, another one for each file and process; short, since `path` may have the longest."""
+    digest = crc32(path.name.encode(errors="surrogatepass"))
+    return path.with_name(f".{os.getpid()}-{digest:08x}.part")
 
 
 def refuse_unwritable(path: Path) -> None:

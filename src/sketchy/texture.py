@@ -5,18 +5,23 @@ everywhere, in about equal amounts: of BLOCKS x BLOCKS blocks, most have it.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 Array = NDArray[np.uint8]
+Value = TypeVar("Value", bound=np.generic)
 
 BLOCKS = 8
 """Blocks a side."""
 
 BARE = 0.3
 """Share of the blocks in which a drawing is assumed to have nothing: their maximum is what the texture reaches."""
+
+CORNER = 6
+"""A corner of the page is this part of its width and height; a pattern has margins of half of it at most."""
 
 SEPARABLE = 0.5
 """A texture that reaches at most this share of the darkest strokes is removed by its level."""
@@ -53,7 +58,7 @@ def without_texture(distance: Image.Image, peaks: Array) -> tuple[Image.Image, i
     """
     level, _ = _levels(peaks)
     if level < 3:
-        return distance, 0
+        return distance, level
     pixels, least = _without_rules(np.asarray(distance), level)
     for radius in BLUR_RADII:
         image = Image.fromarray(pixels).filter(ImageFilter.BoxBlur(radius)) if radius else Image.fromarray(pixels)
@@ -83,13 +88,21 @@ def _edges(length: int, parts: int = BLOCKS) -> NDArray[np.intp]:
     return np.arange(parts) * length // parts
 
 
-def is_even(pixels: Array, low: float, high: float = 255, least: float = 0.15) -> bool:
+def is_even(pixels: NDArray[np.uint8 | np.bool_], low: float, high: float = 255, least: float = 0.15) -> bool:
     """Say whether what lies between two levels is there in about equal amounts all over the page."""
     found = ((pixels > low) & (pixels <= high)).astype(np.float32)
-    rows, columns = _edges(pixels.shape[0]), _edges(pixels.shape[1])
-    amounts = np.sort(np.add.reduceat(np.add.reduceat(found, rows), columns, 1), axis=None)
-    few, usual = amounts[int(BARE * len(amounts))], amounts[len(amounts) // 2]
-    return bool(few >= least * usual and usual > 0)
+    amounts = _amounts(found, BLOCKS)
+    usual = float(np.median(amounts))
+    few = np.sort(amounts, axis=None)[int(BARE * amounts.size)]
+    # A drawing hardly ever reaches into the corners.
+    corners = np.sort(_amounts(found, CORNER)[[0, 0, -1, -1], [0, -1, 0, -1]])
+    return bool(usual > 0 and few >= least * usual and corners[1] >= 0.1 * usual)
+
+
+def _amounts(found: NDArray[np.float32], parts: int) -> NDArray[np.float32]:
+    rows, columns = (_edges(length, parts) for length in found.shape)
+    amounts: NDArray[np.float32] = np.add.reduceat(np.add.reduceat(found, rows), columns, 1)
+    return amounts
 
 
 def _without_rules(pixels: Array, level: int) -> tuple[Array, int]:
@@ -123,10 +136,10 @@ class _Lines:
     def count(self) -> int:
         return int(np.count_nonzero(self.flags[1:] & ~self.flags[:-1]))
 
-    def columns(self, strip: int) -> NDArray[np.bool_]:
-        """Return which of the W columns they cover in a strip."""
+    def of(self, values: NDArray[Value], strip: int) -> NDArray[Value]:
+        """Return the part of (W + 2 * reach,) values at half the height that is on the page in a strip."""
         start = self.reach - _shift(self.slant, strip)
-        return self.flags[start : start + len(self.flags) - 2 * self.reach]
+        return values[start : start + len(self.flags) - 2 * self.reach]
 
 
 def _shift(slant: int, strip: int) -> int:
@@ -172,13 +185,17 @@ def _without_lines(pixels: Array, lines: _Lines) -> Array:
     wide = lines.flags | np.append(lines.flags[1:], False) | np.append(False, lines.flags[:-1])
     spread = _Lines(wide, lines.slant, lines.reach)
     strips = np.split(pixels, _edges(len(pixels), STRIPS)[1:])
-    return np.concatenate([_without_line(strip, spread.columns(n)) for n, strip in enumerate(strips)])
-
-
-def _without_line(pixels: Array, columns: NDArray[np.bool_]) -> Array:
-    levels = Image.fromarray(np.quantile(pixels, 0.65, axis=0, method="nearest").astype(np.uint8)[np.newaxis] * columns)
-    line = np.asarray(levels.filter(ImageFilter.MaxFilter(7)), np.float32)
-    return np.where(pixels > 1.4 * line + 3, pixels, _bridged(pixels, columns))
+    aligned = np.zeros((len(strips), len(wide)), np.uint8)
+    for n, strip in enumerate(strips):
+        spread.of(aligned[n], n)[:] = np.quantile(strip, 0.65, axis=0, method="nearest")
+    levels = Image.fromarray(np.median(aligned, axis=0).astype(np.uint8)[np.newaxis] * wide)
+    darker = np.asarray(levels.filter(ImageFilter.MaxFilter(7)), np.float32)[0] * 1.4 + 3
+    return np.concatenate(
+        [
+            np.where(strip > spread.of(darker, n), strip, _bridged(strip, spread.of(wide, n)))
+            for n, strip in enumerate(strips)
+        ]
+    )
 
 
 def _bridged(pixels: Array, columns: NDArray[np.bool_]) -> Array:

@@ -280,3 +280,10 @@ def test_names_that_are_no_text_are_read_from_a_folder(tmp_path: Path) -> None:
         pytest.skip("this file system takes no such names")
     opened = open_source(tmp_path)
     assert [opened.read(entry.name) for entry in opened.entries()] == [b"seen"]
+
+
+def test_a_device_or_a_pipe_is_refused_before_it_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe"):
+        with pytest.raises(DataError, match="is a device or a pipe; name a folder"):
+            open_source(path)

@@ -1,17 +1,18 @@
 """The command line: parse, call a command, print. Nothing else in the package prints.
 
-Results go to stdout, all talk to stderr. Heavy modules are imported inside the commands, so that `--help` and usage
+Results go to stdout, all else to stderr. Heavy modules are imported inside the commands, so that `--help` and usage
 errors answer at once.
 """
 
 import sys
-from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 import sketchy
 from sketchy.cli import data, model, photos
+from sketchy.cli.console import one_line
+from sketchy.cli.streams import prepare_streams
 
 app = typer.Typer(
     help="Find a photo by drawing it.",
@@ -39,13 +40,16 @@ app.command("serve")(photos.serve)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    prepare_streams()
+    with one_line():
+        try:
+            app()  # ends in SystemExit
+        finally:
+            sys.stdout.flush()
 
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    if isinstance(sys.stdout, TextIOWrapper):  # a file name that is no UTF-8 goes out as the bytes it is
-        sys.stdout.reconfigure(errors="surrogateescape")
     if version:
         print(sketchy.__version__)
         raise typer.Exit

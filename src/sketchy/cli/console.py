@@ -1,21 +1,27 @@
-"""What all commands share towards the terminal: talk on stderr, errors as one line, exit codes."""
+"""What all commands share towards the terminal: progress on stderr, errors as one line, exit codes."""
 
 import functools
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec
 
 import typer
 
+from sketchy import interrupts
+from sketchy.cli.streams import ERRORS, drop_stdout
 from sketchy.errors import SketchyError
+from sketchy.report import escaped
 from sketchy.storage import os_problem
 from sketchy.talk import Advance
 
 P = ParamSpec("P")
+
+DISTRIBUTED = ("train", "index")
+"""The commands that torchrun may start in several processes."""
 
 
 class StderrTalk:
@@ -23,18 +29,20 @@ class StderrTalk:
 
     def say(self, message: str) -> None:
         """Print one line, above any bar."""
-        from tqdm import tqdm
-
-        tqdm.write(message, file=sys.stderr)
+        if "tqdm" in sys.modules:
+            sys.modules["tqdm"].tqdm.write(escaped(message), file=sys.stderr)
+        else:
+            print(escaped(message), file=sys.stderr)
 
     @contextmanager
     def bar(self, label: str, total: int, unit: str) -> Iterator[Advance]:
         """Show a bar that vanishes when it is full."""
-        from tqdm import tqdm
+        with importing():
+            from tqdm import tqdm
 
         scale = unit == "B"
         with tqdm(
-            total=total, desc=label, unit=unit, unit_scale=scale, leave=False, disable=None, file=sys.stderr
+            total=total, desc=escaped(label), unit=unit, unit_scale=scale, leave=False, disable=None, file=sys.stderr
         ) as bar:
             yield bar.update
 
@@ -44,48 +52,95 @@ TALK = StderrTalk()
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Look for no garbage while torch is imported, which makes none: a tenth of the time until `retrieve` answers."""
+    """Import what a command needs; from its end on, Ctrl-C raises KeyboardInterrupt.
+
+    Looks for no garbage meanwhile: importing torch makes none, and it is a tenth of the time until `retrieve` answers.
+
+    Raises:
+        SketchyError: A library is damaged, or does not like its environment variables.
+    """
     gc.disable()
     try:
         yield
+    except (ImportError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise SketchyError(
+            f"cannot load a library of the command: {reason}; check the installation and the environment variables"
+        ) from error
     finally:
         gc.enable()
+    interrupts.raise_instead()
+
+
+@contextmanager
+def one_line(command: str = "") -> Iterator[None]:
+    """Write out stdout at the end; turn what the user can mend into one line on stderr and an exit code.
+
+    Args:
+        command: Name of the command that runs inside.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except (SketchyError, KeyboardInterrupt, UnicodeEncodeError, OSError, MemoryError, RuntimeError) as error:
+        lines = _lines(error)
+        if lines is None:
+            raise
+        if isinstance(error, OSError) and not error.filename:
+            drop_stdout()
+        if _tells(command):
+            for line in lines:
+                TALK.say(line)
+        code = interrupts.STOPPED if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
+        raise SystemExit(code) from None
+
+
+def _lines(error: BaseException) -> list[str] | None:
+    """Say what went wrong; None where it is a mistake of ours."""
+    match error:
+        case SketchyError():
+            head, *problems = map(str, error.args or ("",))
+            label = "" if error.exit_code == interrupts.STOPPED else "error: "
+            return [f"{label}{head}", *(f"  {problem}" for problem in problems)]
+        case KeyboardInterrupt():
+            return ["stopped"]
+        case BrokenPipeError():  # the reader of our output, `head` say, has left
+            return []
+        case UnicodeEncodeError():
+            where, remedy = f"{error.object!a}: not possible in {error.encoding}", "set LC_ALL=C.UTF-8 and run again"
+        case OSError():  # of a path that was named and that no command expected to be like this
+            unnamed = "the current folder" if isinstance(error, FileNotFoundError) else "the output"
+            return [f"error: {os_problem(error, error.filename or unnamed, 'use')}"]
+        case _ if _is_out_of_memory(error):
+            return ["error: out of memory; lower the batch in `sampler` or image.size, or use a larger machine"]
+        case _:
+            return None
+    return [f"error: cannot use {where}; {remedy}"]
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what the user can mend into one line on stderr and an exit code."""
+    """Run a command within `one_line`, after refusing empty values of its options."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
+        for name, value in kwargs.items():
+            if value == "" or (isinstance(value, list) and "" in value):
+                raise typer.BadParameter(f"--{name.strip('_').replace('_', '-')} is empty; is a variable unset?")
+        with one_line(command.__name__):
+            Path.cwd()  # raises where it was removed; torch would end the process
             command(*args, **kwargs)
-            sys.stdout.flush()
-        except SketchyError as error:
-            label = "" if error.exit_code == 130 else "error: "
-            if os.environ.get("LOCAL_RANK", "0") == "0":  # the other processes of a machine fail of the same
-                TALK.say(f"{label}{error}")
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            TALK.say("stopped")
-            raise typer.Exit(130) from None
-        except BrokenPipeError:  # the reader of our output, `head` say, has left
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
-        except OSError as error:  # of a path that was named and that no command expected to be like this
-            TALK.say(f"error: {os_problem(error, error.filename or 'the output', 'use')}")
-            raise typer.Exit(1) from None
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            TALK.say("error: out of memory; lower the batch in `sampler` or image.size, or use a larger machine")
-            raise typer.Exit(1) from None
 
     return run
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Tell a lack of memory, of which torch has no one class, from a mistake of ours."""
-    return isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error)
+def show_paths(paths: Sequence[str], end: str) -> None:
+    """Print file names byte for byte, so that programs can open them; escaped where a terminal reads."""
+    if sys.stdout.isatty():
+        print("".join(f"{escaped(path)}{end}" for path in paths), end="")
+    else:
+        encoding = sys.getfilesystemencoding()
+        sys.stdout.flush()
+        sys.stdout.buffer.write("".join(f"{path}{end}" for path in paths).encode(encoding, ERRORS))
 
 
 def suffix(*known: str) -> Callable[[Path | None], Path | None]:
@@ -97,3 +152,15 @@ def suffix(*known: str) -> Callable[[Path | None], Path | None]:
         return path
 
     return check
+
+
+def _tells(command: str) -> bool:
+    """Whether this process tells its errors: of those that torchrun started on one machine, the first does."""
+    size = os.environ.get("WORLD_SIZE", "")
+    many = command in DISTRIBUTED and size.isdecimal() and int(size) > 1
+    return not many or os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell a lack of memory, of which torch has no one class, from a mistake of ours."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error)

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded
-from sketchy.cli.options import AsJson
+from sketchy.cli.console import TALK, guarded, importing
+from sketchy.cli.options import AsJson, address, path
 
 
 @guarded
 def data_check(
-    source: Annotated[Path, typer.Argument(help="Folder, .zip or .tar with photo/ and sketch/.")],
+    source: Annotated[Path, typer.Argument(parser=path, help="Folder, .zip or .tar with photo/ and sketch/.")],
     photo_rendering: Annotated[str | None, typer.Option(help="tx_... folder of photos to read.")] = None,
     sketch_rendering: Annotated[str | None, typer.Option(help="tx_... folder of sketches to read.")] = None,
     json: AsJson = False,
@@ -21,7 +21,8 @@ def data_check(
 
     Example: sketchy data check data/sketchy
     """
-    from sketchy.commands import data_check as command
+    with importing():
+        from sketchy.commands import data_check as command
 
     found = command.run(source, photo_rendering, sketch_rendering, TALK.bar)
     print(report.as_json(found) if json else report.data_report_text(found))
@@ -29,9 +30,10 @@ def data_check(
 
 @guarded
 def data_fetch(
-    out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("data/sketchy"),
+    out: Annotated[Path, typer.Option(parser=path, help="Folder to make.")] = Path("data/sketchy"),
     source: Annotated[
-        str | None, typer.Option("--from", help="Your copy, as a file or an address: .7z, .zip or .tar.")
+        str | None,
+        typer.Option("--from", parser=address, help="Your copy, as a file or an address: .7z, .zip or .tar."),
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -41,7 +43,8 @@ def data_fetch(
 
     Example: sketchy data fetch --from rendered_256x256.7z
     """
-    from sketchy.commands import data_fetch as command
+    with importing():
+        from sketchy.commands import data_fetch as command
 
     made = command.run(out, source, TALK.bar)
     print(report.as_json(made) if json else report.made_text(made))
@@ -49,7 +52,7 @@ def data_fetch(
 
 @guarded
 def data_demo(
-    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    out: Annotated[Path, typer.Argument(parser=path, help="Folder to make.")],
     photos: Annotated[int, typer.Option(min=1, help="Photos of each category.")] = 20,
     sketches: Annotated[int, typer.Option(min=1, help="Sketches of each photo.")] = 2,
     categories: Annotated[int | None, typer.Option(help="How many categories.  [default: all]")] = None,
@@ -60,7 +63,8 @@ def data_demo(
 
     Example: sketchy data demo data/demo
     """
-    from sketchy.commands import data_demo as command
+    with importing():
+        from sketchy.commands import data_demo as command
 
     made = command.run(out, photos=photos, sketches=sketches, categories=categories, seed=seed, talk=TALK)
     print(report.as_json(made) if json else report.made_text(made))

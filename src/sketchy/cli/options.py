@@ -1,5 +1,7 @@
 """Options that several commands share, and what they mean."""
 
+import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +11,7 @@ import typer
 
 from sketchy.cli.console import TALK, suffix
 from sketchy.errors import CheckpointError
+from sketchy.paths import expanded
 from sketchy.results import Skipped, left_out_text
 
 SKIPPED_SHOWN = 5
@@ -36,18 +39,44 @@ class Protocol(StrEnum):
         return self in (Protocol.zero_shot_25, Protocol.zero_shot_21)
 
 
-Runs = Annotated[Path, typer.Option(help="Folder of the run folders.")]
+def path(text: str) -> Path:
+    """Parse an option that names a file or a folder; `~` is expanded here and nowhere else."""
+    return Path(_checked(str(text)))
+
+
+def address(text: str) -> str:
+    """Parse an option that names a file, a folder or a server."""
+    return text if re.match(r"\w+://", text) else _checked(text)
+
+
+def run_name(text: str) -> str:
+    """Parse the name of a run: of one folder, not of a place."""
+    if text in (".", "..", "~") or set(text) & {"/", os.sep, "\0"}:
+        raise typer.BadParameter(f"{text!r} is not the name of one folder; say with --runs where it lies")
+    return text
+
+
+def _checked(text: str) -> str:
+    try:
+        return expanded(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Runs = Annotated[Path, typer.Option(parser=path, help="Folder of the run folders.")]
 CheckpointOption = Annotated[
     Path | None,
     typer.Option(
         "--checkpoint",
         "-c",
-        help="A .pth file or a run folder.  [default: the newest run, else the model that comes with sketchy]",
+        parser=path,
+        help="A .pth file or a run folder.  [default: the newest run, else the bundled model]",
     ),
 ]
 GalleryOption = Annotated[
     str | None,
     typer.Option(
+        parser=address,
         metavar="FOLDER_OR_INDEX",
         help="Folder of photos, index, or milvus://host:port/collection.  [default: the model's test photos]",
     ),
@@ -55,6 +84,7 @@ GalleryOption = Annotated[
 SheetOption = Annotated[
     Path | None,
     typer.Option(
+        parser=path,
         help="Write a contact sheet, .png or .jpg: the query, then the photos.",
         callback=suffix(".png", ".jpg", ".jpeg"),
     ),
@@ -94,21 +124,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 
 def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
-    """Return the checkpoint that was named, else the newest, else that of the package, and say which."""
+    """Return the checkpoint that was named, else the newest, else the bundled model, and say which."""
     from sketchy.trainer.run_dir import RunDir, newest_checkpoint
 
     if given is not None:
         chosen = RunDir(given).checkpoint if given.is_dir() else given
-        if not chosen.exists():
+        if not chosen.is_file():
             raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
         return chosen
     if found := newest_checkpoint(runs):
         TALK.say(f"using {found}")
         return found
-    from sketchy.model.boxed import BOXED
+    from sketchy.model.bundled import BUNDLED
 
-    TALK.say(f"no run under {runs}: using the model that comes with sketchy")
-    return BOXED
+    TALK.say(f"no run under {runs}: using the bundled model")
+    return BUNDLED
 
 
 def say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded, importing, suffix
+from sketchy.cli.console import TALK, guarded, importing, show_paths, suffix
 from sketchy.cli.options import (
     AsJson,
     Categories,
@@ -19,7 +19,9 @@ from sketchy.cli.options import (
     PathGlob,
     Runs,
     SheetOption,
+    address,
     chosen_checkpoint,
+    path,
     say_left_out,
     say_skipped,
 )
@@ -27,11 +29,13 @@ from sketchy.cli.options import (
 
 @guarded
 def embed(
-    images: Annotated[list[Path], typer.Argument(help="Image files, folders of them, and - for stdin.")],
+    images: Annotated[list[Path], typer.Argument(parser=path, help="Image files, folders of them, and - for stdin.")],
     kind: Annotated[Kind, typer.Option(help="What all of them are.")],
     out: Annotated[
         Path,
-        typer.Option(help="The .npz to write: paths (N,), embeddings (N, D) float32.", callback=suffix(".npz")),
+        typer.Option(
+            parser=path, help="The .npz to write: paths (N,), embeddings (N, D) float32.", callback=suffix(".npz")
+        ),
     ],
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
@@ -42,22 +46,25 @@ def embed(
 
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
-    chosen = chosen_checkpoint(checkpoint, runs)
-    from sketchy.commands import embed as command
+    with importing():
+        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.commands import embed as command
 
     made = command.run(images, kind.value, out, chosen, device=device, talk=TALK)
     say_skipped(made.skipped)
     say_left_out(made.left_out)
-    print(report.as_json(made) if json else f"{made.out}: {made.count:,} embeddings of {made.embedding_size} numbers")
+    print(report.as_json(made) if json else report.embedded_text(made))
 
 
 @guarded
 def index(
-    photos: Annotated[list[Path], typer.Argument(help="Folders of photos, and image files.")],
+    photos: Annotated[list[Path], typer.Argument(parser=path, help="Folders of photos, and image files.")],
     out: Annotated[
         str,
         typer.Option(
-            metavar="INDEX", help="A folder to make, or to bring up to date; or milvus://host:port/collection."
+            parser=address,
+            metavar="INDEX",
+            help="A folder to make, or to bring up to date; or milvus://host:port/collection.",
         ),
     ],
     checkpoint: CheckpointOption = None,
@@ -82,10 +89,11 @@ def index(
 
     Example: sketchy index ~/Pictures --out pictures.index
     """
-    from sketchy.commands import index as command
-    from sketchy.retrieval.walk import Scan
+    with importing():
+        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.commands import index as command
+        from sketchy.retrieval.walk import Scan
 
-    chosen = chosen_checkpoint(checkpoint, runs)
     scan = Scan(tuple(exclude or ()), drop_missing, verbose)
     made = command.run(photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, talk=TALK)
     if made is not None:
@@ -95,7 +103,7 @@ def index(
 
 @guarded
 def info(
-    path: Annotated[str, typer.Argument(help="An index, a .pth file or a run folder.")],
+    path: Annotated[str, typer.Argument(parser=address, help="An index, a .pth file or a run folder.")],
     verify: Annotated[bool, typer.Option("--verify", help="Read all of it and compare with its checksums.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -103,7 +111,8 @@ def info(
 
     Example: sketchy info pictures.index --verify
     """
-    from sketchy.commands import info as command
+    with importing():
+        from sketchy.commands import info as command
 
     found = command.run(path, verify=verify)
     print(report.info_json(found) if json else report.info_text(found))
@@ -114,7 +123,8 @@ def info(
 @guarded
 def retrieve(
     queries: Annotated[
-        list[Path], typer.Argument(help="A drawing, as PNG or JPEG; - reads stdin; several of one thing are averaged.")
+        list[Path],
+        typer.Argument(parser=path, help="A drawing, as PNG or JPEG; - is stdin; several of one thing are averaged."),
     ],
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many photos.")] = 10,
     gallery: GalleryOption = None,
@@ -128,6 +138,9 @@ def retrieve(
     exact: Annotated[bool, typer.Option("--exact", help="Measure every photo, however many there are.")] = False,
     save: SheetOption = None,
     paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
+    print0: Annotated[
+        bool, typer.Option("--print0", "-0", help="As --paths-only, a NUL after each path: for xargs -0.")
+    ] = False,
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
@@ -139,7 +152,7 @@ def retrieve(
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
-    if json and paths_only:
+    if json and (paths_only or print0):
         raise typer.BadParameter("give either --json or --paths-only")
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
@@ -164,8 +177,8 @@ def retrieve(
     say_left_out(found.left_out)
     if json:
         print(report.retrieval_json(found))
-    elif paths_only:
-        print("".join(f"{hit.path}\n" for hit in found.results), end="")
+    elif paths_only or print0:
+        show_paths([hit.path for hit in found.results], "\0" if print0 else "\n")
     else:
         print(report.retrieval_text(found))
 
@@ -188,11 +201,13 @@ def serve(
 
     Example: sketchy serve --gallery ~/Pictures --open
     """
-    from sketchy.commands import serve as command
-    from sketchy.retrieval.walk import Scan
+    with importing():
+        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.commands import serve as command
+        from sketchy.retrieval.walk import Scan
 
     command.run(
-        chosen_checkpoint(checkpoint, runs),
+        chosen,
         lambda address: print(f"ready at {address}", flush=True),
         gallery=gallery,
         scan=Scan(tuple(exclude or ()), drop_missing),

@@ -51,7 +51,7 @@ def run(out: Path, source: str | None = None, progress: Progress = no_progress) 
         return _from_authors(out, progress)
     if "://" in source:
         return _from_address(source, out, progress)
-    archive = Path(source).expanduser()
+    archive = Path(source)
     if archive.is_dir():
         raise DataError(f"{archive} is a folder already; name it as data.root in the config")
     if not archive.is_file():

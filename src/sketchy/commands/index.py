@@ -104,11 +104,11 @@ def _update(
     with world.main_first():
         store = open_writer(out, identity, force=force and world.is_main)
     try:
-        with world.agreed():
+        with world.fail_together():
             changes = update(store, photos, embedder, Share(world.rank, world.size), talk, scan)
             if isinstance(store, EmbeddedStore):
                 store.improve(embedder.probes, talk)
-        changes = summed(world.collect(changes))
+        changes = summed(world.all_gather_object(changes))
         return changes, store.count()
     except KeyboardInterrupt:
         raise Interrupted(

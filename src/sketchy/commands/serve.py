@@ -91,7 +91,7 @@ def _app(
 
 def _root(gallery: str | None) -> Path | None:
     """Return the folder that the photos lie in, where it is known."""
-    return None if gallery is None or is_store(gallery) else Path(gallery).expanduser()
+    return None if gallery is None or is_store(gallery) else Path(gallery)
 
 
 def _about(checkpoint: Checkpoint) -> dict[str, str | int]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sketchy.config import Config
-from sketchy.dataset.held_out import HELD_OUT, hold_out
 from sketchy.dataset.pack import Pack, Subset, open_pack, split_pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import Source, open_source
 from sketchy.dataset.split import Part
+from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES, hold_out
 from sketchy.errors import DataError
 from sketchy.image import build_preprocess
 from sketchy.progress import Progress, no_progress
@@ -24,7 +24,7 @@ class Dataset:
     Attributes:
         source: The files.
         pack: All readable images.
-        parts: The parts train, val and test, and `held_out` if data.held_out names a protocol; no image is in two.
+        parts: The parts train, val and test, and `zero_shot` if data.zero_shot names a protocol; no image is in two.
     """
 
     source: Source
@@ -57,7 +57,7 @@ def load_dataset(config: Config, *, progress: Progress = no_progress, root: Path
         root: Where the dataset is now, if not at data.root.
 
     Raises:
-        DataError: It is missing, empty or unusable, or has no category of data.held_out.
+        DataError: It is missing, empty or unusable, or has no category of data.zero_shot.
         StorageError: The pack cannot be written.
     """
     data = config.data
@@ -67,8 +67,8 @@ def load_dataset(config: Config, *, progress: Progress = no_progress, root: Path
         listing = find_records(source, data.photo_rendering, data.sketch_rendering)
         pack = open_pack(source, listing, build_preprocess(config.image), cache, progress)
         parts = split_pack(pack, data.test_fraction, data.val_fraction, data.split_seed)
-        if data.held_out:
-            parts = hold_out(pack, parts, data.held_out)
+        if data.zero_shot:
+            parts = hold_out(pack, parts, data.zero_shot)
     except BaseException:
         source.close()
         raise
@@ -81,10 +81,11 @@ def load_dataset(config: Config, *, progress: Progress = no_progress, root: Path
             first.path,
             first.reason,
         )
-    if data.held_out:
-        categories = HELD_OUT[data.held_out]
+    if data.zero_shot:
+        categories = ZERO_SHOT_CATEGORIES[data.zero_shot]
         found = len(categories.intersection(pack.categories))
-        log.info("%s: %d of its %d categories are in the dataset, and held out", data.held_out, found, len(categories))
+        text = "%s: the dataset has %d of its %d categories; they are not trained on"
+        log.info(text, data.zero_shot, found, len(categories))
     return Dataset(source, pack, parts)
 
 

@@ -73,6 +73,8 @@ def open_source(path: Path) -> Source:
     try:
         if path.is_dir():
             return FolderSource(path)
+        if path.exists() and not path.is_file():  # a device may have no end, a pipe can be read only once
+            raise DataError(f"{path} is a device or a pipe; name a folder, a .zip or a .tar")
         opener = opener_of(path)
         if opener is SevenZip:
             raise DataError(f"{path} is a .7z, which is not read in place; run `sketchy data fetch --from {path}`")

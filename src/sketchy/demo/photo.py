@@ -7,7 +7,7 @@ from numpy.random import Generator
 from PIL import Image, ImageFilter
 
 from sketchy.demo.raster import SIZE, Array, Window, blurred, coverage
-from sketchy.demo.scenes import SCENES, Rest
+from sketchy.demo.scenes import SCENES
 from sketchy.demo.surface import albedo, normals
 from sketchy.demo.things import Part, Thing
 
@@ -87,10 +87,10 @@ def _lit(color: Array, normal: Array, gloss: float, light: Light) -> Array:
     return np.asarray(seen, np.float32)
 
 
-def _cast_shadow(silhouette: Array, rest: Rest, light: Light, bottom: float, horizon: float, rng: Generator) -> Array:
+def _cast_shadow(silhouette: Array, rest: str, light: Light, bottom: float, horizon: float, rng: Generator) -> Array:
     """Return the share of its light that each pixel of the scene keeps beside the thing, shape (SIZE, SIZE)."""
     lean, drop = (-light.toward[:2] / light.toward[2]).tolist()
-    if rest == "stand":
+    if rest == "ground":
         # Laid down: the point that is h rows above the bottom falls h * length above it, h * lean aside.
         length, foot = rng.uniform(0.18, 0.4), bottom - 2
         fallen = (1.0, lean / length, -lean / length * foot, 0.0, 1 / length, foot - foot / length)
@@ -98,7 +98,7 @@ def _cast_shadow(silhouette: Array, rest: Rest, light: Light, bottom: float, hor
         cast = blurred(_sheared(silhouette, fallen), rng.uniform(2, 5))
         touch = blurred(_sheared(silhouette, (1, 0, 0, 0, 8, -7 * foot)), 3)
         return (1 - 0.45 * ground * cast) * (1 - 0.6 * ground * touch)
-    if rest == "lie":
+    if rest == "surface":
         gap = rng.uniform(2, 7)
         shifted = np.roll(silhouette, (round(gap * drop), round(gap * lean)), (0, 1))
         return (1 - 0.5 * blurred(shifted, gap * 0.6)) * (1 - 0.3 * blurred(silhouette, 9))
@@ -107,8 +107,8 @@ def _cast_shadow(silhouette: Array, rest: Rest, light: Light, bottom: float, hor
 
 def _sheared(values: Array, back: tuple[float, float, float, float, float, float]) -> Array:
     """Return values moved about; `back` holds two rows of the matrix from new pixels to old ones."""
-    sheet = Image.fromarray(np.asarray(values, np.float32))
-    return np.asarray(sheet.transform(sheet.size, Image.Transform.AFFINE, back, Image.Resampling.BILINEAR))
+    moved = Image.fromarray(values).transform((SIZE, SIZE), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
+    return np.asarray(moved)
 
 
 def _develop(canvas: Array, rng: Generator) -> Image.Image:

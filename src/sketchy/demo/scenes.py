@@ -15,15 +15,12 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from sketchy.demo.raster import COLUMNS, ROWS, SIZE, Array, Layers, grain, lattice, noise, pick
 
-Rest = Literal["stand", "lie", "air"]
-"""What holds the thing: the ground, a surface seen from above, or nothing that it casts a shadow on."""
-
 
 @dataclass(frozen=True)
 class Scene:
-    """A backdrop, how things rest in it, and how far above their foot the horizon may lie (shares of the height)."""
+    """A backdrop, where things rest in it, and how far above their foot the horizon may lie (shares of the height)."""
 
-    rest: Rest
+    rest: Literal["ground", "surface", "air"]
     paint: Callable[[Generator, float], Array]
     depth: tuple[float, float] = (0.0, 0.0)
 
@@ -133,13 +130,13 @@ def _surface(rng: Generator, _: float, colors: str, layers: Layers, pattern: str
 
 
 def _lying(colors: str, layers: Layers, pattern: str) -> Scene:
-    return Scene("lie", partial(_surface, colors=colors, layers=layers, pattern=pattern))
+    return Scene("surface", partial(_surface, colors=colors, layers=layers, pattern=pattern))
 
 
 SCENES: dict[str, Scene] = {
-    "table": Scene("stand", _table, (0.1, 0.3)),
-    "meadow": Scene("stand", _meadow, (0.06, 0.28)),
-    "street": Scene("stand", _street, (0.06, 0.2)),
+    "table": Scene("ground", _table, (0.1, 0.3)),
+    "meadow": Scene("ground", _meadow, (0.06, 0.28)),
+    "street": Scene("ground", _street, (0.06, 0.2)),
     "sea": Scene("air", _sea, (0.04, 0.22)),
     "sky": Scene("air", _sky, (-0.1, 0.05)),
     "leaves": Scene("air", partial(_blurry, high="lime yellow pink green", low="forest green black")),

@@ -16,9 +16,6 @@ from sketchy.demo.things import Thing, curve, draw_warp
 STEP = 2.0
 """Pixels between the points of a line while it is worked on."""
 
-CORNER_DEGREES = 50.0
-"""A line that turns by this much within three points to either side has a corner there."""
-
 
 @dataclass(frozen=True, eq=False)
 class Line:
@@ -96,7 +93,7 @@ def _wobbled(line: Points, haste: float, rng: Generator) -> Points:
 
 
 def _corners(line: Points, reach: int = 3) -> list[int]:
-    """Return where a line turns sharply, ends excluded."""
+    """Return where a line turns by 50 degrees or more within `reach` points to either side."""
     if len(line) <= 2 * reach:
         return []
     ways = line[reach:] - line[:-reach]
@@ -104,7 +101,7 @@ def _corners(line: Points, reach: int = 3) -> list[int]:
     cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
     turn = np.degrees(np.abs(np.arctan2(cross, (before * after).sum(1))))
     sharpest = np.lib.stride_tricks.sliding_window_view(np.pad(turn, reach), 2 * reach + 1).max(1)
-    return [int(at) + reach for at in np.flatnonzero((turn >= CORNER_DEGREES) & (turn == sharpest))]
+    return [int(at) + reach for at in np.flatnonzero((turn >= 50) & (turn == sharpest))]
 
 
 def _pieces(points: Points, shown: NDArray[np.bool_]) -> Iterator[Points]:

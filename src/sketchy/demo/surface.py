@@ -89,8 +89,7 @@ def _turned(cover: Array) -> Array:
     filled = cover > 0.5
     first = filled.argmax(1)[:, None]
     last = (cover.shape[1] - 1 - filled[:, ::-1].argmax(1))[:, None]
-    columns = np.arange(cover.shape[1])[None]
-    side = np.clip((2 * columns - first - last) / np.maximum(last - first, 1), -0.99, 0.99)
+    side = np.clip((2 * np.arange(cover.shape[1]) - first - last) / np.maximum(last - first, 1), -0.99, 0.99)
     return _unit(side, np.zeros_like(side), np.sqrt(1 - side**2))
 
 
@@ -102,5 +101,4 @@ def _relief(height: Array, z: Array) -> Array:
 
 def _unit(x: Array, y: Array, z: Array) -> Array:
     normal = np.stack([x, y, z], axis=2).astype(np.float32)
-    normal /= np.sqrt((normal**2).sum(2, keepdims=True))
-    return normal
+    return np.asarray(normal / np.sqrt((normal**2).sum(2, keepdims=True)))

@@ -30,7 +30,7 @@ class Category:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A part of a thing: an area (width 0) or a line. Colours are linear light; once placed, lengths are pixels."""
+    """A part of a thing: an area (of width 0) or a line. Colours are linear light; once placed, lengths are pixels."""
 
     paths: list[Points]
     within: list[Points]

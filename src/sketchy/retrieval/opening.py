@@ -55,7 +55,7 @@ def open_gallery(
     """
     if address is None:
         return open_test_photos(checkpoint, embedder, talk)
-    path = Path(address).expanduser()
+    path = Path(address)
     if is_store(address):
         return _filled(open_reader(address, identity, exact=exact), address)
     if not path.is_dir():

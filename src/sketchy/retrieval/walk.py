@@ -11,6 +11,7 @@ from sketchy.errors import GalleryError
 from sketchy.image import KNOWN_UNREADABLE, SUFFIXES
 from sketchy.results import Skipped
 from sketchy.retrieval.store.records import label, matches
+from sketchy.storage import os_reason
 
 FOREIGN_FOLDERS = frozenset(
     {
@@ -68,7 +69,7 @@ def absolute_sources(sources: Sequence[Path], known: Callable[[str], bool] = lam
     Raises:
         GalleryError: A source is missing and not known.
     """
-    paths = sorted({Path(os.path.abspath(source.expanduser())) for source in sources})  # noqa: PTH100 - keeps links
+    paths = sorted({Path(os.path.abspath(source)) for source in sources})  # noqa: PTH100 - keeps links
     for path in paths:
         if is_missing(str(path)) and not known(str(path)):
             raise GalleryError(f"no such folder of photos: {path}; name one that is there")
@@ -270,4 +271,4 @@ def _suffix(name: str) -> str:
 
 
 def _skipped(path: str, error: OSError) -> Skipped:
-    return Skipped(path, (error.strerror or "cannot be listed").lower())
+    return Skipped(path, os_reason(error).lower())

@@ -21,11 +21,11 @@ def open_reader(address: str, identity: Identity, *, exact: bool = False) -> Sto
     """Open a store to be searched; see `open_to_read` and `open_milvus`. `exact` is for index folders."""
     if is_server(address):
         return open_milvus(parse_address(address), identity)
-    return open_to_read(Path(address).expanduser(), identity, exact=exact)
+    return open_to_read(Path(address), identity, exact=exact)
 
 
 def open_writer(address: str, identity: Identity, *, force: bool = False) -> Store:
     """Open a store to be changed, or make it; see `open_to_write` and `open_milvus`."""
     if is_server(address):
         return open_milvus(parse_address(address), identity, write=True, force=force)
-    return open_to_write(Path(address).expanduser(), identity, force=force)
+    return open_to_write(Path(address), identity, force=force)

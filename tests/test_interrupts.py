@@ -1,0 +1,29 @@
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from sketchy import interrupts
+
+
+def test_work_that_did_not_begin_by_the_program_keeps_its_handlers():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    interrupts.raise_instead()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(("then", "told"), [("", "stopped\n"), ("interrupts.raise_instead()", "KeyboardInterrupt\n")])
+def test_a_signal_quits_until_work_begins_also_where_it_was_ignored(name, then, told):
+    code = f"""
+import signal
+signal.signal(signal.{name}, signal.SIG_IGN)
+from sketchy import interrupts
+interrupts.quit_at_once()
+{then}
+signal.raise_signal(signal.{name})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.stderr.endswith(told)
+    assert done.returncode in (interrupts.STOPPED, -signal.SIGINT)

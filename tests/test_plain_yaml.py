@@ -1,0 +1,38 @@
+import pytest
+
+from sketchy.plain_yaml import read_yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("no", "no"),
+        ("on", "on"),
+        ("1:30", "1:30"),
+        ("2020-01-01", "2020-01-01"),
+        ("0x1f", "0x1f"),
+        ("1_000", "1_000"),
+        ("'010'", "010"),
+        ("-12", -12),
+        ("0.5", 0.5),
+        ("1.5e-3", 0.0015),
+        ("-.inf", float("-inf")),
+        ("1e-3", "1e-3"),
+        ("True", True),
+        ("FALSE", False),
+        ("~", None),
+        ("", None),
+        ("\ufeffa: 1", {"a": 1}),
+        ("yes: 1", {"yes": 1}),
+        ("a: &x [1]\nb: *x", {"a": [1], "b": [1]}),
+    ],
+)
+def test_a_plain_word_has_the_meaning_that_all_readers_give_it(text, value):
+    assert read_yaml(text) == value
+
+
+def test_aliases_that_grow_are_refused_at_once():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    with pytest.raises(ValueError, match="too many or too deep values"):
+        read_yaml("\n".join(lines))
