@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.client import HTTPException, InvalidURL
@@ -132,14 +132,11 @@ def download(
 
 
 def _check_address(url: str) -> None:
-    try:
+    with suppress(ValueError):  # a port that is not a number, brackets without an end
         parts = urlsplit(url)
-        valid = bool(parts.hostname) if parts.scheme in ("http", "https") else parts.scheme == "file"
-        _ = parts.port  # raises ValueError if it is not a number
-    except ValueError:
-        valid = False
-    if not valid:
-        raise DataError(f"cannot download {url}: not an http, https or file address; check its spelling")
+        if parts.scheme == "file" or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0):
+            return
+    raise DataError(f"cannot download {url}: not an http, https or file address; check its spelling")
 
 
 def _gave_up(url: str, part: _Part, broken: _BrokenError) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sketchy.dataset.download import TIMEOUT_SECONDS, WAITS_SECONDS, NotThereError, storing
 from sketchy.errors import DataError, SketchyError, StorageError
 from sketchy.extras import require
-from sketchy.progress import Advance, Progress, no_progress
+from sketchy.progress import Progress, no_progress
 from sketchy.storage import os_problem
 
 _LINK = re.compile(
@@ -36,6 +36,14 @@ def download_from_drive(file_id: str, target: Path, *, progress: Progress = no_p
     require("fetch", "downloading from Google Drive")
     import gdown
 
+    done, advance = 0, None
+
+    def show(now: int, total: int | None) -> None:
+        nonlocal done, advance
+        advance = advance or stack.enter_context(progress("downloading", total or 0, "B"))
+        advance(now - done)
+        done = now
+
     with storing(target):  # only makes the folder: an OSError of gdown is mostly one of the connection
         pass
     try:
@@ -47,28 +55,12 @@ def download_from_drive(file_id: str, target: Path, *, progress: Progress = no_p
                 resume=True,
                 timeout=TIMEOUT_SECONDS,
                 retries=len(WAITS_SECONDS),
-                progress=_Bar(progress, stack),
+                progress=show,
             )
     except Exception as error:  # gdown reads pages that Google changes at will, and may fail in any way
         refused = isinstance(error, gdown.exceptions.FileURLRetrievalError)
         raise _explained(file_id, target, error, refused) from error
     return target
-
-
-class _Bar:
-    """Called by gdown with the bytes so far and in total; opens the bar when it knows the total."""
-
-    def __init__(self, progress: Progress, stack: ExitStack) -> None:
-        self._progress = progress
-        self._stack = stack
-        self._advance: Advance | None = None
-        self._seen = 0
-
-    def __call__(self, done: int, total: int | None) -> None:
-        if self._advance is None:
-            self._advance = self._stack.enter_context(self._progress("downloading", total or 0, "B"))
-        self._advance(done - self._seen)
-        self._seen = done
 
 
 def _explained(file_id: str, target: Path, error: Exception, refused: bool) -> SketchyError:

@@ -32,7 +32,7 @@ FORMAT = 1
 """Version of the files in a pack's folder; another one makes all packs anew."""
 
 DECODERS = (
-    *("image.py", "ink.py", "texture.py", "color.py"),
+    *("image.py", "ink.py", "paper.py", "texture.py", "color.py"),
     *(f"containers/{name}.py" for name in ("__init__", "gif", "jpeg", "parts", "png", "tiff", "webp")),
 )
 """Modules that make the pixels: packs made with other versions of these files are not used."""
