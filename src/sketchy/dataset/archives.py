@@ -9,10 +9,11 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, Protocol
 
 from sketchy.extras import require
@@ -175,9 +176,15 @@ class SevenZip(Archive):
             kind: MemberKind = "special" if special else "folder" if file.is_directory else "file"
             yield Member(file.filename, kind, file.uncompressed)
 
-    def extract(self, folder: Path, factory: Any) -> None:
-        """Write all files in order: `factory`, a WriterFactory of py7zr, makes each by its path below `folder`."""
-        self._7z.extractall(path=folder, factory=factory)
+    def extract(self, folder: Path, create: Callable[[str], Any]) -> None:
+        """Write all files in order; `create` opens each by its path below `folder`."""
+        with ExitStack() as stack:
+
+            def begin(name: str) -> Any:
+                stack.close()  # the file before, which py7zr before 1.1 leaves open
+                return stack.enter_context(create(name))
+
+            self._7z.extractall(path=folder, factory=SimpleNamespace(create=begin))
 
     def close(self) -> None:
         self._7z.close()

@@ -108,23 +108,17 @@ def _read_side(source: Source, files: list[Parts], base: Parts, kind: Kind, want
         base = (*base, rendering)
         inside = [parts[1:] for parts in inside if parts[0] == rendering]
     folder = "/".join(base)
-    records: list[Record] = []
-    others: list[str] = []
-    stray: list[str] = []
-    for parts in inside:
-        name = "/".join(parts)
-        if _is_image(name) and len(parts) == 2:
-            category, file = map(_normal, parts)
-            records.append(Record(kind, category, file.rpartition(".")[0], f"{folder}/{name}"))
-        elif _is_image(name):
-            stray.append(name)
-        elif len(parts) == 2:
-            others.append(name)
+    records = [
+        Record(kind, _normal(category), _normal(file.rpartition(".")[0]), f"{folder}/{category}/{file}")
+        for category, file in (parts for parts in inside if len(parts) == 2 and _is_image(parts[1]))
+    ]
     if not records:
         raise DataError(
             f"no images in {source.locate(folder)}; looked for <category>/<image> with {', '.join(ENDINGS)}; "
             "put them there or name another folder"
         )
+    others = ["/".join(parts) for parts in inside if len(parts) == 2 and not _is_image(parts[1])]
+    stray = ["/".join(parts) for parts in inside if len(parts) != 2 and _is_image(parts[-1])]
     problems = [
         f"{folder}: {problem} ({len(names)}): {_some(names)}"
         for problem, names in (

@@ -9,8 +9,9 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from io import BufferedWriter
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sketchy.dataset.archives import Archive, Member, SevenZip, opener_of, split_name
 from sketchy.errors import DataError, SketchyError, StorageError
@@ -158,52 +159,33 @@ def _objection(member: Member) -> str | None:
 
 
 def _write(archive: Archive, files: list[Member], folder: Path, advance: Advance) -> None:
-    with closing(_Writer(folder, advance)) as writer:
-        if isinstance(archive, SevenZip):
-            archive.extract(folder, writer)
-            return
-        for file in files:
-            writer.create(str(folder.joinpath(*split_name(file.name))))
-            for chunk in archive.chunks(file):
-                writer.write(chunk)
-
-
-class _Writer:
-    """Writes files one after the other. To py7zr it is the factory of writers as well as each writer."""
-
-    def __init__(self, folder: Path, advance: Advance) -> None:
-        self._folder = folder
-        self._advance = advance
-        self._file: BinaryIO | None = None
-
-    def create(self, filename: str) -> "_Writer":
-        self.close()
-        path = Path(os.path.normpath(filename))
-        if not path.is_relative_to(self._folder):
-            raise ValueError(f"{filename} lies outside the folder")
+    def create(name: str) -> _CountedFile:
+        path = Path(os.path.normpath(name))
+        if not path.is_relative_to(folder):
+            raise ValueError(f"{name} lies outside the folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("wb")
-        return self
+        return _CountedFile(path, advance)
 
-    def write(self, data: bytes | bytearray) -> int:
-        assert self._file is not None
+    if isinstance(archive, SevenZip):
+        archive.extract(folder, create)
+        return
+    for file in files:
+        with create(str(folder.joinpath(*split_name(file.name)))) as target:
+            for chunk in archive.chunks(file):
+                target.write(chunk)
+
+
+class _CountedFile(BufferedWriter):
+    """A new file that reports the bytes written to it."""
+
+    def __init__(self, path: Path, advance: Advance) -> None:
+        super().__init__(path.open("wb", buffering=0))
+        self._advance = advance
+
+    def write(self, data: Any) -> int:
         self._advance(len(data))
-        return self._file.write(data)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    # What else py7zr calls.
-
-    def read(self, size: int | None = None) -> bytes:
-        return b""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return 0
-
-    def flush(self) -> None:
-        pass
+        return super().write(data)
 
     def size(self) -> int:
-        return 0 if self._file is None else self._file.tell()
+        """Return the bytes so far; py7zr asks."""
+        return self.tell()
