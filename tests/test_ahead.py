@@ -83,6 +83,6 @@ def test_closing_it_cancels_what_has_not_begun() -> None:
     with ThreadPoolExecutor(1) as alone:
         results = map_ahead(wait_at_1, range(100), alone, 10)
         next(results)
-        results.close()  # type: ignore[attr-defined]
+        results.close()
         hold.set()
     assert begun in ([0], [0, 1])

@@ -1,7 +1,7 @@
 """Working ahead of whoever takes the results: in order, and a bounded number of items ahead."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
@@ -9,12 +9,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_ahead(function: Callable[[T], R], items: Iterable[T], pool: Executor, ahead: int) -> Iterator[R]:
+def map_ahead(function: Callable[[T], R], items: Iterable[T], pool: Executor, ahead: int) -> Generator[R, None, None]:
     """Yield `function(item)` for each item, in order, while the pool works on the items that follow.
 
     `items` is read in the thread that takes the results, and only as far ahead as needed, so that it may be a generator
-    that itself reads files or a store. An error of `function` is raised in place of its result. After any error, or
-    when the iterator is closed, what has not begun never does.
+    that itself reads files or a store. An error of `function` is raised in place of its result. After such an error,
+    and when the generator is closed (`contextlib.closing`), what has not begun never does.
 
     Args:
         function: Called in the pool.

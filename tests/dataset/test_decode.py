@@ -119,11 +119,18 @@ def test_any_other_error_ends_it_and_what_waits_is_never_begun() -> None:
 
 
 def test_an_error_in_using_a_result_ends_it_too() -> None:
-    def use(index: int, content: bytes) -> None:
-        raise ImageError("not of the image that was prepared")
+    begun: list[bytes] = []
 
-    with pytest.raises(ImageError, match="not of the image"):
-        for_each_image(Listed(NAMES), records(NAMES), same, use, "packing")
+    def prepare(content: bytes, kind: str) -> None:
+        begun.append(content)
+        time.sleep(0.002)
+
+    def use(index: int, content: None) -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        for_each_image(Listed(NAMES), records(NAMES), prepare, use, "packing", cores=1)
+    assert len(begun) <= 2 * CHUNK_IMAGES
 
 
 def test_the_bar_counts_every_image_also_the_failed_ones() -> None:

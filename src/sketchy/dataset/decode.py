@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import TypeVar
 
@@ -70,7 +70,8 @@ def for_each_image(
         contents = map(read, chunks) if source.sequential else map_ahead(read, chunks, threads, cores)
         many = per_process is not None and cores > 1 and len(records) >= cores * per_process
         pool = stack.enter_context(processes(cores)) if many else threads
-        for chunk in map_ahead(partial(_prepare_all, prepare), contents, pool, 2 * cores):
+        done = stack.enter_context(closing(map_ahead(partial(_prepare_all, prepare), contents, pool, 2 * cores)))
+        for chunk in done:
             for index, prepared in chunk:
                 if isinstance(prepared, ImageError):
                     failures[index] = str(prepared)
