@@ -79,6 +79,7 @@ def test_a_zip_name_without_encoding_is_utf_8_if_it_can_be(tmp_path: Path, raw: 
         (tarfile.LNKTYPE, "special"),
         (tarfile.CHRTYPE, "special"),
         (tarfile.FIFOTYPE, "special"),
+        (tarfile.GNUTYPE_SPARSE, "special"),  # its bytes do not stand one after the other
     ],
 )
 def test_a_tar_tells_files_folders_and_the_rest(tmp_path: Path, stored: bytes, kind: str) -> None:
