@@ -20,10 +20,10 @@ LAYERS = [
     ("ink", "containers", "color"),
     ("paper",),
     ("texture",),
-    ("config_file", "results", "talk", "progress", "processes"),
+    ("config_file", "results", "talk", "progress", "processes", "ahead"),
     ("config",),
     ("choices",),
-    ("section", "storage"),
+    ("section", "storage", "extras"),
     ("errors", "interrupts", "paths", "plain_yaml"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

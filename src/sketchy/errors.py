@@ -11,7 +11,8 @@
     │   └── LockedError   another process writes the index
     ├── RunError          a run folder is missing, taken or not resumable
     ├── TrainingError     training cannot go on (a loss that is not a number)
-    ├── ServeError        the page cannot be served (port taken, a package missing)
+    ├── ServeError        the page cannot be served (port taken)
+    ├── MissingExtraError an optional package is not installed
     ├── StorageError      a file cannot be written or read (no space, no permission)
     └── Interrupted       asked to stop; what was done is saved
 
@@ -76,6 +77,10 @@ class TrainingError(SketchyError):
 
 class ServeError(SketchyError):
     """The page cannot be served."""
+
+
+class MissingExtraError(SketchyError):
+    """An optional package is not installed; the message names the command that installs it."""
 
 
 class StorageError(SketchyError):
