@@ -4,7 +4,7 @@ from PIL import Image, ImageDraw
 
 from sketchy.dataset.extra import load_extra
 from sketchy.errors import DataError
-from sketchy.image import Preprocess
+from sketchy.preprocess import Preprocess
 from sketchy.talk import SILENT
 
 PREPROCESS = Preprocess(16, "rgb", 0.5)

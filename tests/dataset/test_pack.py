@@ -20,7 +20,7 @@ from sketchy.dataset.pack import CONTENTS, IMAGES, Pack, open_pack, split_pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
 from sketchy.errors import DataError, StorageError
-from sketchy.image import Preprocess
+from sketchy.preprocess import Preprocess
 from sketchy.results import Skipped
 from sketchy.talk import Advance
 
@@ -311,7 +311,7 @@ from pathlib import Path
 from sketchy.dataset import pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
-from sketchy.image import Preprocess
+from sketchy.preprocess import Preprocess
 
 class Dying(Preprocess):
     done = 0

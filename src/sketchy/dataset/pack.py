@@ -24,7 +24,8 @@ from sketchy.dataset.records import Record
 from sketchy.dataset.source import Source
 from sketchy.dataset.split import Part, split_photos
 from sketchy.errors import DataError, StorageError
-from sketchy.image import Kind, Preprocess
+from sketchy.image import Kind
+from sketchy.preprocess import Preprocess
 from sketchy.results import Skipped
 from sketchy.storage import cache_folder
 from sketchy.talk import SILENT, Talk
