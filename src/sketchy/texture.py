@@ -228,8 +228,8 @@ def _line_levels(strips: list[Array], lines: _Lines) -> NDArray[np.float32]:
     for n, strip in enumerate(strips):
         lines.on_page(levels[n], n)[:] = np.quantile(strip, 0.65, axis=0, method="nearest")
     usual = Image.fromarray(np.median(levels, axis=0).astype(np.uint8)[np.newaxis] * lines.columns)
-    highest: NDArray[np.float32] = np.asarray(usual.filter(ImageFilter.MaxFilter(7)), np.float32)
-    return highest[0]
+    highest: NDArray[np.float32] = np.asarray(usual.filter(ImageFilter.MaxFilter(7)), np.float32)[0]
+    return highest
 
 
 def _bridge(pixels: Array, columns: NDArray[np.bool_]) -> Array:
