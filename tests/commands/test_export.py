@@ -9,9 +9,9 @@ import torch
 
 from sketchy.commands import export
 from sketchy.errors import CheckpointError, MissingExtraError, StorageError
-from sketchy.image import Preprocess, build_preprocess
 from sketchy.model.bundled import BUNDLED
 from sketchy.model.checkpoint import load_checkpoint
+from sketchy.preprocess import Preprocess, build_preprocess
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "sketchy-sample"
 

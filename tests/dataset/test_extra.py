@@ -4,7 +4,7 @@ from PIL import Image, ImageDraw
 
 from sketchy.dataset.extra import load_extra
 from sketchy.errors import DataError
-from sketchy.image import Preprocess
+from sketchy.preprocess import Preprocess
 
 PREPROCESS = Preprocess(16, "rgb", 0.5)
 NAMES = ("bear", "car_(sedan)", "cup", "zebra")

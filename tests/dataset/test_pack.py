@@ -22,7 +22,7 @@ from sketchy.dataset.pack import CONTENTS, IMAGES, Pack, open_pack, split_pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
 from sketchy.errors import DataError, StorageError
-from sketchy.image import Preprocess
+from sketchy.preprocess import Preprocess
 from sketchy.progress import Advance
 from sketchy.results import Skipped
 
@@ -323,7 +323,7 @@ from pathlib import Path
 from sketchy.dataset import pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
-from sketchy.image import Preprocess
+from sketchy.preprocess import Preprocess
 
 class Dying(Preprocess):
     done = 0

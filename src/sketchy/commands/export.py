@@ -8,8 +8,9 @@ import torch
 from sketchy.demo import draw_pair
 from sketchy.errors import CheckpointError
 from sketchy.extras import require
-from sketchy.image import Kind, Preprocess, build_preprocess
+from sketchy.image import Kind
 from sketchy.model.checkpoint import load_checkpoint
+from sketchy.preprocess import Preprocess, build_preprocess
 from sketchy.results import Exported
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 

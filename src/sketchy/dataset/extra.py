@@ -14,7 +14,7 @@ from sketchy.dataset.records import Record
 from sketchy.dataset.source import open_source
 from sketchy.dataset.split import split_photos
 from sketchy.errors import DataError
-from sketchy.image import Preprocess
+from sketchy.preprocess import Preprocess
 from sketchy.progress import Progress, no_progress
 
 SYNONYMS = {

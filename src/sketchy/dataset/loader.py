@@ -11,7 +11,7 @@ from sketchy.dataset.source import Source, open_source
 from sketchy.dataset.split import Part
 from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES, hold_out
 from sketchy.errors import DataError
-from sketchy.image import build_preprocess
+from sketchy.preprocess import build_preprocess
 from sketchy.progress import Progress, no_progress
 
 log = logging.getLogger(__name__)

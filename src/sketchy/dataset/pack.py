@@ -23,7 +23,8 @@ from sketchy.dataset.records import Record
 from sketchy.dataset.source import Source
 from sketchy.dataset.split import Part, split_photos
 from sketchy.errors import DataError, StorageError
-from sketchy.image import Kind, Preprocess
+from sketchy.image import Kind
+from sketchy.preprocess import Preprocess
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Skipped
 from sketchy.storage import cache_folder
@@ -32,7 +33,7 @@ FORMAT = 1
 """Version of the files in a pack's folder; another one makes all packs anew."""
 
 DECODERS = (
-    *("image.py", "ink.py", "paper.py", "texture.py", "color.py"),
+    *("image.py", "preprocess.py", "ink.py", "paper.py", "texture.py", "color.py"),
     *(f"containers/{name}.py" for name in ("__init__", "gif", "jpeg", "parts", "png", "tiff", "webp")),
 )
 """Modules that make the pixels: packs made with other versions of these files are not used."""

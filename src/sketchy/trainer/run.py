@@ -15,9 +15,9 @@ from sketchy.dataset.training import TrainingImages, training_images
 from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
 from sketchy.errors import Interrupted
 from sketchy.evaluation.lineage import warn_if_changed
-from sketchy.image import build_preprocess
 from sketchy.loss import build_objective
 from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.preprocess import build_preprocess
 from sketchy.results import TrainResult
 from sketchy.runtime import keep_freed_memory, seed_everything
 from sketchy.storage import refuse_unwritable, write_text
