@@ -1,4 +1,4 @@
-"""What all commands share towards the terminal: progress on stderr, errors as one line, exit codes."""
+"""What all commands share: progress on stderr, errors as one line, and exit codes."""
 
 import functools
 import gc
@@ -21,7 +21,7 @@ from sketchy.talk import Advance
 P = ParamSpec("P")
 
 DISTRIBUTED = ("train", "index")
-"""The commands that torchrun may start in several processes."""
+"""The commands that torchrun can start in several processes."""
 
 
 class StderrTalk:
@@ -52,12 +52,12 @@ TALK = StderrTalk()
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Import what a command needs; from its end on, Ctrl-C raises KeyboardInterrupt.
+    """Run the imports of a command; after them, Ctrl-C raises KeyboardInterrupt.
 
-    Looks for no garbage meanwhile: importing torch makes none, and it is a tenth of the time until `retrieve` answers.
+    Garbage collection is off meanwhile: importing torch makes no garbage, and `retrieve` answers a tenth faster.
 
     Raises:
-        SketchyError: A library is damaged, or does not like its environment variables.
+        SketchyError: A library is damaged, or rejects its environment variables.
     """
     gc.disable()
     try:
@@ -74,10 +74,10 @@ def importing() -> Iterator[None]:
 
 @contextmanager
 def one_line(command: str = "") -> Iterator[None]:
-    """Write out stdout at the end; turn what the user can mend into one line on stderr and an exit code.
+    """Turn errors that the user can correct into one line on stderr and an exit code; flush stdout at the end.
 
     Args:
-        command: Name of the command that runs inside.
+        command: Name of the command that runs in the context.
     """
     try:
         yield
@@ -96,7 +96,7 @@ def one_line(command: str = "") -> Iterator[None]:
 
 
 def _lines(error: BaseException) -> list[str] | None:
-    """Say what went wrong; None where it is a mistake of ours."""
+    """Return the lines of the message of an error; None for a bug of the program."""
     match error:
         case SketchyError():
             head, *problems = map(str, error.args or ("",))
@@ -104,22 +104,21 @@ def _lines(error: BaseException) -> list[str] | None:
             return [f"{label}{head}", *(f"  {problem}" for problem in problems)]
         case KeyboardInterrupt():
             return ["stopped"]
-        case BrokenPipeError():  # the reader of our output, `head` say, has left
+        case BrokenPipeError():  # the reader of the output, for example `head`, has finished
             return []
         case UnicodeEncodeError():
-            where, remedy = f"{error.object!a}: not possible in {error.encoding}", "set LC_ALL=C.UTF-8 and run again"
-        case OSError():  # of a path that was named and that no command expected to be like this
+            return [f"error: cannot encode {error.object!a} in {error.encoding}; set LC_ALL=C.UTF-8 and run again"]
+        case OSError():  # of a path that no command expected to fail
             unnamed = "the current folder" if isinstance(error, FileNotFoundError) else "the output"
             return [f"error: {os_problem(error, error.filename or unnamed, 'use')}"]
         case _ if _is_out_of_memory(error):
             return ["error: out of memory; lower the batch in `sampler` or image.size, or use a larger machine"]
         case _:
             return None
-    return [f"error: cannot use {where}; {remedy}"]
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """Run a command within `one_line`, after refusing empty values of its options."""
+    """Decorate a command to run in `one_line`, and to refuse empty values of its options."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -127,14 +126,14 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             if value == "" or (isinstance(value, list) and "" in value):
                 raise typer.BadParameter(f"--{name.strip('_').replace('_', '-')} is empty; is a variable unset?")
         with one_line(command.__name__):
-            Path.cwd()  # raises where it was removed; torch would end the process
+            Path.cwd()  # raises if the folder was removed, which would abort torch
             command(*args, **kwargs)
 
     return run
 
 
 def show_paths(paths: Sequence[str], end: str) -> None:
-    """Print file names byte for byte, so that programs can open them; escaped where a terminal reads."""
+    """Print file names byte for byte, so that programs can open them, but escaped on a terminal."""
     if sys.stdout.isatty():
         print("".join(f"{escaped(path)}{end}" for path in paths), end="")
     else:
@@ -144,7 +143,7 @@ def show_paths(paths: Sequence[str], end: str) -> None:
 
 
 def suffix(*known: str) -> Callable[[Path | None], Path | None]:
-    """Make a check of the suffix of a file to write, so that it says what is inside."""
+    """Return the callback of an option that accepts only files with these suffixes."""
 
     def check(path: Path | None) -> Path | None:
         if path is not None and path.suffix.lower() not in known:
@@ -162,5 +161,5 @@ def _tells(command: str) -> bool:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell a lack of memory, of which torch has no one class, from a mistake of ours."""
+    """Return whether an error means that memory is exhausted, for which torch has no single class."""
     return isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error)
