@@ -20,9 +20,9 @@ LAYERS = [
     ("ink", "containers", "color"),
     ("paper",),
     ("texture",),
-    ("config_file", "results", "talk", "progress", "processes"),
+    ("config_file", "results", "talk", "processes"),
     ("config", "storage"),
-    ("errors", "interrupts", "paths", "plain_yaml"),
+    ("errors", "interrupts", "paths", "plain_yaml", "ahead", "progress"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -77,3 +77,24 @@ def _grey_table(profile: bytes) -> Table | None:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
     return tuple(table.tolist()) if np.abs(table.astype(int) - np.arange(256)).max() > SAME else None
+
+
+def to_8_bit(image: Image.Image) -> Image.Image:
+    """Scale to 0 to 255 by the range the values are of: 8 or 16 bit, [0, 1], or else their own."""
+    if image.mode.startswith("I;16"):
+        levels = (np.arange(65536, dtype=np.float32) * (255 / 65535)).round().astype(np.uint8)
+        return Image.fromarray(levels[np.asarray(image)])
+    values = np.array(image, dtype=np.float32)
+    if not np.isfinite(values).all():
+        np.nan_to_num(values, copy=False)
+    np.clip(values, -1e38, 1e38, out=values)  # so that no difference is infinite
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 65535:
+        values -= low
+        high -= low
+    elif image.mode == "F" and high <= 1:
+        high = 1.0
+    else:
+        high = 255.0 if high <= 255 else 65535.0
+    values *= 255 / max(high, 1e-12)
+    return Image.fromarray(values.round(out=values).astype(np.uint8))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageFilter
 
-from sketchy.color import to_srgb
+from sketchy.color import to_8_bit, to_srgb
 from sketchy.config import ImageConfig
 from sketchy.containers import HEAD, form_of, open_form, take_apart
 from sketchy.containers.jpeg import with_ends
@@ -112,29 +112,32 @@ class Preprocess:
         """
         return normalise(image, self.shape("sketch")[1], self.sketch_crop)[np.newaxis]
 
-    def load(self, source: Path | bytes, kind: Kind) -> NDArray[np.uint8]:
-        """Open a file, or its content, and preprocess it. Raises ImageError."""
+    def load(self, source: Path | bytes | Image.Image, kind: Kind) -> NDArray[np.uint8]:
+        """Open an image and preprocess it; see `open_image`. Raises ImageError."""
         if kind == "photo":
             # Twice the size: what is left to shrink hides how the JPEG decoder shrank.
             return self.photo(open_image(source, at_least=2 * self.size))
         return self.sketch(open_image(source))
 
 
-def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image:
+def open_image(source: Path | bytes | Image.Image, at_least: int | None = None) -> Image.Image:
     """Decode one image, whatever its pixel format, into mode L or RGB, in sRGB.
 
     EXIF orientation is applied; of an animation the first frame is taken that is not of one colour; what is
     transparent becomes white, or another colour where strokes would vanish on white; more than 8 bits a channel are
-    scaled down. Colours are converted by an embedded ICC profile; what PNG says of gamma without one is ignored, as it is
-    wrong too often.
+    scaled down. Colours are converted by an embedded ICC profile; what PNG says of gamma without one is ignored, as it
+    is wrong too often.
 
     Args:
-        source: a file, or the content of one; see `read_content`.
+        source: A file, or the content of one, see `read_content`; or an image that Pillow opened or made.
         at_least: a JPEG may come out smaller by 2, 4 or 8, but with no side under this; much faster.
 
     Raises:
         ImageError: it is missing, unreadable, truncated, too large, beyond a limit or of an unknown format.
     """
+    if isinstance(source, Image.Image):
+        with _explained():
+            return _finish(source, Parts(b"", source.info.get("icc_profile"), source.getexif().get(0x112, 1)))
     content = source if isinstance(source, bytes) else read_content(source)
     with _explained():
         form = form_of(content[:HEAD])
@@ -190,15 +193,17 @@ def _explained() -> Iterator[None]:
 
 def _load(form: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
     image = open_form(form, content)
-    _refuse_large(image)
+    _refuse_size(image)
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     image.load()
     return image
 
 
-def _refuse_large(image: Image.Image) -> None:
+def _refuse_size(image: Image.Image) -> None:
     width, height = image.size
+    if not width or not height:
+        raise ImageError("has no pixels")
     if width * height > MAX_PIXELS:
         raise ImageError(f"too large: {width}x{height} pixels, at most {MAX_PIXELS // 1_000_000} megapixels")
 
@@ -232,7 +237,7 @@ def _first_drawn(form: str, parts: Parts, animation: bytes) -> Image.Image | Non
         frames = open_form(form, animation)
         for frame in range(1, MAX_PIXELS // (frames.width * frames.height)):
             frames.seek(frame)
-            _refuse_large(frames)
+            _refuse_size(frames)
             frames.load()
             image = _finish(frames, parts)
             if not _is_plain(image):
@@ -242,6 +247,7 @@ def _first_drawn(form: str, parts: Parts, animation: bytes) -> Image.Image | Non
 
 def _finish(image: Image.Image, parts: Parts) -> Image.Image:
     """Bring decoded pixels of any format to L or RGB, in sRGB and upright."""
+    _refuse_size(image)
     flat = _flatten(image, parts.profile)
     turn = TURNS.get(parts.orientation)
     return flat if turn is None else flat.transpose(turn)
@@ -249,32 +255,11 @@ def _finish(image: Image.Image, parts: Parts) -> Image.Image:
 
 def _flatten(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return to_srgb(_to_8_bit(image), profile)
+        return to_srgb(to_8_bit(image), profile)
     if image.has_transparency_data:
         return _lay_on_paper(to_srgb(image.convert("RGBA"), profile))
     mode = {"1": "L", "L": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
     return _as_mode(to_srgb(_as_mode(image, mode), profile), "L" if mode == "L" else "RGB")
-
-
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Scale to 0 to 255 by the range the values are of: 8 or 16 bit, [0, 1], or else their own."""
-    if image.mode.startswith("I;16"):
-        levels = (np.arange(65536, dtype=np.float32) * (255 / 65535)).round().astype(np.uint8)
-        return Image.fromarray(levels[np.asarray(image)])
-    values = np.array(image, dtype=np.float32)
-    if not np.isfinite(values).all():
-        np.nan_to_num(values, copy=False)
-    np.clip(values, -1e38, 1e38, out=values)  # so that no difference is infinite
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 65535:
-        values -= low
-        high -= low
-    elif image.mode == "F" and high <= 1:
-        high = 1.0
-    else:
-        high = 255.0 if high <= 255 else 65535.0
-    values *= 255 / max(high, 1e-12)
-    return Image.fromarray(values.round(out=values).astype(np.uint8))
 
 
 def _lay_on_paper(image: Image.Image) -> Image.Image:

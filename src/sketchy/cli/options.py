@@ -1,5 +1,6 @@
 """Options that several commands share, and what they mean."""
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -9,10 +10,12 @@ from typing import Annotated
 
 import typer
 
-from sketchy.cli.console import TALK, suffix
+from sketchy.cli.console import suffix
 from sketchy.errors import CheckpointError
 from sketchy.paths import expanded
 from sketchy.results import Skipped, left_out_text
+
+log = logging.getLogger(__name__)
 
 SKIPPED_SHOWN = 5
 
@@ -133,11 +136,11 @@ def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
             raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
         return chosen
     if found := newest_checkpoint(runs):
-        TALK.say(f"using {found}")
+        log.info(f"using {found}")
         return found
     from sketchy.model.boxed import BOXED
 
-    TALK.say(f"no run under {runs}: using the model that comes with sketchy")
+    log.info(f"no run under {runs}: using the model that comes with sketchy")
     return BOXED
 
 
@@ -145,12 +148,12 @@ def say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:
     """Name files that were left out, a few of them or every one."""
     shown = len(skipped) if every else SKIPPED_SHOWN
     for item in skipped[:shown]:
-        TALK.say(f"skipping {item.path}: {item.reason}")
+        log.info(f"skipping {item.path}: {item.reason}")
     if len(skipped) > shown:
-        TALK.say(f"skipped {len(skipped)} files in all")
+        log.info(f"skipped {len(skipped)} files in all")
 
 
 def say_left_out(left_out: Mapping[str, int]) -> None:
     """Say how many files were left out, and how to have them named."""
     if left_out:
-        TALK.say(f"{left_out_text(left_out)}; `sketchy index FOLDER --out INDEX --dry-run -v` names them")
+        log.info(f"{left_out_text(left_out)}; `sketchy index FOLDER --out INDEX --dry-run -v` names them")

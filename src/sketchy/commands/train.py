@@ -79,7 +79,7 @@ def run(
         run_dir = RunDir(path)
         history = History(run_dir.history)
         if saved is not None:
-            warn_if_changed(saved, data, talk)
+            warn_if_changed(saved, data)
             restore(trainer, saved, path)
             history = History.read(run_dir.history, trainer.epoch)
         with world.agreed():

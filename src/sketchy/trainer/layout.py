@@ -47,8 +47,11 @@ def fit(encoder: Encoder, pack: Pack, train: Subset, share: float, seed: int, ta
     if not useful.any():
         return False
     seer = _seer(encoder, head)
-    photos = embed_pixels(seer, pack.photos, "photo", train.photos, talk, "where things lie in photos")
-    sketches = embed_pixels(seer, pack.sketches, "sketch", train.sketches[useful], talk, "where things lie in sketches")
+    photos = embed_pixels(
+        seer, pack.photos, "photo", train.photos, progress=talk.bar, label="where things lie in photos"
+    )
+    label = "where things lie in sketches"
+    sketches = embed_pixels(seer, pack.sketches, "sketch", train.sketches[useful], progress=talk.bar, label=label)
     learnt = _learn(head, sketches, photos, torch.from_numpy(traced[useful]), photo_category, seed)
     head.cells.load_state_dict(learnt.state_dict())
     head.share.fill_(share)
