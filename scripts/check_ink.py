@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from sketchy.demo import CATEGORIES, draw_pair
 from sketchy.errors import ImageError
 from sketchy.image import Kind, open_image
-from sketchy.model.boxed import BOXED
+from sketchy.model.bundled import BUNDLED
 from sketchy.retrieval.embed import embed_pixels
 from sketchy.retrieval.model import load_model
 
@@ -290,7 +290,7 @@ class Bench:
     """The bundled model with a gallery of demo photos."""
 
     def __init__(self) -> None:
-        self.model = load_model(BOXED, "cpu", fold=True)
+        self.model = load_model(BUNDLED, "cpu", fold=True)
         photos = [(name, draw_pair(name, n, 0)[0]) for name in CATEGORIES for n in range(1, PHOTOS + 1)]
         self.categories = np.array([name for name, _ in photos])
         self.photos = self.embed("photo", [photo for _, photo in photos])

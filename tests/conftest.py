@@ -225,7 +225,7 @@ def zero_shot_dataset(dataset, tmp_path_factory) -> Path:
 def zero_shot_config(zero_shot_dataset, tiny_config, tmp_path_factory) -> Path:
     """A config file that holds out two of the four categories."""
     tree = yaml.safe_load(tiny_config.read_text())
-    tree["data"] |= {"root": str(zero_shot_dataset), "held_out": "zero-shot-21"}
+    tree["data"] |= {"root": str(zero_shot_dataset), "zero_shot": "zero-shot-21"}
     tree["sampler"]["categories"] = 2
     tree["train"]["epochs"] = 2
     path = tmp_path_factory.mktemp("config") / "zero-shot.yaml"

@@ -21,7 +21,9 @@ LAYERS = [
     ("paper",),
     ("texture",),
     ("config_file", "results", "talk", "processes"),
-    ("config", "storage"),
+    ("config",),
+    ("choices",),
+    ("section", "storage"),
     ("errors", "interrupts", "paths", "plain_yaml", "ahead", "progress"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

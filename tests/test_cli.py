@@ -44,9 +44,9 @@ def test_from_data_to_a_retrieval_that_beats_chance(tiny_config, sketch, dataset
 def test_where_there_is_no_run_the_model_of_the_package_is_used_and_named(sketch, dataset):
     photos = dataset / "256x256" / "photo"
     shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json")
-    assert "no run under runs: using the model that comes with sketchy" in shown.stderr
+    assert "no run under runs: using the bundled model" in shown.stderr
     found = json.loads(shown.stdout)
-    assert found["checkpoint"].endswith("boxed.pth")
+    assert found["checkpoint"].endswith("bundled.pth")
     assert len(found["results"]) == 3
     assert all(0 <= hit["score"] <= 1 for hit in found["results"])
 
@@ -122,7 +122,7 @@ ERRORS = [
     (["evaluate", "--checkpoint", "empty"], "no such checkpoint: empty/best.pth"),
     (["evaluate", "--checkpoint", "n" * 300], "File name too long; choose a shorter name"),
     (["evaluate", "--checkpoint", "newer.pth", "--report", "full/file"], "full/file is a file; choose a place"),
-    (["evaluate", "-c", "seen.pth", "--protocol", "zero-shot-25"], "train with `--set data.held_out=zero-shot-25`"),
+    (["evaluate", "-c", "seen.pth", "--protocol", "zero-shot-25"], "train with `--set data.zero_shot=zero-shot-25`"),
     (["evaluate", "-c", "seen.pth", "--protocol", "zero-shot-21", "--extended", "nowhere"], "no such folder of photos"),
     (["embed", "full", "--kind", "photo", "--out", "full/file/o.npz", "-c", "newer.pth"], "full/file is a file"),
     (["retrieve", "s.png", "--save", "full/file/s.png", "-c", "newer.pth"], "full/file is a file; choose a place"),

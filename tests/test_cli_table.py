@@ -283,7 +283,7 @@ def test_every_command_takes_every_name(name, world, run_clis):
 
 
 NO_PLACES = {
-    *("category", "device", "host", "name", "path_glob", "photo_rendering", "settings", "sketch_rendering"),
+    *("category", "device", "exclude", "host", "name", "path_glob", "photo_rendering", "settings", "sketch_rendering"),
 }
 """Options that are text and name no file."""
 

@@ -4,9 +4,11 @@ from typing import get_args
 import pytest
 import yaml
 
-from sketchy.config import Config, ContrastiveConfig, InfoNCEConfig, PairsConfig, PKConfig, Section, TripletConfig
+from sketchy.choices import ContrastiveConfig, InfoNCEConfig, TripletConfig
+from sketchy.config import Config, ImageConfig, PairsConfig, PKConfig
 from sketchy.config_file import load_config, parse_config
 from sketchy.errors import ConfigError
+from sketchy.section import Role, Section
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
@@ -31,7 +33,6 @@ REPORT = {
     "train.schedule": "constant",
     "train.warmup_epochs": 0,
     "train.clip_norm": None,
-    "train.ema": None,
     "train.precision": "float32",
 }
 
@@ -92,7 +93,7 @@ def test_every_setting_says_what_it_does_and_has_a_default(section):
         ({"loss": {"name": "arcface"}}, "loss.name: 'arcface' is unknown; one of 'contrastive', 'triplet', 'infonce'"),
         ({"loss": {"margin": 1.0}}, "loss.name: missing; say which loss"),
         ({"loss": 5}, r"loss: .*\(got 5\)"),
-        ({"data": {"held_out": "zero-shot-30"}}, "data.held_out: Input should be 'zero-shot-25' or 'zero-shot-21'"),
+        ({"data": {"zero_shot": "zero-shot-30"}}, "data.zero_shot: Input should be 'zero-shot-25' or 'zero-shot-21'"),
         ({"data": None}, r"data: .*\(got None\)"),
         ({"train": []}, r"train: .*\(got \[\]\)"),
         ({"train": {"seed": -1}}, r"train.seed: .*\(got -1\)"),
@@ -181,3 +182,25 @@ def test_a_network_for_one_size_of_image_is_given_no_other(name, tree):
     with pytest.raises(ConfigError, match=f"{name}: report_cnn takes images of one size only; leave it out"):
         parse_config(tree, "here")
     assert parse_config(tree | {"model": {"backbone": "resnet18"}}, "here")
+
+
+def test_only_paths_and_what_training_may_change_are_free_when_a_run_is_resumed():
+    config = Config()
+    assert config.settings(Role.PATH).keys() == {"data.root", "data.cache", "data.extra_sketches", "model.pretrained"}
+    free = {dotted.partition(".")[0] for dotted in config.settings(Role.FREE)}
+    assert free == {"augment", "sampler", "train"}
+
+
+def test_every_setting_of_the_images_is_part_of_an_embedding():
+    embedding = Config().settings(Role.EMBEDDING)
+    assert {f"image.{name}" for name in ImageConfig.model_fields} < embedding.keys()
+    assert {dotted.partition(".")[0] for dotted in embedding} == {"image", "model"}
+
+
+def test_paths_that_are_set_are_replaced_and_others_stay():
+    tree = {"data": {"root": "a", "extra_sketches": "b"}, "model": {"pretrained": True}, "train": {"epochs": 3}}
+    config = parse_config(tree, "here")
+    changed = config.with_paths(lambda path, default: f"{path} for {default}")
+    assert (changed.data.root, changed.data.extra_sketches) == ("a for data/sketchy", "b for None")
+    assert (changed.data.cache, changed.model.pretrained, changed.train) == (None, True, config.train)
+    assert parse_config({"model": {"pretrained": "w.pth"}}, "here").with_paths(lambda *_: "x").model.pretrained == "x"

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sketchy.config import Config, TripletConfig
-from sketchy.config_file import dump_config, load_config, parse_config
+from sketchy.choices import TripletConfig
+from sketchy.config import Config
+from sketchy.config_file import dump_config, load_config, parse_config, with_current_names
 from sketchy.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -205,3 +206,37 @@ def test_a_dump_spells_every_setting_out():
     assert list(tree["train"]) == list(type(Config().train).model_fields)
     assert tree["image"]["mean"] == [0, 0, 0]
     assert tree["loss"] == {"name": "contrastive", "margin": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("old", "told"),
+    [
+        ("train.ema=0.9", "train.ema: unknown key; it was removed"),
+        ("model.layout={size: 8}", "model.layout: unknown key; it is called model.spatial now"),
+        ("data.held_out=zero-shot-25", "data.held_out: unknown key; it is called data.zero_shot now"),
+    ],
+)
+def test_a_setting_of_an_earlier_version_is_unknown_and_says_what_became_of_it(old, told):
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, [old])
+    assert str(caught.value).endswith(f"\n  {told}")
+
+
+def test_the_file_of_an_earlier_run_is_read_with_the_names_of_today(tmp_path):
+    old = written(
+        tmp_path,
+        "train: {ema: 0.9, epochs: 3}\nmodel: {normalize: true, layout: {size: 8}}\ndata: {held_out: zero-shot-25}",
+    )
+    config = load_config(old, ["train.seed=5"], of_run=True)
+    assert (config.train.epochs, config.train.seed) == (3, 5)
+    assert config.model.spatial.size == 8
+    assert config.data.zero_shot == "zero-shot-25"
+    with pytest.raises(ConfigError, match=r"train.ema: unknown key; it was removed"):
+        load_config(old, ["train.ema=0.9"], of_run=True)
+
+
+@pytest.mark.parametrize("tree", [{}, {"train": 5}, {"model": {"layout": None}}, {"other": [1]}])
+def test_names_are_brought_up_to_date_in_a_copy(tree):
+    before = repr(tree)
+    assert "layout" not in repr(with_current_names(tree))
+    assert repr(tree) == before

@@ -1,53 +1,31 @@
-"""The typed config: every setting, its default, its range and what it does.
+"""The typed config: every setting with its role, default, range and effect.
 
-`sketchy.config_file` makes one of YAML. Only builders and commands see these classes; everything else takes plain
+`sketchy.config_file` reads one from YAML. Only builders and commands see these classes; everything else takes plain
 arguments.
 """
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from sketchy.choices import BACKBONES, ONE_SIZE, TIMM, ContrastiveConfig, Loss
 from sketchy.paths import expanded
+from sketchy.section import AsPath, Embedding, Fixed, Free, Role, Section, Strict
 
-BackboneName = Literal[
-    "report_cnn",
-    "pooled_cnn",
-    "vgg16",
-    "googlenet",
-    "resnet18",
-    "resnet50",
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "efficientnet_b0",
-    "convnext_tiny",
-]
-TIMM = "timm/"
-"""What the name of a backbone begins with when the timm package makes it."""
+ZeroShot = Literal["zero-shot-25", "zero-shot-21"]
 
 
 def _known_backbone(name: str) -> str:
-    """Take a name of ours or one that may be timm's; timm itself is asked only when the network is built."""
-    known = get_args(BackboneName)
-    if name not in known and not re.fullmatch(TIMM + r"\w[\w.]*", name, re.ASCII):
-        raise ValueError(f"Input should be {', '.join(map(repr, known))} or {TIMM}<model name> (got {name!r})")
+    """Accept a name of ours, or one that may be timm's; timm itself is asked only when the network is built."""
+    if name not in BACKBONES and not re.fullmatch(TIMM + r"\w[\w.]*", name, re.ASCII):
+        raise ValueError(f"Input should be {', '.join(map(repr, BACKBONES))} or {TIMM}<model name> (got {name!r})")
     return name
 
 
-HeldOut = Literal["zero-shot-25", "zero-shot-21"]
-
-
-def _spread(value: Any) -> Any:
-    """Take one number for all three colours."""
+def _per_color(value: Any) -> Any:
+    """Use a single number for all three colours."""
     if isinstance(value, list | tuple):
         if len(value) != 3:
             raise ValueError(f"a number or a list of three (got {value!r})")
@@ -56,57 +34,51 @@ def _spread(value: Any) -> Any:
 
 
 FileName = Annotated[str, AfterValidator(expanded)]
-PerColor = Annotated[tuple[float, float, float], BeforeValidator(_spread)]
-
-
-class Section(BaseModel):
-    """A part of the config: frozen, closed to unknown keys and to numbers that are none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+PerColor = Annotated[tuple[float, float, float], BeforeValidator(_per_color)]
 
 
 class DataConfig(Section):
-    """Where the photos and sketches come from, and how they are split."""
+    """Where the photos and sketches are, and how they are split."""
 
-    root: FileName = Field("data/sketchy", description="folder, .zip or .tar that holds photo/ and sketch/")
-    photo_rendering: str | None = Field(
+    root: AsPath[FileName] = Field("data/sketchy", description="folder, .zip or .tar that holds photo/ and sketch/")
+    photo_rendering: Fixed[str | None] = Field(
         None, description="tx_... folder of photos to use; null takes tx_000000000000, else the first"
     )
-    sketch_rendering: str | None = Field(None, description="the same for sketches")
-    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of each category's photos held out")
-    val_fraction: float = Field(
-        0.1, ge=0, lt=1, description="share of the remaining photos to choose epochs by; 0 trains on them all"
+    sketch_rendering: Fixed[str | None] = Field(None, description="the same for sketches")
+    test_fraction: Fixed[float] = Field(0.2, gt=0, lt=1, description="share of each category's photos held out")
+    val_fraction: Fixed[float] = Field(
+        0.1, ge=0, lt=1, description="share of the other photos for validation, which selects the best epoch; may be 0"
     )
-    extra_sketches: FileName | None = Field(
+    extra_sketches: AsPath[FileName | None] = Field(
         None,
-        description="folder, .zip or .tar of <category>/<sketch>, such as TU-Berlin; test_fraction of it is left out",
+        description="folder, .zip or .tar of <category>/<sketch>, such as TU-Berlin, to train on as well; "
+        "test_fraction of it is held out",
     )
-    split_seed: int = Field(0, ge=0, description="another seed holds out other photos")
-    held_out: HeldOut | None = Field(
-        None, description="protocol whose 25 or 21 categories are kept for its evaluation; null trains on all"
+    split_seed: Fixed[int] = Field(0, ge=0, description="seed of the split into training, validation and test photos")
+    zero_shot: Fixed[ZeroShot | None] = Field(
+        None, description="protocol whose 25 or 21 categories are left out of training; null trains on all categories"
     )
-    cache: FileName | None = Field(
+    cache: AsPath[FileName | None] = Field(
         None, description="folder of the packed images; null takes $SKETCHY_CACHE or the user's cache folder"
     )
 
 
 class ImageConfig(Section):
-    """What the network sees of an image. Saved with the weights: inference does the same."""
+    """How images are prepared for the network. Saved with the weights: inference does the same."""
 
-    size: int = Field(100, ge=16, le=1024, description="side in pixels; cost grows with its square")
-    sketch_size: int | None = Field(
-        None, ge=16, le=1024, description="side of sketches where it is another: lines need fewer pixels than photos"
+    size: Embedding[int] = Field(100, ge=16, le=1024, description="side in pixels; cost grows with its square")
+    sketch_size: Embedding[int | None] = Field(
+        None, ge=16, le=1024, description="side of sketches, if not `size`: lines need fewer pixels than photos"
     )
-    color: Literal["grey", "rgb"] = Field("grey", description="of photos; a sketch is always grey")
-    sketch_crop: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="crop to the ink when it spans at most this share of the canvas; 0 never, 1 always",
+    color: Embedding[Literal["grey", "rgb"]] = Field("grey", description="of the photos; sketches are always grey")
+    sketch_crop: Embedding[float] = Field(
+        0.5, ge=0, le=1, description="crop to the ink if it spans at most this share of the canvas; 0 never, 1 always"
     )
-    mean: PerColor = Field((0.0, 0.0, 0.0), description="subtracted from pixels in [0, 1]; a number or one per colour")
-    std: PerColor = Field(
-        (1.0, 1.0, 1.0), description="divides after that; must be what pretrained weights were trained with"
+    mean: Embedding[PerColor] = Field(
+        (0.0, 0.0, 0.0), description="subtracted from pixels in [0, 1]; a number or one per colour"
+    )
+    std: Embedding[PerColor] = Field(
+        (1.0, 1.0, 1.0), description="divisor after that; use the values that pretrained weights were trained with"
     )
 
     @field_validator("std")
@@ -120,109 +92,83 @@ class ImageConfig(Section):
 class AugmentConfig(Section):
     """Random changes to every training image; none by default, as in the report."""
 
-    flip: float = Field(0.0, ge=0, le=1, description="share of the pairs mirrored, sketch and photo together")
-    rotate: float = Field(0.0, ge=0, le=180, description="degrees to either side")
-    scale: float = Field(0.0, ge=0, le=1, description="zoom in or out by up to 1 + this")
-    shift: float = Field(0.0, ge=0, le=0.5, description="share of the side, to any side")
-    crop: float = Field(0.0, ge=0, lt=1, description="up to this share of a photo's side is cut away")
-    stroke: float = Field(0.0, ge=0, le=1, description="share of the sketches drawn with a thicker pen")
-    color: float = Field(0.0, ge=0, lt=1, description="change of a photo's brightness, contrast and saturation")
-    photo_size: int | None = Field(
+    flip: Free[float] = Field(0.0, ge=0, le=1, description="share of the pairs mirrored, sketch and photo together")
+    rotate: Free[float] = Field(0.0, ge=0, le=180, description="largest rotation in degrees, to either side")
+    scale: Free[float] = Field(0.0, ge=0, le=1, description="zoom in or out by a factor of up to 1 + scale")
+    shift: Free[float] = Field(0.0, ge=0, le=0.5, description="largest shift in any direction, as a share of the side")
+    crop: Free[float] = Field(0.0, ge=0, lt=1, description="largest share of a photo's side that is cropped away")
+    stroke: Free[float] = Field(0.0, ge=0, le=1, description="share of the sketches drawn with thicker lines")
+    color: Free[float] = Field(0.0, ge=0, lt=1, description="largest change of brightness, contrast and saturation")
+    photo_size: Free[int | None] = Field(
         None,
         ge=16,
         le=1024,
-        description="side in pixels that training sees of photos, null takes image.size; smaller is cheaper, and with "
-        "`crop` things look as large to it as they will in whole photos",
+        description="side in pixels of photos in training, null takes image.size; smaller is cheaper, and with "
+        "`crop` objects appear as large as they do in whole photos at inference",
     )
 
 
-class LayoutConfig(Section):
-    """A part of the embedding that knows where things lie: a block in the middle of the network, on a grid."""
+class SpatialConfig(Section):
+    """The spatial embedding: an intermediate block of the network, averaged over the cells of a grid."""
 
-    block: int = Field(10, ge=0, description="place of the block in the backbone's `features`")
-    grid: int = Field(7, ge=2, le=16, description="cells a side, over each of which the block is averaged")
-    size: int = Field(64, ge=1, le=4096, description="numbers of the embedding that it takes")
-    share: float = Field(
-        0.15, gt=0, lt=1, description="of the squared distance; more finds the very photo, less its like"
+    block: Embedding[int] = Field(10, ge=0, description="index of the block in the backbone's `features`")
+    grid: Embedding[int] = Field(7, ge=2, le=16, description="cells per side")
+    size: Embedding[int] = Field(64, ge=1, le=4096, description="dimensions of embedding_size that it takes")
+    share: Embedding[float] = Field(
+        0.15, gt=0, lt=1, description="share of the squared distance; higher favours the exact photo over its category"
     )
 
 
 class ModelConfig(Section):
-    """The network that both branches share."""
+    """The network, shared by sketches and photos."""
 
-    backbone: Annotated[str, AfterValidator(_known_backbone)] = Field(
-        "report_cnn",
-        description="report_cnn, pooled_cnn, a torchvision network, or timm/<model name>",
+    backbone: Embedding[Annotated[str, AfterValidator(_known_backbone)]] = Field(
+        "report_cnn", description="report_cnn, pooled_cnn, a torchvision network, or timm/<model name>"
     )
-    pretrained: bool | FileName = Field(
+    pretrained: AsPath[bool | FileName] = Field(
         False, description="true downloads torchvision's or timm's weights; a path loads a plain state dict"
     )
-    embedding_size: int = Field(128, ge=1, le=4096, description="numbers an image; more cost disk and search time")
-    dropout: float = Field(0.0, ge=0, lt=1, description="before the last layer; fights memorising")
-    normalize: bool = Field(False, description="put embeddings on the unit sphere, where distances are at most 2")
-    domain_norm: bool = Field(False, description="batch norms of their own for sketches and for photos")
-    layout: LayoutConfig | None = Field(None, description="where things lie, beside what they are; null leaves it out")
+    embedding_size: Embedding[int] = Field(128, ge=1, le=4096, description="dimensions; more cost disk and search time")
+    dropout: Fixed[float] = Field(0.0, ge=0, lt=1, description="dropout before the last layer; reduces overfitting")
+    normalize: Embedding[bool] = Field(False, description="scale embeddings to length 1; distances are at most 2 then")
+    domain_norm: Embedding[bool] = Field(False, description="separate batch norms for sketches and for photos")
+    spatial: Embedding[SpatialConfig | None] = Field(None, description="spatial embedding; null leaves it out")
 
     @model_validator(mode="after")
-    def _on_spheres(self) -> "ModelConfig":
-        if self.layout and not self.normalize:
-            raise ValueError("layout: shares out the distance of embeddings of length 1; set normalize to true")
+    def _normalized(self) -> "ModelConfig":
+        if self.spatial and not self.normalize:
+            raise ValueError("spatial: needs embeddings of length 1; set normalize to true")
         return self
 
 
-class ContrastiveConfig(Section):
-    """The report's loss on random pairs."""
-
-    name: Literal["contrastive"] = "contrastive"
-    margin: float = Field(2.0, gt=0, description="different pairs are pushed apart up to this distance")
-
-
-class TripletConfig(Section):
-    """Anchor sketch, positive photo, negative photo."""
-
-    name: Literal["triplet"] = "triplet"
-    margin: float = Field(0.3, gt=0, description="how much closer the positive must be than the negative")
-    mining: Literal["random", "semi-hard", "batch-hard"] = Field(
-        "semi-hard",
-        description="which triplets of a batch count; batch-hard is the strictest and may collapse",
-    )
-
-
-class InfoNCEConfig(Section):
-    """Softmax over the batch, sketches to photos and photos to sketches."""
-
-    name: Literal["infonce"] = "infonce"
-    temperature: float = Field(0.1, gt=0, description="lower looks only at the hardest negatives")
-    learn_temperature: bool = Field(False, description="train the temperature with the weights")
-
-
-LossConfig = Annotated[ContrastiveConfig | TripletConfig | InfoNCEConfig, Field(discriminator="name")]
-
-
 class TermsConfig(Section):
-    """What is added to the loss; weight 0 leaves a term out."""
+    """Terms added to the loss; weight 0 leaves a term out."""
 
-    proxy_weight: float = Field(0.0, ge=0, description="of a softmax over all categories, sketches and photos alike")
-    proxy_scale: float = Field(16.0, gt=0, description="what its cosines are multiplied by at first; it is learnt")
-    proxy_smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
-    instance_weight: float = Field(0.0, ge=0, description="of an InfoNCE loss on which of all photos was traced")
-    instance_temperature: float = Field(0.1, gt=0, description="of that, at first; it is learnt")
+    proxy_weight: Fixed[float] = Field(
+        0.0, ge=0, description="weight of a softmax over all categories, for sketches and photos alike"
+    )
+    proxy_scale: Fixed[float] = Field(16.0, gt=0, description="initial scale of its cosines; it is learnt")
+    proxy_smoothing: Fixed[float] = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
+    instance_weight: Fixed[float] = Field(
+        0.0, ge=0, description="weight of an InfoNCE loss that asks which of all photos was traced"
+    )
+    instance_temperature: Fixed[float] = Field(0.1, gt=0, description="its initial temperature; it is learnt")
 
 
 class PairsConfig(Section):
     """Random pairs of a sketch and a photo, half of one category and half of two."""
 
-    name: Literal["pairs"] = "pairs"
-    batch_size: int = Field(64, ge=2, description="pairs a step")
+    name: Free[Literal["pairs"]] = "pairs"
+    batch_size: Free[int] = Field(64, ge=2, description="pairs per step")
 
 
 class PKConfig(Section):
     """P categories with K sketches and K photos each."""
 
-    name: Literal["pk"] = "pk"
-    categories: int = Field(32, ge=2, description="P: categories in a batch")
-    per_category: int = Field(2, ge=1, description="K: sketches, and photos, of each")
-    traced: int = Field(0, ge=0, description="how many of the K sketches stand beside the very photo that they trace")
+    name: Free[Literal["pk"]] = "pk"
+    categories: Free[int] = Field(32, ge=2, description="P: categories in a batch")
+    per_category: Free[int] = Field(2, ge=1, description="K: sketches, and photos, of each category")
+    traced: Free[int] = Field(0, ge=0, description="how many of the K sketches come with the photo that they trace")
 
     @model_validator(mode="after")
     def _no_more_than_drawn(self) -> "PKConfig":
@@ -231,64 +177,85 @@ class PKConfig(Section):
         return self
 
 
-SamplerConfig = Annotated[PairsConfig | PKConfig, Field(discriminator="name")]
+Sampler = Annotated[PairsConfig | PKConfig, Field(discriminator="name")]
 
 
 class TrainConfig(Section):
-    """The loop."""
+    """The training loop."""
 
-    epochs: int = Field(200, ge=1, description="an epoch draws as many sketches as there are to train on")
-    seed: int = Field(0, ge=0, description="of weights, batches and dropout")
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the forward pass; the halves are for GPUs, float16 needs one"
+    epochs: Free[int] = Field(200, ge=1, description="epochs; one draws as many sketches as the training split holds")
+    seed: Free[int] = Field(0, ge=0, description="seed of weights, batches and dropout")
+    device: Free[str] = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
+    precision: Fixed[Literal["float32", "bfloat16", "float16"]] = Field(
+        "float32", description="precision of the forward pass; 16 bits are for GPUs, float16 requires one"
     )
-    compile: bool = Field(False, description="compile the network first, which takes minutes: for GPUs, and report_cnn")
-    optimizer: Literal["adam", "adamw"] = Field("adam", description="adamw keeps weight decay apart")
-    learning_rate: float = Field(0.0005, gt=0, le=1, description="the highest one of the schedule")
-    backbone_rate: float = Field(
-        1.0, gt=0, le=1, description="factor of that for the backbone: below 1 keeps more of what it has learnt before"
+    compile: Free[bool] = Field(
+        False, description="compile the network first, which takes minutes; pays on GPUs and for report_cnn"
     )
-    freeze: tuple[str, ...] = Field(
-        (), description="modules of the backbone that stay as they are, such as features.[0-6]; '*' is all of it"
+    optimizer: Fixed[Literal["adam", "adamw"]] = Field("adam", description="adamw decouples the weight decay")
+    learning_rate: Free[float] = Field(0.0005, gt=0, le=1, description="the highest learning rate of the schedule")
+    backbone_rate: Fixed[float] = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="factor on the learning rate of the backbone; below 1 keeps more of its pretraining",
     )
-    weight_decay: float = Field(0.0, ge=0, le=1, description="pulls weights to 0, but for norms and biases")
-    schedule: Literal["constant", "cosine", "one-cycle"] = Field(
-        "constant", description="how the learning rate moves over the whole run"
+    freeze: Fixed[tuple[str, ...]] = Field(
+        (), description="modules of the backbone that are not trained, such as features.[0-6]; '*' is all of it"
     )
-    warmup_epochs: float = Field(
-        0.0, ge=0, description="epochs of linear rise at the start (constant, cosine); one-cycle has its own"
+    weight_decay: Free[float] = Field(0.0, ge=0, le=1, description="weight decay; norms and biases are exempt")
+    schedule: Free[Literal["constant", "cosine", "one-cycle"]] = Field(
+        "constant", description="how the learning rate changes over the whole run"
     )
-    clip_norm: float | None = Field(None, gt=0, description="longest gradient let through; null lets all through")
-    ema: float | None = Field(
-        None, gt=0, lt=1, description="decay of averaged weights, which are then the ones judged; null is off"
+    warmup_epochs: Free[float] = Field(
+        0.0, ge=0, description="epochs of linear warm-up (constant, cosine); one-cycle has its own"
     )
+    clip_norm: Free[float | None] = Field(None, gt=0, description="largest gradient norm; null does not clip")
 
 
-class Config(Section):
+class Config(Strict):
     """All settings of a run."""
 
     data: DataConfig = DataConfig()
     image: ImageConfig = ImageConfig()
     augment: AugmentConfig = AugmentConfig()
     model: ModelConfig = ModelConfig()
-    loss: LossConfig = ContrastiveConfig()
+    loss: Loss = ContrastiveConfig()
     terms: TermsConfig = TermsConfig()
-    sampler: SamplerConfig = PairsConfig()
+    sampler: Sampler = PairsConfig()
     train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
-    def _fitting(self) -> "Config":
+    def _consistent(self) -> "Config":
         """Refuse combinations that would learn nothing."""
-        wanted = "pairs" if self.loss.name == "contrastive" else "pk"
+        wanted = self.loss.feeds_on
         if self.sampler.name != wanted:
             raise ValueError(
                 f"sampler.name: {self.sampler.name!r} does not feed the {self.loss.name} loss; use {wanted!r}"
             )
-        if self.model.backbone.startswith(("report_cnn", "timm/")):
+        if self.model.backbone.startswith(ONE_SIZE):
             for name, other in (("image.sketch", self.image.sketch_size), ("augment.photo", self.augment.photo_size)):
                 if other not in (None, self.image.size):
                     raise ValueError(f"{name}_size: {self.model.backbone} takes images of one size only; leave it out")
         if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):
-            raise ValueError("terms.instance_weight: needs sampler.traced above 0, else no sketch meets its photo")
+            raise ValueError("terms.instance_weight: needs sampler.traced above 0, so that sketches meet their photo")
         return self
+
+    def settings(self, *roles: Role) -> dict[str, Any]:
+        """Return the settings that have one of the roles as plain values, by dotted name."""
+        sections: dict[str, Section] = dict(self)
+        return {
+            f"{name}.{key}": value
+            for name, section in sections.items()
+            for key, value in section.model_dump(mode="json", include=section.names(*roles)).items()
+        }
+
+    def with_paths(self, replace: Callable[[str, Any], Any]) -> "Config":
+        """Return a copy in which every path that is set is `replace(path, the default of its setting)`."""
+        changed = {}
+        for name, section in dict(self).items():
+            fields = type(section).model_fields
+            paths = {key: path for key in section.names(Role.PATH) if isinstance(path := getattr(section, key), str)}
+            update = {key: replace(path, fields[key].default) for key, path in paths.items()}
+            changed[name] = section.model_copy(update=update)
+        return self.model_copy(update=changed)

@@ -1,4 +1,4 @@
-"""Reading a config: a YAML file, with `key=value` overrides laid over it, checked all at once.
+"""Reading a config: a YAML file with `key=value` overrides, validated all at once.
 
 Every unknown key, wrong type and value out of range is named, with its dotted path.
 """
@@ -17,34 +17,40 @@ from sketchy.errors import ConfigError
 from sketchy.plain_yaml import LONGEST, read_yaml
 from sketchy.storage import os_problem
 
+RENAMED = {"data.held_out": "data.zero_shot", "model.layout": "model.spatial", "train.ema": None}
+"""Settings of earlier versions: the name that each has now, None for one that was removed."""
 
-def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Read a YAML config and lay overrides over it.
+
+def load_config(path: Path | None, overrides: Sequence[str] = (), *, of_run: bool = False) -> Config:
+    """Read a YAML config and apply overrides.
 
     Args:
-        path: the file; None starts from the defaults.
+        path: The file; None starts from the defaults.
         overrides: `section.key=value`, the value in YAML; later ones win.
+        of_run: Whether a run wrote the file, perhaps one of an earlier version.
 
     Raises:
-        ConfigError: the file cannot be read, or any value is wrong; all problems are in the message.
+        ConfigError: The file cannot be read, or any value is wrong; all problems are in the message.
     """
     tree = {} if path is None else _read_yaml(path)
+    if of_run:
+        tree = with_current_names(tree)
     source = "the settings" if path is None else f"{path} with --set" if overrides else str(path)
     for override in overrides:
-        _lay_over(tree, override)
+        _apply(tree, override)
     return parse_config(tree, source)
 
 
 def parse_config(tree: dict[str, Any], source: str, remedy: str | None = None) -> Config:
-    """Check a tree of plain values.
+    """Validate a tree of plain values.
 
     Args:
-        tree: as YAML gives it.
-        source: where it came from, for the message.
-        remedy: what to do, for the message; None says to mend it.
+        tree: The values as YAML gives them.
+        source: Where they come from, for the message.
+        remedy: What to do, for the message; None asks to correct them.
 
     Raises:
-        ConfigError: any value is wrong; all problems are in the message.
+        ConfigError: Any value is wrong; all problems are in the message.
     """
     try:
         return Config.model_validate(tree)
@@ -56,8 +62,20 @@ def parse_config(tree: dict[str, Any], source: str, remedy: str | None = None) -
 
 
 def dump_config(config: Config) -> str:
-    """Write the whole config as YAML, every default spelled out."""
+    """Return the whole config as YAML, including every default."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def with_current_names(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the config of a run of an earlier version with its settings renamed, and without those removed since."""
+    tree = {name: dict(section) if isinstance(section, dict) else section for name, section in tree.items()}
+    for old, new in RENAMED.items():
+        section, _, key = old.partition(".")
+        if isinstance(tree.get(section), dict) and key in tree[section]:
+            value = tree[section].pop(key)
+            if new is not None:
+                tree[section][new.partition(".")[2]] = value
+    return tree
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -79,8 +97,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _lay_over(tree: dict[str, Any], override: str) -> None:
-    """Set one `a.b=value` in the tree."""
+def _apply(tree: dict[str, Any], override: str) -> None:
+    """Set one `a.b=value` in the tree. Raises ConfigError."""
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
         raise ConfigError(f"--set {override}: no value; write it as section.key=value")
@@ -128,7 +146,10 @@ def _describe(problem: Any) -> str:
 
 
 def _nearest(path: list[str], location: Sequence[str | int]) -> str:
-    """Suggest the known key of the same section that looks most like the unknown one."""
+    """Say what became of an unknown key, or suggest the known key of its section that is most like it."""
+    if (dotted := ".".join(path)) in RENAMED:
+        new = RENAMED[dotted]
+        return f"; it is called {new} now" if new else "; it was removed"
     section: Any = Config
     for part in location[:-1]:
         if hasattr(section, "model_fields"):

@@ -130,7 +130,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def temporary_name(path: Path) -> Path:
     """Return a name beside `path`, another one for each file and process; short, since `path` may have the longest."""
-    return path.with_name(f".{os.getpid()}-{crc32(os.fsencode(path.name)):08x}.part")
+    digest = crc32(path.name.encode(errors="surrogatepass"))
+    return path.with_name(f".{os.getpid()}-{digest:08x}.part")
 
 
 def refuse_unwritable(path: Path) -> None:

@@ -128,7 +128,7 @@ def slow_zero_shot(checkpoint):
     return sum(averages) / len(averages), sum(hits) / len(hits)
 
 
-def test_zero_shot_judges_all_that_was_held_out(zero_shot_checkpoint, logged):
+def test_zero_shot_judges_all_that_was_left_out_of_training(zero_shot_checkpoint, logged):
     found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21")
     assert (found.protocol["queries"], found.protocol["gallery"], found.protocol["categories"]) == (40, 20, 2)
     average, hits = slow_zero_shot(zero_shot_checkpoint)
@@ -137,7 +137,7 @@ def test_zero_shot_judges_all_that_was_held_out(zero_shot_checkpoint, logged):
     assert found.metrics["p_at_100"] == pytest.approx(hits)
     assert found.metrics.keys() == found.chance.keys()
     assert found.per_category.keys() == set(TWO)
-    assert "zero-shot-21: 2 of its 21 categories are in the dataset, and held out" in logged.messages
+    assert "zero-shot-21: the dataset has 2 of its 21 categories; they are not trained on" in logged.messages
 
 
 def test_the_test_split_of_a_zero_shot_run_is_of_the_other_categories(zero_shot_checkpoint):
@@ -146,12 +146,12 @@ def test_the_test_split_of_a_zero_shot_run_is_of_the_other_categories(zero_shot_
 
 @pytest.mark.parametrize("protocol", ["zero-shot-25", "zero-shot-21"])
 def test_what_was_trained_on_is_not_zero_shot(trained, protocol):
-    with pytest.raises(CheckpointError, match=f"not zero-shot; train with `--set data.held_out={protocol}`"):
+    with pytest.raises(CheckpointError, match=f"not zero-shot; train with `--set data.zero_shot={protocol}`"):
         evaluate.run(trained / "tiny" / "best.pth", protocol=protocol)
 
 
 def test_a_run_for_one_zero_shot_protocol_is_none_for_the_other(zero_shot_checkpoint):
-    with pytest.raises(CheckpointError, match=r"train with `--set data\.held_out=zero-shot-25`"):
+    with pytest.raises(CheckpointError, match=r"train with `--set data\.zero_shot=zero-shot-25`"):
         evaluate.run(zero_shot_checkpoint, protocol="zero-shot-25")
 
 

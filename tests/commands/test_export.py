@@ -9,16 +9,16 @@ import torch
 from sketchy.commands import export
 from sketchy.errors import CheckpointError, StorageError
 from sketchy.image import Preprocess, build_preprocess
-from sketchy.model.boxed import BOXED
+from sketchy.model.bundled import BUNDLED
 from sketchy.model.checkpoint import load_checkpoint
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "sketchy-sample"
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="no ../shared/sketchy-sample")
-def test_the_model_of_the_package_embeds_real_sketches_the_same_as_onnx(tmp_path):
-    made = export.run(BOXED, "sketch", tmp_path / "new" / "sketch.onnx")
-    loaded = load_checkpoint(BOXED)
+def test_the_bundled_model_embeds_real_sketches_the_same_as_onnx(tmp_path):
+    made = export.run(BUNDLED, "sketch", tmp_path / "new" / "sketch.onnx")
+    loaded = load_checkpoint(BUNDLED)
     session = onnxruntime.InferenceSession(made.out, providers=["CPUExecutionProvider"])
     encoder, preprocess = loaded.encoder(), build_preprocess(loaded.config.image)
     for count in (1, 7):

@@ -15,7 +15,7 @@ def made(dataset, trained, tmp_path):
 
 def test_a_checkpoint_is_described(trained):
     found = info.run(str(trained / "tiny" / "best.pth"))
-    assert (found.kind, found.format, found.problems) == ("checkpoint", 1, ())
+    assert (found.kind, found.format, found.problems) == ("checkpoint", 2, ())
     assert found.counts["categories"] == 4
     assert found.model["embedding_size"] == 16
     assert len(str(found.model["hash"])) == 64

@@ -17,7 +17,7 @@ def scene(zero_shot_checkpoint):
     """Dataset, held-out part and model of a run that holds out saws and trees."""
     loaded = load_checkpoint(zero_shot_checkpoint)
     data = load_dataset(loaded.config)
-    return data, data.parts["held_out"], Model(loaded, zero_shot_checkpoint, torch.device("cpu"))
+    return data, data.parts["zero_shot"], Model(loaded, zero_shot_checkpoint, torch.device("cpu"))
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def names(data, extension):
     return [data.pack.categories[number] for number in extension.categories]
 
 
-def test_new_photos_of_the_held_out_categories_are_embedded(scene, folder):
+def test_new_photos_of_the_zero_shot_categories_are_embedded(scene, folder):
     data, subset, model = scene
     paths = [paint(folder / "saw" / "ext_1.jpg", "red"), paint(folder / "tree" / "deep" / "tree" / "n_7.png", "blue")]
     paint(folder / "bar" / "ext_2.jpg", "green")  # trained on

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 import torch
 
-from sketchy.config import HeldOut
+from sketchy.config import ZeroShot
 from sketchy.evaluation import protocol
 from sketchy.evaluation.metrics import HEADLINE, METRICS, PROTOCOLS, Metric, label
 from sketchy.evaluation.protocol import Queries, score, summarize
@@ -24,7 +24,7 @@ def test_each_metric_is_filed_under_its_key():
 def test_every_protocol_reports_known_metrics_and_every_metric_is_reported():
     assert {key for keys in PROTOCOLS.values() for key in keys} == set(METRICS)
     assert set(HEADLINE) <= set(METRICS)
-    assert {name for name in PROTOCOLS if name.startswith("zero-shot")} == set(get_args(HeldOut))
+    assert {name for name in PROTOCOLS if name.startswith("zero-shot")} == set(get_args(ZeroShot))
 
 
 def test_a_label_is_known_by_key_and_by_its_name_in_a_history():

@@ -1,6 +1,7 @@
 import torch
 
-from sketchy.config import InfoNCEConfig, TermsConfig
+from sketchy.choices import InfoNCEConfig
+from sketchy.config import TermsConfig
 from sketchy.loss import build_objective
 from sketchy.loss.infonce import InfoNCELoss
 from sketchy.loss.objective import Labels, Objective, Term

@@ -301,3 +301,45 @@ def test_a_fingerprint_is_of_what_makes_an_embedding(checkpoint, saved):
         update={"image": checkpoint.config.image.model_copy(update={"sketch_crop": 0.1})}
     )
     assert replace(checkpoint, config=stretched).fingerprint() != checkpoint.fingerprint()
+
+
+def test_a_checkpoint_of_format_1_is_read_with_the_names_of_today(saved, encoder):
+    config = CONFIG.model_dump(mode="json")
+    config["train"]["ema"], config["data"]["held_out"] = 0.99, config["data"].pop("zero_shot")
+    config["model"]["layout"] = config["model"].pop("spatial")
+    rewrite(saved, format=1, config=config)
+    loaded = load_checkpoint(saved)
+    assert (loaded.config, loaded.format) == (CONFIG, 1)
+    with torch.no_grad():
+        assert torch.equal(loaded.encoder()(IMAGES, "photo"), encoder(IMAGES, "photo"))
+
+
+@pytest.mark.parametrize(
+    ("tree", "fingerprint"),
+    [
+        ({}, "06501647941e4957989fc6e1f8c8e4cda7d058ed69de23733b4b08a2b2607f28"),
+        (
+            {
+                "image": {"size": 64, "color": "rgb", "mean": [0.4, 0.5, 0.6]},
+                "model": {"backbone": "mobilenet_v2", "normalize": True, "spatial": {"block": 5, "grid": 3}},
+            },
+            "d0a60aa1472725afe5bb61362e58c872192daa85247c0feee6c3f7e264d493ad",
+        ),
+    ],
+)
+def test_fingerprints_are_those_of_the_first_version_which_indexes_hold(tree, fingerprint):
+    assert Checkpoint(parse_config(tree, "test"), (), 0, {}, {}).fingerprint() == fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"model": {"dropout": 0.5, "pretrained": "a.pth"}, "train": {"epochs": 3}, "data": {"root": "b"}}, True),
+        ({"image": {"sketch_size": 32, "size": 32}}, False),
+        ({"model": {"normalize": True}}, False),
+        ({"model": {"domain_norm": True}}, False),
+    ],
+)
+def test_settings_that_do_not_change_embeddings_do_not_change_the_fingerprint(change, same):
+    plain, changed = (Checkpoint(parse_config(tree, "test"), (), 0, {}, {}) for tree in ({}, change))
+    assert (plain.fingerprint() == changed.fingerprint()) == same

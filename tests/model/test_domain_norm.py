@@ -6,7 +6,7 @@ from torch import nn
 
 from sketchy.config_file import parse_config
 from sketchy.errors import ConfigError
-from sketchy.model.domain_norm import PerKind, choose_norms, norms_of, of_kind, split_norms
+from sketchy.model.domain_norm import PerKind, norms_of, of_kind, select_norms, split_norms
 from sketchy.model.encoder import Siamese, build_encoder
 
 
@@ -25,13 +25,13 @@ def test_every_batch_norm_is_replaced_and_starts_as_it_was():
     split_norms(split)
     assert len(norms_of(split)) == 2
     for kind in ("sketch", "photo"):
-        choose_norms(split, kind)
+        select_norms(split, kind)
         assert torch.equal(split(features(1.0)), whole(features(1.0)))
 
 
 def test_each_kind_moves_its_own_statistics():
     norm = PerKind(nn.BatchNorm2d(3), nn.BatchNorm2d(3)).train()
-    choose_norms(norm, "sketch")
+    select_norms(norm, "sketch")
     norm(features(5.0))
     assert norm.sketch.running_mean.mean() > 0.4
     assert torch.equal(norm.photo.running_mean, torch.zeros(3))
@@ -60,11 +60,11 @@ def test_a_network_of_one_kind_is_that_half_of_the_whole_and_no_more():
     split = network()
     split_norms(split)
     for kind, level in (("sketch", 5.0), ("photo", -3.0)):
-        choose_norms(split, kind)
+        select_norms(split, kind)
         split.train()(features(level))
     for kind in ("sketch", "photo"):
         half = of_kind(split.eval(), kind)
-        choose_norms(split, kind)
+        select_norms(split, kind)
         assert not norms_of(half)
         assert torch.equal(half(features(1.0)), split(features(1.0)))
     assert len(norms_of(split)) == 2

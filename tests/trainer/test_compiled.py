@@ -6,7 +6,7 @@ import torch
 from sketchy.config_file import parse_config
 from sketchy.errors import ConfigError, TrainingError
 from sketchy.model.encoder import Siamese, build_encoder
-from sketchy.trainer.compiled import compile_network, compiler_errors_told
+from sketchy.trainer.compiled import compile_network, explain_compiler_errors
 from sketchy.trainer.parallel import World
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -58,10 +58,10 @@ def test_a_failure_to_compile_is_told_in_a_line():
     def broken(graph, inputs):
         raise RuntimeError("no compiler found\nmore of it")
 
-    network = torch.nn.Linear(2, 2)
-    network.compile(backend=broken)
+    siamese = make_siamese()
+    siamese.compile(backend=broken)
     with (
         pytest.raises(TrainingError, match=r"train\.compile: .*no compiler found; install a C\+\+ compiler or set"),
-        compiler_errors_told(),
+        explain_compiler_errors(),
     ):
-        network(torch.zeros(1, 2))
+        step(siamese, torch.zeros(8, 1, 16, 16, dtype=torch.uint8))

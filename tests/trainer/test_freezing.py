@@ -34,7 +34,7 @@ def test_nothing_is_frozen_without_a_pattern():
 
 
 def test_a_pattern_that_fits_nothing_says_what_there_is():
-    with pytest.raises(ConfigError, match=r"train.freeze: no module of the backbone fits 'layer1'.*features, last"):
+    with pytest.raises(ConfigError, match=r"train.freeze: no module of the backbone matches 'layer1'.*features, last"):
         freeze(network(), ["features.0", "layer1"])
 
 

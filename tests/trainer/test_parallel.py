@@ -53,15 +53,15 @@ def test_two_processes_reach_the_weights_of_one_with_the_whole_batch(tmp_path):
             torch.testing.assert_close(together[loss][name], value, rtol=1e-4, atol=1e-6, msg=f"{loss}: {name}")
 
 
-def test_a_batch_is_shared_without_rest_or_overlap():
+def test_a_batch_is_sharded_without_rest_or_overlap():
     worlds = [World(rank, 4, torch.device("cpu")) for rank in range(4)]
     rows = list(range(12))
-    assert [row for world in worlds for row in rows[world.share(12)]] == rows
+    assert [row for world in worlds for row in rows[world.shard(12)]] == rows
 
 
-def test_a_batch_that_does_not_divide_is_refused():
-    with pytest.raises(ConfigError, match="a batch of 10 does not divide among 4 processes"):
-        World(0, 4, torch.device("cpu")).share(10)
+def test_a_batch_that_cannot_be_divided_is_refused():
+    with pytest.raises(ConfigError, match="a batch of 10 cannot be divided among 4 processes"):
+        World(0, 4, torch.device("cpu")).shard(10)
 
 
 def test_more_processes_than_gpus_are_refused_by_every_one(monkeypatch):
@@ -80,16 +80,19 @@ def test_a_world_size_without_torchrun_is_refused(monkeypatch):
     for name in ("MASTER_ADDR", "MASTER_PORT", "RANK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigError, match=r"no process was met: .*; start with torchrun"), join_world("cpu"):
+    with (
+        pytest.raises(ConfigError, match=r"no other process can be reached: .*; start with torchrun"),
+        join_world("cpu"),
+    ):
         pass
 
 
 def test_several_gpus_in_one_process_are_data_parallel(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     model = torch.nn.Linear(2, 2)
-    assert type(World(0, 1, torch.device("cuda")).spread(model)) is torch.nn.DataParallel
+    assert type(World(0, 1, torch.device("cuda")).parallel(model)) is torch.nn.DataParallel
     for one in (torch.device("cuda:1"), torch.device("cpu")):
-        assert World(0, 1, one).spread(model) is model
+        assert World(0, 1, one).parallel(model) is model
 
 
 class Told:
@@ -107,14 +110,14 @@ class Told:
 
 def test_a_failure_is_told_to_the_others_and_stays_what_it_is(monkeypatch):
     told = Told(monkeypatch)
-    with pytest.raises(DataError, match="mine"), World(0, 2, torch.device("cpu")).agreed():
+    with pytest.raises(DataError, match="mine"), World(0, 2, torch.device("cpu")).fail_together():
         raise DataError("mine")
     assert told.flags == [True]
 
 
 def test_the_failure_of_another_ends_this_one(monkeypatch):
     told = Told(monkeypatch, other_failed=True)
-    with pytest.raises(RunError, match="another process"), World(1, 2, torch.device("cpu")).agreed():
+    with pytest.raises(RunError, match="another process"), World(1, 2, torch.device("cpu")).fail_together():
         pass
     assert told.flags == [False]
 
@@ -136,8 +139,8 @@ def test_who_waits_for_the_main_process_hears_that_it_failed(monkeypatch):
 def test_without_torchrun_one_process_is_alone(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with join_world("cpu") as world, world.main_first():
-        share = torch.ones(2, 3, requires_grad=True)
+        shard = torch.ones(2, 3, requires_grad=True)
         assert world.is_main
-        assert world.gather(share) is share
+        assert world.gather(shard) is shard
         assert world.any(True)
         assert not world.any(False)

@@ -43,31 +43,30 @@ def test_a_run_goes_on_with_what_may_change(run, changes):
         ({"image__size": 32}, "image.size was 16, is 32"),
         ({"model__embedding_size": 4}, "model.embedding_size was 128, is 4"),
         ({"data__split_seed": 1}, "data.split_seed was 0, is 1"),
-        ({"data__held_out": "zero-shot-25"}, "data.held_out was None, is zero-shot-25"),
+        ({"data__zero_shot": "zero-shot-25"}, "data.zero_shot was None, is zero-shot-25"),
         ({"data__test_fraction": 0.5}, "data.test_fraction was 0.2, is 0.5"),
         ({"loss__temperature": 0.5}, "loss.temperature was"),
         (
             {"loss__name": "triplet"},
             "loss.learn_temperature was False, is not set, .*loss.name was infonce, is triplet",
         ),
-        ({"train__ema": 0.9}, "train.ema was None, is 0.9"),
         ({"train__precision": "bfloat16"}, "train.precision was float32, is bfloat16"),
         ({"train__optimizer": "adamw"}, "train.optimizer was adam, is adamw"),
     ],
 )
 def test_what_the_saved_state_is_of_must_stay(run, changes, told):
-    with pytest.raises(RunError, match=rf"cannot continue .* with another config; {told}.*; start a new run"):
+    with pytest.raises(RunError, match=rf"cannot resume .* with another config; {told}.*; start a new run"):
         load_run(run, config(**changes))
 
 
 def test_a_dataset_that_moved_is_asked_for(run):
-    with pytest.raises(DataError, match=r"is not at /moved; say where it lies now with --set data.root=PLACE"):
+    with pytest.raises(DataError, match=r"is not at /moved; give its new path with --set data.root=PATH"):
         load_run(run, config(data__root="/moved"))
 
 
 def test_weights_alone_cannot_be_continued(tmp_path):
     save_checkpoint(tmp_path / "last.pth", Checkpoint(config(), ("ant",), 3, {}, {}))
-    with pytest.raises(CheckpointError, match=r"last.pth holds nothing to go on from"):
+    with pytest.raises(CheckpointError, match=r"last.pth holds no training state"):
         load_run(tmp_path, config())
 
 
@@ -86,7 +85,7 @@ class Picky:
 )
 def test_a_damaged_state_is_one_line(run, error):
     saved = load_run(run, config())
-    with pytest.raises(CheckpointError, match=r"cannot continue .*; its last.pth is damaged: .*; start a") as caught:
+    with pytest.raises(CheckpointError, match=r"cannot resume .*; its last.pth is damaged: .*; start a") as caught:
         restore(Picky(error), saved, run)
     assert "\n" not in str(caught.value)
 

@@ -11,7 +11,7 @@ from sketchy.trainer.run_dir import (
     existing_run,
     newest_checkpoint,
     refuse_taken,
-    with_absolute_places,
+    with_absolute_paths,
 )
 
 FILES = ("config.yaml", "history.csv", "curves.png", "retrievals.png", "best.pth", "last.pth")
@@ -141,7 +141,7 @@ def test_a_place_is_saved_as_it_is_from_anywhere(place, saved, tmp_path, monkeyp
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("HOME", "/somebody")
-    absolute = with_absolute_places(load_config(None, [f"data.root={place}", f"data.cache={place}"])).data
+    absolute = with_absolute_paths(load_config(None, [f"data.root={place}", f"data.cache={place}"])).data
     expected = saved.format(here=tmp_path / "here", above=tmp_path, home="/somebody")
     assert (absolute.root, absolute.cache) == (expected, expected)
-    assert with_absolute_places(load_config(None)).data.cache is None
+    assert with_absolute_paths(load_config(None)).data.cache is None

@@ -1,6 +1,5 @@
 """The commands around a model: train, evaluate, export."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +18,6 @@ from sketchy.cli.options import (
     path,
     run_name,
 )
-
-
-class Format(StrEnum):
-    """What an encoder can be written as."""
-
-    onnx = "onnx"
 
 
 @guarded
@@ -56,7 +49,7 @@ def train(
     from sketchy.trainer.run_dir import existing_run
 
     run = resume or runs / (name or config.stem)  # type: ignore[union-attr]
-    loaded = load_config(existing_run(resume).config if resume else config, settings or ())
+    loaded = load_config(existing_run(resume).config if resume else config, settings or (), of_run=resume is not None)
     with importing():
         from sketchy.commands import train as command
 
@@ -90,7 +83,7 @@ def evaluate(
 
     category: a photo is right if it is of the sketch's category. instance: if it is the very photo that was traced.
     Both on the test split. zero-shot-25, zero-shot-21: as category, on all photos and sketches of the categories that
-    a run with data.held_out left out. docs/protocols.md has the formulas.
+    a run with data.zero_shot left out. docs/protocols.md has the formulas.
 
     Example: sketchy evaluate --report evaluation
     """
@@ -118,7 +111,6 @@ def evaluate(
 def export(
     kind: Annotated[Kind, typer.Option(help="What the images are that it will embed.")],
     out: Annotated[Path, typer.Option(parser=path, help="The .onnx to write.", callback=suffix(".onnx"))],
-    format_: Annotated[Format, typer.Option("--format", help="What to write it as.")] = Format.onnx,
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     json: AsJson = False,

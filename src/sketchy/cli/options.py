@@ -73,7 +73,7 @@ CheckpointOption = Annotated[
         "--checkpoint",
         "-c",
         parser=path,
-        help="A .pth file or a run folder.  [default: the newest run, else the model that comes with sketchy]",
+        help="A .pth file or a run folder.  [default: the newest run, else the bundled model]",
     ),
 ]
 GalleryOption = Annotated[
@@ -127,7 +127,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 
 def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
-    """Return the checkpoint that was named, else the newest, else that of the package, and say which."""
+    """Return the checkpoint that was named, else the newest, else the bundled model, and say which."""
     from sketchy.trainer.run_dir import RunDir, newest_checkpoint
 
     if given is not None:
@@ -138,10 +138,10 @@ def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
     if found := newest_checkpoint(runs):
         log.info(f"using {found}")
         return found
-    from sketchy.model.boxed import BOXED
+    from sketchy.model.bundled import BUNDLED
 
-    log.info(f"no run under {runs}: using the model that comes with sketchy")
-    return BOXED
+    log.info(f"no run under {runs}: using the bundled model")
+    return BUNDLED
 
 
 def say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from sketchy.dataset.held_out import HELD_OUT
 from sketchy.dataset.loader import Dataset, load_dataset, refuse_moved
 from sketchy.dataset.pack import Subset
+from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
 from sketchy.errors import CheckpointError, DataError
 from sketchy.evaluation.extended import Extension, embed_extension
 from sketchy.evaluation.judge import judge
@@ -54,7 +54,7 @@ def run(
         refuse_other_page(report / PAGE)
     sources = absolute_sources([extended]) if extended is not None else []
     loaded = load_checkpoint(checkpoint)
-    if protocol in HELD_OUT:
+    if protocol in ZERO_SHOT_CATEGORIES:
         _refuse_seen(loaded, checkpoint, protocol)
     keep_freed_memory()
     model = Model(loaded, checkpoint, pick_device(device))
@@ -74,18 +74,18 @@ def run(
 
 def _refuse_seen(loaded: Checkpoint, path: Path, protocol: str) -> None:
     """Check that a checkpoint was trained without the categories of a zero-shot protocol."""
-    if loaded.config.data.held_out != protocol:
+    if loaded.config.data.zero_shot != protocol:
         raise CheckpointError(
             f"{path} may have been trained on the categories of {protocol}, so that this is not zero-shot; train with "
-            f"`--set data.held_out={protocol}`"
+            f"`--set data.zero_shot={protocol}`"
         )
 
 
 def _judged_on(dataset: Dataset, protocol: str) -> Subset:
     """Return the part of a dataset that a protocol is about, and say what it holds."""
-    zero_shot = protocol in HELD_OUT
-    subset = dataset.parts["held_out" if zero_shot else "test"]
-    name = f"{'held-out categories' if zero_shot else 'test split'} of {dataset.source.path}"
+    zero_shot = protocol in ZERO_SHOT_CATEGORIES
+    subset = dataset.parts["zero_shot" if zero_shot else "test"]
+    name = f"{'zero-shot categories' if zero_shot else 'test split'} of {dataset.source.path}"
     if not len(subset.sketches) or not len(subset.photos):
         raise DataError(
             f"the {name} has {len(subset.photos)} photos and {len(subset.sketches)} sketches; use a larger dataset"

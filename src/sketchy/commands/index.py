@@ -94,9 +94,9 @@ def _update(
         store = open_writer(out, model.identity, force=force and world.is_main)
     try:
         shown = progress if world.is_main else no_progress
-        with world.agreed():
+        with world.fail_together():
             changes = update(store, photos, model, share=Share(world.rank, world.size), scan=scan, progress=shown)
-        changes = summed(world.collect(changes))
+        changes = summed(world.all_gather_object(changes))
         return changes, store.count()
     except KeyboardInterrupt:
         raise Interrupted(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sketchy.errors import GalleryError, SketchyError
-from sketchy.model.checkpoint import FORMAT, load_checkpoint
+from sketchy.model.checkpoint import load_checkpoint
 from sketchy.results import Info
 from sketchy.retrieval.store.address import is_server
 from sketchy.retrieval.store.folder import is_index, open_to_read
@@ -84,7 +84,7 @@ def _checkpoint(path: Path) -> Info:
     return Info(
         kind="checkpoint",
         path=str(path),
-        format=FORMAT,
+        format=checkpoint.format,
         counts={
             "epochs": checkpoint.epoch,
             "categories": len(checkpoint.categories),

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sketchy.config import Config
-from sketchy.dataset.held_out import HELD_OUT, hold_out
 from sketchy.dataset.pack import Pack, Subset, open_pack, split_pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import Source, open_source
 from sketchy.dataset.split import Part
+from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES, hold_out
 from sketchy.errors import DataError
 from sketchy.image import build_preprocess
 from sketchy.talk import SILENT, Talk
@@ -21,7 +21,7 @@ class Dataset:
     Attributes:
         source: the files.
         pack: all images.
-        parts: train, val and test, and `held_out` where data.held_out names a protocol; no image is in two of them.
+        parts: train, val and test, and `zero_shot` where data.zero_shot names a protocol; no image is in two of them.
     """
 
     source: Source
@@ -53,7 +53,7 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
         root: where the dataset lies now, if not at data.root.
 
     Raises:
-        DataError: it is missing, empty or unusable, or has no category of data.held_out.
+        DataError: it is missing, empty or unusable, or has no category of data.zero_shot.
         StorageError: the pack cannot be written.
     """
     data = config.data
@@ -63,8 +63,8 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
         listing = find_records(source, data.photo_rendering, data.sketch_rendering)
         pack = open_pack(source, listing, build_preprocess(config.image), cache, talk)
         parts = split_pack(pack, data.test_fraction, data.val_fraction, data.split_seed)
-        if data.held_out:
-            parts = hold_out(pack, parts, data.held_out)
+        if data.zero_shot:
+            parts = hold_out(pack, parts, data.zero_shot)
     except BaseException:
         source.close()
         raise
@@ -74,10 +74,12 @@ def load_dataset(config: Config, talk: Talk = SILENT, root: Path | None = None) 
             f"skipped {len(pack.skipped)} unreadable images of {source.path}, the first: {first.path}: {first.reason}; "
             "`sketchy data check` names them all"
         )
-    if data.held_out:
-        categories = HELD_OUT[data.held_out]
+    if data.zero_shot:
+        categories = ZERO_SHOT_CATEGORIES[data.zero_shot]
         there = len(categories.intersection(pack.categories))
-        talk.say(f"{data.held_out}: {there} of its {len(categories)} categories are in the dataset, and held out")
+        talk.say(
+            f"{data.zero_shot}: the dataset has {there} of its {len(categories)} categories; they are not trained on"
+        )
     return Dataset(source, pack, parts)
 
 

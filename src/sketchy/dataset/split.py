@@ -8,8 +8,8 @@ from typing import Literal
 
 from sketchy.dataset.records import Record
 
-Part = Literal["train", "val", "test", "held_out"]
-"""`held_out`: the categories that a zero-shot protocol keeps from all others; made by `hold_out`."""
+Part = Literal["train", "val", "test", "zero_shot"]
+"""`zero_shot`: the categories that a zero-shot protocol leaves out of the other parts; made by `hold_out`."""
 PhotoKey = tuple[str, str]
 """(category, photo id)."""
 

@@ -1,24 +1,18 @@
-"""One loss a file; each takes a batch of embeddings and returns a scalar with its statistics."""
+"""The losses, one per file: each maps a batch of embeddings to a scalar with statistics.
 
-from collections.abc import Callable
-from typing import Any
+To add one: a file like `triplet.py` with a module and its `build`, and in `sketchy.choices` its settings and its name
+in `Loss`.
+"""
+
+from pkgutil import resolve_name
 
 import torch
-from torch import nn
 
-from sketchy.config import LossConfig, TermsConfig
-from sketchy.loss.contrastive import ContrastiveLoss
-from sketchy.loss.infonce import InfoNCELoss
+from sketchy.choices import LossConfig
+from sketchy.config import TermsConfig
 from sketchy.loss.memory import MemoryLoss
 from sketchy.loss.objective import Objective, Term
 from sketchy.loss.proxy import ProxyLoss
-from sketchy.loss.triplet import TripletLoss
-
-LOSSES: dict[str, Callable[[Any, torch.Generator], nn.Module]] = {
-    "contrastive": lambda config, _: ContrastiveLoss(config.margin),
-    "triplet": lambda config, generator: TripletLoss(config.margin, config.mining, generator),
-    "infonce": lambda config, _: InfoNCELoss(config.temperature, config.learn_temperature),
-}
 
 
 def build_objective(
@@ -33,12 +27,12 @@ def build_objective(
     """Make the loss that the config names, with its terms.
 
     Args:
-        loss: the main one; if it draws at random, it draws from `generator` (on the CPU).
-        terms: what is added.
-        categories: how many there are.
-        photos: how many there are.
+        loss: Settings of the main loss.
+        terms: Settings of the terms; those with weight 0 are left out.
+        categories: Number of categories.
+        photos: Number of photos.
         embedding_size: D.
-        generator: of random triplets.
+        generator: Source of random triplets, on the CPU.
     """
     added: dict[str, Term] = {}
     if terms.proxy_weight:
@@ -47,4 +41,4 @@ def build_objective(
     if terms.instance_weight:
         memory = MemoryLoss(photos, embedding_size, terms.instance_temperature)
         added["instance"] = Term(terms.instance_weight, memory, "instance")
-    return Objective(LOSSES[loss.name](loss, generator), added)
+    return Objective(resolve_name(loss.code)(loss, generator), added)

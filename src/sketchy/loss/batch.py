@@ -1,4 +1,4 @@
-"""What every loss takes and returns."""
+"""The interface of every loss."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 
-class Outcome(NamedTuple):
-    """A loss and what it saw.
+class LossOutput(NamedTuple):
+    """The value of a loss with its statistics.
 
     Attributes:
-        loss: () float, to go backward from.
-        stats: () float each, detached: `positive_distance` and `negative_distance` (means over the batch),
-            `active_fraction` (share of terms, in [0, 1], that still push), and what a loss adds of its own.
+        loss: Scalar float with a gradient.
+        stats: Detached scalar floats: `positive_distance` and `negative_distance` (means over the batch),
+            `active_fraction` (share of terms, in [0, 1], with a non-zero gradient), and the loss's own.
     """
 
     loss: Tensor
@@ -20,16 +20,16 @@ class Outcome(NamedTuple):
 
 
 def check_batch(sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> None:
-    """Refuse shapes that would broadcast to something that trains but means nothing.
+    """Refuse shapes that would broadcast silently to a meaningless loss.
 
     Args:
-        sketch: (B, D) float embeddings.
-        photo: (B', D) float embeddings.
-        sketch_label: (B,) integer categories.
-        photo_label: (B',) integer categories.
+        sketch: Embeddings, shape (B, D), float.
+        photo: Embeddings, shape (B', D), float.
+        sketch_label: Categories, shape (B,), integer.
+        photo_label: Categories, shape (B',), integer.
 
     Raises:
-        ValueError: any other shape.
+        ValueError: Any other shape.
     """
     for name, embedding, label in (("sketch", sketch, sketch_label), ("photo", photo, photo_label)):
         if embedding.ndim != 2 or label.shape != embedding.shape[:1]:

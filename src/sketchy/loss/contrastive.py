@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from sketchy.choices import ContrastiveConfig
 from sketchy.distance import paired
-from sketchy.loss.batch import Outcome, check_batch, masked_mean
+from sketchy.loss.batch import LossOutput, check_batch, masked_mean
 
 
 def contrastive_loss(distance: Tensor, label: Tensor, margin: float) -> Tensor:
@@ -13,15 +14,15 @@ def contrastive_loss(distance: Tensor, label: Tensor, margin: float) -> Tensor:
     Hadsell, Chopra and LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006, equation 4.
 
     Args:
-        distance: (B,) float, D >= 0.
-        label: (B,) Y: 0 for a pair of one category, 1 for a pair of two.
+        distance: Distances D >= 0 of the pairs, shape (B,), float.
+        label: Y, shape (B,): 0 for a pair of one category, 1 for a pair of two.
         margin: m > 0.
 
     Returns:
-        () float.
+        Scalar float.
 
     Raises:
-        ValueError: the shapes differ; (B,) against (B, 1) would broadcast to (B, B) and learn nothing.
+        ValueError: The shapes differ; (B,) against (B, 1) would broadcast to (B, B) and learn nothing.
     """
     if distance.shape != label.shape or distance.ndim != 1:
         raise ValueError(f"distances {tuple(distance.shape)} and labels {tuple(label.shape)}; need (B,) twice")
@@ -34,15 +35,15 @@ def contrastive_loss(distance: Tensor, label: Tensor, margin: float) -> Tensor:
 class ContrastiveLoss(nn.Module):
     """The contrastive loss between sketch i and photo i of a batch.
 
-    A network that puts every pair at one distance reaches q(1-q)m²/2 at best, q being the share of different
-    pairs. `plateau_ratio` in the statistics is the loss over that value: a run that stays near 1 learns nothing.
+    A network that puts every pair at one distance reaches q(1-q)m²/2 at best, where q is the share of pairs of two
+    categories. `plateau_ratio` in the statistics is the loss over that value: a run that stays near 1 learns nothing.
     """
 
     def __init__(self, margin: float) -> None:
         super().__init__()
         self.margin = margin
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> Outcome:
+    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> LossOutput:
         """Compare row with row; arguments as in `check_batch`, with B = B'. Raises ValueError otherwise."""
         check_batch(sketch, photo, sketch_label, photo_label)
         distance = paired(sketch, photo)  # (B,)
@@ -56,4 +57,9 @@ class ContrastiveLoss(nn.Module):
             "active_fraction": masked_mean((distance < self.margin).float(), different),
             "plateau_ratio": loss.detach() / plateau,
         }
-        return Outcome(loss, stats)
+        return LossOutput(loss, stats)
+
+
+def build(config: ContrastiveConfig, generator: torch.Generator) -> ContrastiveLoss:
+    """Make the loss from its settings; it draws nothing at random."""
+    return ContrastiveLoss(config.margin)

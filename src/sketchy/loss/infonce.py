@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from sketchy.choices import InfoNCEConfig
 from sketchy.distance import pairwise
-from sketchy.loss.batch import Outcome, check_batch, masked_mean
+from sketchy.loss.batch import LossOutput, check_batch, masked_mean
 
 LOWEST_TEMPERATURE = 0.01
 """A learnt temperature is kept at or above this: CLIP's bound, below which training becomes unstable."""
@@ -21,19 +22,19 @@ class InfoNCELoss(nn.Module):
     same for each photo over the sketches, and the two are averaged (Radford et al., "CLIP", 2021, figure 3).
 
     Args:
-        temperature: > 0; the starting value when it is learnt.
-        learn: train it, as its logarithm.
+        temperature: Temperature > 0; the initial value when it is learnt.
+        learn: Whether to learn it, as its logarithm.
     """
 
     def __init__(self, temperature: float, learn: bool) -> None:
         super().__init__()
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn)
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> Outcome:
+    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> LossOutput:
         """Compare every sketch with every photo; arguments as in `check_batch`.
 
         Raises:
-            ValueError: no sketch shares its category with a photo of the batch.
+            ValueError: No sketch shares its category with a photo of the batch.
         """
         check_batch(sketch, photo, sketch_label, photo_label)
         same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
@@ -50,21 +51,26 @@ class InfoNCELoss(nn.Module):
             "active_fraction": 1 - same.gather(1, nearest).float().mean(),
             "temperature": temperature.detach(),
         }
-        return Outcome(loss, stats)
+        return LossOutput(loss, stats)
 
     def _temperature(self) -> Tensor:
         if self.log_temperature.requires_grad:
-            with torch.no_grad():  # in place: a clamp in the graph would have no gradient, and never let go
+            with torch.no_grad():  # in place: below a clamp in the graph the gradient is 0, and it would stay there
                 self.log_temperature.clamp_(min=math.log(LOWEST_TEMPERATURE))
         return self.log_temperature.exp()
 
 
+def build(config: InfoNCEConfig, generator: torch.Generator) -> InfoNCELoss:
+    """Make the loss from its settings; it draws nothing at random."""
+    return InfoNCELoss(config.temperature, config.learn_temperature)
+
+
 def positives_entropy(logits: Tensor, same: Tensor) -> Tensor:
-    """Return the mean over rows that have a positive of -1/|P| sum log softmax over the positives P.
+    """Return the mean of -1/|P| sum log softmax over the positives P of a row, over the rows that have any.
 
     Args:
-        logits: (B, N) float; -inf where a column does not count.
-        same: (B, N) bool, the positives of each row; at least one.
+        logits: Logits, shape (B, N), float; -inf for columns to ignore.
+        same: Mask of the positives of each row, shape (B, N), bool; at least one is set.
     """
     log_probability = torch.where(same, logits.log_softmax(1), 0)
     positives = same.sum(1)

@@ -1,18 +1,18 @@
-"""What is minimised: the loss on categories, and weighted terms beside it."""
+"""The objective: the loss on categories plus weighted terms."""
 
 from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from sketchy.loss.batch import Outcome
+from sketchy.loss.batch import LossOutput
 
 
 class Labels(NamedTuple):
-    """What the images of a batch show.
+    """The labels of the images of a batch.
 
     Attributes:
-        category: (B,) int64.
-        instance: (B,) int64: of a photo its own number, of a sketch that of the photo it traces, -1 if there is none.
+        category: Categories, shape (B,), int64.
+        instance: Shape (B,), int64: the index of the photo, or of the photo that a sketch traces; -1 if there is none.
     """
 
     category: Tensor
@@ -20,7 +20,7 @@ class Labels(NamedTuple):
 
 
 class Term(NamedTuple):
-    """A loss beside the main one; `labels` says by which labels it tells same from different."""
+    """A weighted loss beside the main one; `labels` are the labels that define its positives."""
 
     weight: float
     loss: nn.Module
@@ -28,11 +28,11 @@ class Term(NamedTuple):
 
 
 class Objective(nn.Module):
-    """Sums losses.
+    """The sum of a main loss and weighted terms.
 
     Args:
-        main: on categories, weight 1; its statistics are the run's.
-        terms: by name, what is added.
+        main: Loss on categories, with weight 1; its statistics keep their names.
+        terms: Terms to add, by name.
     """
 
     def __init__(self, main: nn.Module, terms: dict[str, Term]) -> None:
@@ -41,14 +41,14 @@ class Objective(nn.Module):
         self.weights = {name: (term.weight, term.labels) for name, term in terms.items()}
         self.terms = nn.ModuleDict({name: term.loss for name, term in terms.items()})
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_labels: Labels, photo_labels: Labels) -> Outcome:
-        """Return the weighted sum for (B, D) embeddings; a term's own statistics come as `<term>_<statistic>`."""
+    def forward(self, sketch: Tensor, photo: Tensor, sketch_labels: Labels, photo_labels: Labels) -> LossOutput:
+        """Return the weighted sum for (B, D) embeddings; a term's statistics are named `<term>_<statistic>`."""
         total, stats = self.main(sketch, photo, sketch_labels.category, photo_labels.category)
         stats = dict(stats)
         for name, term in self.terms.items():
             weight, by = self.weights[name]
-            outcome = term(sketch, photo, getattr(sketch_labels, by), getattr(photo_labels, by))
-            total = total + weight * outcome.loss
-            stats[f"{name}_loss"] = outcome.loss.detach()
-            stats |= {f"{name}_{statistic}": value for statistic, value in outcome.stats.items()}
-        return Outcome(total, stats)
+            output = term(sketch, photo, getattr(sketch_labels, by), getattr(photo_labels, by))
+            total = total + weight * output.loss
+            stats[f"{name}_loss"] = output.loss.detach()
+            stats |= {f"{name}_{statistic}": value for statistic, value in output.stats.items()}
+        return LossOutput(total, stats)

@@ -5,8 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sketchy.choices import TripletConfig
 from sketchy.distance import pairwise
-from sketchy.loss.batch import Outcome, check_batch, masked_mean
+from sketchy.loss.batch import LossOutput, check_batch, masked_mean
 
 Mining = Literal["random", "semi-hard", "batch-hard"]
 
@@ -21,7 +22,7 @@ class TripletLoss(nn.Module):
       the Triplet Loss", 2017, equation 5).
 
     Raises:
-        ValueError: an unknown mining.
+        ValueError: An unknown mining.
     """
 
     def __init__(self, margin: float, mining: Mining, generator: torch.Generator) -> None:
@@ -32,11 +33,11 @@ class TripletLoss(nn.Module):
         self.mining = mining
         self.generator = generator
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> Outcome:
+    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> LossOutput:
         """Mine and compare; arguments as in `check_batch`.
 
         Raises:
-            ValueError: no sketch of the batch has both a positive and a negative photo in it.
+            ValueError: No sketch of the batch has both a positive and a negative photo in it.
         """
         check_batch(sketch, photo, sketch_label, photo_label)
         same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
@@ -51,7 +52,12 @@ class TripletLoss(nn.Module):
             "negative_distance": masked_mean(distance, ~same),
             "active_fraction": (terms.detach() > 0).float().mean(),
         }
-        return Outcome(terms.mean(), stats)
+        return LossOutput(terms.mean(), stats)
+
+
+def build(config: TripletConfig, generator: torch.Generator) -> TripletLoss:
+    """Make the loss from its settings; random triplets are drawn from the generator (on the CPU)."""
+    return TripletLoss(config.margin, config.mining, generator)
 
 
 def _random(distance: Tensor, same: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """The calibrated score: how likely a photo at some distance is of the sketched category.
 
-Distances of two models mean different things; this probability means the same for all. It is fitted on the validation
-split and holds for galleries like it: among photos of which fewer are relevant, a hit is less likely to be right.
+Distances of two models cannot be compared, but these probabilities can. They are fitted on the validation split and
+hold for galleries like it: in a gallery with fewer relevant photos, a hit is less likely to be right.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 FIRST_BIN = 16
 BIN_GROWTH = 1.05
-"""Pairs in the nearest bin, and how much larger each further one is: nearest neighbours are few, and matter most."""
+"""Pairs in the nearest bin, and the growth of each further one: the nearest pairs are few, and matter most."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probabilities at some distances, with straight lines between them and level beyond the ends.
+    """Probabilities at some distances, linearly interpolated between them and constant beyond the ends.
 
     Attributes:
-        distances: ascending.
-        probabilities: never rising, in (0, 1).
+        distances: Distances in ascending order.
+        probabilities: Probabilities in (0, 1), never increasing.
     """
 
     distances: tuple[float, ...]
@@ -32,14 +32,14 @@ class Calibration:
 
 
 def fit_calibration(distances: NDArray[np.floating], relevant: NDArray[np.bool_]) -> Calibration | None:
-    """Fit a probability that never rises with the distance: isotonic regression over bins of growing size.
+    """Fit a probability that never increases with the distance: isotonic regression over bins of growing size.
 
     Args:
-        distances: (N,) of pairs of a sketch and a photo.
-        relevant: (N,) whether the two are of one category.
+        distances: Distances of pairs of a sketch and a photo, shape (N,).
+        relevant: Whether the two are of one category, shape (N,).
 
     Returns:
-        None where all pairs, or none, are relevant: there is nothing to tell apart.
+        The calibration; None if all pairs, or none, are relevant.
     """
     if not relevant.any() or relevant.all():
         return None
@@ -53,16 +53,16 @@ def fit_calibration(distances: NDArray[np.floating], relevant: NDArray[np.bool_]
     sums = np.add.reduceat(distances[order].astype(np.float64), starts)
     blocks = _pooled(counts.tolist(), hits.tolist(), sums.tolist())
     centres = [total / count for count, _, total in blocks]
-    # Half a hit and half a miss more in each block: a few right pairs are no certainty.
+    # Half a hit and half a miss are added to each block: a few hits are no certainty.
     smoothed = np.minimum.accumulate([(right + 0.5) / (count + 1) for count, right, _ in blocks])
     return Calibration(tuple(centres), tuple(float(value) for value in smoothed))
 
 
 def _pooled(counts: list[int], hits: list[float], sums: list[float]) -> list[tuple[int, float, float]]:
-    """Join neighbouring bins until the share of hits never rises: pool adjacent violators.
+    """Merge neighbouring bins until the share of hits never increases: pool adjacent violators.
 
     Returns:
-        Pairs, hits and summed distance of each block.
+        Count of pairs, count of hits and sum of distances of each block.
     """
     blocks: list[tuple[int, float, float]] = []
     for block in zip(counts, hits, sums, strict=True):

@@ -3,21 +3,22 @@
 A checkpoint is a dict of tensors and plain types, loaded with `weights_only=True`, so that a file from a stranger
 cannot run code:
 
-    kind, format   "sketchy-checkpoint" and a number that rises when the shape changes
+    kind, format   "sketchy-checkpoint" and the number of its format
     config         the resolved config as plain values
-    categories     names the run was trained on
-    epoch, metrics epochs done, and the validation metrics of the last
-    weights        the encoder's state dict: the averaged one under train.ema
+    categories     names of the categories it was trained on
+    epoch, metrics number of finished epochs, and the metrics of the last
+    weights        state dict of the encoder
     calibration    distances and probabilities of the calibrated score (best.pth of a finished run only)
-    probes         embeddings of a few validation sketches: what a large gallery's index is tried with (the same)
-    dataset        which images it was trained, validated and tested on, as a hash; may be missing
+    probes         embeddings of a few validation sketches, to test the index of a large gallery with (the same)
+    dataset        hash of the images it was trained, validated and tested on; may be missing
     training       optimizer, generators and counters (last.pth only)
+
+Format 1, which is still read, named some settings otherwise; its `weights` are averages where `train.ema` was set.
 """
 
 import errno
 import hashlib
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,22 +28,21 @@ import torch
 from torch import Tensor
 
 from sketchy.config import Config
-from sketchy.config_file import parse_config
+from sketchy.config_file import parse_config, with_current_names
 from sketchy.errors import CheckpointError, ConfigError
-from sketchy.model.backbone import load_weights, unreadable
 from sketchy.model.calibration import Calibration
 from sketchy.model.encoder import Encoder, build_encoder
+from sketchy.model.weights import load_weights, read_pth
+from sketchy.section import Role, Section
 from sketchy.storage import replacing
 
 KIND = "sketchy-checkpoint"
-FORMAT = 1
-EMBEDDING_FIELDS = {"backbone", "embedding_size", "normalize", "domain_norm", "layout"}
-"""Settings of the model section that change what a set of weights makes of an image."""
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a .pth holds; see the module's text for the fields."""
+    """The content of a .pth; the docstring of the module explains the fields."""
 
     config: Config
     categories: tuple[str, ...]
@@ -53,13 +53,14 @@ class Checkpoint:
     calibration: Calibration | None = None
     probes: Tensor | None = None
     dataset: str | None = None
+    format: int = FORMAT
 
     def encoder(self) -> Encoder:
         """Rebuild the encoder with the saved weights, in evaluation mode.
 
         Raises:
-            CheckpointError: they do not fit the config, or are not all numbers.
-            ConfigError: the network is timm's, which is not installed or does not know it.
+            CheckpointError: They do not fit the config, or are not all finite.
+            ConfigError: The network is timm's, which is not installed or does not know it.
         """
         broken = next((name for name, value in self.weights.items() if not value.isfinite().all()), None)
         if broken is not None:
@@ -69,13 +70,16 @@ class Checkpoint:
         return encoder.eval()
 
     def fingerprint(self) -> str:
-        """Hash all that makes an embedding, in hex: embeddings of two models must never be compared."""
-        config = self.config
-        described = [
-            config.image.model_dump(mode="json", exclude_none=True),
-            config.model.model_dump(include=EMBEDDING_FIELDS, exclude_none=True),
-        ]
-        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+        """Hash all that an embedding depends on, in hex: embeddings of two models must never be compared."""
+        sections: list[Section] = list(dict(self.config).values())
+        # Without None: a setting that is added later, with None as its default, leaves older fingerprints as they are.
+        options: dict[str, Any] = {"mode": "json", "exclude_none": True}
+        dumps = [one.model_dump(include=one.names(Role.EMBEDDING), **options) for one in sections]
+        settings = [dump for dump in dumps if dump]
+        for dump in settings:
+            if "spatial" in dump:  # under its name when the first fingerprints were taken, which are in indexes
+                dump["layout"] = dump.pop("spatial")
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for name, tensor in sorted(self.weights.items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -86,7 +90,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the checkpoint atomically: a full disk or a kill leaves the file that was there.
 
     Raises:
-        StorageError: it could not be written.
+        StorageError: It cannot be written.
     """
     content = {
         "kind": KIND,
@@ -105,10 +109,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     if checkpoint.probes is not None:
         content["probes"] = checkpoint.probes
     with replacing(path) as temporary:
-        temporary.touch()  # torch's writer would not say why it cannot make the file
+        temporary.touch()  # torch would not say why it cannot create the file
         try:
             torch.save(content, temporary)
-        except RuntimeError as error:  # nor why it cannot write; a full disk is the usual reason
+        except RuntimeError as error:  # nor why it cannot write, usually because the disk is full
             raise OSError(errno.ENOSPC, "the disk refused the data (is it full?)") from error
 
 
@@ -116,20 +120,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint onto the CPU without running any code in it.
 
     Raises:
-        CheckpointError: missing, truncated, not a checkpoint of ours, of a newer format, or holding more than
+        CheckpointError: It is missing, truncated, not a checkpoint of ours, of a newer format, or holds more than
             tensors and plain types.
     """
-    content = _read(path)
+    content = read_pth(
+        path,
+        missing=f"no such checkpoint: {path}; train one or name another with --checkpoint",
+        remedy="name a best.pth or last.pth of a run",
+    )
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise CheckpointError(f"{path} is not a Sketchy checkpoint; name a best.pth or last.pth of a run")
-    number = content.get("format")
-    if isinstance(number, int) and number > FORMAT:
-        raise CheckpointError(f"{path} has checkpoint format {number}, this version reads {FORMAT}; upgrade sketchy")
+    version = content.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise CheckpointError(f"{path} has checkpoint format {version}, this version reads {FORMAT}; upgrade sketchy")
     if wrong := _wrong_entry(content):
         raise CheckpointError(f"{path} {wrong}; it is damaged, use another checkpoint")
     try:
         remedy = "upgrade sketchy or use another checkpoint"
-        config = parse_config(content["config"], f"the config inside {path}", remedy)
+        config = parse_config(with_current_names(content["config"]), f"the config inside {path}", remedy)
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
     return Checkpoint(
@@ -142,15 +150,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
         dataset=content.get("dataset"),
         calibration=_calibration(content.get("calibration")),
         probes=content.get("probes"),
+        format=content["format"],
     )
 
 
 def _wrong_entry(content: dict[str, Any]) -> str | None:
-    """Say which entry is missing or not of its type, None if all are well."""
-    for name, is_well in ENTRIES.items():
-        if name not in content and not is_well(None):
+    """Say which entry is missing or of the wrong type; None if all are valid."""
+    for name, is_valid in ENTRIES.items():
+        if name not in content and not is_valid(None):
             return f"lacks {name!r}"
-        if not is_well(content.get(name)):
+        if not is_valid(content.get(name)):
             return f"holds {name!r} as something else than it should be"
     return None
 
@@ -172,7 +181,7 @@ def _is_calibration(entry: Any) -> bool:
 
 
 ENTRIES: dict[str, Callable[[Any], bool]] = {
-    "format": lambda entry: type(entry) is int and entry == FORMAT,
+    "format": lambda entry: type(entry) is int and 1 <= entry <= FORMAT,
     "config": lambda entry: _is_table(entry, object),
     "categories": _are_names,
     "epoch": lambda entry: type(entry) is int and entry >= 0,
@@ -183,19 +192,8 @@ ENTRIES: dict[str, Callable[[Any], bool]] = {
     "calibration": lambda entry: entry is None or _is_calibration(entry),
     "probes": lambda entry: entry is None or (isinstance(entry, Tensor) and entry.dtype == torch.float32),
 }
-"""The entries of the file, and whether one is what it should be; those that may be missing may be None."""
+"""The entries of the file with their type checks; those that may be missing may be None."""
 
 
 def _calibration(found: dict[str, list[float]] | None) -> Calibration | None:
     return None if found is None else Calibration(tuple(found["distances"]), tuple(found["probabilities"]))
-
-
-def _read(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that no torch wrote; they are refused anyhow
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"no such checkpoint: {path}; train one or name another with --checkpoint") from None
-    except Exception as error:  # torch raises a dozen kinds for a file that is not what it should be
-        raise CheckpointError(f"{path} {unreadable(error)}; name a best.pth or last.pth of a run") from None

@@ -1,4 +1,4 @@
-"""The encoder: bytes of images in, embeddings out; and the Siamese pair that trains it."""
+"""The encoder: uint8 images in, embeddings out; and the Siamese network that trains it."""
 
 from collections.abc import Sequence
 
@@ -6,32 +6,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sketchy.config import Config, LayoutConfig
+from sketchy.config import Config, SpatialConfig
 from sketchy.errors import ConfigError
 from sketchy.image import Kind
 from sketchy.model.backbone import Backbone, build_backbone
-from sketchy.model.domain_norm import choose_norms, norms_of, split_norms
-from sketchy.model.layout import with_layout
+from sketchy.model.domain_norm import norms_of, select_norms, split_norms
+from sketchy.model.spatial import add_spatial_head
 
 WIDE = 16
-"""Channels from which on a convolution is worth the channels-last memory format."""
+"""Number of channels from which the channels-last memory format pays."""
 
 
 class Encoder(nn.Module):
-    """Scaling of pixels, a backbone and a head. Sketches and photos go through the same weights.
+    """Scaling of pixels, a backbone and a head. Sketches and photos share all weights but domain norms.
 
     Args:
-        backbone: what makes features.
-        embedding_size: D, numbers in an embedding.
-        mean: subtracted from pixels in [0, 1], one number a colour; a grey input uses the first.
-        std: divides after that.
-        dropout: share of features dropped before the head while training, in [0, 1).
-        normalize: put embeddings on the unit sphere.
-        domain_norm: give sketches and photos batch norms of their own.
-        layout: gives a part of the embedding to where things lie; None does not.
+        backbone: Makes features of pixels.
+        embedding_size: D, the dimensions of an embedding.
+        mean: Subtracted from pixels in [0, 1], one number per colour; a grey input uses the first.
+        std: Divisor after that.
+        dropout: Share of features dropped before the head in training, in [0, 1).
+        normalize: Whether to scale embeddings to length 1.
+        domain_norm: Whether sketches and photos have separate batch norms.
+        spatial: Settings of the spatial embedding; None has none.
 
     Raises:
-        ConfigError: as `with_layout`.
+        ConfigError: As `add_spatial_head`.
     """
 
     mean: Tensor
@@ -47,7 +47,7 @@ class Encoder(nn.Module):
         dropout: float,
         normalize: bool,
         domain_norm: bool = False,
-        layout: LayoutConfig | None = None,
+        spatial: SpatialConfig | None = None,
     ) -> None:
         super().__init__()
         if domain_norm:
@@ -58,8 +58,8 @@ class Encoder(nn.Module):
         self.backbone = backbone.network
         self.dropout = nn.Dropout(dropout)
         self.head: nn.Module
-        if layout:
-            self.backbone, self.head = with_layout(backbone.network, backbone.features, embedding_size, layout)
+        if spatial:
+            self.backbone, self.head = add_spatial_head(backbone.network, backbone.features, embedding_size, spatial)
         else:
             self.head = nn.Linear(backbone.features, embedding_size)
         for name, values in (("mean", mean), ("std", std)):
@@ -70,37 +70,28 @@ class Encoder(nn.Module):
         """Embed images.
 
         Args:
-            images: (B, C, S, S) uint8; C is 1 or the encoder's channels. A grey image fills all channels.
-            kind: what all of them are.
+            images: Shape (B, C, S, S), uint8; C is 1 or the encoder's channels. A grey image fills all channels.
+            kind: The kind of all of them.
 
         Returns:
-            (B, D) float; of length 1 where `normalize` is set.
+            Embeddings, shape (B, D), float; of length 1 if `normalize` is set.
         """
-        return self.finish(self.begin(images, kind))
+        return self.embed(self.backbone(self.scale(images, kind)))
 
-    def begin(self, images: Tensor, kind: Kind) -> Tensor:
-        """Go as far as images of a kind must go alone: to where no layer looks at more than one image any more."""
-        choose_norms(self.backbone, kind)
+    def scale(self, images: Tensor, kind: Kind) -> Tensor:
+        """Return the backbone's input for images of a kind, and select the batch norms of that kind."""
+        select_norms(self.backbone, kind)
         pixels = images.float().div(255).expand(-1, self.in_channels, -1, -1)
-        features: Tensor = self._chain()[0]((pixels - self.mean) / self.std)
-        return features
+        return (pixels - self.mean) / self.std
 
-    def finish(self, features: Tensor) -> Tensor:
-        """Go on from there, with images of any kind."""
-        embedding: Tensor = self.head(self.dropout(self._chain()[1](features)))
+    def embed(self, features: Tensor) -> Tensor:
+        """Map the backbone's features of images of any kind to embeddings."""
+        embedding: Tensor = self.head(self.dropout(features))
         return F.normalize(embedding, dim=1) if self.normalize else embedding
-
-    def _chain(self) -> tuple[nn.Module, nn.Module]:
-        """Cut the backbone before its Flatten where it is a plain chain: what follows has no norms in our networks."""
-        if type(self.backbone) is nn.Sequential:
-            places = [place for place, layer in enumerate(self.backbone) if isinstance(layer, nn.Flatten)]
-            cut = places[0] if places else len(self.backbone)
-            return self.backbone[:cut], self.backbone[cut:]
-        return self.backbone, nn.Identity()
 
 
 class Siamese(nn.Module):
-    """Two branches that are one encoder: what is trained, and what is spread over GPUs."""
+    """Two branches that share one encoder: the network that is trained."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -109,35 +100,46 @@ class Siamese(nn.Module):
     def forward(self, sketches: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
         """Embed (B, 1, S, S) and (B, C, S, S) uint8 images to (B, D) each.
 
-        Batch norm sees the sketches' and the photos' statistics apart, as in the report. What comes after the last
-        norm is one pass over both: for report_cnn the 40 million weights of its first Linear are then read once, not
-        twice, and two gradients of their size need no adding (docs/benchmarks.md).
+        Batch norms see sketches and photos separately, as in the report. Layers without them take both in one batch:
+        the 40 million weights of report_cnn's first Linear are then read once instead of twice, and two gradients of
+        their size need not be added (docs/benchmarks.md).
         """
-        begun = self.encoder.begin(sketches, "sketch"), self.encoder.begin(photos, "photo")
-        both = self.encoder.finish(torch.cat(begun))
-        return both[: len(sketches)], both[len(sketches) :]
+        separate, joint = _before_and_after_flatten(self.encoder.backbone)
+        of_sketches = separate(self.encoder.scale(sketches, "sketch"))
+        of_photos = separate(self.encoder.scale(photos, "photo"))
+        embeddings = self.encoder.embed(joint(torch.cat([of_sketches, of_photos])))
+        return embeddings[: len(sketches)], embeddings[len(sketches) :]
 
     def placed(self, device: torch.device) -> "Siamese":
         """Move to a device, in the memory format in which it trains fastest, and return itself.
 
-        Channels last suit wide layers; with report_cnn's 4 and 8 channels batch norm takes four times as long.
+        Channels last suits wide layers; with the 4 and 8 channels of report_cnn batch norm takes four times as long.
         """
         channels = [module.out_channels for module in self.modules() if isinstance(module, nn.Conv2d)]
         wide = max(channels, default=0) >= WIDE
         return self.to(device, memory_format=torch.channels_last if wide else torch.contiguous_format)  # type: ignore[call-overload,no-any-return]
 
 
+def _before_and_after_flatten(backbone: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """Cut a plain chain of layers before its Flatten, after which no layer looks at more than one image."""
+    if type(backbone) is nn.Sequential:
+        for index, layer in enumerate(backbone):
+            if isinstance(layer, nn.Flatten):
+                return backbone[:index], backbone[index:]
+    return backbone, nn.Identity()
+
+
 def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
     """Make the encoder that the config describes, with weights drawn from torch's global generator.
 
     Args:
-        config: sections image and model are read.
-        load_pretrained: False skips `model.pretrained`, for when a checkpoint is loaded over the weights.
+        config: Its sections image and model are read.
+        load_pretrained: False skips `model.pretrained`, for when the weights come from a checkpoint.
 
     Raises:
-        ConfigError: as `build_backbone` and `with_layout`, or `model.domain_norm` is asked of a network without batch
-            norms.
-        CheckpointError: as `build_backbone`.
+        ConfigError: As `build_backbone` and `add_spatial_head`, or `model.domain_norm` is set for a network without
+            batch norms.
+        CheckpointError: As `build_backbone`.
     """
     backbone = build_backbone(
         config.model.backbone,
@@ -153,7 +155,7 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         dropout=config.model.dropout,
         normalize=config.model.normalize,
         domain_norm=config.model.domain_norm,
-        layout=config.model.layout,
+        spatial=config.model.spatial,
     )
     if config.model.domain_norm and not norms_of(encoder.backbone):
         raise ConfigError(f"model.domain_norm: {config.model.backbone} has no batch norms to split; set it to false")

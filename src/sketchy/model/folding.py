@@ -1,4 +1,4 @@
-"""Batch norms folded into convolutions, where nothing learns: the same numbers, in about half the time on a CPU."""
+"""Batch norms folded into convolutions, for inference: the same embeddings, in about half the time on a CPU."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
@@ -16,9 +16,9 @@ from sketchy.model.encoder import Encoder
 def folded(encoder: Encoder) -> Encoder:
     """Return a copy in evaluation mode with batch norms folded into the convolutions, and channels last in memory.
 
-    That is within a fifth of what freezing and compiling the network reaches (docs/benchmarks.md), without a compiler.
-    Embeddings differ from those of `encoder` by rounding only. A network with norms for each kind becomes two. Norms of
-    a network that torch.fx cannot trace stay.
+    This is within a fifth of the speed of a frozen and compiled network (docs/benchmarks.md), without a compiler.
+    Embeddings differ from those of `encoder` by rounding only. A network with separate norms per kind becomes two
+    networks. A network that torch.fx cannot trace keeps its norms.
     """
     made = copy.deepcopy(encoder).eval()
     if norms_of(made.backbone):
@@ -30,18 +30,18 @@ def folded(encoder: Encoder) -> Encoder:
 
 @contextmanager
 def kept_folded(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Let modules whose weights stay as they are compute their forward passes folded, while the block runs.
+    """Fold the forward passes of frozen modules while the block runs.
 
-    They must be in evaluation mode. The weights stay where they are, under the names that they have.
+    They must be in evaluation mode. Their parameters keep their names and values.
     """
-    changed = {module: _folded_forward(module) for module in modules}  # all of them before the first is changed
+    changed = {module: _folded_forward(module) for module in modules}  # fold all before changing any
     for module, forward in changed.items():
         module.forward = forward
     try:
         yield
     finally:
         for module in changed:
-            del module.forward  # the class's own comes back
+            del module.forward  # restores the method of the class
 
 
 def _folded_forward(module: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -53,9 +53,9 @@ def _folded_forward(module: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 def _fused(network: nn.Module) -> nn.Module:
-    """Fold what can be folded; a network without batch norms, a transformer mostly, stays as it is."""
+    """Fold a network if possible; one without batch norms, such as a transformer, is returned unchanged."""
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
-        with suppress(TraceError, TypeError):  # what it computes depends on values or sizes, as in some of timm's
+        with suppress(TraceError, TypeError):  # control flow that depends on values or sizes, as in some of timm's
             network = _trace_and_fuse(network)
     return network.to(memory_format=torch.channels_last)
 

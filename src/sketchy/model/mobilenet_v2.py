@@ -1,6 +1,6 @@
-"""MobileNetV2, so that the recommended model needs no torchvision: importing that takes as long as importing torch.
+"""MobileNetV2 without torchvision, which takes as long to import as torch.
 
-The same layers under the same names as torchvision's, and the same random weights for a seed; tests hold it to that.
+Layers, names and the random weights of a seed equal those of torchvision, which tests verify.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ CLASSES = 1000
 
 
 class Stage(NamedTuple):
-    """A row of table 2 of the paper: `blocks` of `channels` each, of which the first has the stride."""
+    """A row of table 2 of the paper: `blocks` of `channels` each; the first has the stride."""
 
     expansion: int
     channels: int
@@ -32,15 +32,15 @@ STAGES = (
 
 
 class MobileNetV2(nn.Module):
-    """The network of Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (2018), 1.0 wide."""
+    """The network of Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (2018), width 1.0."""
 
     def __init__(self) -> None:
         super().__init__()
         blocks: list[nn.Module] = [_convolution(3, 32, size=3, stride=2)]
         channels = 32
         for stage in STAGES:
-            for number in range(stage.blocks):
-                stride = stage.stride if number == 0 else 1
+            for index in range(stage.blocks):
+                stride = stage.stride if index == 0 else 1
                 blocks.append(_InvertedResidual(channels, stage.channels, stride, stage.expansion))
                 channels = stage.channels
         self.features = nn.Sequential(*blocks, _convolution(channels, 1280, size=1))
@@ -54,13 +54,13 @@ class MobileNetV2(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Make (B, 1000) of (B, 3, S, S)."""
+        """Map (B, 3, S, S) to (B, 1000)."""
         classes: Tensor = self.classifier(self.pool(self.features(pixels)))
         return classes
 
 
 class _InvertedResidual(nn.Module):
-    """Widen, look around in each channel alone, narrow; added to what came in where the shapes agree."""
+    """Expansion, depthwise convolution and projection; with a residual connection if the shapes agree."""
 
     def __init__(self, before: int, after: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -75,8 +75,8 @@ class _InvertedResidual(nn.Module):
         self.residual = stride == 1 and before == after
 
     def forward(self, features: Tensor) -> Tensor:
-        changed: Tensor = self.conv(features)
-        return features + changed if self.residual else changed
+        out: Tensor = self.conv(features)
+        return features + out if self.residual else out
 
 
 def _convolution(before: int, after: int, *, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""An encoder as an ONNX file: embeddings without torch. Imported only where one is asked for."""
+"""An encoder as an ONNX file: embeddings without torch. Imported only for an export."""
 
 import json
 import warnings
@@ -18,14 +18,14 @@ from sketchy.model.encoder import Encoder
 from sketchy.model.folding import folded
 
 EXAMPLES = 2
-"""Images that the network is traced with; the file takes any number."""
+"""Batch size of the trace; the file takes any batch size."""
 
 Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""(B, C, S, S) uint8 images in, (B, D) embeddings out."""
+"""Maps (B, C, S, S) uint8 images to (B, D) embeddings."""
 
 
 class _OfKind(nn.Module):
-    """An encoder for images of one kind."""
+    """An encoder for images of one kind only."""
 
     def __init__(self, encoder: Encoder, kind: Kind) -> None:
         super().__init__()
@@ -38,25 +38,25 @@ class _OfKind(nn.Module):
 
 
 def write_onnx(path: Path, encoder: Encoder, kind: Kind, preprocess: Preprocess, model: str) -> None:
-    """Write what an encoder does to images of a kind.
+    """Write an encoder for images of a kind.
 
     The input `images` is (B, C, S, S) uint8 as `Preprocess.load` gives them (C is 1 for sketches), the output
     `embeddings` (B, D) float32, for any B. The file's metadata say `kind`, `preprocess` (JSON) and `model`.
 
     Args:
-        path: the file; written over.
-        encoder: on the CPU; batch norms are folded in a copy of it.
-        kind: of the images.
-        preprocess: what is to be done to them before.
-        model: the checkpoint's fingerprint: embeddings of two models must never be compared.
+        path: The file; it is overwritten.
+        encoder: The encoder, on the CPU; batch norms are folded in a copy of it.
+        kind: Kind of the images.
+        preprocess: Preprocessing of the images.
+        model: Fingerprint of the checkpoint: embeddings of two models must never be compared.
 
     Raises:
-        CheckpointError: the network does what ONNX cannot say.
+        CheckpointError: ONNX cannot express the network.
     """
     example = torch.zeros(EXAMPLES, *preprocess.shape(kind), dtype=torch.uint8)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the insides of torch and onnxscript
+            warnings.simplefilter("ignore")  # about internals of torch and onnxscript
             program = torch.onnx.export(
                 _OfKind(folded(encoder), kind).eval(),
                 (example,),
@@ -69,14 +69,14 @@ def write_onnx(path: Path, encoder: Encoder, kind: Kind, preprocess: Preprocess,
     except torch.onnx.OnnxExporterError as error:
         reason = str(error).strip().partition("\n")[0]
         raise CheckpointError(f"the network cannot be written as ONNX: {reason}; use another backbone") from error
-    assert program is not None  # as it is for networks that are not split over files
+    assert program is not None  # None only if a model is split over several files
     facts = {"kind": kind, "preprocess": json.dumps(asdict(preprocess)), "model": model}
     program.model.metadata_props.update(facts)
     program.save(path, external_data=False)
 
 
 def open_onnx(path: Path) -> Run:
-    """Return what computes the embeddings of a file of `write_onnx` by ONNX Runtime, on the CPU."""
+    """Return the function that a file of `write_onnx` holds, run by ONNX Runtime on the CPU."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:

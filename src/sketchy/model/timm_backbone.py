@@ -1,4 +1,4 @@
-"""Backbones of the timm package: CLIP, SigLIP, DINOv2 and a thousand more. Imported only where one is asked for."""
+"""Backbones of the timm package: CLIP, SigLIP, DINOv2 and a thousand more. Imported only when one is built."""
 
 import difflib
 import math
@@ -12,30 +12,31 @@ from safetensors.torch import load_file
 from timm.layers import resample_abs_pos_embed, to_2tuple
 from torch import Tensor, nn
 
-from sketchy.config import TIMM
+from sketchy.choices import TIMM
 from sketchy.errors import CheckpointError, ConfigError
-from sketchy.model.backbone import Backbone, load_weights, read_state_dict
+from sketchy.model.backbone import Backbone
+from sketchy.model.weights import load_weights, read_state_dict
 
-NAMED = 3
-"""How many of the names most like an unknown one are told."""
+SUGGESTIONS = 3
+"""Number of similar names to suggest for an unknown one."""
 
 
 def build_timm(name: str, *, size: int, pretrained: bool | str) -> Backbone:
     """Make a timm network without its classifier, for (B, 3, size, size) images.
 
     Args:
-        name: as timm lists it, with or without the tag of its weights.
-        size: side of the input in pixels; positions of a transformer that learnt another size are resampled.
+        name: Name in timm, with or without the tag of its weights.
+        size: Side of the input in pixels; the position embeddings of a transformer are resampled to it.
         pretrained: False draws random weights; True downloads timm's; a path loads a plain state dict of the timm
             network, .safetensors too, with or without its classifier.
 
     Raises:
-        ConfigError: timm knows no such network, or it takes no images of this size.
-        CheckpointError: the weights cannot be had or do not fit.
+        ConfigError: timm has no such network, or it cannot take images of this size.
+        CheckpointError: The weights cannot be downloaded or read, or do not fit.
     """
     _refuse_unknown(name)
     options: dict[str, Any] = {"num_classes": 0, "in_chans": 3}
-    if timm.get_pretrained_cfg(name).fixed_input_size:  # timm's mark of the networks that are built for one size
+    if timm.get_pretrained_cfg(name).fixed_input_size:  # set for networks that are built for one size
         options["img_size"] = size
     features = _count_features(name, size, options)
     if pretrained is True:
@@ -49,13 +50,13 @@ def build_timm(name: str, *, size: int, pretrained: bool | str) -> Backbone:
 def _refuse_unknown(name: str) -> None:
     known = {*timm.list_models(), *timm.list_models(include_tags=True)}
     if name not in known:
-        close = [TIMM + near for near in difflib.get_close_matches(name, sorted(known), NAMED)]
-        hint = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() names them"
-        raise ConfigError(f"model.backbone: timm {timm.__version__} knows no {name!r}; {hint}")
+        close = [TIMM + near for near in difflib.get_close_matches(name, sorted(known), SUGGESTIONS)]
+        hint = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() lists the names"
+        raise ConfigError(f"model.backbone: timm {timm.__version__} has no {name!r}; {hint}")
 
 
 def _count_features(name: str, size: int, options: dict[str, Any]) -> int:
-    """Count the numbers that an image becomes, on shapes alone: a size that does not fit is told before a download."""
+    """Count the features by shapes alone, so that a wrong image size is an error before the download."""
     try:
         with torch.device("meta"):
             network = timm.create_model(name, **options).eval()
@@ -63,14 +64,14 @@ def _count_features(name: str, size: int, options: dict[str, Any]) -> int:
     except (AssertionError, RuntimeError, ValueError) as error:
         native = timm.get_pretrained_cfg(name).input_size[-1]
         raise ConfigError(
-            f"image.size: {TIMM}{name} takes no images of {size} px ({_one_line(error)}); it was made for {native}"
+            f"image.size: {TIMM}{name} cannot take images of {size} px ({_one_line(error)}); its own size is {native}"
         ) from None
     patch, _ = to_2tuple(getattr(getattr(network, "patch_embed", None), "patch_size", 1))
-    if size % patch:  # timm would leave the last pixels out
+    if size % patch:  # timm would ignore the last pixels
         below = size - size % patch
         raise ConfigError(
-            f"image.size: {TIMM}{name} cuts an image into patches of {patch} px, of which {size} is no multiple; take "
-            f"{below} or {below + patch}"
+            f"image.size: {TIMM}{name} splits an image into patches of {patch} px, and {size} is no multiple of that; "
+            f"use {below} or {below + patch}"
         )
     return int(features.shape[1])
 
@@ -78,7 +79,7 @@ def _count_features(name: str, size: int, options: dict[str, Any]) -> int:
 def _downloaded(name: str, options: dict[str, Any]) -> nn.Module:
     try:
         network: nn.Module = timm.create_model(name, pretrained=True, **options)
-    except Exception as error:  # the hub, its HTTP client, safetensors and torch have kinds of their own
+    except Exception as error:  # the hub, its HTTP client, safetensors and torch each have their own types
         raise CheckpointError(
             f"cannot download timm's weights of {name}: {_one_line(error)}; "
             "set model.pretrained to a file that you have"
@@ -105,17 +106,17 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _resampled(positions: Tensor, own: Tensor, network: Any) -> Tensor:
-    """Bring learnt positions (1, N, D) to the network's grid of patches, as timm does with what it downloads."""
+    """Resample position embeddings (1, N, D) to the network's grid of patches, as timm does after a download."""
     try:
         grid = network.patch_embed.grid_size
         resampled: Tensor = resample_abs_pos_embed(positions, grid, num_prefix_tokens=own.shape[1] - math.prod(grid))
-    except (AttributeError, RuntimeError):  # they are of another network, which is told when they are loaded
+    except (AttributeError, RuntimeError):  # of another network, which loading them reports
         return positions
     return resampled
 
 
 def _classifier(network: Any) -> set[str]:
-    """Names of the weights that timm leaves out of a network without a classifier."""
+    """Return the names of the classifier's weights, which the network does not have."""
     layers = network.pretrained_cfg.get("classifier") or ()
     return {
         f"{layer}.{part}" for layer in ([layers] if isinstance(layers, str) else layers) for part in ("weight", "bias")

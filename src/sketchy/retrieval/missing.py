@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sketchy.retrieval.scan import Scan, is_foreign, is_left_out
 from sketchy.retrieval.store.base import Photo, Store, WritableStore, is_gone, matches
+from sketchy.storage import os_reason
 
 DRIVES = re.compile(r"(/media(/[^/]+)?|/run/media/[^/]+|/mnt|/Volumes)/[^/]+")
 """Folders that systems make when a drive is mounted, and remove after it."""
@@ -148,7 +149,7 @@ class Missing:
         except (FileNotFoundError, NotADirectoryError):
             return folder, "is missing"
         except OSError as error:
-            return folder, f"cannot be listed ({(error.strerror or 'unknown reason').lower()})"
+            return folder, f"cannot be listed ({os_reason(error).lower()})"
         if not any(not name.startswith(".") and not is_foreign(name) for name in names):
             return folder, "is empty"
         if (folder == source or os.path.ismount(folder)) and not self._has_photos(folder):

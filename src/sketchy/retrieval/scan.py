@@ -11,6 +11,7 @@ from sketchy.errors import GalleryError
 from sketchy.image import KNOWN_UNREADABLE, SUFFIXES
 from sketchy.results import Skipped
 from sketchy.retrieval.store.base import label, matches
+from sketchy.storage import os_reason
 
 FOREIGN_FOLDERS = frozenset(
     {
@@ -270,4 +271,4 @@ def _suffix(name: str) -> str:
 
 
 def _skipped(path: str, error: OSError) -> Skipped:
-    return Skipped(path, (error.strerror or "cannot be listed").lower())
+    return Skipped(path, os_reason(error).lower())

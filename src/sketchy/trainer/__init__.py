@@ -1,1 +1,1 @@
-"""The loop, its optimizer, history and run folder."""
+"""Training: the run and its folder (`run`, `record`), the loop of an epoch (`loop`), and the parts they use."""

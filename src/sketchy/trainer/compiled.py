@@ -1,4 +1,4 @@
-"""The training step's network as one compiled program."""
+"""Compilation of the network in training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,30 +10,38 @@ from sketchy.errors import ConfigError, TrainingError
 from sketchy.trainer.parallel import World
 
 
-def compile_network(network: nn.Module, world: World) -> None:
-    """Let a network compile itself at its first call, forward and backward; a GPU also captures it in CUDA graphs.
+def compile_network(network: nn.Module, world: World) -> nn.Module:
+    """Compile a network, forward and backward, at its first call, and return it; on a GPU also as CUDA graphs.
 
-    What it computes stays the same but for rounding, and for what dropout draws. On two cores report_cnn takes a
-    twelfth less time, MobileNetV2 four times as much (docs/benchmarks.md).
+    Results stay the same up to rounding and the draws of dropout. On two cores report_cnn takes a twelfth less time,
+    MobileNetV2 four times as much (docs/benchmarks.md).
 
     Raises:
-        ConfigError: the world splits batches among several GPUs, whose copies of a network cannot be compiled.
-        TrainingError: there is no compiler. That is tried first: no run is to be replaced by one that cannot begin.
+        ConfigError: DataParallel splits batches among several GPUs; its copies of a network cannot be compiled.
+        TrainingError: There is no compiler. This is tested now, before a run that exists is replaced.
     """
-    if world.splits:
+    if world.is_data_parallel:
         raise ConfigError("train.compile: not for several GPUs in one process; start with torchrun, or name one GPU")
     mode = "reduce-overhead" if world.device.type == "cuda" else "default"
-    trial = nn.ReLU()
+    trial = _Trial()
     trial.compile(mode=mode)
-    with compiler_errors_told():
+    with explain_compiler_errors():
         trial(torch.zeros(1, device=world.device))
     network.compile(dynamic=False, mode=mode)
+    return network
+
+
+class _Trial(nn.Module):
+    """The least that there is to compile. None of torch.nn: torch 2.11 runs those without compiling them."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.relu()
 
 
 @contextmanager
-def compiler_errors_told() -> Iterator[None]:
-    """Turn a failure to compile in the block into a TrainingError: mostly there is no C++ compiler."""
-    from torch._dynamo.exc import TorchDynamoException  # here, since importing it takes a second
+def explain_compiler_errors() -> Iterator[None]:
+    """Turn a failure to compile in the block, usually for lack of a C++ compiler, into a TrainingError."""
+    from torch._dynamo.exc import TorchDynamoException  # imported here since it takes a second
 
     try:
         yield

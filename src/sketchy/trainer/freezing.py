@@ -1,4 +1,4 @@
-"""Parts of a backbone that do not learn."""
+"""Modules of a backbone that are not trained."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -9,26 +9,28 @@ from sketchy.errors import ConfigError
 
 
 def freeze(backbone: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
-    """Keep the weights of some modules of a network from learning.
+    """Exclude the weights of some modules of a network from training.
 
     Args:
-        backbone: the network.
-        patterns: of the dotted names of its modules, as a shell has them; "*" is the network itself.
+        backbone: The network.
+        patterns: Shell patterns for the dotted names of its modules; "*" is the network itself.
 
     Returns:
-        The modules, none of which is within another. Who trains must put them into evaluation mode, so that their
-        statistics stay too.
+        The modules, none within another. In training they must be in evaluation mode, so that the statistics of their
+        batch norms stay as well.
 
     Raises:
-        ConfigError: a pattern fits no module.
+        ConfigError: A pattern matches no module.
     """
     frozen: dict[str, nn.Module] = {}
     for pattern in patterns:
-        found = {name: module for name, module in backbone.named_modules() if fnmatchcase(name, pattern)}
-        if not found:
+        matching = {name: module for name, module in backbone.named_modules() if fnmatchcase(name, pattern)}
+        if not matching:
             children = ", ".join(name for name, _ in backbone.named_children())
-            raise ConfigError(f"train.freeze: no module of the backbone fits {pattern!r}; it begins with {children}")
-        frozen |= found
+            raise ConfigError(
+                f"train.freeze: no module of the backbone matches {pattern!r}; its outermost are {children}"
+            )
+        frozen |= matching
     outermost = [module for name, module in frozen.items() if not _parents(name) & frozen.keys()]
     for module in outermost:
         module.requires_grad_(False)
@@ -36,6 +38,6 @@ def freeze(backbone: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
 
 
 def _parents(name: str) -> set[str]:
-    """Return the names of all modules that hold one; the network itself is called ""."""
+    """Return the names of all modules that contain a module; the name of the network itself is ""."""
     parts = name.split(".")
     return {".".join(parts[:length]) for length in range(len(parts))} - {name}

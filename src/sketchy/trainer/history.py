@@ -1,4 +1,4 @@
-"""history.csv, a row an epoch, and curves.png."""
+"""history.csv, with a row per epoch, and curves.png."""
 
 import csv
 import io
@@ -16,11 +16,11 @@ PANELS = {
     },
     "validation": {"val_map_all": "mAP@all", "val_p_at_1": "P@1", "val_instance_r_at_1": "instance R@1"},
 }
-"""Title to the columns that are drawn, each with its label."""
+"""Title to the columns that are plotted, with their labels."""
 
 
 class History:
-    """The rows of a run, kept in a file that is whole after every epoch."""
+    """The history of a run, in a file that is complete after every epoch."""
 
     def __init__(self, path: Path, rows: list[EpochResult] | None = None) -> None:
         self.path = path
@@ -28,10 +28,10 @@ class History:
 
     @classmethod
     def read(cls, path: Path, epochs: int) -> "History":
-        """Read the first `epochs` epochs back; later ones belong to work that was not saved.
+        """Read the first `epochs` epochs; later ones are of training that was not saved.
 
         Raises:
-            RunError: the file is missing or damaged.
+            RunError: The file is missing or damaged.
         """
         try:
             with path.open(newline="", encoding="utf-8") as file:
@@ -51,12 +51,12 @@ class History:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["epoch", *row.columns])
         for past in self.rows:
-            # In full: a resumed run finds the best epoch among these.
+            # Unrounded: a resumed run finds the best epoch among these.
             writer.writerow([past.epoch, *(float(past.columns[name]) for name in row.columns)])
         write_text(self.path, text.getvalue())
 
     def draw(self, path: Path) -> None:
-        """Draw loss, distances and validation over epochs as a PNG. Raises StorageError."""
+        """Plot loss, distances and validation over epochs as a PNG. Raises StorageError."""
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 

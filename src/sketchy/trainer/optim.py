@@ -20,33 +20,33 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": torch.optim.Adam, "adamw": tor
 
 
 def build_optimizer(config: TrainConfig, encoder: Encoder, loss: nn.Module) -> Optimizer:
-    """Make the optimizer that the config names, over what learns in an encoder and a loss.
+    """Make the optimizer that the config names, over the parameters of an encoder and a loss that are trained.
 
-    A group's `factor` is what the rate of a step is multiplied by for it: `backbone_rate` for the backbone, else 1.
-    Numbers that are no matrix or kernel (norms, biases, temperatures) are spared the weight decay.
+    The `factor` of a parameter group multiplies the learning rate: `backbone_rate` for the backbone, else 1. Parameters
+    that are not matrices or kernels (norms, biases, temperatures) have no weight decay.
     """
     groups = []
     for module, factor in ((encoder.backbone, config.backbone_rate), (encoder.head, 1.0), (loss, 1.0)):
-        learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
         for decay, members in (
-            (config.weight_decay, [parameter for parameter in learning if parameter.ndim > 1]),
-            (0.0, [parameter for parameter in learning if parameter.ndim <= 1]),
+            (config.weight_decay, [parameter for parameter in trained if parameter.ndim > 1]),
+            (0.0, [parameter for parameter in trained if parameter.ndim <= 1]),
         ):
             if members:
                 groups.append({"params": members, "weight_decay": decay, "factor": factor})
-    # Fused: one pass over memory instead of ten, which for the 40 million weights of report_cnn is a fifth of a step.
+    # Fused: one pass over memory instead of ten, a fifth of a step with the 40 million weights of report_cnn.
     return OPTIMIZERS[config.optimizer](groups, lr=config.learning_rate, fused=True)  # type: ignore[call-arg]
 
 
 def rate_factor(schedule: ScheduleName, step: int, total: int, warmup: int) -> float:
-    """Return the share of the highest learning rate at a step: a pure function, so that a resumed run needs no state.
+    """Return the learning rate at a step relative to the highest: a pure function, which needs no state to resume.
 
     Args:
         schedule: constant; cosine falls to 0 (Loshchilov and Hutter, "SGDR", 2017, equation 5); one-cycle rises and
             falls along cosines (Smith, "Super-Convergence", 2018).
-        step: from 0 to total - 1.
-        total: steps of the whole run.
-        warmup: steps of linear rise before constant or cosine.
+        step: Global step, from 0 to total - 1.
+        total: Number of steps of the whole run.
+        warmup: Steps of linear rise before constant or cosine.
 
     Returns:
         A factor in (0, 1].

@@ -1,8 +1,8 @@
 """One process or many, one GPU or many: the same training step.
 
-Started by `torchrun`, every rank draws the same batch and embeds its own share of it; the embeddings are then gathered
-with their gradients, so that every rank computes the loss, and its statistics, over the whole batch. In one process
-with several GPUs, DataParallel splits the batch, as in the report.
+Under `torchrun` every rank draws the same batch and embeds its shard of it; the embeddings are then gathered with their
+gradients, so that every rank computes the loss and its statistics over the whole batch. In one process with several
+GPUs, DataParallel splits the batch, as in the report.
 """
 
 import os
@@ -21,7 +21,7 @@ from sketchy.errors import ConfigError, RunError, SketchyError
 from sketchy.runtime import pick_device
 
 LONGEST_WAIT = timedelta(hours=2)
-"""For a process that packs the dataset or validates while the others wait."""
+"""Timeout of the other processes while one packs the dataset or validates."""
 T = TypeVar("T")
 
 
@@ -30,9 +30,9 @@ class World:
     """The processes that train together.
 
     Attributes:
-        rank: this one's number, from 0; rank 0 saves and reports.
-        size: how many there are.
-        device: where this one computes.
+        rank: Index of this process, from 0; rank 0 saves and reports.
+        size: Number of processes.
+        device: Device of this process.
     """
 
     rank: int
@@ -45,24 +45,26 @@ class World:
         return self.rank == 0
 
     @property
-    def splits(self) -> bool:
+    def is_data_parallel(self) -> bool:
         """Whether one process splits every batch among several GPUs."""
         return self.size == 1 and self.device == torch.device("cuda") and torch.cuda.device_count() > 1
 
-    def share(self, batch_size: int) -> slice:
-        """Return this rank's part of a batch, contiguous and as large as every other's.
+    def shard(self, batch_size: int) -> slice:
+        """Return this rank's shard of a batch, contiguous and as large as every other's.
 
         Raises:
-            ConfigError: the batch does not divide among the processes.
+            ConfigError: The batch cannot be divided evenly among the processes.
         """
         if batch_size % self.size:
-            raise ConfigError(f"a batch of {batch_size} does not divide among {self.size} processes; change sampler")
+            raise ConfigError(
+                f"a batch of {batch_size} cannot be divided among {self.size} processes; change the sampler settings"
+            )
         each = batch_size // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 
-    def gather(self, share: Tensor) -> Tensor:
-        """Join the (B/size, D) shares of all ranks to (B, D); gradients flow back to each rank's own."""
-        whole: Tensor = share if self.size == 1 else _Gather.apply(share, self.rank)
+    def gather(self, shard: Tensor) -> Tensor:
+        """Concatenate the (B/size, D) shards of all ranks to (B, D); each rank gets the gradient of its shard."""
+        whole: Tensor = shard if self.size == 1 else _Gather.apply(shard, self.rank)
         return whole
 
     def any(self, flag: bool) -> bool:
@@ -73,7 +75,7 @@ class World:
         dist.all_reduce(count)
         return bool(count.item())
 
-    def collect(self, item: T) -> list[T]:
+    def all_gather_object(self, item: T) -> list[T]:
         """Return every rank's item, in the order of ranks."""
         if self.size == 1:
             return [item]
@@ -82,11 +84,11 @@ class World:
         return items
 
     @contextmanager
-    def agreed(self) -> Iterator[None]:
-        """Run the block on every rank, and let all fail where one does: none may wait for one that has left.
+    def fail_together(self) -> Iterator[None]:
+        """Run the block on every rank, and fail on all if it fails on one, so that none waits for one that has left.
 
         Raises:
-            RunError: the block failed on another rank, which says why.
+            RunError: The block failed on another rank, which reports the reason.
         """
         try:
             yield
@@ -94,35 +96,35 @@ class World:
             self.any(True)
             raise
         if self.any(False):
-            raise RunError("another process of this run could not go on; its message says why")
+            raise RunError("another process of this run failed; its message says why")
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """As `agreed`, but the others run the block when rank 0 has: for caches that one should fill."""
+        """As `fail_together`, but the others run the block after rank 0, for caches that one process should fill."""
         if not self.is_main:
-            with self.agreed():
+            with self.fail_together():
                 pass
             yield
         else:
-            with self.agreed():
+            with self.fail_together():
                 yield
 
-    def spread(self, model: nn.Module) -> nn.Module:
+    def parallel(self, model: nn.Module) -> nn.Module:
         """Wrap a model on its device so that its gradients are those of the whole batch."""
         if self.size > 1:
             return DistributedDataParallel(model, device_ids=[self.device] if self.device.type == "cuda" else None)
-        return DataParallel(model) if self.splits else model
+        return DataParallel(model) if self.is_data_parallel else model
 
 
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
-    """Join the processes that `torchrun` started, or be alone.
+    """Join the processes that `torchrun` started, or run as a single process.
 
     Args:
-        device: as `pick_device`; under torchrun a GPU machine gives each process its own GPU.
+        device: As `pick_device`; under torchrun each process gets a GPU of its own.
 
     Raises:
-        ConfigError: the device is not there.
+        ConfigError: The device does not exist, or the other processes cannot be reached.
     """
     size = _number("WORLD_SIZE", 1)
     picked = pick_device(device)
@@ -136,10 +138,12 @@ def join_world(device: str) -> Iterator[World]:
         dist.init_process_group("nccl" if picked.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
     except (ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"WORLD_SIZE is {size}, but no process was met: {reason}; start with torchrun") from None
+        raise ConfigError(
+            f"WORLD_SIZE is {size}, but no other process can be reached: {reason}; start with torchrun"
+        ) from None
     try:
         yield World(dist.get_rank(), size, picked)
-        dist.barrier()  # rank 0 holds the meeting point: leaving before the others are done would abort them
+        dist.barrier()  # rank 0 holds the rendezvous: the others would be aborted if it left before them
     finally:
         dist.destroy_process_group()
 
@@ -152,7 +156,7 @@ def _number(variable: str, default: int) -> int:
 
 
 def _own_gpu() -> torch.device:
-    """Return the GPU of this process; too few of them is found out on every rank alike."""
+    """Return the GPU of this process. Raises ConfigError, on every rank alike, if there are too few."""
     needed, there = _number("LOCAL_WORLD_SIZE", 1), torch.cuda.device_count()
     if needed > there:
         raise ConfigError(f"{needed} processes on a machine with {there} GPUs; use --nproc-per-node {there}")
@@ -160,17 +164,17 @@ def _own_gpu() -> torch.device:
 
 
 class _Gather(torch.autograd.Function):
-    """all_gather whose backward sums what every rank wants of a share.
+    """all_gather whose backward sums the gradients that all ranks have for a shard.
 
     Every rank computes the same loss of the gathered batch, so the sum is `size` times the gradient; the mean that
     DistributedDataParallel takes over ranks then leaves exactly the gradient of one process with the whole batch.
     """
 
     @staticmethod
-    def forward(ctx: Any, share: Tensor, rank: int) -> Tensor:
-        ctx.rank, ctx.rows = rank, len(share)
-        parts = [torch.empty_like(share) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, share.contiguous())
+    def forward(ctx: Any, shard: Tensor, rank: int) -> Tensor:
+        ctx.rank, ctx.rows = rank, len(shard)
+        parts = [torch.empty_like(shard) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, shard.contiguous())
         return torch.cat(parts)
 
     @staticmethod

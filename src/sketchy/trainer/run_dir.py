@@ -1,4 +1,4 @@
-"""The run folder: what a training leaves, where it lies, and never writing over one by accident."""
+"""The run folder: the names of its files, and checks against overwriting one by accident."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +7,10 @@ from sketchy.config import Config
 from sketchy.errors import RunError
 from sketchy.storage import os_problem
 
-PLACES = ("root", "cache", "extra_sketches")
-"""Settings of the data section that name files."""
-
 
 @dataclass(frozen=True)
 class RunDir:
-    """Names of the files of one run."""
+    """The paths of the files of a run."""
 
     path: Path
 
@@ -24,12 +21,12 @@ class RunDir:
 
     @property
     def history(self) -> Path:
-        """A row an epoch."""
+        """The metrics, a row per epoch."""
         return self.path / "history.csv"
 
     @property
     def curves(self) -> Path:
-        """The history, drawn."""
+        """The history, plotted."""
         return self.path / "curves.png"
 
     @property
@@ -44,17 +41,17 @@ class RunDir:
 
     @property
     def last(self) -> Path:
-        """The newest weights, with all that resuming needs."""
+        """The newest weights, with all that a resumed run needs."""
         return self.path / "last.pth"
 
     @property
     def checkpoint(self) -> Path:
-        """The weights to use: those of the best epoch, or the newest where no epoch has been best yet."""
+        """The checkpoint to use: that of the best epoch, or the newest if there is no best one yet."""
         return self.last if self.last.is_file() and not self.best.is_file() else self.best
 
 
 def refuse_taken(path: Path, *, force: bool) -> None:
-    """Check that `create_run` would go through, and change nothing. Raises RunError as it does."""
+    """Check that `create_run` would succeed, and change nothing. Raises RunError as it does."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file, not a folder; choose another --name")
     if not force and path.is_dir() and any(path.iterdir()):
@@ -63,14 +60,14 @@ def refuse_taken(path: Path, *, force: bool) -> None:
 
 
 def create_run(path: Path, *, force: bool) -> RunDir:
-    """Make a fresh run folder.
+    """Create an empty run folder.
 
     Args:
-        path: where; an existing run there is refused.
-        force: remove the files of an existing run instead.
+        path: The folder; an existing run there is refused.
+        force: Whether to remove the files of an existing run instead.
 
     Raises:
-        RunError: something is there already, or the folder cannot be made.
+        RunError: The folder is not empty, or cannot be created.
     """
     refuse_taken(path, force=force)
     run = RunDir(path)
@@ -84,7 +81,7 @@ def create_run(path: Path, *, force: bool) -> RunDir:
 
 
 def existing_run(path: Path) -> RunDir:
-    """Open a run to resume. Raises RunError when there is nothing to resume from."""
+    """Open a run to resume. Raises RunError if it has no last.pth."""
     run = RunDir(path)
     if not run.last.is_file():
         raise RunError(f"nothing to resume: no {run.last}; name the folder of a run that has saved an epoch")
@@ -92,16 +89,14 @@ def existing_run(path: Path) -> RunDir:
 
 
 def newest_checkpoint(runs: Path) -> Path | None:
-    """Return the checkpoint to use of the newest run; None where no run has one."""
+    """Return the checkpoint of the newest run that has one; None if there is none."""
     made = (RunDir(path).checkpoint for path in (runs.iterdir() if runs.is_dir() else ()))
     return max((file for file in made if file.is_file()), key=lambda file: file.stat().st_mtime, default=None)
 
 
-def with_absolute_places(config: Config) -> Config:
-    """Take relative places from the current folder, so that the run can be used and continued from another."""
-    data = config.data
-    places = {name: _absolute(place) for name in PLACES if (place := getattr(data, name))}
-    return config.model_copy(update={"data": data.model_copy(update=places)})
+def with_absolute_paths(config: Config) -> Config:
+    """Make relative paths absolute, so that the run can be used and resumed from another folder."""
+    return config.with_paths(lambda path, _: _absolute(path))
 
 
 def _absolute(place: str) -> str:

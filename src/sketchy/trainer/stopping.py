@@ -7,7 +7,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Becomes true when the user, or the system, asked to stop."""
+    """True once the user or the system has asked to stop."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -21,13 +21,13 @@ def stop_on_signals() -> Iterator[StopRequest]:
     """Turn the first SIGINT or SIGTERM into a request; a second SIGINT interrupts at once. Main thread only."""
     request = StopRequest()
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def ask(received: int, frame: FrameType | None) -> None:
         request.asked = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for name, handler in before.items():
+            signal.signal(name, handler)

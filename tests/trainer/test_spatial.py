@@ -9,7 +9,7 @@ from sketchy.dataset.pack import Pack, Subset
 from sketchy.model.encoder import Encoder, build_encoder
 from sketchy.retrieval.embed import embed_pixels
 from sketchy.talk import SILENT
-from sketchy.trainer.layout import fit
+from sketchy.trainer.spatial import fit_spatial
 
 SIDE, CATEGORIES, EACH = 32, 2, 8
 EVERYTHING = Subset(np.arange(CATEGORIES * EACH), np.arange(CATEGORIES * EACH))
@@ -17,13 +17,13 @@ EVERYTHING = Subset(np.arange(CATEGORIES * EACH), np.arange(CATEGORIES * EACH))
 
 def made_encoder() -> Encoder:
     torch.manual_seed(0)
-    layout = {"block": 3, "grid": 4, "size": 16}
-    model = {"backbone": "mobilenet_v2", "embedding_size": 32, "normalize": True, "layout": layout}
+    spatial = {"block": 3, "grid": 4, "size": 16}
+    model = {"backbone": "mobilenet_v2", "embedding_size": 32, "normalize": True, "spatial": spatial}
     return build_encoder(parse_config({"image": {"size": SIDE, "color": "rgb"}, "model": model}, "a test")).eval()
 
 
 def made_pack(*, traced: bool = True, categories: int = CATEGORIES) -> Pack:
-    """Photos of a dark square at a place of its own in its category, and a sketch of each: the same with less ink."""
+    """Photos of a dark square, each of its category at another position, and a sketch of each: the same, smaller."""
     count = CATEGORIES * EACH
     photos = np.full((count, 3, SIDE, SIDE), 230, np.uint8)
     sketches = np.full((count, 1, SIDE, SIDE), 255, np.uint8)
@@ -54,10 +54,10 @@ def own_photo_nearest(encoder: Encoder, pack: Pack) -> float:
     return float((closeness.argmax(1) == torch.arange(len(sketch))).float().mean())
 
 
-def test_the_traced_photo_is_found_by_where_things_lie():
+def test_the_traced_photo_is_found_by_its_arrangement():
     encoder, pack = made_encoder(), made_pack()
     before = own_photo_nearest(encoder, pack)
-    assert fit(encoder, pack, EVERYTHING, 0.5, 0, SILENT)
+    assert fit_spatial(encoder, pack, EVERYTHING, 0.5, 0, SILENT)
     assert before < 0.5
     assert own_photo_nearest(encoder, pack) > 0.8
     assert float(encoder.head.share) == 0.5
@@ -66,7 +66,7 @@ def test_the_traced_photo_is_found_by_where_things_lie():
 def test_nothing_but_the_second_head_changes():
     encoder = made_encoder()
     before = copy.deepcopy(encoder.state_dict())
-    fit(encoder, made_pack(), EVERYTHING, 0.5, 0, SILENT)
+    fit_spatial(encoder, made_pack(), EVERYTHING, 0.5, 0, SILENT)
     changed = {name for name, tensor in encoder.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {"head.cells.weight", "head.cells.bias", "head.share"}
 
@@ -74,12 +74,12 @@ def test_nothing_but_the_second_head_changes():
 def test_the_same_seed_gives_the_same_head_also_when_it_is_fitted_again_and_touches_no_other_draw():
     encoder, pack = made_encoder(), made_pack()
     state = torch.get_rng_state()
-    fit(encoder, pack, EVERYTHING, 0.5, 3, SILENT)
+    fit_spatial(encoder, pack, EVERYTHING, 0.5, 3, SILENT)
     assert torch.equal(torch.get_rng_state(), state)
     first = encoder.head.cells.weight.clone()
-    fit(encoder, pack, EVERYTHING, 0.5, 3, SILENT)
+    fit_spatial(encoder, pack, EVERYTHING, 0.5, 3, SILENT)
     assert torch.equal(encoder.head.cells.weight, first)
-    fit(encoder, pack, EVERYTHING, 0.5, 4, SILENT)
+    fit_spatial(encoder, pack, EVERYTHING, 0.5, 4, SILENT)
     assert not torch.equal(encoder.head.cells.weight, first)
 
 
@@ -87,10 +87,10 @@ def test_only_sketches_and_photos_of_the_part_are_learnt_from():
     pack = made_pack()
     part = Subset(np.arange(6), np.arange(10))  # the last four trace photos of another part
     one, other = made_encoder(), made_encoder()
-    fit(one, pack, part, 0.5, 0, SILENT)
+    fit_spatial(one, pack, part, 0.5, 0, SILENT)
     pack.sketches[6:] = 0
     pack.photos[6:] = 0
-    fit(other, pack, part, 0.5, 0, SILENT)
+    fit_spatial(other, pack, part, 0.5, 0, SILENT)
     assert torch.equal(one.head.cells.weight, other.head.cells.weight)
 
 
@@ -102,5 +102,5 @@ def test_only_sketches_and_photos_of_the_part_are_learnt_from():
 def test_where_there_is_nothing_to_learn_nothing_changes(options, photos):
     encoder = made_encoder()
     before = copy.deepcopy(encoder.state_dict())
-    assert not fit(encoder, made_pack(**options), Subset(np.arange(photos), np.arange(16)), 0.5, 0, SILENT)
+    assert not fit_spatial(encoder, made_pack(**options), Subset(np.arange(photos), np.arange(16)), 0.5, 0, SILENT)
     assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())

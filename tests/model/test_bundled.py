@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from sketchy.config import Config
 from sketchy.config_file import parse_config
-from sketchy.model.boxed import BOXED, for_the_box
+from sketchy.model.bundled import BUNDLED, bundle
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import build_encoder
 from sketchy.retrieval.model import Model
@@ -25,48 +25,52 @@ def trained(**data) -> Checkpoint:
     return Checkpoint(config, ("cat", "dog"), 3, {"val_map_all": 0.5}, weights, training={"epoch": 3})
 
 
-def test_a_boxed_checkpoint_is_half_the_size_and_embeds_the_same(tmp_path):
+def test_a_bundled_checkpoint_is_half_the_size_and_embeds_the_same(tmp_path):
     whole = trained()
     save_checkpoint(tmp_path / "whole.pth", whole)
-    save_checkpoint(tmp_path / "boxed.pth", for_the_box(whole))
-    assert (tmp_path / "boxed.pth").stat().st_size < 0.55 * (tmp_path / "whole.pth").stat().st_size
+    save_checkpoint(tmp_path / "bundled.pth", bundle(whole))
+    assert (tmp_path / "bundled.pth").stat().st_size < 0.55 * (tmp_path / "whole.pth").stat().st_size
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     with torch.inference_mode():
         expected = whole.encoder()(images, "photo")
-        found = load_checkpoint(tmp_path / "boxed.pth").encoder()(images, "photo")
+        found = load_checkpoint(tmp_path / "bundled.pth").encoder()(images, "photo")
     assert found.dtype == torch.float32
     assert torch.allclose(found, expected, atol=2e-3)
 
 
-def test_a_boxed_checkpoint_names_no_place_and_cannot_be_resumed():
-    boxed = for_the_box(trained(test_fraction=0.3))
-    assert "/home/me" not in boxed.config.model_dump_json()
-    assert boxed.config.data.test_fraction == 0.3
-    assert boxed.config.model.pretrained is True
-    assert boxed.training is None
+def test_a_bundled_checkpoint_names_no_place_and_cannot_be_resumed():
+    bundled = bundle(trained(test_fraction=0.3))
+    assert "/home/me" not in bundled.config.model_dump_json()
+    assert bundled.config.data.test_fraction == 0.3
+    assert bundled.config.model.pretrained is True
+    assert bundled.training is None
 
 
 @pytest.fixture(scope="module")
-def box() -> Checkpoint:
-    return load_checkpoint(BOXED)
+def bundled() -> Checkpoint:
+    return load_checkpoint(BUNDLED)
 
 
-def test_the_model_of_the_package_is_small_and_trained_to_the_end(box):
-    assert BOXED.stat().st_size <= 8_000_000
-    assert sum(weight.numel() for weight in box.weights.values()) <= 4_000_000
-    assert len(box.categories) == 125
-    assert box.calibration is not None
-    assert box.probes is not None
-    assert box.training is None
+def test_the_bundled_model_is_small_and_trained_to_the_end(bundled):
+    assert BUNDLED.stat().st_size <= 8_000_000
+    assert sum(weight.numel() for weight in bundled.weights.values()) <= 4_000_000
+    assert len(bundled.categories) == 125
+    assert bundled.calibration is not None
+    assert bundled.probes is not None
+    assert bundled.training is None
 
 
-def test_the_model_of_the_package_says_nothing_of_the_machine_it_was_trained_on(box):
-    assert not re.search(rb"/(home|root|tmp|work|mnt|Users)/", BOXED.read_bytes())
-    assert (box.config.data.root, box.config.data.cache, box.config.data.extra_sketches) == ("data/sketchy", None, None)
+def test_the_bundled_model_says_nothing_of_the_machine_it_was_trained_on(bundled):
+    assert not re.search(rb"/(home|root|tmp|work|mnt|Users)/", BUNDLED.read_bytes())
+    assert (bundled.config.data.root, bundled.config.data.cache, bundled.config.data.extra_sketches) == (
+        "data/sketchy",
+        None,
+        None,
+    )
 
 
-def test_the_model_of_the_package_puts_a_drawing_of_a_ring_nearer_to_a_ring_than_to_stripes(box):
-    model = Model(box, BOXED, torch.device("cpu"))
+def test_the_bundled_model_puts_a_drawing_of_a_ring_nearer_to_a_ring_than_to_stripes(bundled):
+    model = Model(bundled, BUNDLED, torch.device("cpu"))
 
     def embed(image: Image.Image, kind: str) -> torch.Tensor:
         pixels = getattr(model.preprocess, kind)(image)
@@ -83,3 +87,7 @@ def test_the_model_of_the_package_puts_a_drawing_of_a_ring_nearer_to_a_ring_than
     near, far = ((query - embed(photo, "photo")).norm() for photo in (ring, stripes))
     assert query.norm() == pytest.approx(1, abs=1e-5)
     assert near < far
+
+
+def test_the_bundled_model_has_the_fingerprint_that_indexes_made_by_it_hold(bundled):
+    assert bundled.fingerprint() == "169f77198da604da0c103fe27adfe6530e16f37a65b957d1b6f2756beceabe40"

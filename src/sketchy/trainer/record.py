@@ -1,0 +1,163 @@
+"""What a run keeps in its folder: history, checkpoints and pictures. Only the first process has a recorder."""
+
+import time
+from dataclasses import replace
+
+from sketchy.config import Config
+from sketchy.dataset.loader import Dataset
+from sketchy.errors import SketchyError
+from sketchy.evaluation.calibrate import calibrate
+from sketchy.evaluation.judge import judge
+from sketchy.evaluation.lineage import dataset_digest
+from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
+from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from sketchy.model.encoder import Encoder
+from sketchy.results import EpochResult, TrainResult
+from sketchy.storage import replacing
+from sketchy.talk import Talk
+from sketchy.trainer.history import History
+from sketchy.trainer.loop import Trainer
+from sketchy.trainer.run_dir import RunDir
+from sketchy.trainer.spatial import fit_spatial
+
+BEST_BY = "val_map_all"
+"""Column of the history by which the best epoch is selected."""
+PICTURED_QUERIES = 8
+PLATEAU_RATIO = 0.98
+PLATEAU_EPOCHS = 3
+"""Epochs for which a contrastive loss may stay this close to that of constant embeddings before a warning."""
+
+
+class Recorder:
+    """Validates after every epoch and keeps the files of the run folder.
+
+    Args:
+        config: All settings.
+        run_dir: The folder.
+        trainer: The trainer whose weights and state are saved.
+        data: The dataset, of which the validation split is used.
+        history: The epochs so far.
+        talk: Receives messages.
+    """
+
+    def __init__(
+        self, config: Config, run_dir: RunDir, trainer: Trainer, data: Dataset, history: History, talk: Talk
+    ) -> None:
+        self.config = config
+        self.run_dir = run_dir
+        self.trainer = trainer
+        self.data = data
+        self.history = history
+        self.talk = talk
+        subset = data.parts["val"]
+        self.validation = subset if len(subset.sketches) and len(subset.photos) else None
+
+    def end_epoch(self, trained: EpochResult) -> None:
+        """Validate, and save the row of the history, best.pth if the epoch is the best so far, and last.pth.
+
+        In this order: what a kill in between leaves behind is overwritten when the epoch is repeated from last.pth.
+        """
+        row = EpochResult(trained.epoch, trained.columns | self._validate(self.trainer.encoder))
+        self.history.add(row)
+        if self._best() is row:
+            save_checkpoint(self.run_dir.best, self._checkpoint())
+        self.save_last()
+        self.talk.say(_line(row, self.config.train.epochs))
+        ratios = [past.columns.get("plateau_ratio", 0) for past in self.history.rows[-PLATEAU_EPOCHS:]]
+        if len(ratios) == PLATEAU_EPOCHS and min(ratios) > PLATEAU_RATIO:
+            self.talk.say(
+                "warning: the loss is no better than with the same distance for all pairs; nothing is learnt yet "
+                "(try a lower train.learning_rate)"
+            )
+
+    def save_last(self) -> None:
+        """Save last.pth, from which the run can be resumed."""
+        save_checkpoint(self.run_dir.last, replace(self._checkpoint(), training=self.trainer.state()))
+
+    def draw(self) -> None:
+        """Draw curves.png and retrievals.png; a failure is only a warning, since the training is done."""
+        subset = self.validation or self.data.parts["test"]
+        try:
+            if self.history.rows:
+                self.history.draw(self.run_dir.curves)
+            if len(subset.sketches) and len(subset.photos):
+                judgement = judge(self.trainer.encoder, self.data, subset)
+                sheet = retrievals_sheet(judgement, self.data, spread_queries(judgement, PICTURED_QUERIES))
+                with replacing(self.run_dir.retrievals) as temporary:
+                    sheet.save(temporary, format="png")
+        except SketchyError as error:
+            self.talk.say(f"warning: no pictures were drawn: {error}")
+
+    def finish(self, started: float) -> TrainResult:
+        """Draw the pictures, complete best.pth, and return the result of a run that started at a `perf_counter`."""
+        self.draw()
+        self._fit_spatial()
+        self._calibrate()
+        best = self._best()
+        return TrainResult(
+            run=str(self.run_dir.path),
+            epochs=self.trainer.epoch,
+            best_epoch=best.epoch,
+            best=best.columns | load_checkpoint(self.run_dir.best).metrics,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _validate(self, encoder: Encoder) -> dict[str, float]:
+        if self.validation is None:
+            return {}
+        metrics = judge(encoder, self.data, self.validation).evaluation.metrics
+        return {f"val_{name}": metrics[name] for name in ("map_all", "p_at_1", "instance_r_at_1")}
+
+    def _best(self) -> EpochResult:
+        """Return the row of the best epoch: the first with the highest validation mAP, else the newest."""
+        rows = self.history.rows
+        return rows[-1] if self.validation is None else max(rows, key=lambda row: row.columns[BEST_BY])
+
+    def _checkpoint(self) -> Checkpoint:
+        rows = self.history.rows
+        return Checkpoint(
+            config=self.config,
+            categories=self.data.pack.categories,
+            epoch=self.trainer.epoch,
+            metrics=rows[-1].columns if rows else {},
+            weights=self.trainer.encoder.state_dict(),
+            dataset=dataset_digest(self.data),
+        )
+
+    def _fit_spatial(self) -> None:
+        """Train the spatial head of best.pth, and validate it again."""
+        if self.config.model.spatial is None:
+            return
+        best = load_checkpoint(self.run_dir.best)
+        encoder = best.encoder().to(self.trainer.world.device)
+        train, share = self.data.parts["train"], self.config.model.spatial.share
+        if not fit_spatial(encoder, self.data.pack, train, share, self.config.train.seed, self.talk):
+            self.talk.say(
+                "warning: the spatial embedding is left out: no sketch traces one of several photos of its category"
+            )
+            return
+        row = EpochResult(best.epoch, best.metrics | self._validate(encoder))
+        save_checkpoint(self.run_dir.best, replace(best, weights=encoder.state_dict(), metrics=row.columns))
+        self.talk.say(f"with the spatial embedding: {_line(row, self.config.train.epochs)}")
+
+    def _calibrate(self) -> None:
+        """Add the calibrated score to best.pth, and a few sketches to test indexes with."""
+        if self.validation is not None:
+            best = load_checkpoint(self.run_dir.best)
+            encoder = best.encoder().to(self.trainer.world.device)
+            calibration, probes = calibrate(encoder, self.data, self.validation)
+            save_checkpoint(self.run_dir.best, replace(best, calibration=calibration, probes=probes))
+
+
+def _line(row: EpochResult, epochs: int) -> str:
+    """Format an epoch as one line."""
+    shown = {
+        "loss": "loss",
+        "positive_distance": "positive",
+        "negative_distance": "negative",
+        "val_map_all": "val mAP",
+        "val_p_at_1": "val P@1",
+        "val_instance_r_at_1": "val instance R@1",
+    }
+    figures = "  ".join(f"{label} {row.columns[name]:.3f}" for name, label in shown.items() if name in row.columns)
+    return f"epoch {row.epoch}/{epochs}  {figures}  {row.columns['seconds']:.1f} s"

@@ -1,0 +1,185 @@
+"""A run: from a config to a run folder with a trained model."""
+
+import time
+from pathlib import Path
+
+import torch
+
+from sketchy.config import Config
+from sketchy.config_file import dump_config
+from sketchy.dataset.augment import build_augmenter
+from sketchy.dataset.extra import ExtraSketches, load_extra
+from sketchy.dataset.loader import Dataset, load_dataset
+from sketchy.dataset.sampler import Items, build_sampler
+from sketchy.dataset.training import TrainingImages, training_images
+from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
+from sketchy.errors import Interrupted
+from sketchy.evaluation.lineage import warn_if_changed
+from sketchy.image import build_preprocess
+from sketchy.loss import build_objective
+from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.results import TrainResult
+from sketchy.runtime import keep_freed_memory, seed_everything
+from sketchy.storage import refuse_unwritable, write_text
+from sketchy.talk import SILENT, Talk
+from sketchy.trainer.freezing import freeze
+from sketchy.trainer.history import History
+from sketchy.trainer.loop import Trainer
+from sketchy.trainer.optim import build_optimizer, rate_factor
+from sketchy.trainer.parallel import World, join_world
+from sketchy.trainer.record import Recorder
+from sketchy.trainer.resume import load_run, restore
+from sketchy.trainer.run_dir import RunDir, create_run, refuse_taken, with_absolute_paths
+from sketchy.trainer.stopping import stop_on_signals
+
+
+def train(
+    config: Config, path: Path, *, resume: bool = False, force: bool = False, talk: Talk = SILENT
+) -> TrainResult | None:
+    """Train a model, or resume a run.
+
+    Args:
+        config: All settings; relative paths are taken from the current folder and saved as absolute.
+        path: The run folder.
+        resume: Whether to resume the run that is there, bit for bit if the config is the same.
+        force: Whether to replace the run that is there.
+        talk: Receives messages and progress.
+
+    Returns:
+        The result; None in all processes but the first.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM was received; the state is saved.
+        SketchyError: Any other error that the user can correct.
+    """
+    config = with_absolute_paths(config)
+    with join_world(config.train.device) as world:
+        talk = talk if world.is_main else SILENT
+        trainer, recorder = _prepare(config, path, world, resume=resume, force=force, talk=talk)
+        with stop_on_signals() as stop:
+            started = time.perf_counter()
+            while trainer.epoch < config.train.epochs:
+                try:
+                    row = trainer.run_epoch(lambda: stop.asked, talk)
+                except Interrupted:
+                    row = None
+                with world.fail_together():
+                    if world.is_main:
+                        recorder.end_epoch(row) if row else recorder.save_last()
+                if row is None or (world.any(stop.asked) and trainer.epoch < config.train.epochs):
+                    raise _interrupted(trainer, recorder, path)
+            return recorder.finish(started) if world.is_main else None
+
+
+def _prepare(
+    config: Config, path: Path, world: World, *, resume: bool, force: bool, talk: Talk
+) -> tuple[Trainer, Recorder]:
+    """Load the data, make or restore all that trains, and then create the run folder.
+
+    The folder comes last, so that a mistake in the config does not cost the run that is to be replaced.
+    """
+    saved = load_run(path, config) if resume else None
+    keep_freed_memory()
+    seed_everything(config.train.seed)
+    siamese = Siamese(build_encoder(config, load_pretrained=not resume)).placed(world.device)
+    run_dir = RunDir(path)
+    with world.main_first():
+        if world.is_main and not resume:
+            refuse_taken(path, force=force)
+            refuse_unwritable(run_dir.last)
+        data = load_dataset(config, talk)
+        extra = _load_extra(config, data, talk)
+    trainer = build_trainer(config, siamese, training_images(data, extra), len(data.pack.categories), world)
+    history = History(run_dir.history)
+    if saved is not None:
+        warn_if_changed(saved, data)
+        restore(trainer, saved, path)
+        history = History.read(run_dir.history, trainer.epoch)
+    with world.fail_together():
+        if world.is_main:
+            if not resume:
+                create_run(path, force=force)
+            write_text(run_dir.config, dump_config(config))
+    _describe(config, trainer, data, talk)
+    return trainer, Recorder(config, run_dir, trainer, data, history, talk)
+
+
+def _interrupted(trainer: Trainer, recorder: Recorder, path: Path) -> Interrupted:
+    if trainer.world.is_main:
+        recorder.draw()
+    return Interrupted(
+        f"stopped in epoch {trainer.epoch + 1}; the state is saved in {path / 'last.pth'}; "
+        f"continue with `sketchy train --resume {path}`"
+    )
+
+
+def build_trainer(
+    config: Config, siamese: Siamese, data: tuple[TrainingImages, Items, Items], categories: int, world: World
+) -> Trainer:
+    """Make the trainer that a config describes, for the result of `training_images` and a network on its device.
+
+    Raises:
+        ConfigError, DataError: The parts do not fit each other or the data.
+    """
+    images, sketches, photos = data
+    settings = config.train
+    sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, settings.seed)
+    world.shard(sampler.batch_size)  # refuses a batch that cannot be divided before the first step
+    generator = torch.Generator().manual_seed(settings.seed)
+    loss = build_objective(
+        config.loss,
+        config.terms,
+        categories=categories,
+        photos=len(images.photo_category),
+        embedding_size=config.model.embedding_size,
+        generator=generator,
+    ).to(world.device)
+    total = settings.epochs * len(sampler)
+    warmup = round(settings.warmup_epochs * len(sampler))
+    frozen = freeze(siamese.encoder.backbone, settings.freeze)  # before the optimizer, which leaves these out
+    return Trainer(
+        siamese=siamese,
+        loss=loss,
+        optimizer=build_optimizer(settings, siamese.encoder, loss),
+        rate=lambda step: settings.learning_rate * rate_factor(settings.schedule, step, total, warmup),
+        sampler=sampler,
+        images=images,
+        world=world,
+        generator=generator,
+        augmenter=build_augmenter(config.augment, generator),
+        frozen=frozen,
+        precision=settings.precision,
+        compiled=settings.compile,
+        clip_norm=settings.clip_norm,
+    )
+
+
+def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | None:
+    if config.data.extra_sketches is None:
+        return None
+    extra = load_extra(
+        Path(config.data.extra_sketches),
+        data.pack.categories,
+        build_preprocess(config.image),
+        Path(config.data.cache) if config.data.cache else None,
+        talk,
+        test_fraction=config.data.test_fraction,
+        seed=config.data.split_seed,
+        leave_out=ZERO_SHOT_CATEGORIES[config.data.zero_shot] if config.data.zero_shot else (),
+    )
+    talk.say(f"{len(extra.train):,} further sketches of {extra.matched} of the categories")
+    return extra
+
+
+def _describe(config: Config, trainer: Trainer, data: Dataset, talk: Talk) -> None:
+    """Report the size of the data and of the network."""
+    parts = ", ".join(
+        f"{name.replace('_', ' ')} {len(subset.photos):,} photos and {len(subset.sketches):,} sketches"
+        for name, subset in data.parts.items()
+    )
+    parameters = sum(parameter.numel() for parameter in trainer.siamese.parameters())
+    talk.say(f"{len(data.pack.categories)} categories: {parts}")
+    talk.say(
+        f"{config.model.backbone} with {parameters / 1e6:.1f} million weights, {config.loss.name} loss, "
+        f"{len(trainer.sampler)} steps an epoch on {trainer.world.device}"
+    )

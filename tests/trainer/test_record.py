@@ -1,0 +1,144 @@
+import csv
+import errno
+
+import pytest
+import torch
+
+from sketchy.config_file import load_config
+from sketchy.errors import StorageError
+from sketchy.model.checkpoint import load_checkpoint
+from sketchy.talk import Silent
+from sketchy.trainer import record
+from sketchy.trainer.history import PANELS
+from sketchy.trainer.run import train
+
+
+class Listener(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines = []
+
+    def say(self, message):
+        self.lines.append(message)
+
+
+def history(run):
+    return list(csv.DictReader((run / "history.csv").read_text().splitlines()))
+
+
+def settings(config, *more):
+    return load_config(config, ["train.epochs=3", *more])
+
+
+def test_best_is_the_epoch_with_the_highest_validation_map(trained):
+    rows = history(trained / "tiny")
+    best = max(rows, key=lambda row: float(row["val_map_all"]))
+    checkpoint = load_checkpoint(trained / "tiny" / "best.pth")
+    assert checkpoint.epoch == int(best["epoch"])
+    assert checkpoint.training is None
+    assert load_checkpoint(trained / "tiny" / "last.pth").epoch == 8
+
+
+def test_every_curve_has_its_column(trained):
+    drawn = {name for lines in PANELS.values() for name in lines}
+    assert drawn <= history(trained / "tiny")[0].keys()
+
+
+def test_a_kill_between_history_and_checkpoint_repeats_the_epoch(tiny_config, tmp_path, monkeypatch):
+    """The row is on disk, the checkpoint is not: the epoch is trained again and its row written once."""
+    config = settings(tiny_config)
+    save = record.save_checkpoint
+
+    def power_cut(path, checkpoint):
+        if checkpoint.epoch == 2:
+            raise KeyboardInterrupt
+        save(path, checkpoint)
+
+    monkeypatch.setattr(record, "save_checkpoint", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "run")
+    monkeypatch.setattr(record, "save_checkpoint", save)
+    train(config, tmp_path / "run", resume=True)
+    rows = history(tmp_path / "run")
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+
+
+def test_a_kill_between_the_best_and_the_last_checkpoint_leaves_the_best_right(tiny_config, tmp_path, monkeypatch):
+    config = settings(tiny_config, "data.val_fraction=0")  # every epoch is the best
+    save = record.save_checkpoint
+
+    def power_cut(path, checkpoint):
+        save(path, checkpoint)
+        if checkpoint.epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(record, "save_checkpoint", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "run")
+    monkeypatch.setattr(record, "save_checkpoint", save)
+    train(settings(tiny_config, "data.val_fraction=0", "train.epochs=2"), tmp_path / "run", resume=True)
+    assert [load_checkpoint(tmp_path / "run" / name).epoch for name in ("best.pth", "last.pth")] == [2, 2]
+
+
+def test_without_a_validation_split_the_newest_epoch_is_kept(tiny_config, tmp_path):
+    result = train(settings(tiny_config, "data.val_fraction=0", "train.epochs=2"), tmp_path / "run")
+    assert result.best_epoch == 2
+    assert not any(name.startswith("val_") for name in result.best)
+    assert load_checkpoint(tmp_path / "run" / "best.pth").epoch == 2
+
+
+def test_a_full_disk_while_saving_keeps_the_last_good_checkpoint(tiny_config, tmp_path, monkeypatch):
+    def full(content, path):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    config = settings(tiny_config, "train.epochs=1")
+    train(config, tmp_path / "run")
+    before = (tmp_path / "run" / "last.pth").read_bytes()
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(StorageError, match=r"cannot write .*(best|last).pth: No space left on device; free some space"):
+        train(settings(tiny_config, "train.epochs=2"), tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "last.pth").read_bytes() == before
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_a_contrastive_run_that_learns_nothing_is_warned_about(tiny_config, tmp_path):
+    talk = Listener()
+    config = load_config(
+        tiny_config,
+        [
+            "train.epochs=3",
+            "train.learning_rate=1e-12",
+            "loss={name: contrastive, margin: 1.0e+4}",
+            "sampler={name: pairs, batch_size: 16}",
+            "model.normalize=true",
+        ],
+    )
+    train(config, tmp_path / "run", talk=talk)
+    assert any("nothing is learnt yet" in line for line in talk.lines)
+
+
+def test_with_a_spatial_embedding_the_best_checkpoint_has_a_fitted_spatial_head(tiny_config, tmp_path):
+    spatial = ["model.backbone=mobilenet_v2", "model.normalize=true", "model.spatial.size=8", "model.spatial.share=0.3"]
+    config = settings(tiny_config, *spatial, "train.epochs=1", "image.color=rgb")
+    talk = Silent()
+    result = train(config, tmp_path / "run", talk=talk)
+    best, last = (load_checkpoint(tmp_path / "run" / name) for name in ("best.pth", "last.pth"))
+    assert float(best.weights["head.share"]) == pytest.approx(0.3)
+    assert float(last.weights["head.share"]) == 0
+    assert best.calibration is not None
+    assert result.best["val_map_all"] == best.metrics["val_map_all"]
+    again = train(config, tmp_path / "run", resume=True)
+    assert again.best == result.best
+    assert load_checkpoint(tmp_path / "run" / "best.pth").fingerprint() == best.fingerprint()
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning_and_the_run_finishes(tiny_config, tmp_path, monkeypatch):
+    def full(*_):
+        raise StorageError("no space")
+
+    monkeypatch.setattr(record, "retrievals_sheet", full)
+    talk = Listener()
+    assert train(settings(tiny_config, "train.epochs=1"), tmp_path / "run", talk=talk).epochs == 1
+    assert "warning: no pictures were drawn: no space" in talk.lines

@@ -1,0 +1,227 @@
+import csv
+import os
+import shutil
+import signal
+from functools import partialmethod
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from sketchy.config_file import load_config
+from sketchy.errors import CheckpointError, ConfigError, DataError, Interrupted, RunError, TrainingError
+from sketchy.loss.infonce import InfoNCELoss
+from sketchy.loss.objective import Objective
+from sketchy.model.checkpoint import load_checkpoint
+from sketchy.talk import Silent
+from sketchy.trainer import run
+from sketchy.trainer.run import train
+
+
+class SignalWhen(Silent):
+    """Sends this process a signal when a line, or the n-th step of an epoch's bar, comes by."""
+
+    def __init__(self, number: int, line: str) -> None:
+        self.number, self.line, self.lines = number, line, []
+
+    def say(self, message):
+        self.lines.append(message)
+        if self.line in message:
+            os.kill(os.getpid(), self.number)
+
+
+class NotANumber(InfoNCELoss):
+    """A loss whose training has blown up."""
+
+    def __init__(self):
+        super().__init__(0.1, learn=False)
+
+    def forward(self, *batch):
+        output = super().forward(*batch)
+        return output._replace(loss=output.loss * float("nan"))
+
+
+def history(run):
+    return list(csv.DictReader((run / "history.csv").read_text().splitlines()))
+
+
+def settings(config, *more):
+    return load_config(config, ["train.epochs=3", *more])
+
+
+def test_a_run_leaves_all_its_files(trained):
+    run = trained / "tiny"
+    assert {path.name for path in run.iterdir()} == {
+        "config.yaml",
+        "history.csv",
+        "curves.png",
+        "retrievals.png",
+        "best.pth",
+        "last.pth",
+    }
+    rows = history(run)
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, 9)]
+    assert {"loss", "positive_distance", "negative_distance", "learning_rate", "val_map_all"} <= rows[0].keys()
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    for picture in ("curves.png", "retrievals.png"):
+        with Image.open(run / picture) as image:
+            assert min(image.size) > 100
+
+
+def test_the_saved_config_is_the_whole_config(trained, tiny_config):
+    assert load_config(trained / "tiny" / "config.yaml") == load_config(tiny_config)
+    assert yaml.safe_load((trained / "tiny" / "config.yaml").read_text())["train"]["optimizer"] == "adam"
+
+
+def test_a_relative_root_is_saved_as_absolute(tiny_config, dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(dataset.parent)
+    train(settings(tiny_config, "train.epochs=1", f"data.root={dataset.name}"), tmp_path / "run")
+    assert load_config(tmp_path / "run" / "config.yaml").data.root == str(dataset)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_killed_after_epoch_1_and_resumed_is_never_stopped(number, tiny_config, tmp_path):
+    config = settings(tiny_config, "model.dropout=0.2", "train.schedule=cosine")
+    train(config, tmp_path / "unbroken")
+    with pytest.raises(Interrupted, match=r"epoch 2; .* continue with `sketchy train --resume"):
+        train(config, tmp_path / "stopped", talk=SignalWhen(number, "epoch 1/"))
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    torch.manual_seed(123)
+    train(load_config(tmp_path / "stopped" / "config.yaml"), tmp_path / "stopped", resume=True)
+
+    ours, theirs = (load_checkpoint(tmp_path / run / "last.pth") for run in ("stopped", "unbroken"))
+    for name, value in theirs.weights.items():
+        assert torch.equal(ours.weights[name], value), name
+    columns = ("epoch", "loss", "positive_distance", "val_map_all")
+    histories = [
+        [[row[name] for name in columns] for row in history(tmp_path / run)] for run in ("stopped", "unbroken")
+    ]
+    assert histories[0] == histories[1]
+
+
+def test_a_signal_in_the_last_epoch_lets_the_run_finish(tiny_config, tmp_path):
+    result = train(settings(tiny_config), tmp_path / "run", talk=SignalWhen(signal.SIGTERM, "epoch 3/3"))
+    assert result.epochs == 3
+    assert (tmp_path / "run" / "curves.png").exists()
+
+
+def test_more_epochs_can_be_added_to_a_finished_run(tiny_config, tmp_path):
+    assert train(settings(tiny_config, "train.epochs=1"), tmp_path / "run").epochs == 1
+    assert train(settings(tiny_config, "train.epochs=2"), tmp_path / "run", resume=True).epochs == 2
+
+
+def test_resuming_a_finished_run_changes_nothing(tiny_config, tmp_path):
+    config = settings(tiny_config, "train.epochs=1")
+    train(config, tmp_path / "run")
+    before = (tmp_path / "run" / "last.pth").read_bytes()
+    assert train(config, tmp_path / "run", resume=True).epochs == 1
+    assert (tmp_path / "run" / "last.pth").read_bytes() == before
+
+
+def test_a_mistake_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, tmp_path):
+    train(settings(tiny_config, "train.epochs=1"), tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    for mistake in ("data.root=/nowhere", "sampler.categories=40"):
+        with pytest.raises(DataError):
+            train(settings(tiny_config, mistake), tmp_path / "run", force=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_missing_compiler_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, tmp_path, monkeypatch):
+    def no_compiler(graph, inputs):
+        raise RuntimeError("no compiler")
+
+    train(settings(tiny_config, "train.epochs=1"), tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend=no_compiler))
+    with pytest.raises(TrainingError, match=r"train\.compile: .*no compiler; install"):
+        train(settings(tiny_config, "train.compile=true"), tmp_path / "run", force=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_dataset_that_grew_is_told_when_a_run_goes_on(tiny_config, dataset, tmp_path, logged):
+    grown = shutil.copytree(dataset, tmp_path / "grown")
+    config = settings(tiny_config, "train.epochs=1", f"data.root={grown}")
+    train(config, tmp_path / "run")
+    photos = grown / "256x256" / "photo" / "tx_000000000000" / "disc"
+    shutil.copy(photos / "p1.jpg", photos / "p99.jpg")
+    train(config, tmp_path / "run", resume=True)
+    assert any(f"{grown} holds other images than the run was trained with" in line for line in logged.messages)
+
+
+def test_a_run_is_not_replaced_unless_forced(tiny_config, tmp_path):
+    config = settings(tiny_config, "train.epochs=1")
+    train(config, tmp_path / "run")
+    with pytest.raises(RunError, match=r"exists; continue it with --resume .*, replace it with --force"):
+        train(config, tmp_path / "run")
+    train(config, tmp_path / "run", force=True)
+
+
+def test_a_loss_that_is_not_a_number_keeps_the_last_good_checkpoint(tiny_config, tmp_path, monkeypatch):
+    config = settings(tiny_config, "train.epochs=1")
+    train(config, tmp_path / "run")
+    before = (tmp_path / "run" / "last.pth").read_bytes()
+    monkeypatch.setattr(run, "build_objective", lambda *_, **__: Objective(NotANumber(), {}))
+    with pytest.raises(TrainingError, match="the loss is not a number; epoch 2, step"):
+        train(settings(tiny_config), tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "last.pth").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (["data.root=/nowhere"], DataError, "/nowhere"),
+        (["sampler.categories=40"], DataError, "a batch needs 40; lower sampler.categories"),
+        (["model.pretrained=/nowhere.pth", "model.backbone=resnet18"], CheckpointError, "no such file of weights"),
+        (["model.pretrained=true"], ConfigError, "no weights exist for report_cnn"),
+        (["train.device=cuda:99"], ConfigError, "cuda:99"),
+        (["train.device=gpu"], ConfigError, "use auto, cpu, cuda or cuda:N"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_it_starts(changes, error, message, tiny_config, tmp_path):
+    with pytest.raises(error, match=message):
+        train(settings(tiny_config, *changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_resuming_with_another_network_is_refused(trained, tiny_config, tmp_path):
+    config = settings(tiny_config, "train.epochs=1")
+    train(config, tmp_path / "run")
+    with pytest.raises(RunError, match=r"model.embedding_size was 16, is 4; start a new run"):
+        train(settings(tiny_config, "model.embedding_size=4"), tmp_path / "run", resume=True)
+
+
+def test_there_is_nothing_to_resume_in_an_empty_folder(tiny_config, tmp_path):
+    with pytest.raises(RunError, match="nothing to resume"):
+        train(settings(tiny_config), tmp_path, resume=True)
+
+
+def test_further_sketches_of_zero_shot_categories_are_not_trained_on(zero_shot_config, zero_shot_dataset, tmp_path):
+    talk = SignalWhen(0, "no such line")
+    extra = zero_shot_dataset / "256x256" / "sketch" / "tx_000000000000"  # 20 sketches of each of 4 categories
+    train(load_config(zero_shot_config, [f"data.extra_sketches={extra}"]), tmp_path / "run", talk=talk)
+    assert "32 further sketches of 2 of the categories" in talk.lines
+    assert any("zero shot 20 photos and 40 sketches" in line for line in talk.lines)
+    assert load_checkpoint(tmp_path / "run" / "best.pth").categories == ("bar", "cross", "saw", "tree")
+
+
+def test_a_run_of_an_earlier_version_is_resumed_bit_for_bit(tiny_config, tmp_path):
+    """Its files name settings otherwise, and hold averaged weights; what was trained is in the training state."""
+    train(settings(tiny_config, "train.epochs=2"), tmp_path / "unbroken")
+    train(settings(tiny_config, "train.epochs=1"), tmp_path / "old")
+    last = tmp_path / "old" / "last.pth"
+    content = torch.load(last, weights_only=True)
+    tree = content["config"]
+    tree["train"]["ema"], tree["data"]["held_out"] = 0.99, tree["data"].pop("zero_shot")
+    tree["model"]["layout"] = tree["model"].pop("spatial")
+    content["weights"] = {name: torch.zeros_like(value) for name, value in content["weights"].items()}
+    content["training"]["average"] = {"n_averaged": torch.tensor(3)}
+    torch.save(content | {"format": 1}, last)
+    (tmp_path / "old" / "config.yaml").write_text(yaml.safe_dump(tree))
+
+    config = load_config(tmp_path / "old" / "config.yaml", ["train.epochs=2"], of_run=True)
+    train(config, tmp_path / "old", resume=True)
+    ours, theirs = (load_checkpoint(tmp_path / run / "last.pth") for run in ("old", "unbroken"))
+    assert all(torch.equal(ours.weights[name], value) for name, value in theirs.weights.items())
+    assert load_config(tmp_path / "old" / "config.yaml") == config
