@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "sketchy"
 LAYERS = [
     ("__main__",),
     ("cli",),
+    ("api",),
     ("commands", "report"),
     ("web", "trainer"),
     ("evaluation",),

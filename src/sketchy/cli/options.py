@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from sketchy.cli.console import suffix
-from sketchy.errors import CheckpointError
 from sketchy.paths import expanded
 from sketchy.results import Skipped, left_out_text
 
@@ -128,13 +127,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
     """Return the checkpoint that was named, else the newest, else the bundled model, and say which."""
-    from sketchy.trainer.run_dir import RunDir, newest_checkpoint
+    from sketchy.trainer.run_dir import checkpoint_file, newest_checkpoint
 
     if given is not None:
-        chosen = RunDir(given).checkpoint if given.is_dir() else given
-        if not chosen.is_file():
-            raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
-        return chosen
+        return checkpoint_file(given)
     if found := newest_checkpoint(runs):
         log.info(f"using {found}")
         return found
