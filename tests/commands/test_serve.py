@@ -90,7 +90,7 @@ HEADS = [
 
 
 def test_connections_that_hang_or_make_no_sense_are_closed_and_cost_others_nothing(address, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(server.HeaderTimeoutProtocol, "head_seconds", 0.5)
     opened = []
     for head in HEADS * 5:
         opened.append(socket.create_connection(address))
@@ -109,7 +109,7 @@ def test_connections_that_hang_or_make_no_sense_are_closed_and_cost_others_nothi
 
 
 def test_a_connection_may_be_used_again(address, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(server.HeaderTimeoutProtocol, "head_seconds", 0.3)
     connection = http.client.HTTPConnection(*address, timeout=10)
     for _ in range(3):
         connection.request("GET", "/healthz")

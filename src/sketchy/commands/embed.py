@@ -44,13 +44,7 @@ def run(
     refuse_replacing(out, [*images, checkpoint], "input")
     keep_freed_memory()
     model = load_model(checkpoint, device)
-    skipped: list[Skipped] = []
-    left_out: Counter[str] = Counter()
-    found = (walk([image], skipped.append, lambda left: left_out.update([left.reason])) for image in images)
-    paths = [Path(file.path) for file in chain.from_iterable(found)]
-    if not paths:
-        reasons = f"{left_out_text(left_out)}; " if left_out else ""
-        raise DataError(f"no images below {', '.join(map(str, images))}; {reasons}name image files or folders of them")
+    paths, skipped, left_out = _find(images)
     embedded = model.embed_files(paths, kind, progress)
     if not embedded.paths:
         first = embedded.skipped[0]
@@ -63,3 +57,15 @@ def run(
     return Embedded(
         str(out), len(embedded.paths), embedded.embeddings.shape[1], (*skipped, *embedded.skipped), left_out
     )
+
+
+def _find(images: Sequence[Path]) -> tuple[list[Path], list[Skipped], Counter[str]]:
+    """Return the image files, the folders that cannot be listed, and how many other files there are, by reason."""
+    skipped: list[Skipped] = []
+    left_out: Counter[str] = Counter()
+    found = (walk([image], skipped.append, lambda left: left_out.update([left.reason])) for image in images)
+    paths = [Path(file.path) for file in chain.from_iterable(found)]
+    if not paths:
+        reasons = f"{left_out_text(left_out)}; " if left_out else ""
+        raise DataError(f"no images below {', '.join(map(str, images))}; {reasons}name image files or folders of them")
+    return paths, skipped, left_out

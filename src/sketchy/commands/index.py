@@ -40,8 +40,7 @@ def run(
         dry_run: Only count what would be done.
         force: Begin anew, also where the index is damaged or of another model.
         scan: How the folders are looked through.
-        device: See `pick_device`.
-        progress: Shows the progress.
+        device, progress: Where to compute, see `pick_device`; shows the progress.
 
     Returns:
         What all processes did; None in all but the first.
@@ -66,10 +65,14 @@ def run(
         if count or not changes.removed:
             check_found(changes, count, photos)
         note_index(photos, model.identity, out)
+    return _result(changes, out, dry_run, count, time.perf_counter() - started)
+
+
+def _result(changes: Changes, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:
     return Indexed(
         out=out,
         dry_run=dry_run,
-        photos=count,
+        photos=photos,
         embedded=changes.embedded,
         reused=changes.reused,
         unchanged=changes.unchanged,
@@ -77,7 +80,7 @@ def run(
         skipped=tuple(changes.skipped),
         left_out=dict(changes.left_out),  # asdict makes no good copy of a Counter
         kept=changes.kept,
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(seconds, 3),
     )
 
 

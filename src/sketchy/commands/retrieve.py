@@ -46,8 +46,7 @@ def run(  # noqa: PLR0913 - one an option, by keyword
         gallery: What to search; see `open_index`.
         scan: How a folder is looked through.
         save: Where to write a contact sheet, as PNG or JPEG by its suffix.
-        device: See `pick_device`.
-        progress: Shows the progress of what must be embedded.
+        device, progress: Where to compute, see `pick_device`; shows the progress of what must be embedded.
 
     Raises:
         ImageError: A query cannot be read or is blank.
@@ -60,17 +59,13 @@ def run(  # noqa: PLR0913 - one an option, by keyword
         refuse_replacing(save, queries, kind)
     contents = _read(queries, kind)
     model = load_model(checkpoint, device)
-    calibration_of(model, kind, request)  # which fails before the work where there is none
+    calibration_of(model, kind, request)  # fails before the work where there is none
     keep_freed_memory()  # a folder without an index is indexed first
     query = model.query(contents, kind, [str(path) for path in queries])
     with open_index(model, gallery, scan=scan, progress=progress) as index:
         if save is not None and save.is_file() and index.holds(save):
             raise StorageError(f"{save} would replace a photo of {index.name}; choose another name for it")
-        log.info(f"searched {index.name}: {len(index):,} photos")
-        if request.k > len(index) and request.where.everything:
-            log.info(f"k = {request.k} is more than the gallery holds; all of it follows")
-        hits = index.find(query, request, kind)
-        _check_filters(index, query, request, hits)
+        hits = _search(index, query, request, kind)
         if save is not None:
             _save_sheet(save, Tile(open_image(contents[0]), queries[0].name), index, hits)
         names = " + ".join(map(str, queries))
@@ -86,10 +81,14 @@ def _read(paths: Sequence[Path], kind: Kind) -> list[bytes]:
     return contents
 
 
-def _check_filters(index: Index, query: Vectors, request: Request, hits: Sequence[Hit]) -> None:
-    """Say which filters no photo fits. Raises GalleryError when no photo fits all of them."""
+def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> list[Hit]:
+    """Search, and say which filters no photo fits. Raises GalleryError when no photo fits all of them."""
+    log.info(f"searched {index.name}: {len(index):,} photos")
+    if request.k > len(index) and request.where.everything:
+        log.info(f"k = {request.k} is more than the gallery holds; all of it follows")
+    hits = index.find(query, request, kind)
     if request.where.everything or (hits and len(request.where.categories) < 2):
-        return
+        return hits
     problems = index.unmatched(query, request.where)
     if hits or index.find(query, Request(1, request.where)):
         for line in problems:
@@ -97,6 +96,7 @@ def _check_filters(index: Index, query: Vectors, request: Request, hits: Sequenc
     else:
         both = "no photo fits both --category and --path-glob; leave one of them out"
         raise GalleryError(" and ".join(problems) or both)
+    return hits
 
 
 def _save_sheet(path: Path, sketch: Tile, index: Index, hits: Sequence[Hit]) -> None:

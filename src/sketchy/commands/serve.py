@@ -51,8 +51,7 @@ def run(  # noqa: PLR0913 - one an option, by keyword
         host: Address to listen on; only loopback addresses keep others out.
         port: Port to listen on; 0 takes a free one.
         browser: Whether to open the page in a browser.
-        device: See `pick_device`.
-        progress: Shows the progress of what must be embedded.
+        device, progress: Where to compute, see `pick_device`; shows the progress of what must be embedded.
 
     Raises:
         ServeError: A package is missing, or the port is taken.
@@ -68,18 +67,18 @@ def run(  # noqa: PLR0913 - one an option, by keyword
 
     with open_socket(host, port) as opened:
         model = load_model(checkpoint, device, fold=True)
+        address = address_of(opened)
+
+        def started() -> None:
+            ready(address)
+            if browser:
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
         with open_index(model, gallery, scan=scan, progress=progress) as index:
-            app = _app(index, gallery, opened)
+            server = Server(_app(index, gallery, opened), opened, started)
             left_out = f"; {left_out_text(index.left_out)}" if index.left_out else ""
             log.info(f"searching {index.name}: {len(index):,} photos{left_out}; Ctrl-C stops")
-            address = address_of(opened)
-
-            def started() -> None:
-                ready(address)
-                if browser:
-                    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-
-            Server(app, opened, started).run()
+            server.run()
 
 
 def _app(index: Index, gallery: str | None, opened: socket.socket) -> "FastAPI":
