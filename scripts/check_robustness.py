@@ -31,7 +31,6 @@ from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.retrieval.embed import embed_pixels
 from sketchy.retrieval.model import Model
 from sketchy.runtime import pick_device
-from sketchy.talk import SILENT
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 SHOWN = ("map_all", "p_at_1", "p_at_10", "instance_r_at_1", "instance_r_at_10")
@@ -148,7 +147,6 @@ class Setting:
             self.data.pack.categories,
             self.model.preprocess,
             None,
-            SILENT,
             test_fraction=settings.test_fraction,
             seed=settings.split_seed,
         )

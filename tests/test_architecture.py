@@ -17,14 +17,14 @@ LAYERS = [
     ("evaluation",),
     ("retrieval",),
     ("dataset", "model", "loss", "demo"),
-    ("image", "distance", "runtime"),
-    ("ink", "containers", "color"),
-    ("paper",),
+    ("preprocess", "distance", "runtime"),
+    ("image", "ink"),
+    ("containers", "color", "paper"),
     ("texture",),
     ("config_file", "results", "talk", "processes"),
     ("config",),
     ("choices",),
-    ("section", "storage"),
+    ("section", "storage", "extras"),
     ("errors", "interrupts", "paths", "plain_yaml", "ahead", "progress"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

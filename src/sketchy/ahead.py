@@ -1,8 +1,8 @@
-"""Work that is done before its results are needed: in threads, a bounded number of items ahead."""
+"""Working ahead of whoever takes the results: in order, and a bounded number of items ahead."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future
 from itertools import islice
 from typing import TypeVar
 
@@ -10,30 +10,30 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_ahead(work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-    """Yield the result of every item, in order.
+def map_ahead(function: Callable[[T], R], items: Iterable[T], pool: Executor, ahead: int) -> Generator[R, None, None]:
+    """Yield `function(item)` for each item, in order, while the pool works on the items that follow.
+
+    `items` is read in the thread that takes the results, and only as far ahead as needed, so that it may be a generator
+    that itself reads files or a store. An error of `function` is raised in place of its result. After such an error,
+    and when the generator is closed (`contextlib.closing`), what has not begun never does.
 
     Args:
-        work: Called in several threads at once.
-        items: Taken in the thread of the caller, when there is room for their results.
-        ahead: Number of results that may wait to be taken, at least 1; it bounds the memory.
-
-    Raises:
-        Exception: What `work` or `items` raised, in the place of its item. Work that has not begun is then dropped, as
-            it is when the results are no longer wanted.
+        function: Called in the pool.
+        items: What to work on; may be endless.
+        pool: Threads or processes.
+        ahead: Number of items, 1 or more, that may be under way or waiting to be taken: what bounds the memory.
     """
     waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor() as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

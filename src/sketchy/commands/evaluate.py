@@ -19,7 +19,6 @@ from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import absolute_sources
 from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.storage import refuse_unwritable
-from sketchy.talk import LoggingTalk
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def run(
     model = Model(loaded, checkpoint, pick_device(device))
     if data is None:
         refuse_moved(loaded.config, "say where it lies now with --data PLACE")
-    dataset = load_dataset(loaded.config, LoggingTalk(progress), root=data)
+    dataset = load_dataset(loaded.config, progress=progress, root=data)
     warn_if_changed(loaded, dataset)
     subset = _judged_on(dataset, protocol)
     extension = _extension(sources, dataset, subset, model, progress) if sources else None

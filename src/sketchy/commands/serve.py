@@ -5,13 +5,12 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from sketchy.errors import ServeError
+from sketchy.extras import require
 from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
 from sketchy.retrieval.index import Index
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 log = logging.getLogger(__name__)
-
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "cachetools")
 
 
 def run(  # noqa: PLR0913 - one an option, by keyword
@@ -54,15 +51,12 @@ def run(  # noqa: PLR0913 - one an option, by keyword
         device, progress: Where to compute, see `pick_device`; shows the progress of what must be embedded.
 
     Raises:
-        ServeError: A package is missing, or the port is taken.
+        MissingExtraError: A package is not installed.
+        ServeError: The port is taken.
         CheckpointError, DataError, GalleryError, StorageError: What is missing or unusable.
         KeyboardInterrupt: It was stopped, and has ended cleanly.
     """
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise ServeError(
-            f"the page needs {' and '.join(missing)}, not installed here; run pip install 'sketchy[serve]' and the "
-            "same command again"
-        )
+    require("serve", "the page")
     from sketchy.web.server import Server, address_of, open_socket
 
     with open_socket(host, port) as opened:

@@ -18,11 +18,11 @@ from sketchy.dataset.decode import for_each_image
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Subset
 from sketchy.errors import DataError
+from sketchy.image import Kind
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Skipped
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import PhotoFile, walk
-from sketchy.talk import LoggingTalk
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ def _without_copies(files: Sequence[PhotoFile], data: Dataset, subset: Subset, p
     ids = {(record.category, record.photo_id) for record in records}
     contents: set[tuple[str | None, bytes]] = set()
 
-    def note(index: int, content: bytes) -> None:
-        contents.add((records[index].category, hashlib.sha256(content).digest()))
+    def note(index: int, digest: bytes) -> None:
+        contents.add((records[index].category, digest))
 
-    for_each_image(data.source, records, note, "comparing", LoggingTalk(progress))
+    for_each_image(data.source, records, _hash, note, "comparing", progress=progress)
     new = []
     for file in files:
         content = (file.category, _digest(Path(file.path)))
@@ -102,6 +102,10 @@ def _without_copies(files: Sequence[PhotoFile], data: Dataset, subset: Subset, p
             new.append(file)
         contents.add(content)
     return new
+
+
+def _hash(content: bytes, kind: Kind) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def _digest(path: Path) -> bytes:

@@ -2,8 +2,9 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -18,13 +19,14 @@ from PIL import Image
 from sketchy.ahead import batched, map_ahead
 from sketchy.config import Config
 from sketchy.errors import ImageError
-from sketchy.image import Kind, build_preprocess
+from sketchy.image import Kind
 from sketchy.model.calibration import Calibration
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.model.encoder import Encoder
 from sketchy.model.folding import folded
 from sketchy.paths import as_path
-from sketchy.progress import Progress, no_progress
+from sketchy.preprocess import build_preprocess
+from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Skipped
 from sketchy.retrieval.embed import BATCH_SIZE, embed_pixels
 from sketchy.retrieval.store.base import Identity, Vectors
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 ImageLike = str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 """A file, the content of one, a Pillow image, or pixels (H, W), (H, W, 3) or (H, W, 4), uint8."""
 Pixels = NDArray[np.uint8]
+AHEAD = 2 * BATCH_SIZE
+"""Images that are decoded before the network asks for them; what bounds the memory of a large folder."""
 FOLD_FROM = BATCH_SIZE
 """Images to embed for which folding the network pays: it takes the time of some fifty, and halves that of each."""
 
@@ -137,7 +141,8 @@ class Model:
             with usable(names[index], kind):
                 return self.preprocess.load(_source(images[index]), kind)
 
-        return self.embed_prepared(map_ahead(load, range(len(images)), 2 * BATCH_SIZE), len(images), kind)
+        with ThreadPoolExecutor() as pool, closing(map_ahead(load, range(len(images)), pool, AHEAD)) as loaded:
+            return self.embed_prepared(loaded, len(images), kind)
 
     def query(self, images: Sequence[ImageLike], kind: Kind, names: Sequence[str] = ()) -> Vectors:
         """Embed one image, or several as one query: their mean, on the unit sphere where the model's embeddings are.
@@ -173,8 +178,8 @@ class Model:
             except ImageError as error:
                 return error
 
-        def readable(advance: Callable[[int], object]) -> Iterator[Pixels]:
-            for path, pixels in zip(paths, map_ahead(load, paths, 2 * BATCH_SIZE), strict=True):
+        def readable(loaded: Iterable[Pixels | ImageError], advance: Advance) -> Iterator[Pixels]:
+            for path, pixels in zip(paths, loaded, strict=True):
                 advance(1)
                 if isinstance(pixels, ImageError):
                     skipped.append(Skipped(str(path), str(pixels)))
@@ -182,8 +187,12 @@ class Model:
                     kept.append(path)
                     yield pixels
 
-        with progress("embedding", len(paths), "image") as advance:
-            embeddings = self.embed_prepared(readable(advance), len(paths), kind)
+        with (
+            progress("embedding", len(paths), "image") as advance,
+            ThreadPoolExecutor() as pool,
+            closing(map_ahead(load, paths, pool, AHEAD)) as loaded,
+        ):
+            embeddings = self.embed_prepared(readable(loaded, advance), len(paths), kind)
         return FileEmbeddings(tuple(kept), embeddings, tuple(skipped))
 
     def embed_prepared(self, images: Iterable[Pixels], count: int, kind: Kind) -> Vectors:

@@ -25,7 +25,6 @@ from sketchy.retrieval.store.folder import open_to_read
 from sketchy.retrieval.store.memory import MemoryStore
 from sketchy.retrieval.update import Changes
 from sketchy.storage import cache_folder, replacing
-from sketchy.talk import LoggingTalk
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +203,7 @@ def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[s
 def _open_test_photos(model: Model, progress: Progress) -> Index:
     """Embed the held-out photos of the model's dataset anew from its pack; they may lie in an archive."""
     refuse_moved(model.config, "name a folder of photos with --gallery")
-    data = load_dataset(model.config, LoggingTalk(progress))
+    data = load_dataset(model.config, progress=progress)
     rows = data.parts["test"].photos
     if not len(rows):
         raise GalleryError(f"the test split of {data.source.path} has no photos; name a folder with --gallery")

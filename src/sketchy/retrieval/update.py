@@ -7,6 +7,8 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -167,23 +169,23 @@ class _Update:
         """Go through all files, then through what the store holds of files that are gone."""
         files = walk(self.present, lambda skipped: None, exclude=self.scan.exclude)
         total = sum(self.share.takes(file.path) for file in files)
-        with progress("indexing", total, "photo") as advance:
+        with progress("indexing", total, "photo") as advance, ThreadPoolExecutor() as pool:
             if self.model is None:
-                self.changes.embedded = sum(1 for _ in self._unknown_files(advance))
+                self.changes.embedded = sum(1 for _ in self._unknown_files(advance, pool))
             else:
-                load = partial(_load, self.model)
-                loaded = map_ahead(load, self._unknown_files(advance), self.batch_files)
-                for batch in batched(loaded, self.batch_files):
-                    self._commit(batch, self.model)
-                    advance(len(batch))
+                unknown = self._unknown_files(advance, pool)
+                with closing(map_ahead(partial(_load, self.model), unknown, pool, self.batch_files)) as loaded:
+                    for batch in batched(loaded, self.batch_files):
+                        self._commit(batch, self.model)
+                        advance(len(batch))
         self.pruning.drop_gone()
         self.changes.removed, self.changes.away = self.pruning.removed, self.pruning.away
         return self.changes
 
-    def _unknown_files(self, advance: Advance) -> Iterator[PhotoFile]:
+    def _unknown_files(self, advance: Advance, pool: Executor) -> Iterator[PhotoFile]:
         """Settle the files whose content is known, and yield the others."""
         for batch in batched(self._files(), self.batch_files):
-            unknown = self._reuse(batch)
+            unknown = self._reuse(batch, pool)
             advance(len(batch) - len(unknown))
             yield from unknown
 
@@ -205,12 +207,12 @@ class _Update:
             if self.share.takes(file.path):
                 yield file
 
-    def _reuse(self, batch: Sequence[PhotoFile]) -> list[PhotoFile]:
+    def _reuse(self, batch: Sequence[PhotoFile], pool: Executor) -> list[PhotoFile]:
         """Settle the files of a batch whose content is known, and return the others."""
         known = self.store.get([file.path for file in batch])
         changed = [file for file in batch if not _is_same(known.get(file.path), file.path)]
         self.changes.unchanged += len(batch) - len(changed)
-        photos = [photo for photo in map_ahead(_describe, changed, len(batch)) if photo is not None]
+        photos = [photo for photo in pool.map(_describe, changed) if photo is not None]
         vectors = self.store.embeddings(sorted({photo.content for photo in photos}))
         settled = [photo for photo in photos if photo.content in vectors]
         for photo in settled:

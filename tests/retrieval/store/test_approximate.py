@@ -2,18 +2,19 @@
 
 import resource
 import signal
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sketchy.errors import StorageError
-from sketchy.retrieval.store import approximate, search
+from sketchy.retrieval.store import search
 from sketchy.retrieval.store.base import Identity, Photo, Where
 from sketchy.retrieval.store.embedded import Tuning
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
 
-pytest.importorskip("faiss", reason="needs pip install 'sketchy[ann]'")
+pytest.importorskip("faiss", reason="needs pip install 'sketchy-search[ann]'")
 
 SIZE = 16
 ROWS = 4000
@@ -198,7 +199,7 @@ def test_small_stores_have_none(tmp_path):
 
 
 def test_without_faiss_every_photo_is_measured(folder, monkeypatch, no_scan):
-    monkeypatch.setattr(approximate, "available", lambda: False)
+    monkeypatch.setitem(sys.modules, "faiss", None)
     store = open_to_read(folder, tuning=SMALL)
     assert len(store.search(QUERIES[0], 5)) == 5
     assert store.problems() == []

@@ -4,7 +4,6 @@ Photos are sorted into cells around centres; a search looks into the nearest cel
 proposes is measured exactly by the store's own vectors, so that a distance is never wrong; a photo can be missed.
 """
 
-import importlib.util
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchy.extras import is_installed
 from sketchy.progress import Progress, no_progress
 from sketchy.retrieval.store.faults import Damage
 from sketchy.retrieval.store.meta import Meta
@@ -35,11 +35,6 @@ WRITTEN_BYTES = 2**20
 
 Allowed = NDArray[np.bool_] | None
 """Whether each row may be found; None allows all, and spares looking at a million of them."""
-
-
-def available() -> bool:
-    """Whether FAISS is installed."""
-    return importlib.util.find_spec("faiss") is not None
 
 
 @dataclass(frozen=True)
@@ -116,7 +111,7 @@ class Approximations:
 
     def get(self, meta: Meta) -> Approximation | None:
         """Return the one of a commit, unless it is missing or damaged: the vectors have all that it has."""
-        if meta.ann_rows == 0 or not available():
+        if meta.ann_rows == 0 or not is_installed("ann"):
             return None
         key = (meta.generation, meta.ann_rows, meta.ann_crc)
         if key != self._key:
@@ -127,7 +122,7 @@ class Approximations:
 
     def problem(self, meta: Meta) -> str | None:
         """Read the one of a commit again, and say what is wrong with it; None where nothing is, or there is none."""
-        if meta.ann_rows == 0 or not available():
+        if meta.ann_rows == 0 or not is_installed("ann"):
             return None
         try:
             Approximation(ann_path(self._folder, meta.generation), meta)

@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.errors import GalleryError, StorageError
+from sketchy.extras import is_installed
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit
-from sketchy.retrieval.store.approximate import Allowed, Approximations, ann_path, available, build, is_due
+from sketchy.retrieval.store.approximate import Allowed, Approximations, ann_path, build, is_due
 from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where, hit_of
 from sketchy.retrieval.store.compaction import compact
 from sketchy.retrieval.store.faults import damaged, explained
@@ -198,7 +199,7 @@ class EmbeddedStore:
         """Build the approximate index where it pays, and the one that is there is too old or damaged; see `build`."""
         with self._reading() as state:
             due = is_due(state.known, self._tuning.approximate_from) or self._approximations.problem(state.known)
-            built = build(self.folder, state, queries, progress) if due and available() else None
+            built = build(self.folder, state, queries, progress) if due and is_installed("ann") else None
         if built is not None:
             with self._changing() as state:
                 meta = replace(state.known, ann_rows=built.rows, ann_size=built.size, ann_crc=built.crc)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sketchy.errors import GalleryError
+from sketchy.extras import require
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit
 from sketchy.retrieval.nearest import exact_distances
@@ -214,12 +215,12 @@ def open_milvus(
         force: drop what is in it first.
 
     Raises:
-        GalleryError: pymilvus or the collection is missing, the server cannot be reached, or the model is another.
+        MissingExtraError: pymilvus is not installed.
+        GalleryError: the collection is missing, the server cannot be reached, or the model is another.
     """
-    try:
-        from pymilvus import MilvusClient
-    except ImportError:
-        raise GalleryError(f"{address} needs pymilvus; run `pip install 'sketchy[milvus]'`") from None
+    require("milvus", str(address))
+    from pymilvus import MilvusClient
+
     with explained(address):
         client = MilvusClient(address.uri, token=os.environ.get("SKETCHY_MILVUS_TOKEN", ""))
     try:
