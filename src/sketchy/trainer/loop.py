@@ -20,9 +20,9 @@ from sketchy.loss.objective import Labels, Objective
 from sketchy.model.encoder import Siamese
 from sketchy.model.folding import kept_folded
 from sketchy.model.weights import load_weights
+from sketchy.progress import Progress, no_progress
 from sketchy.results import EpochResult
 from sketchy.runtime import generator_states, restore_generators, room_for_data
-from sketchy.talk import SILENT, Talk
 from sketchy.trainer.compiled import compile_network, explain_compiler_errors
 from sketchy.trainer.parallel import World
 
@@ -91,12 +91,12 @@ class Trainer:
         self.seconds = 0.0  # time spent on the current epoch before it was resumed
         self.sums: dict[str, Tensor] = {}  # statistics summed over the steps of the current epoch
 
-    def run_epoch(self, stop: Callable[[], bool] = lambda: False, talk: Talk = SILENT) -> EpochResult:
+    def run_epoch(self, stop: Callable[[], bool] = lambda: False, progress: Progress = no_progress) -> EpochResult:
         """Train to the end of the current epoch.
 
         Args:
             stop: Called after every step; True on any rank ends the epoch early on all.
-            talk: Shows a progress bar over the steps.
+            progress: Shows a bar over the steps.
 
         Returns:
             Means over the epoch of the loss and its statistics, the last learning rate, seconds and images per second.
@@ -109,7 +109,7 @@ class Trainer:
         started = time.perf_counter() - self.seconds
         losses: list[Tensor] = []  # of the steps that are not checked yet
         compiling = explain_compiler_errors() if self.compiled else nullcontext()
-        with self._frozen_in_eval(), compiling, talk.bar(f"epoch {self.epoch + 1}", len(self.sampler), "step") as bar:
+        with self._frozen_in_eval(), compiling, progress(f"epoch {self.epoch + 1}", len(self.sampler), "step") as bar:
             bar(self.step)
             for batch in islice(self.sampler.epoch(self.epoch), self.step, None):
                 losses.append(self._train_step(batch))
