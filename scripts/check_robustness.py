@@ -30,7 +30,6 @@ from sketchy.image import Kind, open_image
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.retrieval.embed import Embedder, embed_pixels
 from sketchy.runtime import pick_device
-from sketchy.talk import SILENT
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 SHOWN = ("map_all", "p_at_1", "p_at_10", "instance_r_at_1", "instance_r_at_10")
@@ -147,7 +146,6 @@ class Setting:
             self.data.pack.categories,
             self.embedder.preprocess,
             None,
-            SILENT,
             test_fraction=settings.test_fraction,
             seed=settings.split_seed,
         )

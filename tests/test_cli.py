@@ -99,7 +99,7 @@ USAGE_ERRORS = [
     (["train", "--config", "a.yaml", "--resume", "b"], "give either --config FILE or --resume RUN"),
     (["train", "--config", "missing.yaml"], "cannot read missing.yaml: no such file; check the path"),
     (["train", "--config", "bad.yaml"], "3 problems in bad.yaml"),
-    (["train", "--config", "list.yaml"], "holds no `section:` lines"),
+    (["train", "--config", "list.yaml"], "has no `section:` lines"),
     (["train", "--config", "broken.yaml"], "cannot use the config broken.yaml, line 1: "),
     (["train", "--config", "good.yaml", "--set", "train.epochs"], "write it as section.key=value"),
     (["train", "--config", "good.yaml", "--set", "loss.name=hinge"], "'contrastive', 'triplet', 'infonce'"),

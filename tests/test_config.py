@@ -91,7 +91,7 @@ def test_every_setting_says_what_it_does_and_has_a_default(section):
         ({"sampler": {"name": "pk", "categoris": 3}}, "sampler.categoris: .*did you mean categories"),
         ({"loss": {"name": "infonce", "temprature": 1}}, "loss.temprature: .*did you mean temperature"),
         ({"loss": {"name": "arcface"}}, "loss.name: 'arcface' is unknown; one of 'contrastive', 'triplet', 'infonce'"),
-        ({"loss": {"margin": 1.0}}, "loss.name: missing; say which loss"),
+        ({"loss": {"margin": 1.0}}, "loss.name: missing; choose a loss"),
         ({"loss": 5}, r"loss: .*\(got 5\)"),
         ({"data": {"zero_shot": "zero-shot-30"}}, "data.zero_shot: Input should be 'zero-shot-25' or 'zero-shot-21'"),
         ({"data": None}, r"data: .*\(got None\)"),

@@ -38,7 +38,7 @@ def test_all_problems_are_named_at_once_with_path_and_value(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load_config(path)
     head, *problems = str(caught.value).split("\n  ")
-    assert head == f"11 problems in {path}; mend them and run again:"
+    assert head == f"11 problems in {path}; correct them and run again:"
     text = "\n".join(problems)
     for expected in (
         "data.rot: unknown key; did you mean root?",
@@ -125,7 +125,7 @@ def test_overrides_can_choose_another_loss():
         ("train.epochs.more=5", "--set train.epochs.more=5: epochs is a value, not a section"),
         ("train.epoch=5", "train.epoch: unknown key; did you mean epochs?"),
         ("epochs=5", "epochs: unknown key"),
-        ("train.seed=010", "--set train.seed=010: the value is not YAML (010 is another number in octal;"),
+        ("train.seed=010", "--set train.seed=010: the value is not YAML (010 is octal to some readers;"),
         ("train.seed=1:30", "train.seed: Input should be a valid integer"),
         ("data.root=", "data.root: Input should be a valid string (got None)"),
         ("data.root=''", "data.root: an empty name"),
@@ -142,11 +142,11 @@ def test_a_single_mistake_is_told_where_it_may_come_from(tmp_path):
     path = written(tmp_path, "train: {epochs: 3}")
     with pytest.raises(ConfigError) as caught:
         load_config(path, ["train.seed=-1"])
-    assert str(caught.value).startswith(f"1 problem in {path} with --set; mend it and run again:\n  train.seed: ")
+    assert str(caught.value).startswith(f"1 problem in {path} with --set; correct it and run again:\n  train.seed: ")
 
 
 def test_a_tree_that_is_no_table_is_told_in_words():
-    with pytest.raises(ConfigError, match=r"the whole of it: Input should be a valid dictionary"):
+    with pytest.raises(ConfigError, match=r"the whole config: Input should be a valid dictionary"):
         parse_config([1], "the test")
 
 
@@ -158,24 +158,24 @@ def test_an_empty_file_is_all_defaults(tmp_path, text):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"data:\n  root: [", r"cannot use the config .*some.yaml, line 2: .*; mend that line"),
+        (b"data:\n  root: [", r"cannot use the config .*some.yaml, line 2: .*; correct that line"),
         (b"\x00\x01", "line 1: special characters are not allowed"),
-        (b"data:\n\xff\xfe\xff", "cannot read the config .*some.yaml, line 2: no UTF-8 text"),
+        (b"data:\n\xff\xfe\xff", "cannot read the config .*some.yaml, line 2: not UTF-8 text"),
         (b"data:\n\troot: x", "line 2: found character .* that cannot start any token"),
         (b"---\ndata: {}\n---\ndata: {}", "line 3: but found another document"),
-        (b"data: {root: a}\n\ndata: {root: b}", "line 3: `data` is there already, in line 1"),
-        (b"data:\n  root: a\n  'root': b", "line 3: `root` is there already, in line 2"),
-        (b"train:\n  seed: 010", "line 2: 010 is another number in octal"),
-        (b"train: {seed: -0_7}", "line 1: -0_7 is another number in octal"),
-        (b"train:\n  seed: !!int '7'", "line 2: the tag .*:int is not used in configs"),
-        (b"!!python/object:os.system {}", "line 1: the tag .* is not used in configs"),
-        (b"data: {[a]: b}", "line 1: a key is a word"),
-        (b"&a [*a]", "line 1: .*recursive|line 1: too many or too deep values"),
-        (b"[" * 10_000, "line 1: lists or sections too deep"),
-        (b"a: " + b"[" * 50 + b"]" * 50, "line 1: too many or too deep values"),
+        (b"data: {root: a}\n\ndata: {root: b}", "line 3: `data` is already in line 1"),
+        (b"data:\n  root: a\n  'root': b", "line 3: `root` is already in line 2"),
+        (b"train:\n  seed: 010", "line 2: 010 is octal to some readers"),
+        (b"train: {seed: -0_7}", "line 1: -0_7 is octal to some readers"),
+        (b"train:\n  seed: !!int '7'", "line 2: the tag .*:int is not allowed in configs"),
+        (b"!!python/object:os.system {}", "line 1: the tag .* is not allowed in configs"),
+        (b"data: {[a]: b}", "line 1: a key must be a word"),
+        (b"&a [*a]", "line 1: .*recursive|line 1: too many values, or nested too deeply"),
+        (b"[" * 10_000, "line 1: lists or sections are nested too deeply"),
+        (b"a: " + b"[" * 50 + b"]" * 50, "line 1: too many values, or nested too deeply"),
         (b"#" * 200_001, "line 1: longer than 200,000 characters"),
-        (b"- 1\n- 2\n", "holds no `section:` lines"),
-        (b"just text", "holds no `section:` lines"),
+        (b"- 1\n- 2\n", "has no `section:` lines"),
+        (b"just text", "has no `section:` lines"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused_in_one_line(tmp_path, content, message):
@@ -212,8 +212,8 @@ def test_a_dump_spells_every_setting_out():
     ("old", "told"),
     [
         ("train.ema=0.9", "train.ema: unknown key; it was removed"),
-        ("model.layout={size: 8}", "model.layout: unknown key; it is called model.spatial now"),
-        ("data.held_out=zero-shot-25", "data.held_out: unknown key; it is called data.zero_shot now"),
+        ("model.layout={size: 8}", "model.layout: unknown key; it is now called model.spatial"),
+        ("data.held_out=zero-shot-25", "data.held_out: unknown key; it is now called data.zero_shot"),
     ],
 )
 def test_a_setting_of_an_earlier_version_is_unknown_and_says_what_became_of_it(old, told):

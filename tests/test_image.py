@@ -10,17 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from sketchy.config import ImageConfig
 from sketchy.errors import ImageError
-from sketchy.image import (
-    KNOWN_UNREADABLE,
-    MAX_PIXELS,
-    SUFFIXES,
-    Preprocess,
-    build_preprocess,
-    open_image,
-    read_content,
-)
+from sketchy.image import KNOWN_UNREADABLE, MAX_PIXELS, SUFFIXES, open_image, read_content
 
 COLOR = (200, 100, 50)
 PLAIN = Image.new("RGB", (40, 20), COLOR)
@@ -265,67 +256,6 @@ def test_a_jpeg_may_come_smaller_but_never_below_what_is_asked() -> None:
     assert open_image(content, at_least=201).size == (800, 400)
     assert open_image(content, at_least=5000).size == (1600, 800)
     assert open_image(content).size == (1600, 800)
-
-
-@pytest.mark.parametrize(("color", "channels"), [("grey", 1), ("rgb", 3)])
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_photo_is_stretched_to_a_square_of_the_channels_asked_for(color: Any, channels: int, mode: str) -> None:
-    image = Image.new(mode, (60, 20), "white")
-    image.paste("black", (0, 0, 30, 20))
-    pixels = Preprocess(16, color, 0.5).photo(image)
-    assert pixels.shape == (channels, 16, 16)
-    assert pixels.dtype == np.uint8
-    assert pixels.flags.c_contiguous
-    assert (pixels[:, :, :7] == 0).all()
-    assert (pixels[:, :, 9:] == 255).all()
-
-
-def test_the_channels_of_a_photo_are_red_green_blue() -> None:
-    assert Preprocess(16, "rgb", 0.5).photo(PLAIN)[:, 3, 3].tolist() == list(COLOR)
-
-
-def test_a_photo_is_averaged_when_it_is_shrunk() -> None:
-    stripes = Image.fromarray(np.tile(np.array([0, 255], np.uint8), (512, 256)))
-    assert np.abs(Preprocess(16, "grey", 0.5).photo(stripes).astype(int) - 127).max() < 12
-
-
-def test_the_fast_way_to_decode_a_photo_shows_the_same() -> None:
-    x, y = np.meshgrid(np.arange(900), np.arange(900))
-    content = encode(Image.fromarray((127 + 60 * np.sin(x / 50) + 60 * np.cos(y / 70)).astype(np.uint8)), "JPEG")
-    preprocess = Preprocess(100, "grey", 0.5)
-    fast, whole = preprocess.load(content, "photo"), preprocess.photo(open_image(content))
-    assert np.abs(fast.astype(int) - whole).max() <= 3
-
-
-@pytest.mark.parametrize("color", ["grey", "rgb"])
-def test_a_sketch_has_one_channel_and_is_never_stretched(color: Any) -> None:
-    image = Image.new("RGB", (300, 100), "white")
-    ImageDraw.Draw(image).ellipse((110, 10, 190, 90), outline="black", width=4)
-    pixels = Preprocess(100, color, 0.0).load(encode(image), "sketch")
-    assert pixels.shape == (1, 100, 100)
-    rows, columns = np.nonzero(pixels[0] < 128)
-    assert abs(np.ptp(rows) - np.ptp(columns)) <= 1
-
-
-def test_a_blank_sketch_is_an_image_error_and_a_blank_photo_a_photo() -> None:
-    preprocess = Preprocess(32, "grey", 0.5)
-    content = encode(Image.new("L", (50, 50), 255))
-    assert (preprocess.load(content, "photo") == 255).all()
-    with pytest.raises(ImageError, match="the sketch is blank"):
-        preprocess.load(content, "sketch")
-
-
-def test_the_preprocessing_is_what_the_config_says() -> None:
-    assert build_preprocess(ImageConfig(size=64, color="rgb", sketch_crop=0.25)) == Preprocess(64, "rgb", 0.25)
-    assert build_preprocess(ImageConfig(size=64, sketch_size=32)) == Preprocess(64, "grey", 0.5, 32)
-
-
-def test_sketches_may_be_of_another_size_than_photos():
-    preprocess = Preprocess(32, "rgb", 0.5, 24)
-    drawing = Image.new("L", (50, 50), 255)
-    ImageDraw.Draw(drawing).line((5, 5, 45, 45), fill=0, width=3)
-    assert preprocess.sketch(drawing).shape == preprocess.shape("sketch") == (1, 24, 24)
-    assert preprocess.photo(PLAIN).shape == preprocess.shape("photo") == (3, 32, 32)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def gpus(monkeypatch):
         ("cuda:1", 2, "cuda:1"),
     ],
 )
-def test_a_name_becomes_a_device_that_is_there(gpus, name, count, device):
+def test_a_name_selects_an_available_device(gpus, name, count, device):
     gpus(count)
     assert pick_device(name) == torch.device(device)
 
@@ -41,9 +41,9 @@ def test_a_name_becomes_a_device_that_is_there(gpus, name, count, device):
 @pytest.mark.parametrize(
     ("name", "count", "message"),
     [
-        ("cuda", 0, r"'cuda' is not there \(0 GPUs seen\); use auto or cpu"),
-        ("cuda:0", 0, "not there"),
-        ("cuda:2", 2, r"'cuda:2' is not there \(2 GPUs seen\)"),
+        ("cuda", 0, r"'cuda' is not available \(0 GPUs found\); use auto or cpu"),
+        ("cuda:0", 0, "not available"),
+        ("cuda:2", 2, r"'cuda:2' is not available \(2 GPUs found\)"),
         ("gpu", 0, "'gpu' is unknown; use auto, cpu, cuda or cuda:N"),
         ("", 0, "'' is unknown"),
         ("cuda:x", 1, "'cuda:x' is unknown"),
@@ -51,7 +51,7 @@ def test_a_name_becomes_a_device_that_is_there(gpus, name, count, device):
         ("mps", 1, "'mps' is not supported"),
     ],
 )
-def test_a_device_that_is_not_there_is_refused(gpus, name, count, message):
+def test_an_unavailable_device_is_refused(gpus, name, count, message):
     gpus(count)
     with pytest.raises(ConfigError, match=message):
         pick_device(name)
@@ -71,12 +71,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
-def test_freed_memory_is_used_again_and_not_asked_of_the_system():
+def test_freed_memory_is_reused():
     done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1000  # five times 64 MiB are 80,000 pages
 
 
-def test_a_seed_decides_weights_and_dropout():
+def test_a_seed_determines_weights_and_dropout():
     def draw(seed: int) -> torch.Tensor:
         seed_everything(seed)
         return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5))(torch.ones(2, 3))
@@ -85,7 +85,7 @@ def test_a_seed_decides_weights_and_dropout():
     assert not torch.equal(draw(1), draw(2))
 
 
-def test_restored_generators_go_on_where_they_were():
+def test_restored_generators_continue_their_sequence():
     dropout = nn.Dropout(0.5)
     seed_everything(0)
     dropout(torch.ones(10))
@@ -104,7 +104,7 @@ def test_states_can_be_saved_as_tensors(tmp_path):
     assert torch.equal(torch.rand(4), expected)
 
 
-def test_states_of_gpus_that_are_gone_are_left(gpus, monkeypatch):
+def test_states_of_missing_gpus_are_ignored(gpus, monkeypatch):
     gpus(0)
     monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, index: pytest.fail(f"GPU {index} is gone"))
     expected = generator_states()["cpu"]
@@ -112,7 +112,7 @@ def test_states_of_gpus_that_are_gone_are_left(gpus, monkeypatch):
     assert torch.equal(torch.get_rng_state(), expected)
 
 
-def test_the_state_of_each_gpu_goes_back_to_it(gpus, monkeypatch):
+def test_each_gpu_gets_its_own_state_back(gpus, monkeypatch):
     gpus(2)
     restored = {}
     monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [torch.tensor([7]), torch.tensor([8])])

@@ -34,18 +34,18 @@ def is_untouched(path: Path) -> bool:
     return path.read_text() == "old" and list(path.parent.iterdir()) == [path]
 
 
-def test_the_new_text_takes_the_place_of_the_old(old):
+def test_new_text_replaces_old_text(old):
     write_text(old, "new, été\n")
     assert old.read_bytes() == "new, été\n".encode()
     assert list(old.parent.iterdir()) == [old]
 
 
-def test_folders_on_the_way_are_made(tmp_path):
+def test_missing_parent_folders_are_made(tmp_path):
     write_text(tmp_path / "a" / "b" / "c.txt", "text")
     assert (tmp_path / "a" / "b" / "c.txt").read_text() == "text"
 
 
-def test_readers_see_the_old_file_until_the_new_one_is_whole(old):
+def test_the_old_file_stays_until_the_new_one_is_complete(old):
     with replacing(old) as temporary:
         assert temporary.parent == old.parent
         temporary.write_text("new")
@@ -60,7 +60,7 @@ def write_half(path: Path, error: BaseException) -> None:
         raise error
 
 
-def test_who_reads_the_old_file_reads_it_to_its_end(old):
+def test_an_open_reader_keeps_the_old_file(old):
     with old.open() as reader:
         write_text(old, "new")
         assert reader.read() == "old"
@@ -68,20 +68,20 @@ def test_who_reads_the_old_file_reads_it_to_its_end(old):
 
 
 @pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])
-def test_an_error_half_way_keeps_the_old_file_and_goes_on(old, error):
+def test_an_error_while_writing_keeps_the_old_file_and_is_raised(old, error):
     with pytest.raises(type(error)):
         write_half(old, error)
     assert is_untouched(old)
 
 
-def test_what_the_system_refuses_is_one_line_with_a_remedy(old):
+def test_an_error_of_the_system_becomes_one_line_with_a_remedy(old):
     with pytest.raises(StorageError, match=r"cannot write .*file.txt: No space left on device; free some space there"):
         write_half(old, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert is_untouched(old)
 
 
 REMEDIES = [
-    # Codes; why; what helps where reading failed; what helps where writing failed.
+    # Codes; reason; remedy if reading failed; remedy if writing failed.
     ("ENOSPC EDQUOT", "", "free some space there and run", "free some space there and run the command again, or ELSE"),
     ("EACCES EPERM", "", "change its permissions", "ELSE, or change the permissions"),
     ("EROFS", "Read-only file system", "check the path", "ELSE"),
@@ -90,7 +90,7 @@ REMEDIES = [
     ("EISDIR", "is a folder", "name a file", "choose another name"),
     ("EEXIST", "", "check the path", "ELSE"),
     ("ENAMETOOLONG", "File name too long", "choose a shorter name", "choose a shorter name"),
-    ("ELOOP", "", "mend the links", "mend the links"),
+    ("ELOOP", "", "correct the symbolic links", "correct the symbolic links"),
     ("EMFILE ENFILE", "", "(`ulimit -n`)", "(`ulimit -n`)"),
     ("EIO ESTALE ENOTCONN EHOSTDOWN ETIMEDOUT ENXIO", "", "network share is connected", "network share is connected"),
     ("EBUSY ETXTBSY", "", "close the program that uses it", "close the program that uses it"),
@@ -104,7 +104,7 @@ REMEDIES = [
 @pytest.mark.parametrize(
     ("name", "reason", "reading", "writing"), [(name, *row) for names, *row in REMEDIES for name in names.split()]
 )
-def test_each_error_of_the_system_has_the_remedy_that_fits(name, reason, reading, writing):
+def test_each_error_of_the_system_has_its_own_remedy(name, reason, reading, writing):
     number = getattr(errno, name)
     error = OSError(number, os.strerror(number), "a name of ours")
     reason = reason or os.strerror(number)
@@ -117,18 +117,18 @@ def test_each_error_of_the_system_has_the_remedy_that_fits(name, reason, reading
     assert os_reason(error) == reason
 
 
-def test_a_reason_that_is_better_than_the_systems_is_kept():
+def test_a_more_specific_reason_than_the_systems_is_kept():
     assert os_reason(NotADirectoryError(errno.ENOTDIR, "up is a file")) == "up is a file"
     assert os_reason(OSError("cannot be read again")) == "cannot be read again"
 
 
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
-def test_a_name_that_no_file_can_have_is_refused(tmp_path, name):
-    with pytest.raises(StorageError, match=r"cannot write .*: no file can have such a name; check the name"):
+def test_an_invalid_name_is_refused(tmp_path, name):
+    with pytest.raises(StorageError, match=r"cannot write .*: not a valid file name; check the name"):
         write_text(tmp_path / name, "text")
 
 
-def test_what_lies_in_the_cache_names_its_setting(tmp_path, monkeypatch):
+def test_an_error_in_the_cache_names_its_variable(tmp_path, monkeypatch):
     monkeypatch.setenv("SKETCHY_CACHE", str(tmp_path / "cache"))
     denied = PermissionError(errno.EACCES, "Permission denied")
     assert "; set SKETCHY_CACHE to a folder" in os_problem(denied, tmp_path / "cache" / "galleries" / "x")
@@ -156,7 +156,7 @@ def test_a_limit_on_the_size_of_files_keeps_the_old_file(old):
     assert is_untouched(old)
 
 
-def test_a_process_that_is_killed_half_way_leaves_the_old_file(old):
+def test_a_process_killed_while_writing_leaves_the_old_file(old):
     script = (
         "import os, sys, pathlib, sketchy.storage as storage\n"
         "with storage.replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
@@ -166,7 +166,7 @@ def test_a_process_that_is_killed_half_way_leaves_the_old_file(old):
     done = subprocess.run([sys.executable, "-c", script, str(old)], check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert old.read_text() == "old"
-    write_text(old, "new")  # what it left lying is in nobody's way
+    write_text(old, "new")  # the file that it left does not matter
     assert old.read_text() == "new"
 
 
@@ -186,7 +186,7 @@ def test_a_file_where_a_folder_should_be_is_named(old, below):
         ("n" * 300, "File name too long; choose a shorter name"),
     ],
 )
-def test_what_can_never_be_written_is_refused_before_the_work(old, place, reason):
+def test_a_path_that_cannot_be_written_is_refused_before_the_work(old, place, reason):
     with pytest.raises(StorageError, match=rf"cannot write .*: .*{reason}"):
         refuse_unwritable(old.parent / place)
     assert is_untouched(old)
@@ -198,7 +198,7 @@ def test_a_folder_without_permission_is_refused_before_the_work(tmp_path, monkey
         refuse_unwritable(tmp_path / "new" / "file.txt")
 
 
-def test_a_disk_that_can_only_be_read_is_refused_before_the_work(tmp_path, monkeypatch):
+def test_a_read_only_disk_is_refused_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
     with pytest.raises(StorageError, match=r"Read-only file system; choose a place that can be written to$"):
@@ -206,7 +206,7 @@ def test_a_disk_that_can_only_be_read_is_refused_before_the_work(tmp_path, monke
 
 
 @pytest.mark.parametrize("place", ["file.txt", "new.txt", "a/b/new.txt"])
-def test_what_can_be_written_is_let_through_and_nothing_is_made(old, place, monkeypatch):
+def test_a_path_that_can_be_written_is_accepted_and_nothing_is_made(old, place, monkeypatch):
     refuse_unwritable(old.parent / place)
     monkeypatch.chdir(old.parent)
     refuse_unwritable(Path(place))
@@ -226,7 +226,7 @@ def test_a_folder_is_not_replaced(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
 
 
-def test_nothing_written_is_an_error_not_an_empty_file(old):
+def test_writing_nothing_is_an_error_and_makes_no_empty_file(old):
     with pytest.raises(StorageError, match=r"file.txt"), replacing(old):
         pass
     assert is_untouched(old)
@@ -245,7 +245,7 @@ def test_nothing_written_is_an_error_not_an_empty_file(old):
         (None, {"SKETCHY_CACHE": "", "HOME": "/home/me"}, "/home/me/.cache/sketchy"),
     ],
 )
-def test_the_cache_lies_where_the_nearest_setting_says(monkeypatch, given, environment, expected):
+def test_the_cache_folder_follows_the_most_specific_setting(monkeypatch, given, environment, expected):
     for name in ("SKETCHY_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -253,7 +253,7 @@ def test_the_cache_lies_where_the_nearest_setting_says(monkeypatch, given, envir
     assert cache_folder(Path(given) if given else None) == Path(expected)
 
 
-def test_an_output_never_takes_the_place_of_an_input(old, tmp_path):
+def test_an_output_never_replaces_an_input(old, tmp_path):
     (tmp_path / "link").symlink_to(old)
     for path in (old, tmp_path / "link"):
         with pytest.raises(StorageError, match=r"would replace the photo .*file.txt; choose another name for it"):

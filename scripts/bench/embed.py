@@ -20,7 +20,7 @@ def measure(options: Options) -> Table:
     reads = [path.read_bytes for path in paths]
     variants = {
         "embedding files": lambda: model.embed_files(paths, "photo"),
-        "the network alone": lambda: embed_pixels(model.encoder_for(len(paths)), pixels, "photo"),
+        "the forward pass alone": lambda: embed_pixels(model.encoder_for(len(paths)), pixels, "photo"),
         "decoding alone, on all cores": lambda: decode_all(reads, model.preprocess.size),
         "one by one": lambda: [model.embed_image(path, "photo") for path in paths],
     }

@@ -13,7 +13,7 @@ from sketchy.dataset.pack import open_pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
 from sketchy.errors import ImageError
-from sketchy.image import build_preprocess
+from sketchy.preprocess import build_preprocess
 from timing import Table, in_turns
 
 

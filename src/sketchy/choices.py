@@ -1,7 +1,7 @@
-"""What a config can choose by name: the losses with their settings, and the backbones. The one table of each.
+"""The tables of what a config can choose by name: the losses with their settings, and the backbones.
 
-The code behind a name is imported when it is built, so that reading a config needs no torch. An entry gives it as
-"module:function", for `pkgutil.resolve_name`.
+An entry names its code as "module:function", for `pkgutil.resolve_name`. The module is imported when the loss or the
+backbone is built, so that reading a config does not import torch.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -14,7 +14,7 @@ OWN_BACKBONES = {
     "report_cnn": "sketchy.model.own_backbone:report_cnn",
     "pooled_cnn": "sketchy.model.own_backbone:pooled_cnn",
 }
-"""Name to the function that makes the network for an image size and a number of input channels."""
+"""Our own backbones: the function that builds each network, given the image size and the number of input channels."""
 
 TORCHVISION_BACKBONES = {
     "vgg16": "sketchy.model.torchvision_backbone:remove_vgg_classifier",
@@ -26,38 +26,38 @@ TORCHVISION_BACKBONES = {
     "efficientnet_b0": "sketchy.model.torchvision_backbone:remove_classifier",
     "convnext_tiny": "sketchy.model.torchvision_backbone:remove_last_linear",
 }
-"""torchvision's name to the function that removes the classifier and returns the number of features before it."""
+"""Networks of torchvision, by its names: the function that removes the classifier and returns its number of inputs."""
 
 BACKBONES = (*OWN_BACKBONES, *TORCHVISION_BACKBONES)
 TIMM = "timm/"
-"""Prefix of the name of a backbone that the timm package makes."""
+"""Prefix of the names of backbones from the timm package."""
 ONE_SIZE = ("report_cnn", TIMM)
-"""Backbones, by prefix, that take images of one size only."""
+"""Backbones, by prefix of their names, that accept only images of the size they were built for."""
 
 
 class LossConfig(Section):
     """The settings of a loss.
 
     Attributes:
-        code: the function that makes the loss from these settings and a generator.
-        feeds_on: the sampler whose batches the loss needs.
+        code: The function that builds the loss from these settings and a generator.
+        sampler: The sampler whose batches the loss needs.
     """
 
     code: ClassVar[str]
-    feeds_on: ClassVar[Literal["pairs", "pk"]] = "pk"
+    sampler: ClassVar[Literal["pairs", "pk"]] = "pk"
 
 
 class ContrastiveConfig(LossConfig):
     """The report's loss on random pairs."""
 
     code = "sketchy.loss.contrastive:build"
-    feeds_on = "pairs"
+    sampler = "pairs"
     name: Fixed[Literal["contrastive"]] = "contrastive"
-    margin: Fixed[float] = Field(2.0, gt=0, description="pairs of two categories are pushed apart up to this distance")
+    margin: Fixed[float] = Field(2.0, gt=0, description="negative pairs are pushed apart up to this distance")
 
 
 class TripletConfig(LossConfig):
-    """Anchor sketch, positive photo, negative photo."""
+    """Triplets of an anchor sketch, a positive photo and a negative photo."""
 
     code = "sketchy.loss.triplet:build"
     name: Fixed[Literal["triplet"]] = "triplet"
@@ -68,7 +68,7 @@ class TripletConfig(LossConfig):
 
 
 class InfoNCEConfig(LossConfig):
-    """Softmax over the batch, sketches to photos and photos to sketches."""
+    """Cross-entropy over the batch, from sketches to photos and from photos to sketches."""
 
     code = "sketchy.loss.infonce:build"
     name: Fixed[Literal["infonce"]] = "infonce"

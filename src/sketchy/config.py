@@ -228,7 +228,7 @@ class Config(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
         """Refuse combinations that would learn nothing."""
-        wanted = self.loss.feeds_on
+        wanted = self.loss.sampler
         if self.sampler.name != wanted:
             raise ValueError(
                 f"sampler.name: {self.sampler.name!r} does not feed the {self.loss.name} loss; use {wanted!r}"

@@ -1,29 +1,29 @@
-"""Everything a user can cause and mend.
+"""The errors that a user can cause and correct.
 
     SketchyError
     ├── ConfigError       a config file or an override is wrong
-    ├── DataError         a dataset, split or sampler cannot be made from what is there
+    ├── DataError         a dataset cannot be read, split or sampled as the settings ask
     ├── ImageError        one image cannot be read or holds nothing
-    ├── CheckpointError   a .pth cannot be loaded, or does not fit
+    ├── CheckpointError   a .pth cannot be loaded, or does not match
     ├── GalleryError      a gallery is missing, empty or unusable
-    │   ├── DamagedError  an index is not what was written
-    │   ├── FormatError   an index is of another format than this version reads
-    │   └── LockedError   another process writes the index
-    ├── RunError          a run folder is missing, taken or not resumable
-    ├── TrainingError     training cannot go on (a loss that is not a number)
-    ├── ServeError        the page cannot be served (port taken, a package missing)
+    │   ├── DamagedError  the files of an index are damaged
+    │   ├── FormatError   an index has a format that this version cannot read
+    │   └── LockedError   another process is writing the index
+    ├── RunError          a run folder is missing, in use, or cannot be resumed
+    ├── TrainingError     training cannot continue (a loss that is not a number)
+    ├── ServeError        the page cannot be served (port taken)
+    ├── MissingExtraError an optional package is not installed
     ├── StorageError      a file cannot be written or read (no space, no permission)
-    └── Interrupted       asked to stop; what was done is saved
+    └── Interrupted       the user stopped the command; its state is saved
 
-A message reads `what; where; what to do`. The command line prints it after `error: ` and exits with
-`exit_code`.
+A message has the form `what; where; what to do`. The command line prints it after `error: ` and exits with `exit_code`.
 """
 
 
 class SketchyError(Exception):
     """Base of every error that ends in one clear line instead of a traceback.
 
-    Further arguments are a line each, for a list of problems.
+    The first argument is the message; each further one is a line of a list of problems.
     """
 
     exit_code = 1
@@ -39,7 +39,7 @@ class ConfigError(SketchyError):
 
 
 class DataError(SketchyError):
-    """A dataset, split or sampler cannot be made from what is there."""
+    """A dataset cannot be read, split or sampled as the settings ask."""
 
 
 class ImageError(SketchyError):
@@ -47,7 +47,7 @@ class ImageError(SketchyError):
 
 
 class CheckpointError(SketchyError):
-    """A checkpoint cannot be loaded, or does not fit what it is loaded into."""
+    """A checkpoint cannot be loaded, or does not match the model that it is loaded into."""
 
 
 class GalleryError(SketchyError):
@@ -55,27 +55,31 @@ class GalleryError(SketchyError):
 
 
 class DamagedError(GalleryError):
-    """An index is not what was written."""
+    """The files of an index are damaged."""
 
 
 class FormatError(GalleryError):
-    """An index is of another format than this version reads."""
+    """An index has a format that this version cannot read."""
 
 
 class LockedError(GalleryError):
-    """Another process writes the index."""
+    """Another process is writing the index."""
 
 
 class RunError(SketchyError):
-    """A run folder is missing, taken or not resumable."""
+    """A run folder is missing, in use, or cannot be resumed."""
 
 
 class TrainingError(SketchyError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class ServeError(SketchyError):
     """The page cannot be served."""
+
+
+class MissingExtraError(SketchyError):
+    """An optional package is not installed; the message names the command that installs it."""
 
 
 class StorageError(SketchyError):
@@ -83,6 +87,6 @@ class StorageError(SketchyError):
 
 
 class Interrupted(SketchyError):
-    """The user asked to stop; the state is saved."""
+    """The user stopped the command; its state is saved."""
 
     exit_code = 130

@@ -1,34 +1,30 @@
-"""Open images from outside safely, and turn them into what the network sees."""
+"""Open images of any origin safely."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageFilter
 
-from sketchy.color import to_srgb
-from sketchy.config import ImageConfig
-from sketchy.containers import HEAD, form_of, open_form, take_apart
-from sketchy.containers.jpeg import with_ends
-from sketchy.containers.parts import Parts
+from sketchy.color import to_8_bit, to_srgb
+from sketchy.containers import HEAD, detect_format, open_stripped, strip_metadata
+from sketchy.containers.jpeg import complete_jpeg
 from sketchy.containers.png import complete_png
+from sketchy.containers.stripped import StrippedImage
 from sketchy.errors import ImageError
-from sketchy.ink import normalise
 from sketchy.storage import os_reason
 
 Kind = Literal["photo", "sketch"]
-"""The two sorts of image; each has its own preprocessing."""
+"""The two kinds of images, which are preprocessed and embedded differently."""
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".mpo", ".png", ".apng"}
     | {".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
 )
-"""Lower-case suffixes of the files that count as images."""
+"""Suffixes of the files that count as images, in lower case."""
 
 _RAW = ".cr2 .cr3 .crw .nef .nrw .arw .sr2 .srf .dng .raf .orf .rw2 .pef .srw .x3f .3fr .iiq .erf .kdc .mrw .raw .rwl"
 KNOWN_UNREADABLE = {
@@ -42,15 +38,15 @@ KNOWN_UNREADABLE = {
     **dict.fromkeys((".eps", ".ai"), "PostScript"),
     **dict.fromkeys((".tga", ".pcx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".hdr", ".exr"), "a rare image format"),
 }
-"""What files with these lower-case suffixes are: images, but none that can be opened. Videos are no photos."""
+"""Formats of images that cannot be opened, by suffix in lower case. Videos do not count as images."""
 
 MAX_PIXELS = 100_000_000
-"""Larger images are refused before they are decoded: 100 megapixels are 300 MB in memory."""
+"""Most pixels of an image; larger ones, above 300 MB in memory, are refused before they are decoded."""
 
 MAX_BYTES = 800_000_000
-"""Larger files are refused: so many bytes has the largest image without compression, at 16 bits and four channels."""
+"""Largest size of a file in bytes: that of `MAX_PIXELS` without compression, at 16 bits and four channels."""
 
-TURNS = {
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -59,105 +55,53 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings an image upright, by its EXIF orientation."""
+"""The operation that turns an image upright, by its EXIF orientation."""
 
+BACKGROUNDS = ((255, 255, 255), (0, 0, 0), (128, 128, 128), (255, 0, 255))
+"""Backgrounds for transparent images, in order of preference; no colour is close to all of them."""
 
-PAPERS = ((255, 255, 255), (0, 0, 0), (128, 128, 128), (255, 0, 255))
-"""What transparent images are laid on, the first choice first; no colour is close to all of them."""
-
-VANISHING = 64
-"""Ink nearer than this to the colour of the paper, by the farthest channel, vanishes beside other ink."""
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """What is done to an image before the network; saved with the weights.
-
-    Photos are stretched to the square, as the Sketchy database stretched its own. Sketches never are: paper
-    is added at the short sides, since a stretched stroke changes its width and what it shows its shape.
-
-    Attributes:
-        size: side of a photo's result in pixels.
-        color: channels of a photo; a sketch always has one.
-        sketch_crop: crop to the ink when it spans at most this share of the canvas; 0 never, 1 always.
-        sketch_size: side of a sketch's result; None takes `size`.
-    """
-
-    size: int
-    color: Literal["grey", "rgb"]
-    sketch_crop: float
-    sketch_size: int | None = None
-
-    def shape(self, kind: Kind) -> tuple[int, int, int]:
-        """Return channels, height and width of what comes out."""
-        if kind == "sketch":
-            side = self.sketch_size or self.size
-            return 1, side, side
-        return 3 if self.color == "rgb" else 1, self.size, self.size
-
-    def photo(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return (1, size, size) when grey or (3, size, size) when rgb, uint8, C-contiguous.
-
-        Antialiased when shrunk. `image` is as `open_image` gives it.
-        """
-        pixels = _as_mode(image, "L" if self.color == "grey" else "RGB")
-        shrunk = pixels.resize((self.size, self.size), Image.Resampling.BILINEAR, reducing_gap=3.0)
-        array = np.asarray(shrunk).reshape(self.size, self.size, -1)
-        return np.ascontiguousarray(array.transpose(2, 0, 1))
-
-    def sketch(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return (1, sketch_size, sketch_size) uint8, dark ink on white 255; see `sketchy.ink`.
-
-        `image` is as `open_image` gives it. Raises ImageError when there is no ink.
-        """
-        return normalise(image, self.shape("sketch")[1], self.sketch_crop)[np.newaxis]
-
-    def load(self, source: Path | bytes, kind: Kind) -> NDArray[np.uint8]:
-        """Open a file, or its content, and preprocess it. Raises ImageError."""
-        if kind == "photo":
-            # Twice the size: what is left to shrink hides how the JPEG decoder shrank.
-            return self.photo(open_image(source, at_least=2 * self.size))
-        return self.sketch(open_image(source))
+MIN_CONTRAST = 64
+"""Least difference between ink and background, in the channel where it is largest, at which ink can be seen."""
 
 
 def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image:
-    """Decode one image, whatever its pixel format, into mode L or RGB, in sRGB.
+    """Decode an image of any pixel format to mode L or RGB, in sRGB and upright.
 
-    EXIF orientation is applied; of an animation the first frame is taken that is not of one colour; what is
-    transparent becomes white, or another colour where strokes would vanish on white; more than 8 bits a channel are
-    scaled down. Colours are converted by an embedded ICC profile; what PNG says of gamma without one is ignored, as it
-    is wrong too often.
+    Colours are converted by an embedded ICC profile; the gamma of a PNG is ignored, as it is wrong too often. More than
+    8 bits a channel are scaled down. Transparent pixels become white, or another colour if strokes could not be seen on
+    white. Of an animation the first frame with more than one colour is returned.
 
     Args:
-        source: a file, or the content of one; see `read_content`.
-        at_least: a JPEG may come out smaller by 2, 4 or 8, but with no side under this; much faster.
+        source: The path of a file, see `read_content`, or its content.
+        at_least: Allow the decoder to shrink a JPEG by 2, 4 or 8, which is much faster, as long as width and height
+            stay above this number of pixels.
 
     Raises:
-        ImageError: it is missing, unreadable, truncated, too large, beyond a limit or of an unknown format.
+        ImageError: The image is missing, unreadable, truncated, too large, or of an unsupported format.
     """
     content = source if isinstance(source, bytes) else read_content(source)
-    with _explained():
-        form = form_of(content[:HEAD])
-        parts = take_apart(form, content)
-        image = _finish(_load_whole(form, parts.still, at_least), parts)
-        if parts.animation is not None and _is_plain(image):
-            return _first_drawn(form, parts, parts.animation) or image
+    with _as_image_errors():
+        image_format = detect_format(content[:HEAD])
+        stripped = strip_metadata(image_format, content)
+        image = _finish(_decode(image_format, stripped.still, at_least), stripped)
+        if stripped.animation is not None and _is_uniform(image):
+            return _first_drawn_frame(image_format, stripped, stripped.animation) or image
         return image
 
 
 def image_size(content: bytes) -> tuple[int, int]:
-    """Read width and height in pixels from the head of an image, without decoding it. Raises ImageError."""
-    with _explained():
-        form = form_of(content[:HEAD])
-        return open_form(form, take_apart(form, content).still).size
+    """Return width and height of an image in pixels, without decoding it. Raises ImageError."""
+    with _as_image_errors():
+        image_format = detect_format(content[:HEAD])
+        return open_stripped(image_format, strip_metadata(image_format, content).still).size
 
 
 def read_content(path: Path) -> bytes:
-    """Read an image file whole, be it a file, a pipe or, as "-", the standard input. Raises ImageError."""
+    """Read a whole image file or pipe, or standard input if the path is "-". Raises ImageError."""
     try:
         with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
             blocks = [file.read(HEAD)]
-            form_of(blocks[0])  # a device may have no end
+            detect_format(blocks[0])  # before the rest is read, as a device may never end
             size = 0
             while block := file.read(16_000_000):
                 size += len(block)
@@ -176,8 +120,8 @@ def read_content(path: Path) -> bytes:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn whatever a decoder raises into an ImageError."""
+def _as_image_errors() -> Iterator[None]:
+    """Turn every exception of a decoder into an ImageError."""
     try:
         yield
     except ImageError:
@@ -188,8 +132,25 @@ def _explained() -> Iterator[None]:
         raise ImageError("truncated" if "truncated" in str(error) else "broken image data") from error
 
 
-def _load(form: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
-    image = open_form(form, content)
+def _decode(image_format: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
+    """Decode a file, even one that is cut off after its last pixel, which decoders consider truncated."""
+    try:
+        return _decode_once(image_format, content, at_least)
+    except ImageError:
+        raise
+    except Exception:
+        with suppress(Exception):
+            if image_format == "PNG" and (repaired := complete_png(content)):
+                return _decode_once(image_format, repaired, at_least)
+            if image_format == "JPEG":
+                first, *others = (_decode_once(image_format, copy, at_least) for copy in complete_jpeg(content))
+                if all(other == first for other in others):
+                    return first
+        raise
+
+
+def _decode_once(image_format: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
+    image = open_stripped(image_format, content)
     _refuse_large(image)
     if at_least is not None:
         image.draft(None, (at_least, at_least))
@@ -203,114 +164,69 @@ def _refuse_large(image: Image.Image) -> None:
         raise ImageError(f"too large: {width}x{height} pixels, at most {MAX_PIXELS // 1_000_000} megapixels")
 
 
-def _load_whole(form: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
-    """Decode also what is cut off after its last pixel, which decoders take for truncated."""
-    try:
-        return _load(form, content, at_least)
-    except ImageError:
-        raise
-    except Exception:
-        with suppress(Exception):
-            if form == "PNG" and (repaired := complete_png(content)):
-                return _load(form, repaired, at_least)
-            if form == "JPEG":
-                # Pixels that are missing come out as the bytes that follow tell, so each end would show others.
-                first, *others = (_load(form, ended, at_least) for ended in with_ends(content))
-                if all(other == first for other in others):
-                    return first
-        raise
-
-
-def _is_plain(image: Image.Image) -> bool:
-    """Tell whether an image is of one colour, but for what lossy compression does."""
+def _is_uniform(image: Image.Image) -> bool:
+    """Return whether an image has only one colour, except for artefacts of lossy compression."""
     return all(int(np.ptp(np.asarray(band))) <= 3 for band in image.split())
 
 
-def _first_drawn(form: str, parts: Parts, animation: bytes) -> Image.Image | None:
-    """Return the first frame after frame 0 that is not of one colour; None when there is none among those kept."""
-    with suppress(Exception):  # the first frame is there, whatever the others are
-        frames = open_form(form, animation)
+def _first_drawn_frame(image_format: str, stripped: StrippedImage, animation: bytes) -> Image.Image | None:
+    """Return the first frame after frame 0 with more than one colour, or None."""
+    with suppress(Exception):  # frame 0 can be used even if later frames are broken
+        frames = open_stripped(image_format, animation)
         for frame in range(1, MAX_PIXELS // (frames.width * frames.height)):
             frames.seek(frame)
             _refuse_large(frames)
             frames.load()
-            image = _finish(frames, parts)
-            if not _is_plain(image):
+            image = _finish(frames, stripped)
+            if not _is_uniform(image):
                 return image
     return None
 
 
-def _finish(image: Image.Image, parts: Parts) -> Image.Image:
-    """Bring decoded pixels of any format to L or RGB, in sRGB and upright."""
-    flat = _flatten(image, parts.profile)
-    turn = TURNS.get(parts.orientation)
-    return flat if turn is None else flat.transpose(turn)
+def _finish(image: Image.Image, stripped: StrippedImage) -> Image.Image:
+    """Convert decoded pixels to mode L or RGB, in sRGB and upright."""
+    flat = _flatten(image, stripped.profile)
+    operation = UPRIGHT.get(stripped.orientation)
+    return flat if operation is None else flat.transpose(operation)
 
 
 def _flatten(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return to_srgb(_to_8_bit(image), profile)
+        return to_srgb(to_8_bit(image), profile)
     if image.has_transparency_data:
-        return _lay_on_paper(to_srgb(image.convert("RGBA"), profile))
+        return _add_background(to_srgb(image.convert("RGBA"), profile))
     mode = {"1": "L", "L": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
     return _as_mode(to_srgb(_as_mode(image, mode), profile), "L" if mode == "L" else "RGB")
 
 
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Scale to 0 to 255 by the range the values are of: 8 or 16 bit, [0, 1], or else their own."""
-    if image.mode.startswith("I;16"):
-        levels = (np.arange(65536, dtype=np.float32) * (255 / 65535)).round().astype(np.uint8)
-        return Image.fromarray(levels[np.asarray(image)])
-    values = np.array(image, dtype=np.float32)
-    if not np.isfinite(values).all():
-        np.nan_to_num(values, copy=False)
-    np.clip(values, -1e38, 1e38, out=values)  # so that no difference is infinite
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 65535:
-        values -= low
-        high -= low
-    elif image.mode == "F" and high <= 1:
-        high = 1.0
-    else:
-        high = 255.0 if high <= 255 else 65535.0
-    values *= 255 / max(high, 1e-12)
-    return Image.fromarray(values.round(out=values).astype(np.uint8))
+def _add_background(image: Image.Image) -> Image.Image:
+    layer = image.convert("RGBA")
+    background = Image.new("RGBA", layer.size, _choose_background(layer))
+    return Image.alpha_composite(background, layer).convert("RGB")
 
 
-def _lay_on_paper(image: Image.Image) -> Image.Image:
-    """Lay what is transparent on white, or on another colour where much of the ink would vanish on white."""
-    layered = image.convert("RGBA")
-    paper = Image.new("RGBA", layered.size, _choose_paper(layered))
-    return Image.alpha_composite(paper, layered).convert("RGB")
+def _choose_background(image: Image.Image) -> tuple[int, int, int]:
+    """Return the first background on which nearly all ink can be seen, else that on which most of it can.
 
-
-def _choose_paper(image: Image.Image) -> tuple[int, int, int]:
-    """Return the first of the papers on which hardly any ink vanishes, else that on which the least does.
-
-    Judged by what borders on transparency: nearly all of a stroke, the outline of a filled shape. Where most lies
-    inside, as in a photo that was cut out, white is left only if nearly nothing would show on it.
+    Only pixels near transparent ones count: nearly all of a stroke, and the outline of a filled shape. If most opaque
+    pixels are further inside, as in a photo that was cut out, the background is white unless hardly anything could be
+    seen on it.
     """
     sample = image.resize((min(image.width, 512), min(image.height, 512)), Image.Resampling.NEAREST)
     alpha = sample.getchannel("A")
-    # Where alpha is 0 nothing shows, whatever colour is written there.
-    shown = alpha.point([0] + [255] * 255)
-    inside = np.asarray(shown.filter(ImageFilter.MinFilter(7))) > 0
+    visible = alpha.point([0] + [255] * 255)
+    inside = np.asarray(visible.filter(ImageFilter.MinFilter(7))) > 0
     opaque = np.asarray(alpha)
     border = ~inside & (opaque > 0) & (opaque >= opaque.max() // 2)
     if not border.any():
-        return PAPERS[0]
-    strokes = border.sum() > 0.3 * np.count_nonzero(opaque)
+        return BACKGROUNDS[0]
+    is_drawing = border.sum() > 0.3 * np.count_nonzero(opaque)
     colors = np.asarray(sample)[border][:, :3].astype(np.float32)
-    papers, allowed = (PAPERS, 0.05) if strokes else (PAPERS[:2], 0.9)
-    vanishing = [float((np.abs(colors - paper).max(1) < VANISHING).mean()) for paper in papers]
-    fitting = [paper for paper, share in zip(papers, vanishing, strict=True) if share <= allowed]
-    return fitting[0] if fitting else papers[int(np.argmin(vanishing))]
+    backgrounds, allowed = (BACKGROUNDS, 0.05) if is_drawing else (BACKGROUNDS[:2], 0.9)
+    lost = [float((np.abs(colors - background).max(1) < MIN_CONTRAST).mean()) for background in backgrounds]
+    fitting = [background for background, share in zip(backgrounds, lost, strict=True) if share <= allowed]
+    return fitting[0] if fitting else backgrounds[int(np.argmin(lost))]
 
 
 def _as_mode(image: Image.Image, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
-
-
-def build_preprocess(config: ImageConfig) -> Preprocess:
-    """Make the preprocessing that the config describes."""
-    return Preprocess(config.size, config.color, config.sketch_crop, config.sketch_size)

@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM, from the first line of the program to the last.
+"""Handling of Ctrl-C and SIGTERM, from the first line of the program to the last.
 
-Both are heard also where the program was started with SIGINT ignored (a background job of a script, say): training and
-serving can be continued, so that stopping costs nothing, and whoever sends the signal means it.
+Both signals stop the program even if it was started with SIGINT ignored, as background jobs of scripts are: whoever
+sends one wants the program to stop, and training and serving can be continued.
 """
 
 import os
@@ -12,21 +12,21 @@ from typing import NoReturn
 
 STOPPED = 130
 """Exit code of a command that was stopped."""
-_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def quit_at_once() -> None:
-    """End the process on these signals, while there is nothing to tidy up.
+    """End the process on these signals, as long as there is nothing to clean up.
 
-    An exception would be lost or misread in the middle of an import: libraries catch what fails there.
+    An exception could get lost during an import, as libraries catch exceptions there.
     """
-    for number in _NUMBERS:
+    for number in _SIGNALS:
         signal.signal(number, _quit)
 
 
 def raise_instead() -> None:
-    """Raise KeyboardInterrupt on these signals, so that work is ended tidily; only if they quit at once so far."""
-    for number in _NUMBERS:
+    """Raise KeyboardInterrupt on these signals, so that work can clean up; only after `quit_at_once`."""
+    for number in _SIGNALS:
         if signal.getsignal(number) is _quit:
             signal.signal(number, signal.default_int_handler)
 

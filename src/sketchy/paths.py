@@ -1,4 +1,4 @@
-"""File names as people type them."""
+"""File names as users type them."""
 
 import os
 import re
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 def expanded(text: str) -> str:
-    """Put the home folder in place of a leading `~` or `~user`, and check that the rest can be a file name.
+    """Expand a leading `~` or `~user` to the home folder, and check that the result is a valid file name.
 
-    This is done once, where a name comes in: an option, a setting, an environment variable. `~name` where there is no
-    such user is a file of that name, and `./~` is never anything else.
+    Call this once for each name that a user gives in an option, a setting or an environment variable. `~name` is a file
+    of that name if there is no such user; `./~` always is a file.
 
     Raises:
-        ValueError: The text is empty, holds a NUL, has characters that this locale cannot write, or begins with `~`
-            and there is no home folder.
+        ValueError: The text is empty, contains a NUL or characters that the locale cannot encode, or begins with `~`
+            although there is no home folder.
     """
     if not text:
         raise ValueError("an empty name; is a variable unset?")
@@ -23,12 +23,12 @@ def expanded(text: str) -> str:
         os.fsencode(text)
     except UnicodeEncodeError as error:
         raise ValueError(f"{text!a} cannot be a file name in {error.encoding}; set LC_ALL=C.UTF-8") from None
-    whole = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser would also take ./~ for the home folder
-    if re.match(r"~(/|$)", text) and (re.match(r"~(/|$)", whole) or os.environ.get("HOME") == ""):
-        raise ValueError(f"no home folder to put in place of ~ in {text}; write the whole path")
-    return whole
+    path = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser would also take ./~ for the home folder
+    if re.match(r"~(/|$)", text) and (re.match(r"~(/|$)", path) or os.environ.get("HOME") == ""):
+        raise ValueError(f"no home folder to put in place of ~ in {text}; write the full path")
+    return path
 
 
 def as_path(text: str) -> Path:
-    """Return `expanded` as a path. Raises ValueError as it does."""
+    """Return the result of `expanded` as a path. Raises ValueError."""
     return Path(expanded(text))

@@ -1,8 +1,8 @@
-"""The part of YAML that configs use, in which a text has one meaning.
+"""Read the subset of YAML in which configs are written, where every value has only one meaning.
 
-YAML 1.1, which PyYAML reads, takes `no` for false, 1:30 for 90, 010 for 8 and a date for a date, and drops the first of
-two equal keys. Here a plain word is null, true, false, a decimal number or text, and what the versions of YAML read as
-different numbers is refused. So are equal keys, tags, and aliases that grow beyond any config.
+YAML 1.1, which PyYAML reads, turns `no` into false, 1:30 into 90, 010 into 8, and drops the first of two equal keys. In
+this subset an unquoted word is null, true, false, a decimal number or text. Words that are different numbers to other
+versions of YAML are refused; so are duplicate keys, tags, and aliases that expand to more values than a config needs.
 """
 
 import re
@@ -11,24 +11,24 @@ from typing import Any
 import yaml
 
 LONGEST = 200_000
-"""Characters of a file."""
+"""Largest length of a file in characters."""
 MOST_VALUES = 10_000
-"""Values, each alias counted as what it stands for."""
+"""Largest number of values, with aliases expanded."""
 DEEPEST = 20
-"""Levels of lists and sections."""
+"""Largest number of nested lists and sections."""
 
 _WORDS = {"": None, "~": None, "true": True, "false": False, "null": None}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*([eE][-+][0-9]+)?|\.[0-9]+([eE][-+][0-9]+)?|\.inf|\.nan)", re.IGNORECASE)
-_TWO_NUMBERS = re.compile(r"[-+]?0[0-9_]+")
-"""Octal in YAML 1.1, decimal in YAML 1.2."""
+_OCTAL = re.compile(r"[-+]?0[0-9_]+")
+"""Numbers that are octal in YAML 1.1 and decimal in YAML 1.2."""
 
 
 def read_yaml(text: str) -> Any:
-    """Read one document into dicts with text keys, lists, and plain values; None where there is nothing.
+    """Read a document into dicts with text keys, lists, and plain values; None if it is empty.
 
     Raises:
-        ValueError: `line N: what is wrong`.
+        ValueError: The text is not in the subset; the message is `line N: what is wrong`.
     """
     if len(text) > LONGEST:
         raise ValueError(f"line 1: longer than {LONGEST:,} characters")
@@ -41,29 +41,29 @@ def read_yaml(text: str) -> Any:
         line = text.count("\n", 0, error.position) + 1
         raise ValueError(f"line {line}: {error.reason}") from None
     except RecursionError:
-        raise ValueError("line 1: lists or sections too deep in each other") from None
+        raise ValueError("line 1: lists or sections are nested too deeply") from None
     return None if node is None else _Builder().build(node, 0)
 
 
 class _Loader(yaml.SafeLoader):
-    """Leaves every plain word as text."""
+    """Loads every unquoted word as text."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class has it
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the base class declares it this way
 
 
 class _Builder:
-    """Makes values of nodes and counts them."""
+    """Converts nodes to values, and counts them."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def build(self, node: yaml.Node, depth: int) -> Any:
-        """Return the value of a node and of all below it."""
+        """Return the value of a node, including those below it."""
         self._count += 1
         if self._count > MOST_VALUES or depth > DEEPEST:
-            raise _at(node, "too many or too deep values; aliases count as what they stand for")
+            raise _error(node, "too many values, or nested too deeply; aliases count as the values that they repeat")
         if node.tag not in _TAGS:
-            raise _at(node, f"the tag {node.tag} is not used in configs")
+            raise _error(node, f"the tag {node.tag} is not allowed in configs")
         if isinstance(node, yaml.MappingNode):
             return self._section(node, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -75,9 +75,9 @@ class _Builder:
         lines: dict[str, int] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _at(key, "a key is a word, not a list or a section")
+                raise _error(key, "a key must be a word, not a list or a section")
             if key.value in lines:
-                raise _at(key, f"`{key.value}` is there already, in line {lines[key.value]}; make one of the two")
+                raise _error(key, f"`{key.value}` is already in line {lines[key.value]}; remove one of the two")
             lines[key.value] = _line(key)
             section[key.value] = self.build(value, depth + 1)
         return section
@@ -90,8 +90,8 @@ def _plain(node: yaml.ScalarNode) -> Any:
     word: str = node.value
     if word.lower() in _WORDS and word in (word.lower(), word.upper(), word.capitalize()):
         return _WORDS[word.lower()]
-    if _TWO_NUMBERS.fullmatch(word):
-        raise _at(node, f"{word} is another number in octal; write it without the leading 0, or as '{word}'")
+    if _OCTAL.fullmatch(word):
+        raise _error(node, f"{word} is octal to some readers; write it without the leading 0, or as '{word}'")
     if _INTEGER.fullmatch(word):
         return int(word)
     if _FLOAT.fullmatch(word):
@@ -99,7 +99,7 @@ def _plain(node: yaml.ScalarNode) -> Any:
     return word
 
 
-def _at(node: yaml.Node, problem: str) -> ValueError:
+def _error(node: yaml.Node, problem: str) -> ValueError:
     return ValueError(f"line {_line(node)}: {problem}")
 
 

@@ -22,34 +22,34 @@ from sketchy.results import (
 )
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Characters that a terminal obeys instead of showing them."""
-NO_TEXT = re.compile("[\ud800-\udfff]")
-"""Bytes of file names that are no text, as Python has them (PEP 383)."""
+"""Characters that control a terminal or the direction of text, and are not shown."""
+SURROGATES = re.compile("[\ud800-\udfff]")
+"""Bytes of file names that cannot be decoded, as Python represents them (PEP 383)."""
 
 
 def escape(found: re.Match[str]) -> str:
-    """Write the one character that was found as \\n, \\x1b or \\u202e; a byte that is no text as \\xe9."""
+    """Return a matched character as an escape, as in \\n, \\x1b or \\u202e; an undecodable byte as in \\xe9."""
     code = ord(found[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else ascii(found[0])[1:-1]
 
 
 def escaped(text: str) -> str:
-    """Return a text of one line that shows every character and moves no cursor."""
+    """Return the text with control characters escaped, so that it takes one line."""
     return UNSAFE.sub(escape, text)
 
 
 def as_json(result: Any) -> str:
-    """Write a result dataclass as one JSON object."""
+    """Return a result dataclass as one JSON object."""
     return _json(dataclasses.asdict(result))
 
 
 def _json(tree: dict[str, Any]) -> str:
-    """Write strict JSON: numbers that are none are null; what a terminal would obey is escaped.
+    """Return strict JSON: NaN and infinity are null, and control characters are escaped.
 
-    A byte of a file name that is no text is the escape of a lone surrogate, `\\udc80` to `\\udcff`.
+    An undecodable byte of a file name becomes the escape of a lone surrogate, `\\udc80` to `\\udcff`.
     """
     text = json.dumps(_finite(tree), indent=2, ensure_ascii=False, allow_nan=False)
-    return re.sub(f"(?!\n){UNSAFE.pattern}|{NO_TEXT.pattern}", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(f"(?!\n){UNSAFE.pattern}|{SURROGATES.pattern}", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _finite(value: Any) -> Any:
@@ -65,14 +65,14 @@ def _amount(count: int, noun: str) -> str:
 
 
 def retrieval_json(retrieval: Retrieval) -> str:
-    """Write a retrieval as JSON; files that were skipped are talk, and stay out."""
+    """Return a retrieval as JSON, without skipped files, which are reported on stderr."""
     tree = dataclasses.asdict(retrieval)
     del tree["skipped"]
     return _json(tree)
 
 
 def info_json(info: Info) -> str:
-    """Write a description as JSON, its counts beside the rest."""
+    """Return a description as JSON, with its counts at the top level."""
     tree = dataclasses.asdict(info)
     health = {"verified": tree.pop("verified"), "problems": tree.pop("problems")}
     return _json(
@@ -81,7 +81,7 @@ def info_json(info: Info) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Align text to the left and numbers to the right, under a header and a rule."""
+    """Return a table with a header; text is aligned to the left, numbers to the right."""
     return "\n".join(_table(header, rows))
 
 
@@ -92,8 +92,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]
         bool(rows) and all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))
     ]
 
-    def line(parts: Sequence[str]) -> str:
-        padded = (p.rjust(w) if n else p.ljust(w) for p, w, n in zip(parts, widths, numeric, strict=True))
+    def line(texts: Sequence[str]) -> str:
+        padded = (p.rjust(w) if n else p.ljust(w) for p, w, n in zip(texts, widths, numeric, strict=True))
         return "  ".join(padded).rstrip()
 
     return [line(header), "  ".join("-" * width for width in widths), *map(line, cells)]
@@ -104,7 +104,7 @@ def _text(*lines: str) -> str:
 
 
 def data_report_text(report: DataReport) -> str:
-    """Write the report's table: category, photos, sketches, total; then the problems."""
+    """Return the table of categories with photos, sketches and totals, then the problems."""
     rows: list[tuple[object, ...]] = [(row.category, row.photos, row.sketches) for row in report.counts]
     rows.append(("total", report.photos, report.sketches))
     lines = [f"{report.source}: {report.layout}", "", *_table(("category", "photos", "sketches"), rows), ""]
@@ -114,12 +114,12 @@ def data_report_text(report: DataReport) -> str:
 
 
 def embedded_text(made: Embedded) -> str:
-    """Say what was written."""
+    """Return a line about a file of embeddings that was written."""
     return _text(f"{made.out}: {made.count:,} embeddings of {made.embedding_size} numbers")
 
 
 def export_text(made: Exported) -> str:
-    """Say what was written, what it takes and gives, and how near it is to the checkpoint."""
+    """Return a line about an exported encoder: its input, its output, and its difference to the checkpoint."""
     shape = ", ".join(map(str, made.shape))
     images = "sketches" if made.kind == "sketch" else "photos"
     return _text(
@@ -129,7 +129,7 @@ def export_text(made: Exported) -> str:
 
 
 def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
-    """Write the protocol in a line, the metrics beside chance, and the categories if asked."""
+    """Return the protocol in one line, the metrics beside chance, and if `per_category` a table of categories."""
     rows = [
         (label(name), f"{value:.4f}", f"{evaluation.chance[name]:.4f}") for name, value in evaluation.metrics.items()
     ]
@@ -145,20 +145,20 @@ def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
 
 
 def protocol_line(evaluation: Evaluation) -> str:
-    """Say in one line who was compared with whom."""
-    told = evaluation.protocol
-    left_out = told["queries_without_relevant"]
+    """Return one line about the queries and the gallery of an evaluation."""
+    facts = evaluation.protocol
+    left_out = facts["queries_without_relevant"]
     return (
-        f"protocol {told['name']}: {told['queries']:,} sketches against {told['gallery']:,} photos of "
-        f"{told['categories']} categories, the whole gallery ranked; {told['instance_queries']:,} sketches have their "
-        f"traced photo in it"
+        f"protocol {facts['name']}: {facts['queries']:,} sketches against {facts['gallery']:,} photos of "
+        f"{facts['categories']} categories, the whole gallery ranked; "
+        f"{facts['instance_queries']:,} sketches have their traced photo in it"
         + (f"; {left_out:,} sketches without a photo of their category left out" if left_out else "")
-        + (f"; {told['extended_photos']:,} of the photos from the extension" if "extended_photos" in told else "")
+        + (f"; {facts['extended_photos']:,} of the photos from the extension" if "extended_photos" in facts else "")
     )
 
 
 def retrieval_text(retrieval: Retrieval) -> str:
-    """Write rank, distance, score, category and path of every hit; `+1` is a copy of it, `(missing)` no file."""
+    """Return a table of the hits; `+1` after a path means one copy, `(missing)` that there is no such file."""
     if not retrieval.results:
         return "no photo fits"
     rows = [
@@ -175,26 +175,26 @@ def retrieval_text(retrieval: Retrieval) -> str:
 
 
 def index_text(made: Indexed) -> str:
-    """Say what was done, or would be, and what the index holds."""
-    parts = {
+    """Return lines about the changes of an index, its size, and files that were left out."""
+    changes = {
         "embedded": made.embedded,
         "copied or renamed": made.reused,
         "unchanged": made.unchanged,
         "gone": made.removed,
         "skipped": len(made.skipped),
     }
-    told = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count) or "nothing to do"
+    summary = ", ".join(f"{count:,} {what}" for what, count in changes.items() if count) or "nothing to do"
     if made.dry_run:
-        first = f"{made.out}: {made.photos:,} photos now; would be: {told}"
+        first = f"{made.out}: {made.photos:,} photos now; would be: {summary}"
     else:
-        first = f"{made.out}: {made.photos:,} photos; {told}; {made.seconds:.1f} s"
+        first = f"{made.out}: {made.photos:,} photos; {summary}; {made.seconds:.1f} s"
     return _text(first, *filter(None, [left_out_text(made.left_out)]), *map(str, made.kept))
 
 
 def info_text(info: Info) -> str:
-    """Write a description in lines of name and value."""
+    """Return a description in lines of name and value."""
     figures = {label(name): f"{value:.4g}" for name, value in info.figures.items()}
-    health = "; ".join(info.problems) or ("whole" if info.verified else "opens; --verify reads all of it")
+    health = "; ".join(info.problems) or ("intact" if info.verified else "can be opened; --verify checks all of it")
     lines = {
         "kind": f"{info.kind}, format {info.format}",
         **{name: f"{count:,}" for name, count in info.counts.items()},
@@ -209,14 +209,14 @@ def info_text(info: Info) -> str:
 
 
 def train_text(result: TrainResult) -> str:
-    """Say where the run lies and how good its best epoch was."""
+    """Return a line about a finished run: its folder, and the metrics of its best epoch."""
     figures = ", ".join(
         f"{label(name)} {result.best[f'val_{name}']:.3f}" for name in HEADLINE if f"val_{name}" in result.best
     )
-    judged = f"best on the validation split: {figures}" if figures else "no validation split; the last epoch was kept"
-    return _text(f"{result.run}: {_amount(result.epochs, 'epoch')}, epoch {result.best_epoch} kept; {judged}")
+    best = f"best on the validation split: {figures}" if figures else "no validation split; the last epoch was kept"
+    return _text(f"{result.run}: {_amount(result.epochs, 'epoch')}, epoch {result.best_epoch} kept; {best}")
 
 
 def made_text(made: MadeFolder) -> str:
-    """Say what a dataset folder holds."""
+    """Return a line about the contents of a dataset folder."""
     return _text(f"{made.path}: {made.categories} categories, {made.photos:,} photos, {made.sketches:,} sketches")

@@ -1,4 +1,4 @@
-"""What the commands find out: plain dataclasses without torch, for tables, JSON and tests."""
+"""Results of the commands: plain dataclasses without torch, for tables, JSON and tests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was left out, and why."""
+    """A file that could not be used, and the reason."""
 
     path: str
     reason: str
@@ -14,12 +14,12 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Kept:
-    """Photos that stay in an index though their files cannot be found: their drive may not be mounted.
+    """Photos that stay in an index although their files are missing, as their drive may not be mounted.
 
     Attributes:
-        path: The source, or the folder in it, that no longer has any photo.
-        photos: How many photos stay.
-        reason: What is the matter with the folder.
+        path: The folder that no longer contains any photo.
+        photos: Number of photos that stay.
+        reason: State of the folder, such as "is empty".
     """
 
     path: str
@@ -27,7 +27,7 @@ class Kept:
     reason: str
 
     def __str__(self) -> str:
-        """Say so in one line."""
+        """Return a message of one line."""
         photos = f"{self.photos:,} photo{'' if self.photos == 1 else 's'}"
         return (
             f"kept {photos} of {self.path}, which {self.reason} now; mount its drive, or drop them with --drop-missing"
@@ -35,7 +35,7 @@ class Kept:
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:
-    """Say how many files of folders are left out, by reason, the largest number first; nothing where there are none."""
+    """Return how many files are left out for each reason, most frequent first; empty if there are none."""
     ranked = sorted(left_out.items(), key=lambda item: (item[0] == "other", -item[1], item[0]))
     return f"left out: {', '.join(f'{count:,} {reason}' for reason, count in ranked)}" if ranked else ""
 
@@ -51,7 +51,7 @@ class CategoryCount:
 
 @dataclass(frozen=True)
 class DataReport:
-    """What `data check` finds: readable images by category, and everything that is wrong."""
+    """Result of `data check`: readable images by category, and every problem."""
 
     source: str
     layout: str
@@ -61,18 +61,18 @@ class DataReport:
 
     @property
     def photos(self) -> int:
-        """Readable photos of all categories."""
+        """Number of readable photos of all categories."""
         return sum(row.photos for row in self.counts)
 
     @property
     def sketches(self) -> int:
-        """Readable sketches of all categories."""
+        """Number of readable sketches of all categories."""
         return sum(row.sketches for row in self.counts)
 
 
 @dataclass(frozen=True)
 class MadeFolder:
-    """A dataset folder that was fetched or drawn."""
+    """A dataset folder that was downloaded or drawn."""
 
     path: str
     photos: int
@@ -82,7 +82,7 @@ class MadeFolder:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One row of history.csv; `columns` keeps their order."""
+    """One row of history.csv, with its columns in order."""
 
     epoch: int
     columns: dict[str, float]
@@ -90,7 +90,7 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where a finished run lies and how good its best epoch was on the validation split."""
+    """A finished run, with the metrics of its best epoch on the validation split."""
 
     run: str
     epochs: int
@@ -101,7 +101,7 @@ class TrainResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of one checkpoint on one split, with what guessing would give."""
+    """Metrics of a checkpoint, with their expected values for a random ranking (`chance`)."""
 
     protocol: dict[str, str | int | float]
     metrics: dict[str, float]
@@ -134,9 +134,9 @@ class Retrieval:
     """The photos nearest to a query.
 
     Attributes:
-        query: Name of the image; names of several are joined with " + ".
+        query: Name of the query image; several names are joined with " + ".
         skipped: Files of the searched folder that could not be used.
-        left_out: How many other files of it are not searched, by reason.
+        left_out: Number of other files in it that are not searched, by reason.
     """
 
     query: str
@@ -149,15 +149,15 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class Indexed:
-    """What `index` did, or would do.
+    """What `index` did, or would do in a dry run.
 
     Attributes:
-        photos: files in the index afterwards; in a dry run, now.
-        embedded: photos that went through the network.
-        reused: copies and renames of known pictures.
-        skipped: files that could not be used, with the reason.
-        left_out: how many files are no photos to be searched, by reason.
-        kept: photos whose files cannot be found, but may come back.
+        photos: Number of files in the index afterwards; in a dry run, now.
+        embedded: Number of photos that were embedded.
+        reused: Number of copies and renamed files of photos that were embedded before.
+        skipped: Files that could not be used.
+        left_out: Number of other files in the folders, by reason.
+        kept: Photos whose files are missing but may come back.
     """
 
     out: str
@@ -175,18 +175,18 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Info:
-    """What an index, a checkpoint or a run folder is.
+    """Description of an index, a checkpoint or a run folder.
 
     Attributes:
-        kind: index, checkpoint or run.
-        format: number of its format.
-        counts: how many of what.
-        size: bytes on the disk; 0 where that is the server's business.
-        model: what makes its embeddings.
-        figures: how good that model was found to be.
-        updated: when, in ISO format; empty where unknown.
-        verified: whether all of it was read and compared with its checksums.
-        problems: what is wrong with it.
+        kind: "index", "checkpoint" or "run".
+        format: Version of its file format.
+        counts: Numbers of its items, by name.
+        size: Size on disk in bytes; 0 for an index on a server.
+        model: Properties of the model.
+        figures: Metrics of the model.
+        updated: Time of the last change in ISO format; empty if unknown.
+        verified: Whether all data was read and compared with its checksums.
+        problems: Problems that were found.
     """
 
     kind: str
@@ -214,15 +214,15 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Exported:
-    """An encoder that was written for other programs.
+    """An encoder that was exported for other programs.
 
     Attributes:
-        out: the file.
-        kind: of the images that it embeds.
-        shape: of one of them: channels, height, width; uint8.
-        embedding_size: numbers that it becomes.
-        size: bytes.
-        difference: largest difference to the checkpoint's embeddings on pictures that were tried.
+        out: Path of the file.
+        kind: Kind of images that it embeds, "photo" or "sketch".
+        shape: Shape of one image: channels, height, width.
+        embedding_size: Dimension of an embedding.
+        size: Size of the file in bytes.
+        difference: Largest difference to the checkpoint's embeddings, on a few images.
     """
 
     out: str

@@ -1,4 +1,4 @@
-"""The base of every config section: frozen, closed to unknown keys, and each setting declares its role."""
+"""The base class of the sections of a config, and the roles of settings."""
 
 from enum import Enum
 from typing import Annotated, Any, TypeVar
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Role(Enum):
-    """What a setting means to a run that was saved with it."""
+    """How a saved run treats a setting."""
 
     FREE = "a resumed run may change it"
     FIXED = "a resumed run must keep it"
@@ -23,7 +23,7 @@ AsPath = Annotated[T, Role.PATH]
 
 
 class Strict(BaseModel):
-    """A frozen model that refuses unknown keys and numbers that are not finite."""
+    """A frozen model without unknown keys, NaN and infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -33,7 +33,7 @@ class Section(Strict):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a section with a field that declares no role, or two. Raises TypeError."""
+        """Raise TypeError if a field does not have exactly one role."""
         for name, field in cls.model_fields.items():
             roles = [item for item in field.metadata if isinstance(item, Role)]
             if len(roles) != 1:
@@ -41,5 +41,5 @@ class Section(Strict):
 
     @classmethod
     def names(cls, *roles: Role) -> set[str]:
-        """Return the names of the settings that have one of the roles."""
+        """Return the names of the settings with one of these roles."""
         return {name for name, field in cls.model_fields.items() if any(role in field.metadata for role in roles)}

@@ -1,4 +1,4 @@
-"""Where files go: the cache folder, atomic writing, and what the operating system's refusals mean to a user."""
+"""The cache folder, atomic writing, and messages for the errors of the operating system."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ OTHER_CACHE = "set SKETCHY_CACHE to a folder that can be written to"
 
 _AGAIN = "and run the command again"
 _SHORTER = "choose a shorter name"
-_LINKS = "mend the links: they lead in a circle"
+_LINKS = "correct the symbolic links, which form a loop"
 _LIMIT = "close other programs or raise the limit (`ulimit -n`)"
 _CONNECT = f"see that the drive or network share is connected, {_AGAIN}"
 _CLOSE = f"close the program that uses it, {_AGAIN}"
@@ -23,7 +23,7 @@ _NAME = "check the name: this file system may not allow it"
 _CHECK = "check the path and its permissions"
 
 _TABLE = [
-    # Codes; words in place of the system's; remedy where reading failed; remedy where writing failed.
+    # Codes; reason (empty for the system's own words); remedy if reading failed; remedy if writing failed.
     ("ENOSPC EDQUOT", "", f"free some space there {_AGAIN}", f"free some space there {_AGAIN}, or {{elsewhere}}"),
     ("EACCES EPERM", "", "change its permissions", "{elsewhere}, or change the permissions"),
     ("EROFS", "", _CHECK, "{elsewhere}"),
@@ -41,12 +41,12 @@ _TABLE = [
     ("ENOMEM", "", f"free some memory {_AGAIN}", f"free some memory {_AGAIN}"),
 ]
 _KNOWN = {name: row for names, *row in _TABLE for name in names.split()}
-_NO_NAME = ["no file can have such a name", "check the name", "check the name"]
+_NO_NAME = ["not a valid file name", "check the name", "check the name"]
 _OTHERS = ["", _CHECK, "{elsewhere}"]
 
 
 def os_reason(error: OSError | ValueError) -> str:
-    """Say in a few words why a file cannot be used; a ValueError is that of a name that no file can have."""
+    """Return in a few words why a file cannot be used; a ValueError means that its name is invalid."""
     words = _row(error)[0]
     if isinstance(error, OSError) and (not words or (error.errno and error.strerror != os.strerror(error.errno))):
         return error.strerror or str(error) or "it cannot be used"
@@ -59,13 +59,13 @@ def os_problem(
     action: Literal["read", "write", "use"] = "write",
     elsewhere: str | None = None,
 ) -> str:
-    """Say in one line what cannot be done, why, and what helps against that.
+    """Return one line that says what cannot be done, why, and what to do.
 
     Args:
-        error: What the operating system answered, or the ValueError of a name that no file can have.
+        error: The error of the operating system, or the ValueError of an invalid file name.
         path: The file or folder, as the user knows it.
-        action: What was tried; "use" where that is not known.
-        elsewhere: How to choose another place; by default SKETCHY_CACHE for what lies in the cache.
+        action: What was tried; "use" if that is not known.
+        elsewhere: How to choose another location; by default SKETCHY_CACHE for files of the cache.
     """
     _, reading, writing = _row(error)
     remedy = writing if action == "write" else reading
@@ -86,20 +86,20 @@ def _elsewhere(path: Path | str) -> str:
 
 
 def cache_folder(cache: Path | None) -> Path:
-    """Return `cache`, else $SKETCHY_CACHE, else the user's cache folder; it need not exist."""
+    """Return `cache`, else $SKETCHY_CACHE, else the user's cache folder, which may not exist yet."""
     if cache is not None:
         return cache
     if own := os.environ.get("SKETCHY_CACHE"):
-        return _named("SKETCHY_CACHE", own)
+        return _path_of_variable("SKETCHY_CACHE", own)
     if shared := os.environ.get("XDG_CACHE_HOME"):
-        return _named("XDG_CACHE_HOME", shared) / "sketchy"
+        return _path_of_variable("XDG_CACHE_HOME", shared) / "sketchy"
     try:
         return Path.home() / ".cache" / "sketchy"
     except RuntimeError:
         raise StorageError(f"no home folder to keep a cache in; {OTHER_CACHE}") from None
 
 
-def _named(variable: str, text: str) -> Path:
+def _path_of_variable(variable: str, text: str) -> Path:
     try:
         return as_path(text)
     except ValueError as error:
@@ -108,10 +108,10 @@ def _named(variable: str, text: str) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; on success sync it and rename it to `path`, else remove it.
+    """Yield a temporary path beside `path`; on success sync the file and rename it to `path`, else remove it.
 
     Raises:
-        StorageError: nothing could be written there (no space, no permission); `path` is as it was.
+        StorageError: The file cannot be written (no space, no permission); `path` is unchanged.
     """
     temporary = temporary_name(path)
     refuse_unwritable(path)
@@ -124,26 +124,26 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise StorageError(os_problem(error, path)) from error
     finally:
-        with suppress(OSError):  # gone, or never made; what hindered it is already on its way
+        with suppress(OSError):  # renamed, or never made; the error that prevented it is being raised
             temporary.unlink()
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a name beside `path`, another one for each file and process; short, since `path` may have the longest."""
+    """Return a path beside `path`, different for each file and process; short, as `path` may have the longest name."""
     digest = crc32(path.name.encode(errors="surrogatepass"))
     return path.with_name(f".{os.getpid()}-{digest:08x}.part")
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Find out before long work whether its result cannot be written in the end.
+    """Check before long work that its result can be written.
 
     Raises:
-        StorageError: `path` is a folder, or the folder that it is to lie in cannot be made or written to.
+        StorageError: `path` is a folder, or its parent folder cannot be made or written to.
     """
     try:
         above = next(parent for parent in path.absolute().parents if parent.exists())
         with suppress(FileNotFoundError, NotADirectoryError):
-            path.lstat()  # refuses a name that no file can have
+            path.lstat()  # raises if the name is invalid
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         if not above.is_dir():
@@ -157,7 +157,7 @@ def refuse_unwritable(path: Path) -> None:
 
 
 def refuse_replacing(path: Path, originals: Iterable[Path], what: str) -> None:
-    """Raise StorageError when writing `path` would replace one of the files that a command reads, also by a link."""
+    """Raise StorageError if `path` is, even by a link, one of the files that a command reads."""
     for original in originals if path.exists() else ():
         if original.exists() and path.samefile(original):
             raise StorageError(f"{path} would replace the {what} {original}; choose another name for it")

@@ -1,10 +1,10 @@
-"""Find and remove what covers a page as a whole: noise, grain, dithering, and printed patterns such as ruling.
+"""Find and remove what covers a page everywhere: noise, grain, dithering, and printed patterns such as ruling.
 
-All of it works on distances from the paper, (H, W) uint8. What covers a page is told from a drawing by being
-everywhere, in about equal amounts: of BLOCKS x BLOCKS blocks, most have it.
+All functions work on distances from the paper, shape (H, W), uint8. A texture differs from a drawing in that it is
+present in about equal amounts in most of the BLOCKS x BLOCKS blocks of a page.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,51 +15,51 @@ Array = NDArray[np.uint8]
 Value = TypeVar("Value", bound=np.generic)
 
 BLOCKS = 8
-"""Blocks a side."""
+"""Number of blocks along each side of the page."""
 
 BARE = 0.3
-"""Share of the blocks in which a drawing is assumed to have nothing: their maximum is what the texture reaches."""
+"""Share of the blocks that are assumed to be free of the drawing: their maximum is the level of the texture."""
 
 CORNER = 6
-"""A corner of the page is this part of its width and height; a pattern has margins of half of it at most."""
+"""A corner of the page is this fraction of its width and height. The margins of a pattern are at most half as wide."""
 
 SEPARABLE = 0.5
-"""A texture that reaches at most this share of the darkest strokes is removed by its level."""
+"""A texture up to this share of the level of the darkest strokes can be removed by its level."""
 
 LINE = 0.6
-"""Share of the width or height of a page from which a straight line belongs to its ruling."""
+"""Least share of the height (or width) of a page that a line of its ruling covers."""
 
 RULES = 5
-"""Lines across the page, at least, that make a ruling."""
+"""Least number of lines of a ruling."""
 
 STRIPS = 32
-"""Strips across which a line is followed."""
+"""Number of strips of the page in which a slanted line is followed."""
 
 SLANT = 0.04
-"""Most that ruled lines are askew, as a share of their length: two degrees."""
+"""Largest slant of ruled lines, as a share of their length: two degrees."""
 
 BLUR_RADII = (0, 1, 2, 4)
-"""Dots as dark as the pen are fainter than it once they are blurred; in pixels."""
+"""Radii in pixels of the blurs that are tried: dots as dark as the pen become fainter than the pen."""
 
 FAINTEST = 40
-"""Texture alone, without anything darker, is no drawing below this distance from the paper."""
+"""Texture without anything darker counts as a drawing only from this distance from the paper on."""
 
 
-def without_texture(distance: Image.Image, peaks: Array) -> tuple[Image.Image, int]:
-    """Remove what covers the page regularly.
+def remove_texture(distance: Image.Image, peaks: Array) -> tuple[Image.Image, int]:
+    """Remove what covers the page everywhere.
 
     Args:
-        distance: Mode L, how far each pixel is from the paper.
-        peaks: Maxima of its squares of some pixels a side.
+        distance: How far each pixel is from the paper, mode L.
+        peaks: The maxima of its blocks of a few pixels.
 
     Returns:
-        The distances without ruled lines, possibly blurred, and the level up to which the rest is texture; 0 when
-        there is none.
+        The distances without ruled lines, possibly blurred, and the level up to which they still are texture; 0 if
+        they are not.
     """
     level, _ = _levels(peaks)
     if level < 3:
         return distance, level
-    pixels, least = _without_rules(np.asarray(distance), level)
+    pixels, least = _remove_ruling(np.asarray(distance), level)
     for radius in BLUR_RADII:
         image = Image.fromarray(pixels).filter(ImageFilter.BoxBlur(radius)) if radius else Image.fromarray(pixels)
         blurred = np.asarray(image)
@@ -75,131 +75,165 @@ def without_texture(distance: Image.Image, peaks: Array) -> tuple[Image.Image, i
 
 
 def _levels(pixels: Array) -> tuple[int, int]:
-    """Return what the texture reaches, and how far the darkest strokes are from the paper."""
-    maxima = np.sort(
-        np.maximum.reduceat(np.maximum.reduceat(pixels, _edges(pixels.shape[0])), _edges(pixels.shape[1]), 1), axis=None
-    )
+    """Return the level of the texture, and that of the darkest strokes."""
+    rows, columns = _edges(pixels.shape[0], BLOCKS), _edges(pixels.shape[1], BLOCKS)
+    maxima = np.sort(np.maximum.reduceat(np.maximum.reduceat(pixels, rows), columns, 1), axis=None)
     return int(maxima[int(BARE * len(maxima))]), int(maxima[max(0, len(maxima) - 2)])
 
 
-def _edges(length: int, parts: int = BLOCKS) -> NDArray[np.intp]:
-    """Return where each of so many equal parts starts."""
+def _edges(length: int, parts: int) -> NDArray[np.intp]:
+    """Return the starts of equal parts of a length."""
     parts = min(parts, length)
     return np.arange(parts) * length // parts
 
 
 def is_even(pixels: NDArray[np.uint8 | np.bool_], low: float, high: float = 255, least: float = 0.15) -> bool:
-    """Say whether what lies between two levels is there in about equal amounts all over the page."""
+    """Return whether pixels above `low` and up to `high` are about equally frequent everywhere on the page.
+
+    Args:
+        pixels: Distances from the paper or a mask, shape (H, W).
+        low: Lower limit, exclusive.
+        high: Upper limit, inclusive.
+        least: Least frequency in the sparser blocks, as a share of the median of all blocks.
+    """
     found = ((pixels > low) & (pixels <= high)).astype(np.float32)
-    amounts = _amounts(found, BLOCKS)
+    amounts = _block_sums(found, BLOCKS)
     usual = float(np.median(amounts))
     few = np.sort(amounts, axis=None)[int(BARE * amounts.size)]
     # A drawing hardly ever reaches into the corners.
-    corners = np.sort(_amounts(found, CORNER)[[0, 0, -1, -1], [0, -1, 0, -1]])
+    corners = np.sort(_block_sums(found, CORNER)[[0, 0, -1, -1], [0, -1, 0, -1]])
     return bool(usual > 0 and few >= least * usual and corners[1] >= 0.1 * usual)
 
 
-def _amounts(found: NDArray[np.float32], parts: int) -> NDArray[np.float32]:
-    rows, columns = (_edges(length, parts) for length in found.shape)
-    amounts: NDArray[np.float32] = np.add.reduceat(np.add.reduceat(found, rows), columns, 1)
-    return amounts
+def _block_sums(values: NDArray[np.float32], parts: int) -> NDArray[np.float32]:
+    rows, columns = (_edges(length, parts) for length in values.shape)
+    sums: NDArray[np.float32] = np.add.reduceat(np.add.reduceat(values, rows), columns, 1)
+    return sums
 
 
-def _without_rules(pixels: Array, level: int) -> tuple[Array, int]:
-    """Remove straight lines across the page, upright or a little askew, when there are enough to be its ruling.
+def _remove_ruling(pixels: Array, level: int) -> tuple[Array, int]:
+    """Remove straight lines across the page, vertical and horizontal or slightly slanted, if they are a ruling.
 
     Returns:
-        The distances without them, and the level of what may be left of them.
+        The distances without the lines, and the level of what may remain of them.
     """
     found = pixels >= max(3, 0.5 * level)
-    across, down = _find_lines(found.T), _find_lines(found)
-    if max(across.count, down.count) < RULES or max(across.flags.mean(), down.flags.mean()) > 0.5:
+    horizontal, vertical = _find_lines(found.T), _find_lines(found)
+    count = max(horizontal.count, vertical.count)
+    if count < RULES or max(horizontal.columns.mean(), vertical.columns.mean()) > 0.5:
         return pixels, 0
-    return _without_lines(_without_lines(pixels, down).T, across).T, level // 3
+    return _remove_lines(_remove_lines(pixels, vertical).T, horizontal).T, level // 3
 
 
 @dataclass(frozen=True)
 class _Lines:
-    """Straight lines from the top of a page to its bottom, which may leave it at the sides.
+    """Straight lines from the top of a page to its bottom, all with the same slant.
 
     Attributes:
-        flags: (W + 2 * reach,), the columns that they cover at half the height, from `reach` left of the page.
-        slant: how many columns further right they are at the bottom than at the top.
-        reach: most that they shift to either side.
+        columns: The columns that the lines cover at half the height of the page, shape (W + 2 * margin,), bool. They
+            begin `margin` columns left of the page, as slanted lines may enter the page from its sides.
+        slant: Columns by which the lines are further right at the bottom of the page than at the top.
+        margin: Largest shift of a line to either side, and more.
     """
 
-    flags: NDArray[np.bool_]
+    columns: NDArray[np.bool_]
     slant: int
-    reach: int
+    margin: int
 
     @property
     def count(self) -> int:
-        return int(np.count_nonzero(self.flags[1:] & ~self.flags[:-1]))
+        return int(np.count_nonzero(self.columns[1:] & ~self.columns[:-1]))
 
-    def of(self, values: NDArray[Value], strip: int) -> NDArray[Value]:
-        """Return the part of (W + 2 * reach,) values at half the height that is on the page in a strip."""
-        start = self.reach - _shift(self.slant, strip)
-        return values[start : start + len(self.flags) - 2 * self.reach]
+    def on_page(self, values: NDArray[Value], strip: int) -> NDArray[Value]:
+        """Return the values on the page in a strip, shape (W,), given those of `columns`, as a view."""
+        start = self.margin - _shift(self.slant, strip)
+        return values[start : start + len(self.columns) - 2 * self.margin]
 
 
 def _shift(slant: int, strip: int) -> int:
+    """Return the columns by which a slanted line is further right in a strip than at half the height."""
     return round(slant * ((strip + 0.5) / STRIPS - 0.5))
 
 
 def _find_lines(found: NDArray[np.bool_]) -> _Lines:
-    """Find lines that run from top to bottom, by their share of each of STRIPS strips of the page."""
-    height, width = found.shape
+    """Find lines from top to bottom with the slant at which most columns are covered nearly completely."""
+    steepest = round(SLANT * len(found))
+    margin = steepest // 2 + 1
+    shares, inside = _strip_shares(found, 2 * margin)
+
+    def coverage(slant: int) -> NDArray[np.float32]:
+        """Return the share of its height on the page that each column of `_Lines.columns` covers."""
+        strips_on_page = np.maximum(_sum_aligned(inside, slant, margin), len(inside) / 6)
+        return np.asarray(_sum_aligned(shares, slant, margin) / strips_on_page)
+
+    def score(slant: int) -> float:
+        covered = coverage(slant)
+        return float((covered[covered >= LINE] ** 4).sum()) * (1.02 if slant == 0 else 1)
+
+    coarse = max([0, *range(-steepest, steepest + 1, 3)], key=score)
+    slant = max([0, *range(coarse - 2, coarse + 3)], key=score)
+    return _Lines(coverage(slant) >= LINE, slant, margin)
+
+
+def _strip_shares(found: NDArray[np.bool_], padding: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return how much of each column is found in each strip, and whether the column is on the page.
+
+    Pixels beside a pixel that was found count too, so that lines need not be exactly straight.
+
+    Args:
+        found: Pixels that may belong to a line, shape (H, W).
+        padding: Number of columns to add at the left and the right, with 0.
+
+    Returns:
+        Two arrays, shape (strips, W + 2 * padding), float32, 0 to 1.
+    """
     wide = found.copy()
     wide[:, 1:] |= found[:, :-1]
     wide[:, :-1] |= found[:, 1:]
-    edges = _edges(height, STRIPS)
-    most = round(SLANT * height)
-    reach = most // 2 + 1
-    shares = np.zeros((len(edges), width + 4 * reach), np.float32)
+    edges = _edges(len(found), STRIPS)
+    heights = np.diff(edges, append=len(found))[:, np.newaxis]
+    shares = np.zeros((len(edges), found.shape[1] + 2 * padding), np.float32)
     inside = shares.copy()
-    shares[:, 2 * reach : -2 * reach] = np.add.reduceat(wide.astype(np.float32), edges)
-    shares[:, 2 * reach : -2 * reach] /= np.diff(edges, append=height)[:, np.newaxis]
-    inside[:, 2 * reach : -2 * reach] = 1
-
-    def score(slant: int) -> NDArray[np.float32]:
-        starts = [reach + _shift(slant, n) for n in range(len(edges))]
-        span = width + 2 * reach
-        total, seen = (
-            sum(row[start : start + span] for row, start in zip(rows, starts, strict=True)) for rows in (shares, inside)
-        )
-        return np.asarray(total / np.maximum(seen, len(edges) / 6))
-
-    def weight(slant: int) -> float:
-        scores = score(slant)
-        return float((scores[scores >= LINE] ** 4).sum()) * (1.02 if slant == 0 else 1)
-
-    coarse = max([0, *range(-most, most + 1, 3)], key=weight)
-    slant = max([0, *range(coarse - 2, coarse + 3)], key=weight)
-    return _Lines(score(slant) >= LINE, slant, reach)
+    shares[:, padding:-padding] = np.add.reduceat(wide.astype(np.float32), edges)
+    shares[:, padding:-padding] /= heights
+    inside[:, padding:-padding] = 1
+    return shares, inside
 
 
-def _without_lines(pixels: Array, lines: _Lines) -> Array:
-    """Fill the columns of lines with what continues from one side to the other, and keep what is darker than a line."""
-    if not lines.flags.any():
+def _sum_aligned(strips: NDArray[np.float32], slant: int, margin: int) -> NDArray[np.float32]:
+    """Sum the strips, shifted so that lines of this slant become vertical, without `margin` columns at each side."""
+    span = strips.shape[1] - 2 * margin
+    starts = [margin + _shift(slant, n) for n in range(len(strips))]
+    return np.asarray(sum(strip[start : start + span] for strip, start in zip(strips, starts, strict=True)))
+
+
+def _remove_lines(pixels: Array, lines: _Lines) -> Array:
+    """Replace lines by strokes that cross them, and keep pixels that are darker than a line."""
+    columns = lines.columns
+    if not columns.any():
         return pixels
-    wide = lines.flags | np.append(lines.flags[1:], False) | np.append(False, lines.flags[:-1])
-    spread = _Lines(wide, lines.slant, lines.reach)
+    lines = replace(lines, columns=columns | np.append(columns[1:], False) | np.append(False, columns[:-1]))
     strips = np.split(pixels, _edges(len(pixels), STRIPS)[1:])
-    aligned = np.zeros((len(strips), len(wide)), np.uint8)
+    darker = _line_levels(strips, lines) * 1.4 + 3
+    cleared = []
     for n, strip in enumerate(strips):
-        spread.of(aligned[n], n)[:] = np.quantile(strip, 0.65, axis=0, method="nearest")
-    levels = Image.fromarray(np.median(aligned, axis=0).astype(np.uint8)[np.newaxis] * wide)
-    darker = np.asarray(levels.filter(ImageFilter.MaxFilter(7)), np.float32)[0] * 1.4 + 3
-    return np.concatenate(
-        [
-            np.where(strip > spread.of(darker, n), strip, _bridged(strip, spread.of(wide, n)))
-            for n, strip in enumerate(strips)
-        ]
-    )
+        bridged = _bridge(strip, lines.on_page(lines.columns, n))
+        cleared.append(np.where(strip > lines.on_page(darker, n), strip, bridged))
+    return np.concatenate(cleared)
 
 
-def _bridged(pixels: Array, columns: NDArray[np.bool_]) -> Array:
-    """Fill flagged columns with what is on both sides of them, straight across or along a diagonal."""
+def _line_levels(strips: list[Array], lines: _Lines) -> NDArray[np.float32]:
+    """Return the level of the line at each column of `lines.columns`, and of the columns beside it; 0 elsewhere."""
+    levels = np.zeros((len(strips), len(lines.columns)), np.uint8)
+    for n, strip in enumerate(strips):
+        lines.on_page(levels[n], n)[:] = np.quantile(strip, 0.65, axis=0, method="nearest")
+    usual = Image.fromarray(np.median(levels, axis=0).astype(np.uint8)[np.newaxis] * lines.columns)
+    highest: NDArray[np.float32] = np.asarray(usual.filter(ImageFilter.MaxFilter(7)), np.float32)[0]
+    return highest
+
+
+def _bridge(pixels: Array, columns: NDArray[np.bool_]) -> Array:
+    """Fill columns with what is on both sides of them, straight across or along a diagonal."""
     kept = np.flatnonzero(~columns)
     if not len(kept) or not columns.any():
         return pixels

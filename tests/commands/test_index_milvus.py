@@ -17,7 +17,7 @@ from sketchy.cli import app
 from sketchy.errors import GalleryError
 from sketchy.retrieval.store.milvus import open_milvus, parse_address
 
-pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy[milvus]'")
+pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy-search[milvus]'")
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from sketchy.commands import serve
-from sketchy.errors import ServeError
+from sketchy.errors import MissingExtraError, ServeError
 from sketchy.talk import Silent
 from sketchy.web import server
 from sketchy.web.app import create_app
@@ -135,9 +135,8 @@ def test_a_host_of_another_machine_is_told(tmp_path):
 
 
 def test_what_is_not_installed_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(serve, "NEEDED", ("json", "no_such_web_framework"))
-    message = r"needs no_such_web_framework, not installed here; run pip install 'sketchy\[serve\]'"
-    with pytest.raises(ServeError, match=message):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(MissingExtraError, match="the page needs uvicorn, which is not installed"):
         serve.run(tmp_path / "no.pth", print)
 
 

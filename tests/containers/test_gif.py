@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from sketchy.containers.parts import MAX_FRAMES
+from sketchy.containers.stripped import MAX_FRAMES
 from sketchy.errors import ImageError
 from sketchy.image import image_size, open_image
 

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import nullcontext
 from io import BytesIO
 
 import pytest
@@ -12,7 +12,6 @@ from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
 from sketchy.demo import CATEGORIES, dataset, draw_dataset, draw_pair
 from sketchy.errors import ConfigError, DataError, StorageError
-from sketchy.talk import Silent
 
 
 def files(folder):
@@ -126,29 +125,19 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-class Impatient(Silent):
-    """Looks at the folder, then presses Ctrl-C after the first photo."""
-
-    def __init__(self, out):
-        self.out, self.seen = out, []
-
-    @contextmanager
-    def bar(self, label, total, unit):
-        def stop(done):
-            self.seen = [path.name for path in self.out.parent.iterdir()]
-            raise KeyboardInterrupt
-
-        yield stop
-
-
 @pytest.mark.parametrize("cores", [1, 2])
 def test_a_run_that_is_stopped_half_way_leaves_nothing(tmp_path, monkeypatch, cores):
     monkeypatch.setattr(dataset, "PHOTOS_EACH", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    talk = Impatient(tmp_path / "demo")
+    seen = []
+
+    def stop(done):
+        seen.extend(path.name for path in tmp_path.iterdir())
+        raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        drawn(talk.out, photos=2, talk=talk)
-    assert talk.seen == [".demo.part"]
+        drawn(tmp_path / "demo", photos=2, progress=lambda label, total, unit: nullcontext(stop))
+    assert seen == [".demo.part"]
     assert list(tmp_path.iterdir()) == []
 
 

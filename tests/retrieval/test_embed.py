@@ -5,9 +5,9 @@ from PIL import Image
 
 from sketchy.config_file import parse_config
 from sketchy.errors import ImageError
-from sketchy.image import build_preprocess
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
+from sketchy.preprocess import build_preprocess
 from sketchy.retrieval.embed import FOLD_FROM, Embedder, embed_pixels
 
 CONFIG = parse_config({"image": {"size": 16}, "model": {"embedding_size": 8, "dropout": 0.5}}, "test")

@@ -10,8 +10,8 @@ from PIL import Image
 
 from sketchy.config_file import parse_config
 from sketchy.errors import GalleryError
-from sketchy.image import build_preprocess
 from sketchy.model.encoder import build_encoder
+from sketchy.preprocess import build_preprocess
 from sketchy.retrieval import missing as module
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.store.folder import open_to_write

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from sketchy.config_file import parse_config
-from sketchy.image import build_preprocess
 from sketchy.model.encoder import build_encoder
+from sketchy.preprocess import build_preprocess
 from sketchy.retrieval import update as module
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.store.folder import open_to_write

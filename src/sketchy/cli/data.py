@@ -24,7 +24,7 @@ def data_check(
     with importing():
         from sketchy.commands import data_check as command
 
-    found = command.run(source, photo_rendering, sketch_rendering, TALK)
+    found = command.run(source, photo_rendering, sketch_rendering, TALK.bar)
     print(report.as_json(found) if json else report.data_report_text(found))
 
 
@@ -37,16 +37,16 @@ def data_fetch(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Get the Sketchy Database and unpack it; run again, it goes on where it stopped.
+    """Get the Sketchy Database and unpack it; run again, it continues where it stopped.
 
-    Without --from it tries the authors' links, which need `pip install 'sketchy[fetch]'`.
+    Without --from it tries the authors' links, which need `pip install 'sketchy-search[fetch]'`.
 
     Example: sketchy data fetch --from rendered_256x256.7z
     """
     with importing():
         from sketchy.commands import data_fetch as command
 
-    made = command.run(out, source, TALK)
+    made = command.run(out, source, TALK.bar)
     print(report.as_json(made) if json else report.made_text(made))
 
 
@@ -56,7 +56,7 @@ def data_demo(
     photos: Annotated[int, typer.Option(min=1, help="Photos of each category.")] = 20,
     sketches: Annotated[int, typer.Option(min=1, help="Sketches of each photo.")] = 2,
     categories: Annotated[int | None, typer.Option(help="How many categories.  [default: all]")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other pictures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the pictures.")] = 0,
     json: AsJson = False,
 ) -> None:
     """Draw a small dataset by program, in the layout of the Sketchy Database.
@@ -66,5 +66,5 @@ def data_demo(
     with importing():
         from sketchy.commands import data_demo as command
 
-    made = command.run(out, photos=photos, sketches=sketches, categories=categories, seed=seed, talk=TALK)
+    made = command.run(out, photos=photos, sketches=sketches, categories=categories, seed=seed, progress=TALK.bar)
     print(report.as_json(made) if json else report.made_text(made))

@@ -197,7 +197,7 @@ def serve(
 ) -> None:
     """Serve a page on which you draw, and the photos change with every stroke.
 
-    A folder without an index is indexed first. Needs `pip install 'sketchy[serve]'`.
+    A folder without an index is indexed first. Needs `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """

@@ -9,12 +9,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from sketchy.report import NO_TEXT, UNSAFE, escape
+from sketchy.report import SURROGATES, UNSAFE, escape
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_LINE_OR_UNSAFE = re.compile(rf"(\x1b\[A|[\n\r\t])|{UNSAFE.pattern}|{NO_TEXT.pattern}")
+_LINE_OR_UNSAFE = re.compile(rf"(\x1b\[A|[\n\r\t])|{UNSAFE.pattern}|{SURROGATES.pattern}")
 """New lines and the cursor movements of progress bars; then what is escaped on stderr."""
 
 
@@ -85,7 +85,7 @@ def _for_people(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     character = error.object[error.start]
-    text = NO_TEXT.sub(escape, character)
+    text = SURROGATES.sub(escape, character)
     return text if text != character else json.dumps(character)[1:-1], error.start + 1
 
 

@@ -55,7 +55,7 @@ def run(
     embedder = Embedder.of(loaded, pick_device(device))
     if data is None:
         refuse_moved(loaded.config, "say where it lies now with --data PLACE")
-    dataset = load_dataset(loaded.config, talk, root=data)
+    dataset = load_dataset(loaded.config, progress=talk.bar, root=data)
     warn_if_changed(loaded, dataset, talk)
     subset = _judged_on(dataset, protocol, talk)
     extension = _extension(sources, dataset, subset, embedder, talk) if sources else None

@@ -4,11 +4,10 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sketchy.errors import ServeError
+from sketchy.extras import require
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.results import left_out_text
 from sketchy.retrieval.embed import Embedder
@@ -21,8 +20,6 @@ from sketchy.talk import SILENT, Talk
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "cachetools")
 
 
 def run(  # noqa: PLR0913 - one an option, by keyword
@@ -49,15 +46,12 @@ def run(  # noqa: PLR0913 - one an option, by keyword
         browser: open the page in it.
 
     Raises:
-        ServeError: a package is missing, or the port is taken.
+        MissingExtraError: a package is not installed.
+        ServeError: the port is taken.
         CheckpointError, DataError, GalleryError, StorageError: what is missing or unusable.
         KeyboardInterrupt: it was stopped, and has ended cleanly.
     """
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise ServeError(
-            f"the page needs {' and '.join(missing)}, not installed here; run pip install 'sketchy[serve]' and the "
-            "same command again"
-        )
+    require("serve", "the page")
     from sketchy.web.server import Server, address_of, open_socket
 
     with open_socket(host, port) as opened:

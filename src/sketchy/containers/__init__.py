@@ -1,8 +1,8 @@
-"""Reduce image files to what their pixels need, before a decoder sees them.
+"""Remove the metadata of image files before a decoder reads them.
 
-Metadata is the larger part of the surface of a decoder: it may be broken, huge, or made to take forever, and none of
-it is a reason to refuse a picture. So each format is taken apart here, with bounded work, into a file with nothing but
-pixels; the colour profile and the orientation are kept beside it.
+Most faults of decoders are in their handling of metadata, which may be broken, huge, or made to take forever, and is no
+reason to refuse an image. So each format is reduced here, in bounded time, to a file with pixels only; the colour
+profile and the orientation are returned beside it.
 """
 
 import ctypes
@@ -21,18 +21,18 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from sketchy.containers.gif import read_gif
-from sketchy.containers.jpeg import read_jpeg
-from sketchy.containers.parts import Parts
-from sketchy.containers.png import read_png
-from sketchy.containers.tiff import read_tiff
-from sketchy.containers.webp import read_webp
+from sketchy.containers.gif import strip_gif
+from sketchy.containers.jpeg import strip_jpeg
+from sketchy.containers.png import strip_png
+from sketchy.containers.stripped import StrippedImage
+from sketchy.containers.tiff import strip_tiff
+from sketchy.containers.webp import strip_webp
 from sketchy.errors import ImageError
 
 HEAD = 1024
-"""Bytes by which a format is told."""
+"""Number of bytes at the start of a file that `detect_format` needs."""
 
-FOREIGN = {
+UNSUPPORTED = {
     b"<svg": "SVG",
     b"%PDF": "PDF",
     **dict.fromkeys((b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1"), "HEIC"),
@@ -42,62 +42,62 @@ FOREIGN = {
     b"JXL \r\n": "JPEG XL",
     b"jP  \r\n": "JPEG 2000",
 }
-"""Marks near the start of files that people take for images of a known format."""
+"""Formats that cannot be opened, by bytes near the start of the file."""
 
-# What libraries say of broken files, without naming them, and straight to stderr. It is silenced once for all threads:
-# filters that change while images are decoded are not safe with threads.
+# Pillow and libtiff report broken files without naming them, on stderr. They are silenced once for all threads, because
+# changing the warning filters while other threads decode is not safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-with suppress(OSError, AttributeError):  # libtiff prints by itself; where it cannot be reached, it goes on doing so
+with suppress(OSError, AttributeError):  # libtiff may be linked in a way that hides this function
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
-def form_of(head: bytes) -> str:
-    """Tell the format by the first bytes, as "JPEG". Raises ImageError for one that cannot be opened."""
-    for form in FORMATS:
-        accept = Image.OPEN[form][1]
+def detect_format(head: bytes) -> str:
+    """Return the name of a file's format, as in `FORMATS`, given its first `HEAD` bytes.
+
+    Raises:
+        ImageError: The file is empty, or its format cannot be opened.
+    """
+    for image_format in FORMATS:
+        accept = Image.OPEN[image_format][1]
         if accept is not None and accept(head[:16]) is True:
-            return form
+            return image_format
     if not head:
         raise ImageError("empty file")
-    for mark, name in FOREIGN.items():
+    for mark, name in UNSUPPORTED.items():
         if mark in head:
             raise ImageError(f"is {name}; export it as PNG first")
     raise ImageError("not an image in a known format")
 
 
-def take_apart(form: str, content: bytes) -> Parts:
-    """Take a file apart.
-
-    Args:
-        form: name of the format as Pillow has it, such as "JPEG".
-        content: a whole file of that format.
+def strip_metadata(image_format: str, content: bytes) -> StrippedImage:
+    """Remove the metadata of a file.
 
     Raises:
-        ImageError: it is beyond a limit, or ends before the first pixel.
+        ImageError: The file exceeds a limit, or ends before the first pixel.
     """
-    return FORMATS[form][1](content)
+    return FORMATS[image_format][1](content)
 
 
-def open_form(form: str, content: bytes) -> ImageFile.ImageFile:
-    """Do what `Image.open` does, whose own pixel limit warns and cannot name the size of the image."""
-    return FORMATS[form][0](BytesIO(content), "")
+def open_stripped(image_format: str, content: bytes) -> ImageFile.ImageFile:
+    """Do what `Image.open` does, without its pixel limit, which does not name the size of the image."""
+    return FORMATS[image_format][0](BytesIO(content), "")
 
 
-def _read_bmp(content: bytes) -> Parts:
-    """Find the profile that the fifth version of the header may have."""
+def _strip_bmp(content: bytes) -> StrippedImage:
+    """Return the file as it is, and the profile that version 5 of its header may refer to."""
     if len(content) > 138 and content[14] == 124 and content[70:74] == b"DEBM":
         offset, size = struct.unpack_from("<II", content, 126)
-        return Parts(content, content[14 + offset : 14 + offset + size] or None)
-    return Parts(content)
+        return StrippedImage(content, content[14 + offset : 14 + offset + size] or None)
+    return StrippedImage(content)
 
 
-FORMATS: dict[str, tuple[type[ImageFile.ImageFile], Callable[[bytes], Parts]]] = {
-    "JPEG": (JpegImageFile, read_jpeg),
-    "PNG": (PngImageFile, read_png),
-    "WEBP": (WebPImageFile, read_webp),
-    "GIF": (GifImageFile, read_gif),
-    "BMP": (BmpImageFile, _read_bmp),
-    "TIFF": (TiffImageFile, read_tiff),
+FORMATS: dict[str, tuple[type[ImageFile.ImageFile], Callable[[bytes], StrippedImage]]] = {
+    "JPEG": (JpegImageFile, strip_jpeg),
+    "PNG": (PngImageFile, strip_png),
+    "WEBP": (WebPImageFile, strip_webp),
+    "GIF": (GifImageFile, strip_gif),
+    "BMP": (BmpImageFile, _strip_bmp),
+    "TIFF": (TiffImageFile, strip_tiff),
 }
-"""What is opened, by the name that Pillow has for it; importing the decoders registers them with Pillow."""
+"""The decoder of each supported format, by Pillow's name for it, and the function that removes its metadata."""

@@ -1,63 +1,92 @@
-"""TIFF: a directory of tags, some of which say where the pixels are."""
+"""TIFF, and EXIF, which has the same structure: a directory of tags, some of which say where the pixels are."""
 
+import re
 import struct
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
-from sketchy.containers.parts import Parts, bound, orientation_of
+from sketchy.containers.stripped import MAX_TEXT, StrippedImage, check_limit
 from sketchy.errors import ImageError
 
 MAX_STRIPS = 100_000
-"""Strips or tiles of a TIFF."""
+"""Most strips or tiles of a TIFF."""
 
-_UNITS = {1: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of a value by its type; text is never needed."""
+_SIZES = {1: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Size in bytes of a value, by its type; text (type 2) is never needed."""
 _ORIENTATION, _SUB_FILES, _XMP, _PROFILE, _DNG, _LERC = 274, 330, 700, 34675, 50706, 50674
+_STRIPS, _TILES = 273, 324
 
 
-def read_tiff(content: bytes) -> Parts:
-    order = "<" if content[:2] == b"II" else ">"
-    entries, big = _directory(content, order)
-    if _DNG in entries or content[8:10] == b"CR":
+class _Tag(NamedTuple):
+    """A tag: the type and number of its values, the field of its entry, and the bytes of its values."""
+
+    type: int
+    values: int
+    field: bytes
+    data: bytes
+
+
+def strip_tiff(content: bytes) -> StrippedImage:
+    """Append a directory of the first page with only the tags that its pixels need. Raises ImageError."""
+    order, long = _byte_order(content)
+    tags = _read_tags(content)
+    if _DNG in tags or content[8:10] == b"CR":
         raise ImageError("is a camera's raw file; export it as PNG first")
-    entry = order + ("HHQ8s" if big else "HHI4s")
+    for name in (_STRIPS, _TILES):
+        check_limit(tags[name].values if name in tags else 0, MAX_STRIPS, "strips")
     kept = [
-        struct.pack(entry, tag, kind, count, value)
-        for tag, (kind, count, value, _) in entries.items()
-        if (tag <= 532 or tag == _LERC) and tag not in (_ORIENTATION, _SUB_FILES)
+        struct.pack(f"{order}HH{long}{struct.calcsize(long)}s", name, tag.type, tag.values, tag.field)
+        for name, tag in tags.items()
+        if (name <= 532 or name == _LERC) and name not in (_ORIENTATION, _SUB_FILES)
     ]
-    for tag in (273, 324):
-        bound(entries[tag][1] if tag in entries else 0, MAX_STRIPS, "strips")
     padding = b"\0" * (-len(content) % 8)
-    place = struct.pack(order + ("Q" if big else "I"), len(content) + len(padding))
-    directory = struct.pack(order + ("Q" if big else "H"), len(kept)) + b"".join(kept) + b"\0" * 8
-    head = content[:8] if big else content[:4]
-    still = b"".join([head, place, memoryview(content)[len(head) + len(place) :], padding, directory])
-    turned, xmp, profile = (entries[tag][3] if tag in entries else b"" for tag in (_ORIENTATION, _XMP, _PROFILE))
-    orientation = int.from_bytes(turned, "little" if order == "<" else "big") if turned else orientation_of(b"", xmp)
-    return Parts(still, profile or None, orientation)
+    address = struct.pack(order + long, len(content) + len(padding))
+    count = struct.pack(order + ("Q" if long == "Q" else "H"), len(kept))
+    head = content[: len(address)]  # up to the address of the first directory
+    pixels = memoryview(content)[len(head) + len(address) :]
+    still = b"".join([head, address, pixels, padding, count, *kept, b"\0" * 8])
+    profile = tags[_PROFILE].data if _PROFILE in tags else None
+    return StrippedImage(still, profile, _orientation(tags, order, tags[_XMP].data if _XMP in tags else b""))
 
 
-def _directory(content: bytes, order: str) -> tuple[dict[int, tuple[int, int, bytes, bytes]], bool]:
-    """Read type, count, field and data of the tags of the first page, and whether the file is a BigTIFF.
+def read_orientation(exif: bytes, xmp: bytes) -> int:
+    """Return the orientation, 1 to 8, from EXIF, else from XMP; 1 (upright) if neither has a valid one."""
+    return _orientation(_read_tags(exif) if exif[:2] in (b"II", b"MM") else {}, _byte_order(exif)[0], xmp)
 
-    Tags whose data is not all there are left out. Since data does not overlap, all of it is no longer than the file.
-    """
-    big = content[2:4] in (b"\x2b\0", b"\0\x2b")
-    entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
-    entries: dict[int, tuple[int, int, bytes, bytes]] = {}
+
+def _orientation(tags: Mapping[int, _Tag], order: str, xmp: bytes) -> int:
+    tag = tags.get(_ORIENTATION)
+    if tag and tag.values == 1 and tag.type in (3, 4):
+        value = int.from_bytes(tag.data, "little" if order == "<" else "big")
+        return value if 1 <= value <= 8 else 1
+    found = re.search(rb'tiff:Orientation(?:="|>)([1-8])', xmp[:MAX_TEXT])
+    return int(found[1]) if found else 1
+
+
+def _byte_order(content: bytes) -> tuple[str, str]:
+    """Return the byte order, and the `struct` format of a count or an address, which is longer in a BigTIFF."""
+    return "<" if content[:2] == b"II" else ">", "Q" if content[2:4] in (b"\x2b\0", b"\0\x2b") else "I"
+
+
+def _read_tags(content: bytes) -> dict[int, _Tag]:
+    """Read the tags of the first page, without those whose data is missing or together exceeds the file."""
+    order, long = _byte_order(content)
+    entry = struct.Struct(f"{order}HH{long}{struct.calcsize(long)}s")
+    tags: dict[int, _Tag] = {}
     with suppress(struct.error):
-        (start,) = struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)
-        (number,) = struct.unpack_from(order + ("Q" if big else "H"), content, start)
-        start += 8 if big else 2
+        (start,) = struct.unpack_from(order + long, content, 8 if long == "Q" else 4)
+        (count,) = struct.unpack_from(order + ("Q" if long == "Q" else "H"), content, start)
+        start += 8 if long == "Q" else 2
         budget = len(content)
-        for position in range(start, start + entry.size * min(number, 65535), entry.size):
-            tag, kind, count, value = entry.unpack_from(content, position)
-            size = _UNITS.get(kind, 0) * count
-            if 0 < size <= len(value):
-                entries[tag] = kind, count, value, value[:size]
+        for position in range(start, start + entry.size * min(count, 65535), entry.size):
+            name, kind, values, field = entry.unpack_from(content, position)
+            size = _SIZES.get(kind, 0) * values
+            if 0 < size <= len(field):
+                tags[name] = _Tag(kind, values, field, field[:size])
                 continue
-            (offset,) = struct.unpack(order + ("Q" if big else "I"), value)
+            (offset,) = struct.unpack(order + long, field)
             budget -= size
             if size > 0 and offset + size <= len(content) and budget >= 0:
-                entries[tag] = kind, count, value, content[offset : offset + size]
-    return entries, big
+                tags[name] = _Tag(kind, values, field, content[offset : offset + size])
+    return tags

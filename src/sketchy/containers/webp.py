@@ -2,13 +2,15 @@
 
 import struct
 
-from sketchy.containers.parts import MAX_BLOCKS, MAX_FRAMES, Parts, orientation_of
+from sketchy.containers.stripped import MAX_BLOCKS, MAX_FRAMES, StrippedImage
+from sketchy.containers.tiff import read_orientation
 from sketchy.errors import ImageError
 
 
-def read_webp(content: bytes) -> Parts:
+def strip_webp(content: bytes) -> StrippedImage:
+    """Keep the chunks with pixels. Raises ImageError if one of them is cut off."""
     kept: list[bytes | memoryview] = []
-    aside: dict[bytes, bytes] = {}
+    metadata: dict[bytes, bytes] = {}
     frames = 0
     position = 12
     view = memoryview(content)
@@ -20,15 +22,14 @@ def read_webp(content: bytes) -> Parts:
         position += 8 + length + length % 2
         frames += name == b"ANMF"
         if name == b"VP8X" and length >= 10:
-            kept += [name, struct.pack("<IB", 10, data[0] & 0x12), data[1:10]]  # only alpha and animation are there
+            kept += [name, struct.pack("<IB", 10, data[0] & 0x12), data[1:10]]  # flags: alpha and animation
         elif name in (b"ALPH", b"VP8 ", b"VP8L", b"ANIM", b"ANMF"):
             if len(data) < length:
                 raise ImageError("truncated")
             kept += [name, struct.pack("<I", length), data, b"\0" * (length % 2)]
         else:
-            aside.setdefault(name, bytes(data))
+            metadata.setdefault(name, bytes(data))
     body = b"".join([b"WEBP", *kept])
     still = b"".join([b"RIFF", struct.pack("<I", len(body)), body])
-    exif = aside.get(b"EXIF", b"").removeprefix(b"Exif\0\0")
-    orientation = orientation_of(exif, aside.get(b"XMP ", b""))
-    return Parts(still, aside.get(b"ICCP"), orientation, still if frames > 1 else None)
+    orientation = read_orientation(metadata.get(b"EXIF", b"").removeprefix(b"Exif\0\0"), metadata.get(b"XMP ", b""))
+    return StrippedImage(still, metadata.get(b"ICCP"), orientation, still if frames > 1 else None)

@@ -16,9 +16,9 @@ from sketchy.demo.sketch import trace, visible_lines
 from sketchy.demo.things import CATEGORIES, draw_thing
 from sketchy.errors import ConfigError, DataError, StorageError
 from sketchy.processes import processes
+from sketchy.progress import Progress, no_progress
 from sketchy.results import MadeFolder
 from sketchy.storage import os_problem
-from sketchy.talk import SILENT, Talk
 
 TOP = "256x256"
 RENDERING = "tx_000000000000"
@@ -33,7 +33,7 @@ def draw_dataset(
     sketches: int = 2,
     categories: int | None = None,
     seed: int = 0,
-    talk: Talk = SILENT,
+    progress: Progress = no_progress,
 ) -> MadeFolder:
     """Draw a small dataset in the official layout.
 
@@ -46,7 +46,7 @@ def draw_dataset(
         sketches: Sketches of each photo, 1 or more; grey PNG, 256x256, dark on white.
         categories: Number of categories, in alphabetical order; None draws all.
         seed: Source of chance, 0 or more.
-        talk: Hears of the progress.
+        progress: Opens the progress bar.
 
     Raises:
         ConfigError: There are not so many categories.
@@ -66,7 +66,7 @@ def draw_dataset(
         jobs = [(name, number) for name in names for number in range(1, photos + 1)]
         workers = min(os.cpu_count() or 1, len(jobs) // PHOTOS_EACH)
         write = partial(_write, folder, sketches, seed)
-        with talk.bar("drawing", len(jobs), "photo") as advance, ExitStack() as stack:
+        with progress("drawing", len(jobs), "photo") as advance, ExitStack() as stack:
             pool = stack.enter_context(processes(workers)) if workers > 1 else None
             for _ in pool.map(write, jobs) if pool else map(write, jobs):
                 advance(1)

@@ -18,6 +18,7 @@ from sketchy.dataset.decode import for_each_image
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Subset
 from sketchy.errors import DataError
+from sketchy.image import Kind
 from sketchy.results import Skipped
 from sketchy.retrieval.embed import Embedder
 from sketchy.retrieval.walk import Found, walk
@@ -90,10 +91,10 @@ def _without_copies(files: Sequence[Found], data: Dataset, subset: Subset, talk:
     ids = {(record.category, record.photo_id) for record in records}
     contents: set[tuple[str | None, bytes]] = set()
 
-    def note(place: int, content: bytes) -> None:
-        contents.add((records[place].category, hashlib.sha256(content).digest()))
+    def note(index: int, digest: bytes) -> None:
+        contents.add((records[index].category, digest))
 
-    for_each_image(data.source, records, note, "comparing", talk)
+    for_each_image(data.source, records, _hash, note, "comparing", progress=talk.bar)
     new = []
     for file in files:
         content = (file.category, _digest(Path(file.path)))
@@ -101,6 +102,10 @@ def _without_copies(files: Sequence[Found], data: Dataset, subset: Subset, talk:
             new.append(file)
         contents.add(content)
     return new
+
+
+def _hash(content: bytes, kind: Kind) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def _digest(path: Path) -> bytes:

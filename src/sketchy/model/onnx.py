@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sketchy.errors import CheckpointError
-from sketchy.image import Kind, Preprocess
+from sketchy.image import Kind
 from sketchy.model.encoder import Encoder
 from sketchy.model.folding import folded
+from sketchy.preprocess import Preprocess
 
 EXAMPLES = 2
 """Batch size of the trace; the file takes any batch size."""

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sketchy.errors import ImageError
-from sketchy.image import Kind, Preprocess, build_preprocess
+from sketchy.image import Kind
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import Encoder
 from sketchy.model.folding import folded
+from sketchy.preprocess import Preprocess, build_preprocess
 from sketchy.results import Skipped
 from sketchy.talk import SILENT, Talk
 

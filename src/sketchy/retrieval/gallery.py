@@ -174,4 +174,4 @@ class TestPhotos:
 def open_test_photos(checkpoint: Checkpoint, embedder: Embedder, talk: Talk = SILENT) -> TestPhotos:
     """Embed the test photos that belong to a checkpoint. Raises DataError, GalleryError, StorageError."""
     refuse_moved(checkpoint.config, "name a folder of photos with --gallery")
-    return TestPhotos(load_dataset(checkpoint.config, talk), embedder, talk)
+    return TestPhotos(load_dataset(checkpoint.config, progress=talk.bar), embedder, talk)

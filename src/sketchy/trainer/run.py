@@ -15,9 +15,9 @@ from sketchy.dataset.training import TrainingImages, training_images
 from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
 from sketchy.errors import Interrupted
 from sketchy.evaluation.lineage import warn_if_changed
-from sketchy.image import build_preprocess
 from sketchy.loss import build_objective
 from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.preprocess import build_preprocess
 from sketchy.results import TrainResult
 from sketchy.runtime import keep_freed_memory, seed_everything
 from sketchy.storage import refuse_unwritable, write_text
@@ -87,7 +87,7 @@ def _prepare(
         if world.is_main and not resume:
             refuse_taken(path, force=force)
             refuse_unwritable(run_dir.last)
-        data = load_dataset(config, talk)
+        data = load_dataset(config, progress=talk.bar)
         extra = _load_extra(config, data, talk)
     trainer = build_trainer(config, siamese, training_images(data, extra), len(data.pack.categories), world)
     history = History(run_dir.history)
@@ -162,10 +162,10 @@ def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | No
         data.pack.categories,
         build_preprocess(config.image),
         Path(config.data.cache) if config.data.cache else None,
-        talk,
         test_fraction=config.data.test_fraction,
         seed=config.data.split_seed,
         leave_out=ZERO_SHOT_CATEGORIES[config.data.zero_shot] if config.data.zero_shot else (),
+        progress=talk.bar,
     )
     talk.say(f"{len(extra.train):,} further sketches of {extra.matched} of the categories")
     return extra

@@ -2,6 +2,7 @@
 
 import resource
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sketchy.retrieval.store import ann, search
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
 from sketchy.retrieval.store.records import Identity, Photo, Where
 
-pytest.importorskip("faiss", reason="needs pip install 'sketchy[ann]'")
+pytest.importorskip("faiss", reason="needs pip install 'sketchy-search[ann]'")
 
 SIZE = 16
 ROWS = 4000
@@ -199,7 +200,7 @@ def test_small_stores_have_none(tmp_path):
 
 
 def test_without_faiss_every_photo_is_measured(folder, monkeypatch, no_scan):
-    monkeypatch.setattr(ann, "available", lambda: False)
+    monkeypatch.setitem(sys.modules, "faiss", None)
     store = open_to_read(folder)
     assert len(store.search(QUERIES[0], 5)) == 5
     assert store.problems() == []

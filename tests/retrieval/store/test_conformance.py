@@ -35,9 +35,9 @@ def paths(photos) -> set[str]:
 def lite(tmp_path_factory) -> Address:
     """A file of Milvus Lite; MILVUS names a real server instead, as host:port (see scripts/test-milvus)."""
     if server := os.environ.get("MILVUS"):
-        pytest.importorskip("pymilvus", reason="needs pip install 'sketchy[milvus]'")
+        pytest.importorskip("pymilvus", reason="needs pip install 'sketchy-search[milvus]'")
         return Address(f"http://{server}", "sketchy_conformance")
-    pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy[milvus]'")
+    pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy-search[milvus]'")
     return Address(str(tmp_path_factory.mktemp("lite") / "lite.db"), "photos")
 
 

@@ -264,7 +264,7 @@ def test_a_link_to_no_folder_is_refused(tmp_path, target):
     (tmp_path / "link").symlink_to(target)
     with pytest.raises(GalleryError, match="no index at"):
         open_to_read(tmp_path / "link")
-    with pytest.raises(StorageError, match=rf"cannot write {tmp_path}/link.*; (choose a place|mend the links)"):
+    with pytest.raises(StorageError, match=rf"cannot write {tmp_path}/link.*; (choose a place|correct the sym)"):
         open_to_write(tmp_path / "link", IDENTITY)
     assert (tmp_path / "file").read_text() == "in the way"
 

@@ -4,7 +4,6 @@ Photos are sorted into cells around centres; a search looks into the nearest cel
 proposes is measured exactly by the store's own vectors, so that a distance is never wrong; a photo can be missed.
 """
 
-import importlib.util
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +35,6 @@ WRITTEN_BYTES = 2**20
 
 Allowed = NDArray[np.bool_] | None
 """Whether each row may be found; None allows all, and spares looking at a million of them."""
-
-
-def available() -> bool:
-    """Whether FAISS is installed."""
-    return importlib.util.find_spec("faiss") is not None
 
 
 @dataclass(frozen=True)

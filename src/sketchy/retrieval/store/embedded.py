@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.errors import GalleryError, StorageError
+from sketchy.extras import is_installed
 from sketchy.retrieval.store import ann
 from sketchy.retrieval.store.compaction import compact
 from sketchy.retrieval.store.faults import Damage, damaged, explained
@@ -176,7 +177,7 @@ class EmbeddedStore:
     def improve(self, queries: NDArray[np.float32] | None = None, talk: Talk = SILENT) -> None:
         """Build the approximate index where it pays, and the one that is there is too old or damaged; see `build`."""
         with self._reading() as state:
-            wanted = ann.available() and (ann.is_wanted(self._state.known) or self._ann_problem() is not None)
+            wanted = is_installed("ann") and (ann.is_wanted(self._state.known) or self._ann_problem() is not None)
             built = ann.build(self.folder, state, queries, talk) if wanted else None
         if built is not None:
             with self._changing() as state:
@@ -185,7 +186,7 @@ class EmbeddedStore:
 
     def _approximation(self, meta: Meta) -> ann.Approximation | None:
         """Open the approximate index, unless it is unwanted, missing or damaged: the vectors have all that it has."""
-        if self._exact or meta.ann_rows == 0 or not ann.available():
+        if self._exact or meta.ann_rows == 0 or not is_installed("ann"):
             return None
         key = (meta.generation, meta.ann_rows, meta.ann_crc)
         if key != self._ann_key:
@@ -196,7 +197,7 @@ class EmbeddedStore:
 
     def _ann_problem(self) -> str | None:
         meta = self._state.known
-        if meta.ann_rows == 0 or not ann.available():
+        if meta.ann_rows == 0 or not is_installed("ann"):
             return None
         try:
             ann.Approximation(ann.ann_path(self.folder, meta.generation), meta)

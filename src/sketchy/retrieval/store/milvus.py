@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.errors import GalleryError
+from sketchy.extras import require
 from sketchy.retrieval.nearest import exact_distances
 from sketchy.retrieval.store.expressions import decode, encode, filter_of, id_of, quoted, starting_with
 from sketchy.retrieval.store.records import EVERYTHING, Identity, Match, Photo, Vectors, Where
@@ -210,12 +211,12 @@ def open_milvus(
         force: drop what is in it first.
 
     Raises:
-        GalleryError: pymilvus or the collection is missing, the server cannot be reached, or the model is another.
+        MissingExtraError: pymilvus is not installed.
+        GalleryError: the collection is missing, the server cannot be reached, or the model is another.
     """
-    try:
-        from pymilvus import MilvusClient
-    except ImportError:
-        raise GalleryError(f"{address} needs pymilvus; run `pip install 'sketchy[milvus]'`") from None
+    require("milvus", str(address))
+    from pymilvus import MilvusClient
+
     with explained(address):
         client = MilvusClient(address.uri, token=os.environ.get("SKETCHY_MILVUS_TOKEN", ""))
     try:

@@ -1,0 +1,75 @@
+"""Turn an opened image into the pixels that the network takes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sketchy.config import ImageConfig
+from sketchy.image import Kind, open_image
+from sketchy.ink import normalise
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """The preprocessing of images; saved with the weights.
+
+    Photos are stretched to a square, as those of the Sketchy Database were. Sketches are never stretched, as this
+    would change the width of strokes and the proportions of the drawing: the canvas is extended to a square.
+
+    Attributes:
+        size: Width and height of a preprocessed photo in pixels.
+        color: Whether photos have one channel or three; sketches always have one.
+        sketch_crop: Crop a sketch to its ink if the ink spans at most this share of the canvas; 0 never crops, 1
+            always.
+        sketch_size: Width and height of a preprocessed sketch in pixels; None for `size`.
+    """
+
+    size: int
+    color: Literal["grey", "rgb"]
+    sketch_crop: float
+    sketch_size: int | None = None
+
+    def shape(self, kind: Kind) -> tuple[int, int, int]:
+        """Return the shape of a preprocessed image: channels, height and width."""
+        if kind == "sketch":
+            side = self.sketch_size or self.size
+            return 1, side, side
+        return 3 if self.color == "rgb" else 1, self.size, self.size
+
+    def photo(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Preprocess a photo that `open_image` returned.
+
+        Returns:
+            Pixels, shape (1, size, size) or (3, size, size), uint8, C-contiguous, antialiased.
+        """
+        pixels = image.convert("L" if self.color == "grey" else "RGB")
+        shrunk = pixels.resize((self.size, self.size), Image.Resampling.BILINEAR, reducing_gap=3.0)
+        array = np.asarray(shrunk).reshape(self.size, self.size, -1)
+        return np.ascontiguousarray(array.transpose(2, 0, 1))
+
+    def sketch(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Preprocess a sketch that `open_image` returned; see `sketchy.ink`.
+
+        Returns:
+            Pixels, shape (1, sketch_size, sketch_size), uint8, dark ink on white (255).
+
+        Raises:
+            ImageError: The sketch is blank.
+        """
+        return normalise(image, self.shape("sketch")[1], self.sketch_crop)[np.newaxis]
+
+    def load(self, source: Path | bytes, kind: Kind) -> NDArray[np.uint8]:
+        """Open and preprocess an image, given its path or the content of its file. Raises ImageError."""
+        if kind == "photo":
+            # The JPEG decoder shrinks coarsely, which does not show if we shrink by another 2 or more.
+            return self.photo(open_image(source, at_least=2 * self.size))
+        return self.sketch(open_image(source))
+
+
+def build_preprocess(config: ImageConfig) -> Preprocess:
+    """Make the preprocessing of a config."""
+    return Preprocess(config.size, config.color, config.sketch_crop, config.sketch_size)
