@@ -68,7 +68,7 @@ class Gallery:
 
     @property
     def identity(self) -> Identity:
-        """The model that the index is told."""
+        """The model that the index is made for."""
         return Identity("b" * 64, self.queries.shape[1], "benchmark")
 
 

@@ -1,4 +1,4 @@
-"""What a section of the benchmark is told."""
+"""The options of a benchmark."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The command line, which then prints its peak memory in KiB as the last line of stderr (Linux).
 
-The operating system tells it to a parent process too, but never less than what the parent itself held.
+What the operating system reports to a parent process is never less than the memory of the parent itself.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What is done to photos while `sketchy index` runs, and how it bears many of them.
+"""What is done to photos while `sketchy index` indexes them, and folders of many photos.
 
 Each function returns what was seen, and raises AssertionError where something was lost or wrong.
 """
@@ -25,6 +25,8 @@ def changing(work: Path, load: Load, chance: random.Random) -> str:
         Image.effect_noise((24, 24), index % 200 + 1).save(folder / f"{index:04}.png")
     counts = dict.fromkeys(("changed", "removed", "replaced by a folder"), 0)
     process = start_indexing(folder, work / "index", checkpoint)
+    while process.poll() is None and not (work / "index").exists():
+        time.sleep(0.01)
     while process.poll() is None:
         file = folder / f"{chance.randrange(load.changing):04}.png"
         if file.is_file():

@@ -20,7 +20,7 @@ COMPACTING = Tuning(waste_rows=400)
 
 
 def write(pipe: Connection, index: Path, start: int) -> None:
-    """Commit batches until killed, and tell each commit."""
+    """Commit batches until killed, and acknowledge each commit."""
     store = open_to_write(index, IDENTITY, tuning=COMPACTING)
     pipe.send(("ready", start))
     for number in range(start, 10**6):
@@ -31,21 +31,27 @@ def write(pipe: Connection, index: Path, start: int) -> None:
 
 
 def read(pipe: Connection, index: Path, seconds: float) -> None:
-    """Search for some seconds: every state seen must be that after a whole commit. Tell answers and states."""
-    store, states, asked = open_to_read(index), set(), 0
+    """Search for some seconds, check that every state seen is that after a whole commit, and send how many there were.
+
+    Args:
+        pipe: Receives the number of searches and of states.
+        index: The index folder.
+        seconds: Time to search for; at least one search is made.
+    """
+    store, states, searches = open_to_read(index), set(), 0
     end = time.monotonic() + seconds
-    while asked == 0 or time.monotonic() < end:
+    while searches == 0 or time.monotonic() < end:
         found = {hit.path for hit in store.search(np.zeros(SIZE, np.float32), 10**6)}
         counts = batch_sizes(found)
         assert all(count == HALF for count in counts[:-1]), f"part of a commit was seen: {counts}"
         assert counts[-1] in (0, HALF, BATCH), f"part of a commit was seen: {counts}"
         states.add(len(found))
-        asked += 1
-    pipe.send((asked, len(states)))
+        searches += 1
+    pipe.send((searches, len(states)))
 
 
 def start(work: Callable[..., None], *arguments: object) -> tuple[SpawnProcess, Connection]:
-    """Start one of the functions above in a process of its own; return it with the pipe of what it tells."""
+    """Start one of the functions above in a process of its own; return it and the pipe of its messages."""
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(sender, *arguments), daemon=True)
@@ -55,7 +61,7 @@ def start(work: Callable[..., None], *arguments: object) -> tuple[SpawnProcess, 
 
 
 def received(pipe: Connection) -> list[Any]:
-    """Return all that a process tells until it ends."""
+    """Return the messages of a process until it ends."""
     messages = []
     with suppress(EOFError, OSError):  # OSError: killed within a message
         while True:

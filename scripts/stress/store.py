@@ -23,7 +23,7 @@ from stress.processes import COMPACTING, read, received, start, write
 
 SCRIPTS = Path(__file__).parents[1]
 COMMITS = ("added", "halved")
-"""What the writer tells after each commit."""
+"""What the writer sends after each commit, with the number of the batch."""
 ASKED = range(1, 2000, 97)
 """The photos that a damaged index is searched for."""
 FILL = """
@@ -35,8 +35,8 @@ exec "$1" -m stress.fill "$0"
 
 
 def kills(work: Path, load: Load, chance: random.Random) -> str:
-    """Kill the writer, many times, and compare the index with the commits that it told."""
-    index, first, told, untold, generation = work / "index", 0, 0, 0, 1
+    """Kill the writer, many times, and compare the index with the commits that it acknowledged."""
+    index, first, acknowledged, more, generation = work / "index", 0, 0, 0, 1
     for _ in range(load.kills):
         process, pipe = start(write, index, first)
         assert pipe.recv()[0] == "ready"
@@ -44,39 +44,38 @@ def kills(work: Path, load: Load, chance: random.Random) -> str:
         process.kill()
         messages = received(pipe)
         process.join()
-        told += len(messages)
+        acknowledged += len(messages)
         added, halved = (max((n for what, n in messages if what == name), default=first - 1) for name in COMMITS)
         with closing(open_to_write(index, IDENTITY, tuning=COMPACTING)) as store:
             assert store.problems() == [], store.problems()
             present = [photo.path for some in store.scan() for photo in some]
             counts = batch_sizes(present, added + 1)
-            untold += compare(counts, first, added, halved)
+            more += compare(counts, added, halved)
             for path in chance.sample(present, min(3, len(present))):
                 assert store.search(vectors([index_of(path)])[0], 1)[0].path == path, "a wrong answer"
             if len(counts) - 1 > halved:  # finish what was interrupted
                 delete_half(store, len(counts) - 1)
             first, generation = len(counts), store.meta().generation
     return (
-        f"{load.kills} kills, {told} commits told, none lost or torn; {untold} more were kept that the writer could "
-        f"not tell; {generation - 1} compactions"
+        f"{load.kills} kills, {acknowledged} acknowledged commits, none lost or torn; {more} more were kept that the "
+        f"writer could not acknowledge before it was killed; {generation - 1} compactions"
     )
 
 
-def compare(counts: list[int], first: int, added: int, halved: int) -> int:
-    """Compare an index with what its writer told, and return how many more commits it has.
+def compare(counts: list[int], added: int, halved: int) -> int:
+    """Compare an index with what its writer acknowledged, and return how many more commits it has.
 
     Args:
         counts: Photos of each batch in the index.
-        first: The first batch of the writer.
-        added: The last batch that it told to be added.
-        halved: The last batch that it told to be halved.
+        added: The last batch whose addition was acknowledged.
+        halved: The last batch of which half was deleted, as was acknowledged.
     """
     more = 0
-    assert len(counts) <= added + 2, f"{len(counts)} batches are there, and {added} was the last one told"
-    for number in range(first, len(counts)):
+    assert len(counts) <= added + 2, f"batch {len(counts) - 1} is there, and {added} was the last one acknowledged"
+    for number, count in enumerate(counts):
         expected = (HALF,) if number <= halved else (BATCH, HALF)
-        assert counts[number] in expected, f"batch {number} has {counts[number]} photos, not {expected}"
-        more += (number > added) + (number > halved and counts[number] == HALF)
+        assert count in expected, f"batch {number} has {count} photos, not {expected}"
+        more += (number > added) + (number > halved and count == HALF)
     return more
 
 
@@ -163,13 +162,13 @@ def readers(work: Path, load: Load, chance: random.Random) -> str:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(received, commits)
         searching = [start(read, work / "index", load.seconds) for _ in range(4)]
-        told = [message for _, pipe in searching for message in received(pipe)]
+        seen = [message for _, pipe in searching for message in received(pipe)]
         writer.kill()
     writer.join()
-    assert len(told) == 4, "a reader failed; its message stands above"
+    assert len(seen) == 4, "a reader failed; its message stands above"
     with closing(open_to_write(work / "index", IDENTITY)) as store:
         generation = store.meta().generation
     return (
-        f"{sum(asked for asked, _ in told)} answers of 4 readers over up to {max(states for _, states in told)} states "
+        f"{sum(count for count, _ in seen)} answers of 4 readers over up to {max(states for _, states in seen)} states "
         f"and {generation - 1} compactions: all of a whole commit"
     )
