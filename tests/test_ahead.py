@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from sketchy.ahead import map_ahead
+from sketchy.ahead import batched, map_ahead
 
 
 @pytest.fixture
@@ -86,3 +86,8 @@ def test_closing_it_cancels_what_has_not_begun() -> None:
         results.close()
         hold.set()
     assert begun in ([0], [0, 1])
+
+
+def test_batches_are_full_but_the_last() -> None:
+    assert list(batched(range(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert list(batched([], 2)) == []

@@ -27,7 +27,7 @@ def sketch(dataset):
 
 
 def test_from_data_to_a_retrieval_that_beats_chance(tiny_config, sketch, dataset):
-    """The whole way a newcomer goes, in the folder they stand in, with no option that can be left out."""
+    """What a new user does, in the current folder and without optional arguments."""
     assert type_in("data", "check", dataset).exit_code == 0
     assert type_in("train", "--config", tiny_config).exit_code == 0
     evaluated = type_in("evaluate", "--json")
@@ -41,7 +41,7 @@ def test_from_data_to_a_retrieval_that_beats_chance(tiny_config, sketch, dataset
     assert type_in("embed", sketch, "--kind", "sketch", "--out", "e.npz").exit_code == 0
 
 
-def test_where_there_is_no_run_the_model_of_the_package_is_used_and_named(sketch, dataset):
+def test_without_a_run_the_bundled_model_is_used_and_named(sketch, dataset):
     photos = dataset / "256x256" / "photo"
     shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json")
     assert "no run under runs: using the bundled model" in shown.stderr
@@ -52,7 +52,7 @@ def test_where_there_is_no_run_the_model_of_the_package_is_used_and_named(sketch
 
 
 @pytest.mark.parametrize(("command", "option"), [(("evaluate",), "--data"), (("retrieve", "s.png"), "--gallery")])
-def test_the_model_of_the_package_has_no_dataset_until_one_is_named(command, option, tmp_path, sketch):
+def test_the_bundled_model_has_no_dataset_until_one_is_named(command, option, tmp_path, sketch):
     (tmp_path / "s.png").write_bytes(sketch.read_bytes())
     shown = type_in(*command)
     assert shown.exit_code == 1
@@ -164,7 +164,7 @@ def shortened(value):
 
 @pytest.mark.parametrize(("words", "message"), USAGE_ERRORS, ids=shortened)
 @pytest.mark.usefixtures("bad_files")
-def test_a_usage_error_is_told_and_exits_2(words, message):
+def test_a_usage_error_is_reported_and_exits_2(words, message):
     shown = type_in(*words)
     assert shown.exit_code == 2
     assert message in shown.stderr
@@ -172,7 +172,7 @@ def test_a_usage_error_is_told_and_exits_2(words, message):
 
 
 @pytest.mark.parametrize(("words", "message"), ERRORS, ids=shortened)
-def test_what_could_not_be_done_is_one_line_and_exits_1(words, message, bad_files, tmp_path):
+def test_a_failure_is_one_line_and_exits_1(words, message, bad_files, tmp_path):
     before = sorted(tmp_path.iterdir())
     shown = type_in(*words)
     assert shown.exit_code == 1
@@ -184,11 +184,33 @@ def test_what_could_not_be_done_is_one_line_and_exits_1(words, message, bad_file
     assert [path for path in sorted(tmp_path.iterdir()) if path.name != "runs"] == before
 
 
-def test_all_three_mistakes_of_a_config_are_named(bad_files):
+def test_every_mistake_of_a_config_is_named(bad_files):
     told = type_in("train", "--config", "bad.yaml").stderr
     assert "train.epochs: Input should be greater than or equal to 1 (got 0)" in told
     assert "train.learning_rat: unknown key; did you mean learning_rate?" in told
     assert "model.backbone: Input should be 'report_cnn'" in told
+
+
+def test_help_lists_the_commands_in_the_order_of_use():
+    shown = type_in("--help").stdout.partition("Commands:\n")[2]
+    listed = [line.split()[0] for line in shown.splitlines() if line.startswith("  ")]
+    assert listed == ["retrieve", "serve", "index", "embed", "info", "data", "train", "evaluate", "export"]
+    assert "..." not in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("sketchy re", "retrieve"),
+        ("sketchy data de", "demo"),
+        ("sketchy evaluate --protocol zero-shot-25", "zero-shot-25"),
+    ],
+)
+def test_a_shell_completes_commands_and_protocols(typed, offered):
+    words = {"_SKETCHY_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    command = [sys.executable, "-m", "sketchy"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, env={**os.environ, **words})
+    assert done.stdout.split() == [offered], done.stderr
 
 
 def test_version():
@@ -240,7 +262,7 @@ assert not heavy, heavy
         (Interrupted("stopped in epoch 3"), 130, "stopped in epoch 3"),
     ],
 )
-def test_what_befalls_a_command_is_one_line(error, code, told, monkeypatch):
+def test_an_error_of_the_system_is_one_line(error, code, told, monkeypatch):
     def fail(*_, **__):
         raise error
 
@@ -251,7 +273,7 @@ def test_what_befalls_a_command_is_one_line(error, code, told, monkeypatch):
     assert shown.stderr.count("\n") == 1
 
 
-def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
+def test_a_bug_is_not_hidden(monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("shapes differ")
 
@@ -274,7 +296,7 @@ TRAIN = ("train", "--resume", "nowhere")
         (("data", "check", "nowhere"), {"WORLD_SIZE": "2", "LOCAL_RANK": "1"}, 1),
     ],
 )
-def test_of_the_processes_of_torchrun_one_tells_the_error(words, environment, lines, monkeypatch):
+def test_only_one_process_of_torchrun_prints_an_error(words, environment, lines, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     shown = type_in(*words)
@@ -282,13 +304,13 @@ def test_of_the_processes_of_torchrun_one_tells_the_error(words, environment, li
     assert shown.stderr.count("\n") == lines
 
 
-def test_a_run_that_has_no_best_epoch_yet_offers_its_last(trained, sketch, tmp_path):
+def test_a_run_without_a_best_epoch_uses_its_last(trained, sketch, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "last.pth").write_bytes((trained / "tiny" / "last.pth").read_bytes())
     assert type_in("retrieve", sketch, "--checkpoint", "run", "--k", 1).exit_code == 0
 
 
-def test_a_reader_that_leaves_early_is_no_error_message(dataset):
+def test_a_closed_pipe_causes_no_error_message(dataset):
     read, write = os.pipe()
     os.close(read)
     words = [sys.executable, "-m", "sketchy", "data", "check", str(dataset)]
@@ -299,7 +321,7 @@ def test_a_reader_that_leaves_early_is_no_error_message(dataset):
     assert done.returncode == 1
 
 
-def test_names_that_are_no_text_come_out_as_they_are(tmp_path):
+def test_undecodable_names_are_printed_byte_for_byte(tmp_path):
     for kind in ("photo", "sketch"):
         folder = tmp_path / kind / os.fsdecode(b"caf\xe9")
         folder.mkdir(parents=True)

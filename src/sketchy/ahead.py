@@ -1,8 +1,9 @@
 """Working ahead of whoever takes the results: in order, and a bounded number of items ahead."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -33,3 +34,10 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T], pool: Executor, ah
     finally:
         for future in waiting:
             future.cancel()
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of `size` items, the last one of those that are left (`itertools.batched` is of Python 3.12)."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch

@@ -128,7 +128,7 @@ def test_what_is_wrong_with_an_address_is_told(server, words, message):
 
 def test_a_collection_of_another_model_is_refused(server, photos, trained):
     type_in("index", photos, "--out", f"{server}/other", "--runs", trained)
-    from sketchy.retrieval.store.records import Identity
+    from sketchy.retrieval.store.base import Identity
 
     with pytest.raises(GalleryError, match="was made with another model"):
         open_milvus(parse_address(f"{server}/other"), Identity("f" * 64, 16, "x.pth"))

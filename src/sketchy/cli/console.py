@@ -1,7 +1,8 @@
-"""What all commands share towards the terminal: progress on stderr, errors as one line, exit codes."""
+"""What all commands share: progress on stderr, errors as one line, and exit codes."""
 
 import functools
 import gc
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,37 +15,57 @@ import typer
 from sketchy import interrupts
 from sketchy.cli.streams import ERRORS, drop_stdout
 from sketchy.errors import SketchyError
+from sketchy.progress import Advance
 from sketchy.report import escaped
 from sketchy.storage import os_problem
-from sketchy.talk import Advance
 
 P = ParamSpec("P")
 
 DISTRIBUTED = ("train", "index")
-"""The commands that torchrun may start in several processes."""
+"""The commands that torchrun can start in several processes."""
+
+
+def show_line(message: str) -> None:
+    """Print one line on stderr, above any progress bar."""
+    if "tqdm" in sys.modules:
+        sys.modules["tqdm"].tqdm.write(escaped(message), file=sys.stderr)
+    else:
+        print(escaped(message), file=sys.stderr)
+
+
+@contextmanager
+def show_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
+    """Show a bar on stderr that vanishes when it is full, where a person watches; a `Progress`."""
+    with importing():
+        from tqdm import tqdm
+
+    scale = unit == "B"
+    with tqdm(
+        total=total, desc=escaped(label), unit=unit, unit_scale=scale, leave=False, disable=None, file=sys.stderr
+    ) as bar:
+        yield bar.update
+
+
+class _Messages(logging.Handler):
+    """Shows what the package logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message on stderr, and whether it is a warning."""
+        show_line(f"{'warning: ' if record.levelno >= logging.WARNING else ''}{record.getMessage()}")
+
+
+def show_messages(command: str) -> None:
+    """Show messages from INFO on; of processes that torchrun started together, only the first shows any."""
+    log = logging.getLogger("sketchy")
+    log.handlers = [_Messages()]
+    log.setLevel(logging.INFO if _is_first(command, "RANK") else logging.CRITICAL)
 
 
 class StderrTalk:
-    """Lines and progress bars on stderr; bars only where a person watches."""
+    """Lines and progress bars for what still takes a `Talk`."""
 
-    def say(self, message: str) -> None:
-        """Print one line, above any bar."""
-        if "tqdm" in sys.modules:
-            sys.modules["tqdm"].tqdm.write(escaped(message), file=sys.stderr)
-        else:
-            print(escaped(message), file=sys.stderr)
-
-    @contextmanager
-    def bar(self, label: str, total: int, unit: str) -> Iterator[Advance]:
-        """Show a bar that vanishes when it is full."""
-        with importing():
-            from tqdm import tqdm
-
-        scale = unit == "B"
-        with tqdm(
-            total=total, desc=escaped(label), unit=unit, unit_scale=scale, leave=False, disable=None, file=sys.stderr
-        ) as bar:
-            yield bar.update
+    say = staticmethod(show_line)
+    bar = staticmethod(show_progress)
 
 
 TALK = StderrTalk()
@@ -52,12 +73,12 @@ TALK = StderrTalk()
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Import what a command needs; from its end on, Ctrl-C raises KeyboardInterrupt.
+    """Run the imports of a command; after them, Ctrl-C raises KeyboardInterrupt.
 
-    Looks for no garbage meanwhile: importing torch makes none, and it is a tenth of the time until `retrieve` answers.
+    Garbage collection is off meanwhile: importing torch makes no garbage, and `retrieve` answers a tenth faster.
 
     Raises:
-        SketchyError: A library is damaged, or does not like its environment variables.
+        SketchyError: A library is damaged, or rejects its environment variables.
     """
     gc.disable()
     try:
@@ -74,10 +95,10 @@ def importing() -> Iterator[None]:
 
 @contextmanager
 def one_line(command: str = "") -> Iterator[None]:
-    """Write out stdout at the end; turn what the user can mend into one line on stderr and an exit code.
+    """Turn errors that the user can correct into one line on stderr and an exit code; flush stdout at the end.
 
     Args:
-        command: Name of the command that runs inside.
+        command: Name of the command that runs in the context.
     """
     try:
         yield
@@ -88,15 +109,15 @@ def one_line(command: str = "") -> Iterator[None]:
             raise
         if isinstance(error, OSError) and not error.filename:
             drop_stdout()
-        if _tells(command):
+        if _is_first(command, "LOCAL_RANK"):
             for line in lines:
-                TALK.say(line)
+                show_line(line)
         code = interrupts.STOPPED if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
         raise SystemExit(code) from None
 
 
 def _lines(error: BaseException) -> list[str] | None:
-    """Say what went wrong; None where it is a mistake of ours."""
+    """Return the lines of the message of an error; None for a bug of the program."""
     match error:
         case SketchyError():
             head, *problems = map(str, error.args or ("",))
@@ -104,37 +125,37 @@ def _lines(error: BaseException) -> list[str] | None:
             return [f"{label}{head}", *(f"  {problem}" for problem in problems)]
         case KeyboardInterrupt():
             return ["stopped"]
-        case BrokenPipeError():  # the reader of our output, `head` say, has left
+        case BrokenPipeError():  # the reader of the output, for example `head`, has finished
             return []
         case UnicodeEncodeError():
-            where, remedy = f"{error.object!a}: not possible in {error.encoding}", "set LC_ALL=C.UTF-8 and run again"
-        case OSError():  # of a path that was named and that no command expected to be like this
+            return [f"error: cannot encode {error.object!a} in {error.encoding}; set LC_ALL=C.UTF-8 and run again"]
+        case OSError():  # of a path that no command expected to fail
             unnamed = "the current folder" if isinstance(error, FileNotFoundError) else "the output"
             return [f"error: {os_problem(error, error.filename or unnamed, 'use')}"]
         case _ if _is_out_of_memory(error):
             return ["error: out of memory; lower the batch in `sampler` or image.size, or use a larger machine"]
         case _:
             return None
-    return [f"error: cannot use {where}; {remedy}"]
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """Run a command within `one_line`, after refusing empty values of its options."""
+    """Decorate a command to run in `one_line`, and to refuse empty values of its options."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         for name, value in kwargs.items():
             if value == "" or (isinstance(value, list) and "" in value):
                 raise typer.BadParameter(f"--{name.strip('_').replace('_', '-')} is empty; is a variable unset?")
+        show_messages(command.__name__)
         with one_line(command.__name__):
-            Path.cwd()  # raises where it was removed; torch would end the process
+            Path.cwd()  # raises if the folder was removed, which would abort torch
             command(*args, **kwargs)
 
     return run
 
 
 def show_paths(paths: Sequence[str], end: str) -> None:
-    """Print file names byte for byte, so that programs can open them; escaped where a terminal reads."""
+    """Print file names byte for byte, so that programs can open them, but escaped on a terminal."""
     if sys.stdout.isatty():
         print("".join(f"{escaped(path)}{end}" for path in paths), end="")
     else:
@@ -144,7 +165,7 @@ def show_paths(paths: Sequence[str], end: str) -> None:
 
 
 def suffix(*known: str) -> Callable[[Path | None], Path | None]:
-    """Make a check of the suffix of a file to write, so that it says what is inside."""
+    """Return the callback of an option that accepts only files with these suffixes."""
 
     def check(path: Path | None) -> Path | None:
         if path is not None and path.suffix.lower() not in known:
@@ -154,13 +175,13 @@ def suffix(*known: str) -> Callable[[Path | None], Path | None]:
     return check
 
 
-def _tells(command: str) -> bool:
-    """Whether this process tells its errors: of those that torchrun started on one machine, the first does."""
+def _is_first(command: str, rank: str) -> bool:
+    """Whether this is the process that shows things, of those that torchrun started: RANK, or LOCAL_RANK, is 0."""
     size = os.environ.get("WORLD_SIZE", "")
     many = command in DISTRIBUTED and size.isdecimal() and int(size) > 1
-    return not many or os.environ.get("LOCAL_RANK", "0") == "0"
+    return not many or os.environ.get(rank, "0") == "0"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell a lack of memory, of which torch has no one class, from a mistake of ours."""
+    """Return whether an error means that memory is exhausted, for which torch has no single class."""
     return isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error)

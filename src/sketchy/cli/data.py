@@ -1,4 +1,4 @@
-"""The commands around datasets: check, fetch, demo."""
+"""The commands for datasets: check, fetch and demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +12,14 @@ from sketchy.cli.options import AsJson, address, path
 
 @guarded
 def data_check(
-    source: Annotated[Path, typer.Argument(parser=path, help="Folder, .zip or .tar with photo/ and sketch/.")],
-    photo_rendering: Annotated[str | None, typer.Option(help="tx_... folder of photos to read.")] = None,
-    sketch_rendering: Annotated[str | None, typer.Option(help="tx_... folder of sketches to read.")] = None,
+    source: Annotated[Path, typer.Argument(parser=path, help="A folder, .zip or .tar with photo/ and sketch/.")],
+    photo_rendering: Annotated[str | None, typer.Option(help="The tx_... folder of photos to read.")] = None,
+    sketch_rendering: Annotated[str | None, typer.Option(help="The tx_... folder of sketches to read.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Count photos and sketches by category and name what is missing, unreadable or unpaired.
+    """Count the photos and sketches of each category, and list problems.
+
+    Problems are files that are missing or unreadable, and sketches without their photo.
 
     Example: sketchy data check data/sketchy
     """
@@ -30,16 +32,17 @@ def data_check(
 
 @guarded
 def data_fetch(
-    out: Annotated[Path, typer.Option(parser=path, help="Folder to make.")] = Path("data/sketchy"),
+    out: Annotated[Path, typer.Option(parser=path, help="The folder to create.")] = Path("data/sketchy"),
     source: Annotated[
         str | None,
-        typer.Option("--from", parser=address, help="Your copy, as a file or an address: .7z, .zip or .tar."),
+        typer.Option("--from", parser=address, help="The file or URL of your own copy: .7z, .zip or .tar."),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Get the Sketchy Database and unpack it; run again, it continues where it stopped.
+    """Download the Sketchy Database and unpack it.
 
-    Without --from it tries the authors' links, which need `pip install 'sketchy-search[fetch]'`.
+    Run again, the command continues where it stopped. Without --from it tries the authors' links, which need
+    `pip install 'sketchy-search[fetch]'`.
 
     Example: sketchy data fetch --from rendered_256x256.7z
     """
@@ -52,14 +55,16 @@ def data_fetch(
 
 @guarded
 def data_demo(
-    out: Annotated[Path, typer.Argument(parser=path, help="Folder to make.")],
-    photos: Annotated[int, typer.Option(min=1, help="Photos of each category.")] = 20,
-    sketches: Annotated[int, typer.Option(min=1, help="Sketches of each photo.")] = 2,
-    categories: Annotated[int | None, typer.Option(help="How many categories.  [default: all]")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the pictures.")] = 0,
+    out: Annotated[Path, typer.Argument(parser=path, help="The folder to create.")],
+    photos: Annotated[int, typer.Option(min=1, help="The number of photos in each category.")] = 20,
+    sketches: Annotated[int, typer.Option(min=1, help="The number of sketches of each photo.")] = 2,
+    categories: Annotated[int | None, typer.Option(help="The number of categories.  [default: all]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The random seed: another seed draws other images.")] = 0,
     json: AsJson = False,
 ) -> None:
-    """Draw a small dataset by program, in the layout of the Sketchy Database.
+    """Draw a small synthetic dataset to try everything on.
+
+    It has the folder structure of the Sketchy Database.
 
     Example: sketchy data demo data/demo
     """

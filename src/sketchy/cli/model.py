@@ -1,4 +1,4 @@
-"""The commands around a model: train, evaluate, export."""
+"""The commands for models: train, evaluate and export."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,40 +6,45 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded, importing, suffix
+from sketchy.cli.console import TALK, guarded, importing, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
     CheckpointOption,
     Device,
     Kind,
-    Protocol,
     Runs,
     chosen_checkpoint,
     path,
+    protocol_name,
     run_name,
 )
+from sketchy.evaluation.metrics import PROTOCOLS
 
 
 @guarded
 def train(
-    config: Annotated[Path | None, typer.Option(parser=path, help="A YAML file, such as configs/default.yaml.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(parser=path, help="The config, for example configs/default.yaml.")
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(parser=run_name, help="Name of the run.  [default: that of the config]")
+        str | None, typer.Option(parser=run_name, help="The name of the run.  [default: that of the config]")
     ] = None,
     runs: Runs = Path("runs"),
     resume: Annotated[
-        Path | None, typer.Option(parser=path, help="Run folder to continue, with its own config.")
+        Path | None, typer.Option(parser=path, help="Continue the run in this folder, with its own config.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run of the same name.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing run of the same name.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Train a model; a run folder with the weights, the history and pictures comes out.
+    """Train a model and write it to a run folder.
 
-    Ctrl-C saves and stops; --resume goes on. On several GPUs in one process DataParallel is used; started by torchrun
-    (torchrun --nproc-per-node N -m sketchy train ...), DistributedDataParallel.
+    The run folder also holds the history of the training and pictures. Ctrl-C stops and saves; --resume continues.
+    Several GPUs are used by DataParallel; if the command is started by torchrun (torchrun --nproc-per-node N -m sketchy
+    train ...), by DistributedDataParallel.
 
     Example: sketchy train --config configs/default.yaml --set data.root=data/demo --set train.epochs=5
     """
@@ -62,32 +67,43 @@ def train(
 def evaluate(
     checkpoint: CheckpointOption = None,
     data: Annotated[
-        Path | None, typer.Option(parser=path, help="Where the dataset lies.  [default: where it lay]")
+        Path | None, typer.Option(parser=path, help="The dataset.  [default: the one of the training]")
     ] = None,
-    protocol: Annotated[Protocol, typer.Option(help="What is judged.")] = Protocol.all,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            parser=protocol_name,
+            metavar=f"[{'|'.join(PROTOCOLS)}]",
+            autocompletion=lambda: list(PROTOCOLS),
+            help="What counts as correct, and in which gallery.",
+        ),
+    ] = "all",
     extended: Annotated[
         Path | None,
         typer.Option(
-            parser=path, metavar="DIR", help="Folder of <category>/<photo> that a zero-shot gallery has besides."
+            parser=path,
+            metavar="DIR",
+            help="A folder of <category>/<photo> to add to a zero-shot gallery.",
         ),
     ] = None,
     page: Annotated[
-        Path | None, typer.Option("--report", parser=path, help="Folder to write an HTML page into.")
+        Path | None, typer.Option("--report", parser=path, help="The folder to write a report to, an HTML page.")
     ] = None,
-    per_category: Annotated[bool, typer.Option("--per-category", help="Print every category.")] = False,
+    per_category: Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")] = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
-    """Measure retrieval on what was not trained on, with chance beside each figure.
+    """Measure retrieval on data that was not used for training.
 
-    category: a photo is right if it is of the sketch's category. instance: if it is the very photo that was traced.
-    Both on the test split. zero-shot-25, zero-shot-21: as category, on all photos and sketches of the categories that
-    a run with data.zero_shot left out. docs/protocols.md has the formulas.
+    Every metric is printed with its value for a random ranking. The protocols category and instance use the test split:
+    for category a photo is correct if it has the category of the sketch, for instance if the sketch was drawn from it.
+    The protocols zero-shot-25 and zero-shot-21 are like category, on all photos and sketches of the categories that a
+    run with data.zero_shot left out of its training. docs/protocols.md has the formulas.
 
     Example: sketchy evaluate --report evaluation
     """
-    if extended is not None and not protocol.is_zero_shot:
+    if extended is not None and not protocol.startswith("zero-shot"):
         raise typer.BadParameter("--extended needs --protocol zero-shot-25 or zero-shot-21")
     if extended is not None and page is not None:
         raise typer.BadParameter("give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
@@ -96,23 +112,30 @@ def evaluate(
         from sketchy.commands import evaluate as command
 
     found = command.run(
-        chosen, data=data, protocol=protocol.value, extended=extended, report=page, device=device, talk=TALK
+        chosen,
+        data=data,
+        protocol=protocol,
+        extended=extended,
+        report=page,
+        device=device,
+        progress=show_progress,
     )
     print(report.as_json(found) if json else report.evaluation_text(found, per_category=per_category))
 
 
 @guarded
 def export(
-    kind: Annotated[Kind, typer.Option(help="What the images are that it will embed.")],
-    out: Annotated[Path, typer.Option(parser=path, help="The .onnx to write.", callback=suffix(".onnx"))],
+    kind: Annotated[Kind, typer.Option(help="The kind of images that the exported model embeds.")],
+    out: Annotated[Path, typer.Option(parser=path, help="The .onnx file to write.", callback=suffix(".onnx"))],
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     json: AsJson = False,
 ) -> None:
-    """Write the encoder for programs that have no PyTorch, and check that it computes the same.
+    """Export the encoder to ONNX, for programs without PyTorch.
 
-    The file takes images as sketchy.image prepares them, (B, C, S, S) uint8, and gives (B, D) float32 embeddings to
-    compare by Euclidean distance. One file is for sketches, another for photos: export both.
+    The model takes images as sketchy.preprocess returns them, shape (B, C, S, S), uint8, and returns embeddings, shape
+    (B, D), float32, to be compared by Euclidean distance. Photos and sketches need one file each. The command checks
+    that the file computes the same embeddings as the checkpoint.
 
     Example: sketchy export --kind sketch --out sketch.onnx
     """

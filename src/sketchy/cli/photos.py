@@ -1,4 +1,4 @@
-"""The commands around one's own photos: embed, index, info, retrieve, serve."""
+"""The commands for your own photos: embed, index, info, retrieve and serve."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded, importing, show_paths, suffix
+from sketchy.cli.console import guarded, importing, show_paths, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
     Categories,
@@ -29,12 +29,14 @@ from sketchy.cli.options import (
 
 @guarded
 def embed(
-    images: Annotated[list[Path], typer.Argument(parser=path, help="Image files, folders of them, and - for stdin.")],
-    kind: Annotated[Kind, typer.Option(help="What all of them are.")],
+    images: Annotated[list[Path], typer.Argument(parser=path, help="Image files and folders; - reads standard input.")],
+    kind: Annotated[Kind, typer.Option(help="The kind of all these images.")],
     out: Annotated[
         Path,
         typer.Option(
-            parser=path, help="The .npz to write: paths (N,), embeddings (N, D) float32.", callback=suffix(".npz")
+            parser=path,
+            help="The .npz to write: paths (N,), embeddings (N, D) float32.",
+            callback=suffix(".npz"),
         ),
     ],
     checkpoint: CheckpointOption = None,
@@ -42,7 +44,9 @@ def embed(
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
-    """Write embeddings of images to an .npz, for your own tools. Euclidean distance; lower is closer.
+    """Write the embeddings of images to an .npz file.
+
+    Compare them by Euclidean distance; a lower distance is closer.
 
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
@@ -50,7 +54,7 @@ def embed(
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
-    made = command.run(images, kind.value, out, chosen, device=device, talk=TALK)
+    made = command.run(images, kind.value, out, chosen, device=device, progress=show_progress)
     say_skipped(made.skipped)
     say_left_out(made.left_out)
     print(report.as_json(made) if json else report.embedded_text(made))
@@ -58,33 +62,34 @@ def embed(
 
 @guarded
 def index(
-    photos: Annotated[list[Path], typer.Argument(parser=path, help="Folders of photos, and image files.")],
+    photos: Annotated[list[Path], typer.Argument(parser=path, help="Folders of photos and image files.")],
     out: Annotated[
         str,
         typer.Option(
             parser=address,
             metavar="INDEX",
-            help="A folder to make, or to bring up to date; or milvus://host:port/collection.",
+            help="The index to create or update: a folder, or milvus://host:port/collection.",
         ),
     ],
     checkpoint: CheckpointOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Begin anew, whatever is in the index.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Build the index anew, whatever it contains.")] = False,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Name every file that is skipped or left out.")
+        bool, typer.Option("--verbose", "-v", help="List every file that is skipped or left out.")
     ] = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
-    """Embed folders of photos into an index; run again, it only does what changed.
+    """Embed folders of photos into an index.
 
-    Photos that are gone leave the index; copies and renamed ones are known by their content. Photos of a folder that
-    is missing or empty now stay, as its drive may not be mounted; --drop-missing drops them.
+    Run again, the command embeds only new and changed photos; it recognises copies and renamed photos by their content.
+    Photos that were deleted are removed from the index. Photos whose folder is missing or empty now stay, as its drive
+    may not be mounted; --drop-missing removes them.
 
-    Many processes take their shares of the photos of a server's gallery:
+    Several processes can share the photos for an index on a Milvus server:
     torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
 
     Example: sketchy index ~/Pictures --out pictures.index
@@ -92,10 +97,12 @@ def index(
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import index as command
-        from sketchy.retrieval.walk import Scan
+        from sketchy.retrieval.scan import Scan
 
     scan = Scan(tuple(exclude or ()), drop_missing, verbose)
-    made = command.run(photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, talk=TALK)
+    made = command.run(
+        photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, progress=show_progress
+    )
     if made is not None:
         say_skipped(made.skipped, every=verbose)
         print(report.as_json(made) if json else report.index_text(made))
@@ -104,10 +111,12 @@ def index(
 @guarded
 def info(
     path: Annotated[str, typer.Argument(parser=address, help="An index, a .pth file or a run folder.")],
-    verify: Annotated[bool, typer.Option("--verify", help="Read all of it and compare with its checksums.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare all data with its checksums.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Say what an index, a checkpoint or a run is, and whether it is whole; exits with 1 where it is not.
+    """Describe an index, a checkpoint or a run, and check it.
+
+    The exit code is 1 if there are problems.
 
     Example: sketchy info pictures.index --verify
     """
@@ -124,31 +133,34 @@ def info(
 def retrieve(
     queries: Annotated[
         list[Path],
-        typer.Argument(parser=path, help="A drawing, as PNG or JPEG; - is stdin; several of one thing are averaged."),
+        typer.Argument(parser=path, help="One or more drawings of the same thing, as PNG or JPEG; - is stdin."),
     ],
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many photos.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="The number of photos to find.")] = 10,
     gallery: GalleryOption = None,
-    kind: Annotated[Kind, typer.Option(help="What the query is: photo finds more like it.")] = Kind.sketch,
-    max_distance: Annotated[float | None, typer.Option(min=0, help="Leave out photos further away.")] = None,
-    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos less likely right.")] = None,
+    kind: Annotated[Kind, typer.Option(help="The kind of the query; a photo finds similar photos.")] = Kind.sketch,
+    max_distance: Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")] = None,
     category: Categories = None,
     path_glob: PathGlob = None,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
-    exact: Annotated[bool, typer.Option("--exact", help="Measure every photo, however many there are.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")] = False,
     save: SheetOption = None,
-    paths_only: Annotated[bool, typer.Option("--paths-only", help="Print one path a line, nearest first.")] = False,
+    paths_only: Annotated[
+        bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")
+    ] = False,
     print0: Annotated[
-        bool, typer.Option("--print0", "-0", help="As --paths-only, a NUL after each path: for xargs -0.")
+        bool, typer.Option("--print0", "-0", help="Print only paths, a NUL after each, for xargs -0.")
     ] = False,
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
-    """Find the photos nearest to a sketch. A lower distance is closer.
+    """Find the photos nearest to a sketch.
 
-    The score is the probability that the photo is of the sketched category, as on the model's validation split.
+    A lower distance is closer. The score is the probability that a photo shows the sketched category, estimated on the
+    model's validation split.
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
@@ -157,9 +169,9 @@ def retrieve(
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import retrieve as command
-        from sketchy.retrieval.query import Request
-        from sketchy.retrieval.store.records import Where
-        from sketchy.retrieval.walk import Scan
+        from sketchy.retrieval.scan import Scan
+        from sketchy.retrieval.search import Request
+        from sketchy.retrieval.store.base import Where
 
     request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
     found = command.run(
@@ -171,7 +183,7 @@ def retrieve(
         scan=Scan(tuple(exclude or ()), drop_missing),
         save=save,
         device=device,
-        talk=TALK,
+        progress=show_progress,
     )
     say_skipped(found.skipped)
     say_left_out(found.left_out)
@@ -187,24 +199,25 @@ def retrieve(
 def serve(
     gallery: GalleryOption = None,
     checkpoint: CheckpointOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 admits other machines.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 chooses a free one.")] = 8000,
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
 ) -> None:
-    """Serve a page on which you draw, and the photos change with every stroke.
+    """Serve a web page on which you draw and see the photos.
 
-    A folder without an index is indexed first. Needs `pip install 'sketchy-search[serve]'`.
+    The photos are updated with every stroke. A folder without an index is indexed first. Needs
+    `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import serve as command
-        from sketchy.retrieval.walk import Scan
+        from sketchy.retrieval.scan import Scan
 
     command.run(
         chosen,
@@ -215,5 +228,5 @@ def serve(
         port=port,
         browser=browser,
         device=device,
-        talk=TALK,
+        progress=show_progress,
     )

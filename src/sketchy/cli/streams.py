@@ -1,4 +1,4 @@
-"""The three standard streams, so that none of them ends the work by what it cannot take."""
+"""Prepare the standard streams, so that a closed or full stream, or an odd character, never ends a command."""
 
 import codecs
 import io
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _LINE_OR_UNSAFE = re.compile(rf"(\x1b\[A|[\n\r\t])|{UNSAFE.pattern}|{SURROGATES.pattern}")
-"""New lines and the cursor movements of progress bars; then what is escaped on stderr."""
+"""Line breaks and the cursor movements of progress bars, which stay; then characters that are escaped on stderr."""
 
 
 class _Stderr(io.TextIOWrapper):
-    """Escapes control characters, also those in messages of libraries."""
+    """Escapes control characters, including those in messages of libraries."""
 
     def write(self, text: str) -> int:
         super().write(_LINE_OR_UNSAFE.sub(lambda found: found[1] or escape(found), text))
         return len(text)
 
 
-class _Unbreakable(io.FileIO):
-    """Drops what cannot be written: a full disk behind stderr, or a reader that left, is no reason to stop."""
+class _NeverFails(io.FileIO):
+    """Drops what cannot be written: a full disk or a closed pipe behind stderr is no reason to stop."""
 
     def write(self, data: "ReadableBuffer") -> int:
         with suppress(OSError):
@@ -36,29 +36,29 @@ class _Unbreakable(io.FileIO):
 
 
 def prepare_streams() -> None:
-    """Open what is closed, and let stdout and stderr take every character."""
+    """Open closed streams, and let stdout and stderr accept every character."""
     _open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors=ON_TERMINAL if sys.stdout.isatty() else ERRORS)
-    raw = _Unbreakable(2, "wb", closefd=False)
+    raw = _NeverFails(2, "wb", closefd=False)
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     sys.stderr = _Stderr(io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=True)
 
 
 def drop_stdout() -> None:
-    """Let the rest of the output go nowhere, else the interpreter fails by it once more when it ends."""
+    """Discard further output; otherwise the interpreter would fail on it again at its end."""
     with suppress(OSError, ValueError):
         number = sys.stdout.fileno()
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _open_closed() -> None:
-    """Put the null device in place of closed streams, else the next file that is opened would take the place."""
+    """Replace closed streams by the null device; otherwise the next file that is opened would become that stream."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free number, this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number, which is this one
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             setattr(sys, name, _null(number))
@@ -70,18 +70,18 @@ def _null(number: int) -> TextIO:
 
 ERRORS = "sketchy"
 ON_TERMINAL = "sketchy-on-terminal"
-"""Names of the error handlers of stdout."""
+"""Names of the encoding error handlers of stdout, for a file or pipe and for a terminal."""
 
 
 def _for_programs(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Write a byte of a file name that is no text as that byte, and another character as JSON escapes it."""
+    """Write an undecodable byte of a file name as that byte; escape other characters as in JSON."""
     if isinstance(error, UnicodeEncodeError) and "\udc80" <= error.object[error.start] <= "\udcff":
         return bytes([ord(error.object[error.start]) - 0xDC00]), error.start + 1
     return _for_people(error)
 
 
 def _for_people(error: UnicodeError) -> tuple[str, int]:
-    """Escape what cannot be written."""
+    """Escape characters that cannot be encoded."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     character = error.object[error.start]

@@ -92,7 +92,7 @@ def _prepare(
     trainer = build_trainer(config, siamese, training_images(data, extra), len(data.pack.categories), world)
     history = History(run_dir.history)
     if saved is not None:
-        warn_if_changed(saved, data, talk)
+        warn_if_changed(saved, data)
         restore(trainer, saved, path)
         history = History.read(run_dir.history, trainer.epoch)
     with world.fail_together():
