@@ -25,10 +25,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sketchy.retrieval.store.approximate import PROPOSED, ann_path
-from sketchy.retrieval.store.base import Identity, Photo, Vectors
 
 from sketchy.results import Hit
+from sketchy.retrieval.store.approximate import PROPOSED, ann_path
+from sketchy.retrieval.store.base import Identity, Photo, Vectors
 from sketchy.retrieval.store.embedded import EmbeddedStore, Tuning
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from sketchy.retrieval.store.base import Identity, Photo, Vectors
 
 from sketchy.results import Hit
+from sketchy.retrieval.store.base import Identity, Photo, Vectors
 from sketchy.retrieval.store.embedded import EmbeddedStore
 
 SIZE = 64
