@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.results import Hit
-from sketchy.retrieval.store.approximate import PROPOSED, ann_path
+from sketchy.retrieval.store.approximate import CANDIDATES_PER_HIT, ann_path
 from sketchy.retrieval.store.base import Identity, Photo, Vectors
 from sketchy.retrieval.store.embedded import EmbeddedStore, Tuning
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
@@ -212,7 +212,9 @@ def measure_cells(file: Path, queries: Vectors, truth: NDArray[np.int64]) -> Non
     print(f"{index.nprobe} of {index.nlist} cells are searched; with others:")
     for cells in (4, 8, 16, 32, 64, 128, 256):
         index.nprobe = cells
-        _, proposed = index.search(queries, PROPOSED * 10 + 32)  # as many as a search for ten photos has proposed
+        _, proposed = index.search(
+            queries, CANDIDATES_PER_HIT * 10 + 32
+        )  # as many as a search for ten photos has proposed
         print(f"  {cells} cells: recall@10 {recall(proposed, truth):.4f}")
 
 

@@ -116,7 +116,7 @@ def test_two_processes_share_the_photos_and_leave_none_out(server, photos, train
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["info", "milvus://nowhere"], "no address of a collection; write milvus://host:19530/my_photos"),
+        (["info", "milvus://nowhere"], "not the address of a collection; write milvus://host:19530/my_photos"),
         (["info", "{server}/missing"], "no collection milvus://127.0.0.1:"),
     ],
 )

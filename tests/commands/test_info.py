@@ -48,7 +48,7 @@ def test_a_flipped_bit_is_found_and_the_exit_code_says_so(made):
     (made / "vectors-1.f32").write_bytes(content)
     shown = CliRunner().invoke(app, ["info", str(made), "--verify"])
     assert shown.exit_code == 1
-    assert "vectors from row 0 on are not what was written" in shown.stdout
+    assert "vectors from row 0 on do not match their checksum" in shown.stdout
     assert CliRunner().invoke(app, ["info", str(made)]).exit_code == 0
 
 

@@ -67,7 +67,7 @@ def test_a_damaged_cached_index_is_made_anew(model, photos, tmp_path, logged):
     logged.clear()
     gallery = opened(photos, model)
     assert len(gallery) == 40
-    assert "in the cache is damaged; making it anew" in logged.messages[0]
+    assert "in the cache is damaged; rebuilding it" in logged.messages[0]
     gallery.close()
 
 
@@ -81,7 +81,7 @@ def test_a_cached_index_of_another_format_is_made_anew(model, photos, tmp_path, 
     with closing(opened(photos, model)) as gallery:
         assert len(gallery) == 40
     assert logged.messages == [
-        f"the index of {photos} in the cache has another format than this version reads; making it anew"
+        f"the index of {photos} in the cache has another format than this version reads; rebuilding it"
     ]
 
 
@@ -102,7 +102,7 @@ def test_a_cache_of_another_user_is_searched_as_it_is(model, roots, as_nobody, l
         assert len(gallery) == 40
         assert nearest_to(gallery, roots / "photos" / "disc" / "p3.jpg")[0].category == "disc"
     (line,) = logged.messages
-    assert line.startswith("searching the photos that are indexed already: cannot write")
+    assert line.startswith("searching the photos indexed earlier: cannot write")
     assert "no permission to write in" in line
     assert "set SKETCHY_CACHE to a folder that can be written to" in line
 
@@ -135,7 +135,7 @@ def test_a_full_disk_leaves_the_photos_that_are_indexed(model, photos, monkeypat
     logged.clear()
     with closing(opened(photos, model)) as gallery:
         assert len(gallery) == 40
-    assert "searching the photos that are indexed already" in logged.messages[0]
+    assert "searching the photos indexed earlier" in logged.messages[0]
 
 
 def test_the_index_that_was_made_of_a_folder_is_used_for_it(model, photos, tmp_path, logged):

@@ -16,7 +16,7 @@ from sketchy.retrieval import update as module
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.update import Share, preview, update
+from sketchy.retrieval.update import Shard, preview, update
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_broken_files_are_skipped_with_the_reason_and_tried_again(store, folder,
         "broken.jpg": "not an image in a known format",
         "empty.png": "empty file",
         "gone.png": "no such file",
-        "pipe.png": "is no ordinary file",
+        "pipe.png": "is not a regular file",
     }
     save(folder / "empty.png", 6)
     assert counts(update(store, [folder], model)) == (1, 0, 6, 0, 3)
@@ -228,11 +228,11 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(store, folder, model, monke
     assert counts(update(store, [folder], model)) == (6 - done, 0, done, 0, 0)
 
 
-def test_shares_take_every_photo_once(tmp_path, folder, model):
+def test_shards_divide_all_photos(tmp_path, folder, model):
     taken = []
     for rank in range(3):
         store = open_to_write(tmp_path / f"index{rank}", Identity("a" * 64, 8, "a.pth"))
-        update(store, [folder], model, share=Share(rank, 3))
+        update(store, [folder], model, shard=Shard(rank, 3))
         taken += paths(store)
         store.close()
     assert sorted(taken) == sorted(str(path) for path in folder.rglob("*.png"))

@@ -11,11 +11,11 @@ from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.open import check_found, note_index
-from sketchy.retrieval.scan import USUAL, Scan
+from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
 from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.update import Changes, Share, preview, summed, update
+from sketchy.retrieval.update import Changes, Shard, preview, summed, update
 from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.trainer.parallel import World, join_world
 
@@ -27,7 +27,7 @@ def run(
     *,
     dry_run: bool = False,
     force: bool = False,
-    scan: Scan = USUAL,
+    scan: Scan = DEFAULT_SCAN,
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Indexed | None:
@@ -98,7 +98,7 @@ def _update(
     try:
         shown = progress if world.is_main else no_progress
         with world.fail_together():
-            changes = update(store, photos, model, share=Share(world.rank, world.size), scan=scan, progress=shown)
+            changes = update(store, photos, model, shard=Shard(world.rank, world.size), scan=scan, progress=shown)
         changes = summed(world.all_gather_object(changes))
         return changes, store.count()
     except KeyboardInterrupt:

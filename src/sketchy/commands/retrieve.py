@@ -12,9 +12,9 @@ from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Retrieval
 from sketchy.retrieval.contact_sheet import EDGE, TILE, Tile, contact_sheet
 from sketchy.retrieval.index import Index
-from sketchy.retrieval.model import load_model, usable
+from sketchy.retrieval.model import load_model, naming_image
 from sketchy.retrieval.open import open_index
-from sketchy.retrieval.scan import USUAL, Scan
+from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.search import Request, calibration_of
 from sketchy.retrieval.store.base import Vectors
 from sketchy.runtime import keep_freed_memory
@@ -30,7 +30,7 @@ def run(  # noqa: PLR0913 - one an option, by keyword
     checkpoint: Path,
     kind: Kind = "sketch",
     gallery: str | None = None,
-    scan: Scan = USUAL,
+    scan: Scan = DEFAULT_SCAN,
     save: Path | None = None,
     device: str = "auto",
     progress: Progress = no_progress,
@@ -76,7 +76,7 @@ def _read(paths: Sequence[Path], kind: Kind) -> list[bytes]:
     """Read images once, as pipes and the standard input allow no more."""
     contents = []
     for path in paths:
-        with usable(str(path), kind):
+        with naming_image(str(path), kind):
             contents.append(read_content(path))
     return contents
 

@@ -16,7 +16,7 @@ from sketchy.results import left_out_text
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.model import load_model
 from sketchy.retrieval.open import open_index
-from sketchy.retrieval.scan import USUAL, Scan
+from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_store
 from sketchy.runtime import share_cores
 
@@ -31,7 +31,7 @@ def run(  # noqa: PLR0913 - one an option, by keyword
     ready: Callable[[str], object],
     *,
     gallery: str | None = None,
-    scan: Scan = USUAL,
+    scan: Scan = DEFAULT_SCAN,
     host: str = "127.0.0.1",
     port: int = 8000,
     browser: bool = False,

@@ -1,4 +1,4 @@
-"""The contact sheet: each query with the photos found for it."""
+"""The contact sheet: a picture of queries, each with the photos found for it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -25,14 +25,14 @@ class Tile(NamedTuple):
 
 
 def contact_sheet(rows: Sequence[tuple[Tile, Sequence[Tile]]], columns: int = 5) -> Image.Image:
-    """Lay out queries at the left and their photos at the right.
+    """Draw queries on the left, and their photos on the right.
 
     Args:
-        rows: each query with its photos, nearest first; at least one row.
-        columns: photos a line; more photos go on to further lines.
+        rows: Each query with its photos, nearest first; at least one.
+        columns: Photos per line; further photos wrap.
 
     Returns:
-        An RGB image, as large as it needs to be.
+        An RGB image; its size depends on the number of lines.
     """
     step_x, step_y = TILE + GAP, TILE + CAPTION + GAP
     lines = [max(1, -(-len(photos) // columns)) for _, photos in rows]
@@ -48,7 +48,7 @@ def contact_sheet(rows: Sequence[tuple[Tile, Sequence[Tile]]], columns: int = 5)
 
 
 def _draw(sheet: Image.Image, tile: Tile, left: int, top: int) -> None:
-    """Put one framed picture and its caption on the sheet."""
+    """Draw one framed picture and its caption on the sheet."""
     colour = EDGE if tile.right is None else RIGHT if tile.right else WRONG
     width = 1 if tile.right is None else FRAME
     inside = TILE - 2 * width
@@ -57,12 +57,12 @@ def _draw(sheet: Image.Image, tile: Tile, left: int, top: int) -> None:
     draw.rectangle((left, top, left + TILE - 1, top + TILE - 1), fill=colour)
     sheet.paste(picture, (left + width, top + width))
     font = ImageFont.load_default(13)
-    for number, line in enumerate(tile.caption.split("\n")[:2]):
-        draw.text((left, top + TILE + 2 + 15 * number), _shortened(line, font), fill=INK, font=font)
+    for index, line in enumerate(tile.caption.split("\n")[:2]):
+        draw.text((left, top + TILE + 2 + 15 * index), _shortened(line, font), fill=INK, font=font)
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """Cut the text, with an ellipsis, to the width of a tile."""
+    """Shorten the text to the width of a tile, with an ellipsis."""
     if font.getlength(text) <= TILE:
         return text
     while text and font.getlength(text + "…") > TILE:

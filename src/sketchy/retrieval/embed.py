@@ -1,4 +1,4 @@
-"""The forward pass outside training: from preprocessed images to embeddings."""
+"""Inference: from preprocessed images to embeddings."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress, no_progress
 
 BATCH_SIZE = 128
-"""Images in a forward pass; more gains nothing on a CPU and little on a GPU."""
+"""Images per forward pass; more are no faster on a CPU and hardly faster on a GPU."""
 
 
 def embed_pixels(
@@ -26,13 +26,13 @@ def embed_pixels(
     """Embed preprocessed images in batches, without gradients and in evaluation mode.
 
     Args:
-        encoder: On the device that computes; its mode is put back afterwards.
+        encoder: Network on its device; its training mode is restored afterwards.
         pixels: Preprocessed images, shape (N, C, S, S), uint8, possibly memory-mapped.
-        kind: What all of them are.
-        rows: Which of them to embed, in this order, shape (M,); None takes all.
+        kind: Kind of all images.
+        rows: Indices of the images to embed, in this order, shape (M,); None embeds all.
         progress: Shows the progress.
-        label: Of the progress bar.
-        batch_size: Images in a forward pass.
+        label: Label of the progress bar.
+        batch_size: Images per forward pass.
 
     Returns:
         Embeddings, shape (M, D), float32, on the CPU.

@@ -1,4 +1,4 @@
-"""Photos whose files cannot be found: those that are gone, and those whose drive may not be mounted."""
+"""Photos whose files cannot be found: deleted ones, and those on a drive that may not be mounted."""
 
 import os
 import re
@@ -11,42 +11,42 @@ from sketchy.retrieval.store.base import Photo, Store, WritableStore, is_gone, m
 from sketchy.storage import os_reason
 
 DRIVES = re.compile(r"(/media(/[^/]+)?|/run/media/[^/]+|/mnt|/Volumes)/[^/]+")
-"""Folders that systems make when a drive is mounted, and remove after it."""
+"""Mount points that the system creates when a drive is mounted, and removes afterwards."""
 GONE = ("", "")
-"""In the place of a folder: there is no file to come back."""
+"""Instead of a folder and a reason: the file is gone for good."""
 
 
 def stored(store: Store, source: str) -> Iterator[list[Photo]]:
-    """Yield the photos that a store has of a source, a folder or a file."""
-    if itself := list(store.get([source]).values()):
-        yield itself
+    """Yield in batches the photos of a source, a folder or a file, that are in a store."""
+    if photo := list(store.get([source]).values()):
+        yield photo
     yield from store.scan(f"{source}{os.sep}")
 
 
 class Pruning:
-    """Drops photos from a store whose files are gone, and keeps those that may come back.
+    """Removes photos from a store whose files are gone, except those that may come back with their drive.
 
     Args:
-        store: That is brought up to date.
-        sources: Folders and files, absolute.
-        takes: Tells whether this process looks after a path.
-        scan: How the folders are looked through.
-        write: Whether to drop them; else they are only counted.
+        store: Store to update.
+        sources: Absolute paths of folders and files.
+        takes: Returns whether a path belongs to this process's shard.
+        scan: Options of the scan.
+        write: Remove the photos; False only counts them.
 
     Attributes:
-        folders: Those that have photos now; to be filled before `drop_gone`.
-        found: Contents that were found in the sources; to be filled before `drop_gone`.
-        removed: How many photos were dropped.
-        away: How many were kept, by folder and what is the matter with it.
+        folders: Folders that contain photos; to be filled before `drop_gone`.
+        contents: Contents that were found at new paths; to be filled before `drop_gone`.
+        removed: Number of photos removed.
+        unavailable: Number of photos kept though their files cannot be found, by folder and reason.
     """
 
     def __init__(
         self, store: WritableStore, sources: Sequence[Path], takes: Callable[[str], bool], scan: Scan, *, write: bool
     ) -> None:
         self.folders: set[str] = set()
-        self.found: set[str] = set()
+        self.contents: set[str] = set()
         self.removed = 0
-        self.away: Counter[tuple[str, str]] = Counter()
+        self.unavailable: Counter[tuple[str, str]] = Counter()
         self._store = store
         self._sources = [str(source) for source in sources]
         self._takes = takes
@@ -54,33 +54,33 @@ class Pruning:
         self._write = write
         self._dropped: set[str] = set()
         self._below = tuple(f"{source}{os.sep}" for source in self._sources)
-        # What another machine wrote to a shared store may be there for that machine.
-        self._elsewhere = not store.shared and store.count() > sum(map(store.count, self._below))
+        # The files of photos in a shared store may exist on another machine only.
+        self._has_others = not store.shared and store.count() > sum(map(store.count, self._below))
 
     def drop_moved(self, photos: Sequence[Photo]) -> None:
-        """Drop photos elsewhere that are gone, as their content is that of photos here: their folder was renamed."""
-        if self._elsewhere:
+        """Remove photos outside the sources whose files were moved to one of these photos, as by a renamed folder."""
+        if self._has_others:
             copies = self._store.copies(sorted({photo.content for photo in photos}))
             self._drop(copy.path for copy in copies if not copy.path.startswith(self._below) and is_gone(copy.path))
 
     def drop_gone(self) -> None:
-        """Drop photos of the sources that are gone or left out, but keep those that may only be away."""
+        """Remove photos of the sources that are gone or left out, but keep those whose drive may not be mounted."""
         missing = Missing(self.folders)
         for source in self._sources:
             for batch in stored(self._store, source):
                 own = [photo for photo in batch if self._takes(photo.path)]
-                away = {photo: place for photo in own if (place := self._place(photo.path, source, missing))}
-                moved = self._found_elsewhere(list(away))
+                absent = {photo: why for photo in own if (why := self._why_absent(photo.path, source, missing))}
+                moved = self._existing_contents(list(absent))
                 kept = {
-                    photo: place
-                    for photo, place in away.items()
-                    if place != GONE and not (photo.content in moved and is_gone(photo.path))
+                    photo: why
+                    for photo, why in absent.items()
+                    if why != GONE and not (photo.content in moved and is_gone(photo.path))
                 }
-                self.away.update(kept.values())
-                self._drop(photo.path for photo in away if photo not in kept)
+                self.unavailable.update(kept.values())
+                self._drop(photo.path for photo in absent if photo not in kept)
 
-    def _place(self, path: str, source: str, missing: "Missing") -> tuple[str, str] | None:
-        """Return None for a photo that is there, GONE for one to drop, else the folder where its drive may be away."""
+    def _why_absent(self, path: str, source: str, missing: "Missing") -> tuple[str, str] | None:
+        """Return None for a photo that exists, GONE for one to remove, else the unavailable folder and the reason."""
         if self._is_left_out(path, source):
             return GONE
         gone = is_gone(path)
@@ -88,18 +88,18 @@ class Pruning:
             return None
         if gone and self._scan.drop_missing:
             return GONE
-        return missing.place(path, source) or (GONE if gone else (path, "cannot be read"))
+        return missing.folder(path, source) or (GONE if gone else (path, "cannot be read"))
 
     def _is_left_out(self, path: str, source: str) -> bool:
-        if path == source:  # named by hand, so it is meant
+        if path == source:  # named explicitly, so never left out
             return False
         exclude = self._scan.exclude
         return is_left_out(os.path.dirname(path), source, exclude) or matches(path, exclude)  # noqa: PTH120
 
-    def _found_elsewhere(self, photos: Sequence[Photo]) -> set[str]:
-        """Return the contents of photos that other files have, which are there."""
+    def _existing_contents(self, photos: Sequence[Photo]) -> set[str]:
+        """Return the contents of the photos, and those found, that exist at some path."""
         copies = self._store.copies(sorted({photo.content for photo in photos})) if photos else []
-        return self.found | {copy.content for copy in copies if is_gone(copy.path) is False}
+        return self.contents | {copy.content for copy in copies if is_gone(copy.path) is False}
 
     def _drop(self, paths: Iterable[str]) -> None:
         fresh = set(paths) - self._dropped
@@ -110,40 +110,41 @@ class Pruning:
 
 
 class Missing:
-    """Tells where a drive may be missing, rather than a photo.
+    """Distinguishes missing drives from missing photos.
 
     Args:
-        folders: Those that have photos now.
+        folders: Folders that contain photos.
     """
 
     def __init__(self, folders: Collection[str]) -> None:
         self._folders = folders
         self._known: dict[tuple[str, str], tuple[str, str] | None] = {}
 
-    def place(self, path: str, source: str) -> tuple[str, str] | None:
-        """Return the folder where a drive may be missing, and what is the matter with it.
+    def folder(self, path: str, source: str) -> tuple[str, str] | None:
+        """Return the folder on which a drive may not be mounted, and what is wrong with it.
 
         Args:
-            path: A photo of the source that cannot be found.
-            source: The folder or file that was indexed.
+            path: Photo that cannot be found.
+            source: Indexed folder or file that the photo belongs to.
 
         Returns:
-            The source, when it is missing or has no photo at all; else a folder below it that is there but empty, as
-            a mount point is, or a link or a mount point that leads nowhere; None when only the photo is missing.
+            The source if it is missing or has no photo at all; else a folder below it that is empty, as a mount point
+            is, or a broken link or a missing mount point; None if only the photo is missing.
         """
         if path == source:
             return source, "is missing"
-        key = os.path.dirname(path), source  # noqa: PTH120 - 100,000 times
+        key = os.path.dirname(path), source  # noqa: PTH120 - speed
         if key not in self._known:
-            self._known[key] = self._look(*key)
+            self._known[key] = self._first_unavailable(*key)
         return self._known[key]
 
-    def _look(self, folder: str, source: str) -> tuple[str, str] | None:
-        while folder != source and not os.path.isdir(folder):  # noqa: PTH112 - false also where it cannot be told
-            above = os.path.dirname(folder)  # noqa: PTH120
-            if os.path.islink(folder) or (DRIVES.fullmatch(folder) and not os.path.ismount(above)):  # noqa: PTH114
+    def _first_unavailable(self, folder: str, source: str) -> tuple[str, str] | None:
+        """Return the unavailable folder, and the reason, among a folder and those above it up to the source."""
+        while folder != source and not os.path.isdir(folder):  # noqa: PTH112 - False on errors
+            parent = os.path.dirname(folder)  # noqa: PTH120
+            if os.path.islink(folder) or (DRIVES.fullmatch(folder) and not os.path.ismount(parent)):  # noqa: PTH114
                 return folder, "is missing"
-            folder = above
+            folder = parent
         try:
             names = os.listdir(folder)  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""A trained model, ready to embed images from outside: the only way from images to embeddings but in training."""
+"""A trained model that embeds images: the only path from images to embeddings outside training."""
 
 import os
 import threading
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from sketchy.retrieval.index import Index
 
 ImageLike = str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
-"""A file, the content of one, a Pillow image, or pixels (H, W), (H, W, 3) or (H, W, 4), uint8."""
+"""A path, the content of a file, a Pillow image, or pixels of shape (H, W), (H, W, 3) or (H, W, 4), uint8."""
 Pixels = NDArray[np.uint8]
 AHEAD = 2 * BATCH_SIZE
-"""Images that are decoded before the network asks for them; what bounds the memory of a large folder."""
+"""Images decoded ahead of the network; bounds the memory for a large folder."""
 FOLD_FROM = BATCH_SIZE
-"""Images to embed for which folding the network pays: it takes the time of some fifty, and halves that of each."""
+"""Images from which on folding the network pays: it takes as long as about fifty images, and halves their time."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class FileEmbeddings:
     """Embeddings of the files that could be read.
 
     Attributes:
-        paths: The N readable files, in the order they were given.
-        embeddings: Shape (N, D), float32.
+        paths: The N readable files, in the order given.
+        embeddings: Their embeddings, shape (N, D), float32.
         skipped: The other files, with the reason.
     """
 
@@ -63,19 +63,19 @@ class Model:
     """A trained model on one device. Make one with `sketchy.load`; safe to use from several threads.
 
     Args:
-        checkpoint: The weights, and all that embedding needs.
-        source: The file that they were loaded from.
-        device: Where to compute.
-        fold: Spend a second to make the network faster on a CPU, for those who embed single images many times.
+        checkpoint: Weights and settings.
+        source: File of the checkpoint.
+        device: Device to compute on.
+        fold: Fold the network at once, which takes a second and makes single images faster on a CPU.
 
     Attributes:
-        source: The checkpoint's file.
-        fingerprint: Hash of all that makes an embedding, in hex: embeddings of two models must never be compared.
-        config: All settings that it was trained with.
-        categories: Names of the categories that it was trained on.
-        calibration: What gives the hits of a sketch their score; None where the model has no calibration.
-        preprocess: What is done to an image before the forward pass.
-        probes: Embeddings of a few sketches that were not trained on, shape (Q, D), float32; None where there are none.
+        source: File of the checkpoint.
+        fingerprint: Hash of all that determines an embedding, in hex; never compare embeddings of different ones.
+        config: Settings of the training.
+        categories: Names of the categories of the training.
+        calibration: Calibration that scores the hits of a sketch; None if the model has none.
+        preprocess: Preprocessing of the images.
+        probes: Embeddings of a few sketches not trained on, shape (Q, D), float32; None if the checkpoint has none.
         encoder: The network.
 
     Raises:
@@ -92,7 +92,7 @@ class Model:
         self.probes: Vectors | None = None if checkpoint.probes is None else checkpoint.probes.numpy()
         self.encoder: Encoder = checkpoint.encoder().to(device)
         self._device = device
-        self._mutex = threading.Lock()  # the norms of a network may have to be told the kind of a batch
+        self._mutex = threading.Lock()  # norms by domain keep the kind of the batch as state
         if fold:
             self.encoder = self._folded
 
@@ -102,16 +102,16 @@ class Model:
 
     @property
     def embedding_size(self) -> int:
-        """D, the numbers in an embedding."""
+        """Size of an embedding, D."""
         return self.encoder.embedding_size
 
     @property
     def identity(self) -> Identity:
-        """What an index keeps of its model."""
+        """The identity that an index stores of its model."""
         return Identity(self.fingerprint, self.embedding_size, str(self.source.absolute()))
 
     def encoder_for(self, count: int) -> Encoder:
-        """Return the network to embed so many images with: a faster one where they are many."""
+        """Return the network for embedding `count` images: a folded, faster one if there are many."""
         return self._folded if count >= FOLD_FROM else self.encoder
 
     def embed(self, images: ImageLike | Sequence[ImageLike], kind: Kind = "sketch") -> Vectors:
@@ -120,37 +120,41 @@ class Model:
         Args:
             images: One image or a sequence of them; each is a path, the content of a file, a Pillow image or pixels of
                 shape (H, W), (H, W, 3) or (H, W, 4), uint8.
-            kind: What all of them are, "sketch" or "photo".
+            kind: Kind of all images, "sketch" or "photo".
 
         Returns:
             Embeddings, shape (N, D), float32, to compare by Euclidean distance.
 
         Raises:
             ImageError: An image cannot be read, or a sketch is blank; the message names it.
-            TypeError, ValueError: An argument is not what is said above.
+            TypeError, ValueError: An argument has another type, shape or value than described above.
         """
-        given = as_sequence(images)
-        return self.embed_named(given, kind, [_name_of(image, index) for index, image in enumerate(given)])
+        images = as_sequence(images)
+        names = [
+            str(Path(image)) if isinstance(image, str | PathLike) else f"image {index}"
+            for index, image in enumerate(images)
+        ]
+        return self.embed_named(images, kind, names)
 
     def embed_named(self, images: Sequence[ImageLike], kind: Kind, names: Sequence[str]) -> Vectors:
-        """As `embed`, with what error messages call each image."""
+        """Embed images as `embed` does, with a name for each in error messages."""
         if kind not in ("sketch", "photo"):
             raise ValueError(f"kind is {kind!r}; give 'sketch' or 'photo'")
 
         def load(index: int) -> Pixels:
-            with usable(names[index], kind):
-                return self.preprocess.load(_source(images[index]), kind)
+            with naming_image(names[index], kind):
+                return self.preprocess.load(_loadable(images[index]), kind)
 
         with ThreadPoolExecutor() as pool, closing(map_ahead(load, range(len(images)), pool, AHEAD)) as loaded:
             return self.embed_prepared(loaded, len(images), kind)
 
     def query(self, images: Sequence[ImageLike], kind: Kind, names: Sequence[str] = ()) -> Vectors:
-        """Embed one image, or several as one query: their mean, on the unit sphere where the model's embeddings are.
+        """Embed one image, or several as their mean, normalised if the model normalises its embeddings.
 
         Args:
-            images: At least one; see `embed`.
-            kind: What all of them are.
-            names: What messages call each of them; empty takes the paths.
+            images: At least one image; see `embed`.
+            kind: Kind of all images.
+            names: Name of each image in error messages; empty takes the paths.
 
         Returns:
             Embedding, shape (D,), float32.
@@ -168,7 +172,7 @@ class Model:
         return mean
 
     def embed_files(self, paths: Sequence[Path], kind: Kind, progress: Progress = no_progress) -> FileEmbeddings:
-        """Embed image files; those that cannot be read are skipped."""
+        """Embed image files, skipping those that cannot be read."""
         kept: list[Path] = []
         skipped: list[Skipped] = []
 
@@ -196,8 +200,10 @@ class Model:
         return FileEmbeddings(tuple(kept), embeddings, tuple(skipped))
 
     def embed_prepared(self, images: Iterable[Pixels], count: int, kind: Kind) -> Vectors:
-        """Embed preprocessed images, (C, S, S) uint8 each and at most `count` of them, to (N, D) float32."""
-        embeddings = np.empty((count, self.embedding_size), np.float32)  # whole: small parts would scatter the memory
+        """Embed up to `count` preprocessed images, shape (C, S, S), uint8 each; return shape (N, D), float32."""
+        embeddings = np.empty(
+            (count, self.embedding_size), np.float32
+        )  # allocated at once: many small arrays would fragment the memory
         encoder, done = self.encoder_for(count), 0
         for batch in batched(images, BATCH_SIZE):
             with self._mutex:
@@ -214,21 +220,21 @@ class Model:
         drop_missing: bool = False,
         progress: Progress = no_progress,
     ) -> "Index":
-        """Open the index of photos; it is made where there is none, and brought up to date.
+        """Open the index of photos, after creating or updating it.
 
         Args:
             photos: A folder, or several folders and files; or an index or milvus://host:port/collection, which is
-                opened as it is.
-            out: Where to keep the index, a folder or milvus://host:port/collection; None keeps it in the cache.
+                opened without an update.
+            out: Address of the index, a folder or milvus://host:port/collection; None chooses a folder in the cache.
             exclude: Globs of files and folders to leave out, such as "Trash" or "*.gif".
-            drop_missing: Drop also photos of folders that are missing or empty now.
+            drop_missing: Also remove photos of folders that are missing or empty now.
             progress: Shows the progress.
 
         Raises:
             GalleryError: There are no photos, or the index is of another model, damaged or empty.
             StorageError: The index cannot be written.
         """
-        from sketchy.retrieval.open import open_photos  # which needs models
+        from sketchy.retrieval.open import open_photos  # imports this module
 
         return open_photos(self, photos, out, exclude=exclude, drop_missing=drop_missing, progress=progress)
 
@@ -239,15 +245,15 @@ def load_model(source: Path, device: str = "auto", *, fold: bool = False) -> Mod
 
 
 def as_sequence(images: ImageLike | Sequence[ImageLike]) -> Sequence[ImageLike]:
-    """Return a list of one image, or the sequence that was given."""
+    """Return a list of the image or images."""
     if isinstance(images, str | PathLike | bytes | Image.Image | np.ndarray):
         return [images]
     return list(images)
 
 
 @contextmanager
-def usable(name: str, kind: Kind) -> Iterator[None]:
-    """Say which image cannot be used, and what to do."""
+def naming_image(name: str, kind: Kind) -> Iterator[None]:
+    """Add the name of the image, and what to do, to any ImageError of the block."""
     try:
         yield
     except ImageError as error:
@@ -255,22 +261,18 @@ def usable(name: str, kind: Kind) -> Iterator[None]:
         raise ImageError(f"cannot use {name} as a {kind}: {error}; {remedy}") from None
 
 
-def _name_of(image: ImageLike, index: int) -> str:
-    return str(Path(image)) if isinstance(image, str | PathLike) else f"image {index}"
-
-
-def _source(image: ImageLike) -> Path | bytes | Image.Image:
-    """Bring an image to what `Preprocess.load` takes."""
+def _loadable(image: ImageLike) -> Path | bytes | Image.Image:
+    """Convert an image to a type that `Preprocess.load` accepts."""
     if isinstance(image, bytes | Image.Image):
         return image
     if isinstance(image, np.ndarray):
-        well = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))
-        if not well or image.dtype != np.uint8 or not image.size:
+        is_image = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))
+        if not is_image or image.dtype != np.uint8 or not image.size:
             raise ValueError(
-                f"an array of shape {image.shape} and type {image.dtype} is no image; give (H, W), (H, W, 3) or "
+                f"an array of shape {image.shape} and type {image.dtype} is not an image; give (H, W), (H, W, 3) or "
                 "(H, W, 4) as uint8"
             )
         return Image.fromarray(np.ascontiguousarray(image))
     if isinstance(image, str | PathLike):
         return as_path(os.fspath(image))
-    raise TypeError(f"{type(image).__name__} is no image; give a path, bytes, a Pillow image or an array")
+    raise TypeError(f"{type(image).__name__} is not an image; give a path, bytes, a Pillow image or an array")

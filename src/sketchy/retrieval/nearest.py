@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by the distance of `sketchy.distance`, in NumPy: importing torch takes seconds."""
+"""Exact nearest neighbours by the distance of `sketchy.distance`, in NumPy, since importing torch takes seconds."""
 
 from collections.abc import Callable
 
@@ -6,24 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 EXACT_ROWS = 8192
-"""Candidates measured exactly at once; bounds the memory when very many lie at one distance."""
+"""Candidates per exact measurement, which bounds the memory if very many are at equal distance."""
 
 Floats = NDArray[np.float32]
 
 
 def squared_norms(vectors: Floats) -> Floats:
-    """Return (N,) squared lengths of (N, D) rows."""
+    """Return the squared lengths, shape (N,), of rows, shape (N, D)."""
     norms: Floats = np.einsum("nd,nd->n", vectors, vectors)
     return norms
 
 
 def rough_distances(query: Floats, vectors: Floats, norms: Floats) -> Floats:
-    """Return (N,) squared distances less |query|², by one matrix product.
+    """Return squared distances minus |query|², shape (N,), by one matrix product.
 
     Args:
-        query: (D,).
-        vectors: (N, D).
-        norms: (N,) squared lengths of the rows.
+        query: Query, shape (D,).
+        vectors: Rows, shape (N, D).
+        norms: Squared lengths of the rows, shape (N,).
     """
     rough: Floats = vectors @ (-2 * query)
     rough += norms
@@ -31,38 +31,38 @@ def rough_distances(query: Floats, vectors: Floats, norms: Floats) -> Floats:
 
 
 def candidates(rough: Floats, k: int, slack: float) -> NDArray[np.int64]:
-    """Return the rows, ascending, that can be among the k nearest.
+    """Return the rows, ascending, that may be among the k nearest.
 
     Args:
-        rough: (N,) squared distances up to a constant; NaN and inf are never candidates.
-        k: at least 1.
-        slack: how far off a rough distance may be, twice over.
+        rough: Squared distances up to a constant, shape (N,); rows with NaN and inf are never candidates.
+        k: Number of neighbours, at least 1.
+        slack: Twice the greatest error of a rough distance.
     """
     if k < len(rough):
-        bound = np.partition(rough, k - 1)[k - 1]  # what is no number comes last
+        bound = np.partition(rough, k - 1)[k - 1]  # NaN is sorted last
         if np.isfinite(bound):
             return np.flatnonzero(rough <= bound + slack)
     return np.flatnonzero(np.isfinite(rough))
 
 
 def rounding_slack(query: Floats, largest: float) -> float:
-    """Bound twice the rounding error of `rough_distances`: both of two compared distances can be off.
+    """Bound twice the rounding error of `rough_distances`, as both of two compared distances have that error.
 
     Args:
-        query: (D,).
-        largest: of the squared lengths of the rows.
+        query: Query, shape (D,).
+        largest: Largest squared length of a row.
     """
     unit = float(np.finfo(np.float32).eps)
     return 4 * unit * max(16, len(query)) * (float(query @ query) + largest)
 
 
 def exact_distances(query: Floats, rows: NDArray[np.int64], fetch: Callable[[NDArray[np.int64]], Floats]) -> Floats:
-    """Return (len(rows),) Euclidean distances, from differences: 0 for a row equal to the query.
+    """Return Euclidean distances, shape (len(rows),), computed from differences: 0 for a row equal to the query.
 
     Args:
-        query: (D,).
-        rows: which.
-        fetch: gives the (n, D) vectors of n rows.
+        query: Query, shape (D,).
+        rows: Indices of the rows to measure.
+        fetch: Returns the vectors of n rows, shape (n, D).
     """
     parts = [np.empty(0, np.float32)]
     for start in range(0, len(rows), EXACT_ROWS):
@@ -74,12 +74,12 @@ def exact_distances(query: Floats, rows: NDArray[np.int64], fetch: Callable[[NDA
 def nearest(
     query: Floats, rough: Floats, k: int, slack: float, fetch: Callable[[NDArray[np.int64]], Floats]
 ) -> list[tuple[int, float]]:
-    """Return row and distance of the k nearest, nearest first; equal distances in row order."""
+    """Return row and distance of the k nearest, nearest first, equal distances in row order; see `candidates`."""
     rows = candidates(rough, k, slack)
     return closest(rows, exact_distances(query, rows, fetch), k)
 
 
 def closest(rows: NDArray[np.int64], distances: Floats, k: int) -> list[tuple[int, float]]:
-    """Sort rows by distance, then by number, and keep k of them."""
+    """Sort rows by distance, then by index; return the first k with their distance."""
     order = np.lexsort((rows, distances))[:k]
-    return [(int(rows[place]), float(distances[place])) for place in order]
+    return [(int(rows[index]), float(distances[index])) for index in order]

@@ -1,4 +1,4 @@
-"""From what a user names to an open index: an index, folders of photos with or without one, or a dataset's photos."""
+"""Opening the index of whatever a user names: an index, folders of photos, or a dataset."""
 
 import hashlib
 import logging
@@ -17,7 +17,7 @@ from sketchy.results import left_out_text
 from sketchy.retrieval.embed import embed_pixels
 from sketchy.retrieval.index import Index, update_at
 from sketchy.retrieval.model import Model
-from sketchy.retrieval.scan import USUAL, Scan, absolute_sources
+from sketchy.retrieval.scan import DEFAULT_SCAN, Scan, absolute_sources
 from sketchy.retrieval.store.address import is_server, is_store, open_reader
 from sketchy.retrieval.store.base import Identity, Store
 from sketchy.retrieval.store.embedded import EmbeddedStore
@@ -29,36 +29,39 @@ from sketchy.storage import cache_folder, replacing
 log = logging.getLogger(__name__)
 
 
-def open_index(model: Model, address: str | None, *, scan: Scan = USUAL, progress: Progress = no_progress) -> Index:
-    """Open what is to be searched.
+def open_index(
+    model: Model, address: str | None, *, scan: Scan = DEFAULT_SCAN, progress: Progress = no_progress
+) -> Index:
+    """Open an index for searching.
 
     Args:
-        model: What searches.
-        address: An index folder; milvus://host:port/collection; a folder of photos, searched by the index that
-            `sketchy index` last made of it with this model, else by one in the cache, which is brought up to date
-            first; None for the test photos of the model's dataset.
-        scan: How a folder is looked through.
-        progress: Shows the progress of what must be embedded.
+        model: Model that embeds the queries.
+        address: Index folder; milvus://host:port/collection; a folder of photos, which opens the index that `sketchy
+            index` last made of it with this model, else one in the cache after updating it; None opens the test photos
+            of the model's dataset.
+        scan: Options of the scan of a folder.
+        progress: Shows the progress of embedding.
 
     Raises:
         GalleryError: There are no photos, or the index is of another model, damaged or empty.
-        DataError, StorageError: The dataset is missing; the cache cannot be written.
+        DataError: The dataset is missing.
+        StorageError: The cache cannot be written.
     """
     if address is None:
         return _open_test_photos(model, progress)
     if is_store(address):
-        return _filled(open_reader(address, model.identity), address, model)
+        return _not_empty(open_reader(address, model.identity), address, model)
     folder = Path(address)
     if not folder.is_dir():
         raise GalleryError(f"no such folder of photos: {folder}; name one, or an index, with --gallery")
-    made = None if scan.exclude else _noted_index(folder, model.identity)
-    if made is None:
+    store = None if scan.exclude else _noted_index(folder, model.identity)
+    if store is None:
         return _open_cached([folder], model, scan, progress)
     log.info(
-        f"using the index {made.folder} of {folder}, updated {made.meta().updated}; "
-        f"`sketchy index {folder} --out {made.folder}` brings it up to date"
+        f"using the index {store.folder} of {folder}, updated {store.meta().updated}; "
+        f"`sketchy index {folder} --out {store.folder}` brings it up to date"
     )
-    return _filled(made, str(made.folder), model, name=address, sources=[folder])
+    return _not_empty(store, str(store.folder), model, name=address, sources=[folder])
 
 
 def open_photos(
@@ -70,14 +73,14 @@ def open_photos(
     drop_missing: bool,
     progress: Progress,
 ) -> Index:
-    """Open the index of photos, after making it or bringing it up to date; see `Model.index`."""
-    named = [photos] if isinstance(photos, str | PathLike) else list(photos)
-    if not named:
+    """Open the index of photos, after creating or updating it; see `Model.index`."""
+    paths = [photos] if isinstance(photos, str | PathLike) else list(photos)
+    if not paths:
         raise ValueError("no photos to index; give at least one folder")
     scan = Scan((exclude,) if isinstance(exclude, str) else tuple(exclude), drop_missing)
-    if out is None and len(named) == 1:
-        return open_index(model, expanded(os.fspath(named[0])), scan=scan, progress=progress)
-    sources = [as_path(os.fspath(path)) for path in named]
+    if out is None and len(paths) == 1:
+        return open_index(model, expanded(os.fspath(paths[0])), scan=scan, progress=progress)
+    sources = [as_path(os.fspath(path)) for path in paths]
     if out is None:
         return _open_cached(sources, model, scan, progress)
     address = expanded(os.fspath(out))
@@ -89,19 +92,19 @@ def open_photos(
 
 
 def note_index(sources: Sequence[Path], identity: Identity, address: str) -> None:
-    """Remember, in the cache, where the index of a folder lies; without a cache it must be named."""
+    """Note in the cache, if possible, the index of a folder, so that `open_index` finds it by the folder."""
     if not is_server(address) and len(sources) == 1 and sources[0].is_dir():
         with suppress(StorageError), replacing(_cache_path(sources, identity).with_suffix(".note")) as temporary:
             temporary.write_bytes(os.fsencode(os.path.abspath(address)))  # noqa: PTH100 - keeps links
 
 
 def check_found(changes: Changes, count: int, sources: Sequence[Path]) -> None:
-    """Raise GalleryError when an update of an index found nothing to search.
+    """Raise GalleryError if an index has nothing to search after an update.
 
     Args:
-        changes: What was found.
-        count: Photos in the index now.
-        sources: Folders and files that were looked through.
+        changes: Changes by the update.
+        count: Number of photos in the index now.
+        sources: Folders and files that were scanned.
     """
     if changes.kept and not changes.found:
         raise GalleryError("no photos found; " + "; ".join(map(str, changes.kept)))
@@ -114,15 +117,15 @@ def check_found(changes: Changes, count: int, sources: Sequence[Path]) -> None:
             f"none of {len(changes.skipped)} images below {named} can be read; {first.path}: {first.reason}"
             + (f"; {left_out}" if left_out else "")
         )
-    known = f"known are {', '.join(sorted(SUFFIXES))}"
-    raise GalleryError(f"no images below {named}; {f'{left_out}; export them as JPEG first; ' * bool(left_out)}{known}")
+    remedy = f"{left_out}; export them as JPEG first; " if left_out else ""
+    raise GalleryError(f"no images below {named}; {remedy}known are {', '.join(sorted(SUFFIXES))}")
 
 
 def _named(sources: Sequence[Path]) -> str:
     return " and ".join(map(str, sources))
 
 
-def _filled(store: Store, address: str, model: Model, *, name: str = "", sources: Sequence[Path] = ()) -> Index:
+def _not_empty(store: Store, address: str, model: Model, *, name: str = "", sources: Sequence[Path] = ()) -> Index:
     name = name or address
     if store.count() == 0:
         store.close()
@@ -131,7 +134,7 @@ def _filled(store: Store, address: str, model: Model, *, name: str = "", sources
 
 
 def _finish(index: Index, changes: Changes, sources: Sequence[Path]) -> None:
-    """Check what was found, and say what was kept; closes the index when nothing can be searched."""
+    """Report an update of an index; if there is nothing to search, close the index and raise GalleryError."""
     try:
         check_found(changes, len(index), sources)
     except GalleryError:
@@ -143,7 +146,7 @@ def _finish(index: Index, changes: Changes, sources: Sequence[Path]) -> None:
 
 
 def _noted_index(folder: Path, identity: Identity) -> EmbeddedStore | None:
-    """Open the index that was made of a folder, if it is still there, fits, and holds nothing else."""
+    """Open the noted index of a folder if it exists, fits the model, and has only photos of that folder."""
     with suppress(OSError, GalleryError, StorageError), ExitStack() as stack:
         noted = _cache_path([folder], identity).with_suffix(".note").read_bytes()
         store = open_to_read(Path(os.fsdecode(noted)), identity)
@@ -156,16 +159,16 @@ def _noted_index(folder: Path, identity: Identity) -> EmbeddedStore | None:
 
 
 def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Index:
-    """Bring the index in the cache up to date where that can be done, and open it."""
+    """Open the index in the cache, after updating it if possible."""
     path = _cache_path(sources, model.identity, scan.exclude)
     changes = Changes()
     try:
         changes = _update_cached(path, sources, model, scan, progress)
     except LockedError:
         busy = LockedError(f"another process is indexing {_named(sources)}; run the command again when it is done")
-        store = _as_it_is(path, model.identity, busy)
+        store = _open_outdated(path, model.identity, busy)
     except StorageError as error:
-        store = _as_it_is(path, model.identity, error)
+        store = _open_outdated(path, model.identity, error)
     else:
         store = open_to_read(path, model.identity)
     index = Index(store, _named(sources), model, address=str(path), sources=sources, scan=scan)
@@ -173,16 +176,16 @@ def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Pr
     return index
 
 
-def _as_it_is(path: Path, identity: Identity, why: SketchyError) -> EmbeddedStore:
-    """Open the cached index that could not be brought up to date. Raises `why` when there is nothing in it."""
+def _open_outdated(path: Path, identity: Identity, cause: SketchyError) -> EmbeddedStore:
+    """Open the index in the cache without an update, which `cause` prevented. Raises `cause` if it has no photos."""
     with suppress(GalleryError, StorageError), ExitStack() as stack:
         store = open_to_read(path, identity)
         stack.callback(store.close)
         if store.count():
             stack.pop_all()
-            log.info(f"searching the photos that are indexed already: {why}")
+            log.info(f"searching the photos indexed earlier: {cause}")
             return store
-    raise why
+    raise cause
 
 
 def _update_cached(path: Path, sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Changes:
@@ -190,18 +193,18 @@ def _update_cached(path: Path, sources: Sequence[Path], model: Model, scan: Scan
         return update_at(str(path), sources, model, scan=scan, progress=progress)
     except (DamagedError, FormatError) as error:
         reason = "is damaged" if isinstance(error, DamagedError) else "has another format than this version reads"
-        log.info(f"the index of {_named(sources)} in the cache {reason}; making it anew")
+        log.info(f"the index of {_named(sources)} in the cache {reason}; rebuilding it")
         return update_at(str(path), sources, model, force=True, scan=scan, progress=progress)
 
 
 def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[str] = ()) -> Path:
-    """Name the cached index of folders and a model; folders of which some is left out have one of their own."""
+    """Return the path of the index in the cache for some folders, a model and globs to exclude."""
     named = [*sorted(str(source.resolve()) for source in sources), identity.model, *sorted(exclude)]
     return cache_folder(None) / "galleries" / hashlib.sha256(os.fsencode("\0".join(named))).hexdigest()[:32]
 
 
 def _open_test_photos(model: Model, progress: Progress) -> Index:
-    """Embed the held-out photos of the model's dataset anew from its pack; they may lie in an archive."""
+    """Embed the test photos of the model's dataset, which may be an archive, from its pack."""
     refuse_moved(model.config, "name a folder of photos with --gallery")
     data = load_dataset(model.config, progress=progress)
     rows = data.parts["test"].photos

@@ -1,4 +1,4 @@
-"""Which files of a folder are its photos, and what is left out."""
+"""Finding the photos below a folder, and deciding what is left out."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,22 +20,22 @@ FOREIGN_FOLDERS = frozenset(
         "ipod photo cache",
     }
 )  # fmt: skip
-"""Names, in lower case, of folders in which other programs keep thumbnails and deleted files."""
+"""Names, in lower case, of folders for thumbnails and deleted files of other programs."""
 FOREIGN_SUFFIXES = (".lrdata",)
-"""Endings, in lower case, of further such folders: the previews of Lightroom."""
+"""Suffixes, in lower case, of further such folders: the previews of Lightroom."""
 LIBRARY_SUFFIXES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary")
 LIBRARY_NAMES = ("iphoto library", "aperture library")
 ORIGINALS = ("originals", "masters")
-"""The only folders of a library of Apple's programs that are entered, in lower case."""
+"""The only folders that are searched in a photo library of Apple's programs, in lower case."""
 HIDDEN, EXCLUDED, NO_SUFFIX, OTHER = "hidden", "excluded", "without a suffix", "other"
-"""Why something is left out; further reasons are `.heic` and other suffixes of KNOWN_UNREADABLE, and `in @eaDir`."""
+"""Reasons to leave something out; further ones are suffixes of KNOWN_UNREADABLE and folders, such as `in @eaDir`."""
 
 Report = Callable[[Skipped], object]
-"""Hears of folders that cannot be listed, or of files that are left out."""
+"""Callback for folders that cannot be listed, or files that are left out."""
 
 
 class PhotoFile(NamedTuple):
-    """An image file: its absolute path, and the category that its folder's name gives it."""
+    """An image file: its absolute path, and its category according to the name of its folder."""
 
     path: str
     category: str | None
@@ -43,12 +43,12 @@ class PhotoFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Scan:
-    """How folders are looked through.
+    """Options of a scan.
 
     Attributes:
-        exclude: globs of files and folders to leave out, read as `Where.path_glob`.
-        drop_missing: drop also the photos of sources and folders that may only be away.
-        name_left_out: name every file that is left out.
+        exclude: Globs of files and folders to leave out, with the rules of `Where.path_glob`.
+        drop_missing: Also remove the photos of missing and empty folders, whose drive may not be mounted.
+        name_left_out: Log every file that is left out.
     """
 
     exclude: tuple[str, ...] = ()
@@ -56,28 +56,28 @@ class Scan:
     name_left_out: bool = False
 
 
-USUAL = Scan()
+DEFAULT_SCAN = Scan()
 
 
 def absolute_sources(sources: Sequence[Path], known: Callable[[str], bool] = lambda path: False) -> list[Path]:
-    """Return folders and files as absolute paths, without those that lie in another.
+    """Return folders and files as sorted absolute paths, without those inside another one.
 
     Args:
         sources: Folders and files.
-        known: Tells whether a path may be missing, since an index has photos of it.
+        known: Returns whether a path may be missing, because an index has photos of it.
 
     Raises:
-        GalleryError: A source is missing and not known.
+        GalleryError: A source is missing, and `known` returns False for it.
     """
     paths = sorted({Path(os.path.abspath(source)) for source in sources})  # noqa: PTH100 - keeps links
     for path in paths:
         if is_missing(str(path)) and not known(str(path)):
-            raise GalleryError(f"no such folder of photos: {path}; name one that is there")
+            raise GalleryError(f"no such folder of photos: {path}; name an existing one")
     return [path for path in paths if not any(other in path.parents for other in paths)]
 
 
 def is_missing(path: str) -> bool:
-    """Whether nothing is at a path; where that cannot be told, as on a server that does not answer, it is not."""
+    """Return whether nothing exists at a path; False if that cannot be determined, as with a server that is down."""
     try:
         Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -96,18 +96,18 @@ def walk(
     """Yield the image files below folders, and the files among the sources, in a fixed order.
 
     Hidden files and folders are left out, as are folders of other programs and, in a dataset, the `sketch` folder
-    beside the `photo` folder. Links to folders are followed after all else, so that a photo keeps its real path, and
-    no folder is entered twice, so that they may form circles.
+    beside the `photo` folder. Links to folders are followed last, so that a photo gets its real path. No folder is
+    entered twice, so links may form cycles.
 
     Args:
         sources: Folders and files, as `absolute_sources` returns them.
         report: Called with each folder that cannot be listed.
         leave_out: Called with each file that is left out, and with each hidden folder.
-        exclude: Globs of files and folders to leave out, read as `Where.path_glob`.
+        exclude: Globs of files and folders to leave out, with the rules of `Where.path_glob`.
     """
     walker = _Walker(report, leave_out, tuple(exclude))
     for source in sources:
-        if os.path.isdir(source):  # noqa: PTH112 - false also where it cannot be told
+        if os.path.isdir(source):  # noqa: PTH112 - False on errors
             yield from walker.below(str(source))
         else:
             yield PhotoFile(str(source), None)
@@ -115,7 +115,7 @@ def walk(
 
 @lru_cache(maxsize=4096)
 def is_left_out(folder: str, source: str, exclude: tuple[str, ...]) -> bool:
-    """Whether a walk of a source leaves out a folder below it as another program's, or as excluded."""
+    """Return whether `walk` leaves out a folder below a source, for any reason but being hidden."""
     if len(folder) <= len(source):
         return False
     parent, name = os.path.split(folder)
@@ -123,13 +123,13 @@ def is_left_out(folder: str, source: str, exclude: tuple[str, ...]) -> bool:
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a folder of this name belongs to another program."""
+    """Return whether a folder of this name belongs to another program."""
     lower = name.lower()
     return lower in FOREIGN_FOLDERS or lower.endswith(FOREIGN_SUFFIXES)
 
 
 class _Names(NamedTuple):
-    """What a folder holds, each sorted."""
+    """Sorted names of the image files, folders and links to folders in a folder."""
 
     files: list[str]
     folders: list[str]
@@ -137,7 +137,7 @@ class _Names(NamedTuple):
 
 
 class _Walker:
-    """A walk under way."""
+    """A running walk, which remembers the folders it has entered."""
 
     def __init__(self, report: Report, leave_out: Report, exclude: tuple[str, ...]) -> None:
         self._report = report
@@ -147,19 +147,19 @@ class _Walker:
 
     def below(self, source: str) -> Iterator[PhotoFile]:
         """Yield the image files below a folder."""
-        waiting = [source]
+        pending = [source]
         links: list[str] = []
-        while waiting or links:
-            folder = waiting.pop() if waiting else links.pop(0)
+        while pending or links:
+            folder = pending.pop() if pending else links.pop(0)
             names = self._enter(folder)
             category = None if folder == source else _category(folder)
             for name in names.files:
                 yield PhotoFile(f"{folder}{os.sep}{name}", category)
-            waiting += [f"{folder}{os.sep}{name}" for name in reversed(names.folders)]
+            pending += [f"{folder}{os.sep}{name}" for name in reversed(names.folders)]
             links += [f"{folder}{os.sep}{name}" for name in names.links]
 
     def _enter(self, folder: str) -> _Names:
-        """List a folder once; the second time it is empty."""
+        """List a folder; the second time the result is empty."""
         names = _Names([], [], [])
         try:
             status = Path(folder).stat()
@@ -168,25 +168,26 @@ class _Walker:
             self._entered.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    self._sort_in(entry, folder, names)
+                    self._add(entry, folder, names)
         except OSError as error:
             self._report(_skipped(folder, error))
         for name in _sketch_folders(folder, [*names.folders, *names.links]):
             (names.folders if name in names.folders else names.links).remove(name)
-            self._count_below(f"{folder}{os.sep}{name}", f"in {name}")
+            self._report_images(f"{folder}{os.sep}{name}", f"in {name}")
         for some in names:
             some.sort()
         return names
 
-    def _sort_in(self, entry: os.DirEntry[str], folder: str, names: _Names) -> None:
+    def _add(self, entry: os.DirEntry[str], folder: str, names: _Names) -> None:
+        """Add an entry of a folder to the names, or report why it is left out."""
         path = f"{folder}{os.sep}{entry.name}"
         try:
             is_folder = entry.is_dir()
-        except OSError as error:  # a link to what cannot be reached; the rest of the folder can
+        except OSError as error:  # such as a link to an unreachable drive
             self._report(_skipped(path, error))
             return
         if not is_folder:
-            reason = _why_no_photo(entry.name, path, self._exclude)
+            reason = _why_not_photo(entry.name, path, self._exclude)
             if reason is None:
                 names.files.append(entry.name)
             elif reason:
@@ -198,10 +199,10 @@ class _Walker:
         elif reason == HIDDEN:
             self._leave_out(Skipped(path, reason))
         else:
-            self._count_below(path, reason)
+            self._report_images(path, reason)
 
-    def _count_below(self, folder: str, reason: str) -> None:
-        """Tell of the images in a folder that is left out."""
+    def _report_images(self, folder: str, reason: str) -> None:
+        """Report the images in a folder that is left out."""
         for parent, _, files in os.walk(folder):
             for name in files:
                 if _suffix(name) in SUFFIXES or _suffix(name) in KNOWN_UNREADABLE:
@@ -209,18 +210,18 @@ class _Walker:
 
 
 def _why_left_out(parent: str, name: str, exclude: tuple[str, ...]) -> str | None:
-    """Return why a folder is not entered, None where it is."""
+    """Return why a folder is left out; None if it is not."""
     if name.startswith("."):
         return HIDDEN
     if _is_library(parent) and name.lower() not in ORIGINALS:
-        return f"in {os.path.basename(parent)}"  # noqa: PTH119 - 100,000 times
+        return f"in {os.path.basename(parent)}"  # noqa: PTH119 - speed
     if is_foreign(name):
         return f"in {name}"
     return EXCLUDED if exclude and matches(f"{parent}{os.sep}{name}", exclude) else None
 
 
-def _why_no_photo(name: str, path: str, exclude: tuple[str, ...]) -> str | None:
-    """Return why a file is left out; None where it is a photo, nothing where nobody would look for one."""
+def _why_not_photo(name: str, path: str, exclude: tuple[str, ...]) -> str | None:
+    """Return why a file is left out; None if it is a photo, empty if it need not be reported."""
     suffix = _suffix(name)
     known = suffix in SUFFIXES or suffix in KNOWN_UNREADABLE
     if name.startswith("."):
@@ -233,7 +234,7 @@ def _why_no_photo(name: str, path: str, exclude: tuple[str, ...]) -> str | None:
 
 
 def _sketch_folders(folder: str, names: Sequence[str]) -> list[str]:
-    """Return the sketch folders among the names, if the folder is a dataset: photos beside them, with like folders."""
+    """Return the sketch folders among the names if the folder is a dataset: `photo` has the same categories."""
     photos = [name for name in names if name.lower() in ("photo", "photos")]
     sketches = [name for name in names if name.lower() in ("sketch", "sketches")]
     if not photos or not sketches:
@@ -243,7 +244,7 @@ def _sketch_folders(folder: str, names: Sequence[str]) -> list[str]:
 
 
 def _folders_in(folder: str) -> set[str]:
-    """Return the names of the category folders in a folder; all renderings `tx_...` of a dataset count as one."""
+    """Return the names of the category folders in a folder; the renderings `tx_...` of Sketchy count as one."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
@@ -259,7 +260,7 @@ def _is_library(folder: str) -> bool:
 
 
 def _category(folder: str) -> str | None:
-    """Take the folder's name, unless it is a date or number, or lies in a library, whose folders say nothing."""
+    """Return the folder's name as category; None for a date or number, and in a photo library."""
     name = os.path.basename(folder)  # noqa: PTH119
     if not any(letter.isalpha() for letter in name) or any(_is_library(part) for part in Path(folder).parts):
         return None
@@ -267,7 +268,7 @@ def _category(folder: str) -> str | None:
 
 
 def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - 100,000 times
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - speed
 
 
 def _skipped(path: str, error: OSError) -> Skipped:

@@ -1,4 +1,4 @@
-"""Searching a store: limits on what comes back, photos that are there before missing ones, and the calibrated score."""
+"""Searching a store, with limits on distance and score, and missing files last."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,24 +12,24 @@ from sketchy.results import Hit
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, label
 
-FURTHER = 16
-"""How many times as many photos are looked at, to find enough whose files are there."""
-SHOWN = 5
-"""Categories that are named in the place of one that there is not."""
-LISTED = 1_000_000
-"""Photos whose categories are looked at for that."""
+MAX_OVERFETCH = 16
+"""Greatest multiple of k that is searched to find k photos whose files exist."""
+MAX_SUGGESTIONS = 5
+"""Categories suggested in place of an unknown one."""
+MAX_SCANNED = 1_000_000
+"""Photos whose categories are considered as suggestions."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a search is to find.
+    """Parameters of a search.
 
     Attributes:
-        k: At most this many hits.
-        where: Which photos may be found.
+        k: Greatest number of hits.
+        where: Filter on the photos.
         max_distance: Greatest distance of a hit; None sets no limit.
         min_score: Least score of a hit, 0 to 1; None sets no limit.
-        exact: Measure every photo, also where there is an approximate index.
+        exact: Measure every photo, even if there is an approximate index.
     """
 
     k: int = 10
@@ -40,65 +40,66 @@ class Request:
 
 
 def calibration_of(model: Model, kind: Kind, request: Request) -> Calibration | None:
-    """Return what gives hits their score; None for a photo as query, which it says nothing of.
+    """Return the calibration that scores the hits; None if the model has none or the query is a photo.
 
     Raises:
-        CheckpointError: The request has a least score, and there are no scores.
+        CheckpointError: The request sets a least score, but hits have no scores.
     """
     calibration = model.calibration if kind == "sketch" else None
     if request.min_score is not None and calibration is None:
-        no_run = f"{model.source} has none, only best.pth of a finished run does"
-        why = "a photo as query has none" if kind == "photo" else no_run
+        unfinished = f"{model.source} has none, only best.pth of a finished run does"
+        why = "a photo as query has none" if kind == "photo" else unfinished
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     return calibration
 
 
 def search(store: Store, query: Vectors, request: Request, calibration: Calibration | None = None) -> list[Hit]:
-    """Find the nearest pictures; copies of one are one hit, with all their paths.
+    """Find the nearest pictures; copies of one picture are one hit, with all their paths.
 
-    Those whose files are not there, as on a drive that is not mounted, stand behind all others.
+    Hits without an existing file, as on a drive that is not mounted, come last.
 
     Args:
-        store: Of the query's model.
+        store: Store of the model that made the query.
         query: Embedding, shape (D,), float32.
-        request: What to find.
-        calibration: Gives hits their score; None gives them none.
+        request: Parameters of the search.
+        calibration: Calibration that scores the hits; None leaves them without a score.
     """
-    looked_at = request.k
+    limit = request.k
     while True:
-        hits = store.search(query, looked_at, request.where, exact=request.exact)
-        there = sum(not hit.missing for hit in hits)
-        if there >= request.k or len(hits) < looked_at or looked_at >= FURTHER * request.k:
+        hits = store.search(query, limit, request.where, exact=request.exact)
+        existing = sum(not hit.missing for hit in hits)
+        if existing >= request.k or len(hits) < limit or limit >= MAX_OVERFETCH * request.k:
             break
-        looked_at *= 4
+        limit *= 4
     hits = sorted(hits, key=lambda hit: hit.missing)[: request.k]
     if calibration is not None:
         hits = [replace(hit, score=calibration.score(hit.distance)) for hit in hits]
-    return [hit for hit in hits if _is_wanted(hit, request)]
+    return [hit for hit in hits if _within_limits(hit, request)]
 
 
-def _is_wanted(hit: Hit, request: Request) -> bool:
+def _within_limits(hit: Hit, request: Request) -> bool:
     near = request.max_distance is None or hit.distance <= request.max_distance
     likely = request.min_score is None or (hit.score is not None and hit.score >= request.min_score)
     return near and likely
 
 
 def unmatched(store: Store, query: Vectors, where: Where) -> list[str]:
-    """Say which of some filters no photo fits, with the nearest categories; empty where some photo fits each."""
+    """Return a message for each category or glob that no photo matches, with the most similar categories."""
     problems = []
     for name in where.categories:
         if not store.search(query, 1, Where((name,))):
             photos = (photo for batch in store.scan() for photo in batch)
-            there = sorted({label(photo.category) for photo in islice(photos, LISTED) if photo.category})
-            near = ", ".join(nearest_names(name, there)) or ", ".join(there[:SHOWN]) + " ..." * (len(there) > SHOWN)
-            remedy = f"try {near}" if near else "none has a category"
+            names = sorted({label(photo.category) for photo in islice(photos, MAX_SCANNED) if photo.category})
+            first = ", ".join(names[:MAX_SUGGESTIONS]) + " ..." * (len(names) > MAX_SUGGESTIONS)
+            suggested = ", ".join(similar_names(name, names)) or first
+            remedy = f"try {suggested}" if suggested else "none has a category"
             problems.append(f"no photo is of the category {label(name)!r}; {remedy}")
     if where.path_glob is not None and not store.search(query, 1, Where(path_glob=where.path_glob)):
         problems.append(f"no path matches {where.path_glob!r}; `*` stands for any characters, as in 'holiday/*'")
     return problems
 
 
-def nearest_names(name: str, names: Iterable[str]) -> list[str]:
-    """Return those of some names that are most like one, whatever their case."""
+def similar_names(name: str, names: Iterable[str]) -> list[str]:
+    """Return those of some names that are most similar to one, regardless of case."""
     folded: dict[str, str] = {other.casefold(): other for other in names}
-    return [folded[found] for found in get_close_matches(label(name).casefold(), folded, SHOWN)]
+    return [folded[match] for match in get_close_matches(label(name).casefold(), folded, MAX_SUGGESTIONS)]

@@ -1,4 +1,4 @@
-"""Bringing a store up to date with folders of photos: embed what is new, forget what is gone, leave the rest."""
+"""Updating a store from folders of photos: embed new photos, remove deleted ones, leave the others alone."""
 
 import hashlib
 import logging
@@ -23,32 +23,32 @@ from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Kept, Skipped
 from sketchy.retrieval.missing import Pruning, stored
 from sketchy.retrieval.model import Model
-from sketchy.retrieval.scan import USUAL, PhotoFile, Scan, absolute_sources, is_missing, walk
+from sketchy.retrieval.scan import DEFAULT_SCAN, PhotoFile, Scan, absolute_sources, is_missing, walk
 from sketchy.retrieval.store.base import Photo, WritableStore, is_gone
 from sketchy.storage import os_reason
 
 log = logging.getLogger(__name__)
 
 BATCH_FILES = 256
-"""Files looked at, and committed, at once. One batch is decoded while another is embedded, which bounds the memory."""
+"""Files per commit. One batch is decoded while another is embedded, which bounds the memory."""
 MAX_FILE_BYTES = 256 * 2**20
-"""A larger file is no photo; reading it could fill the memory."""
+"""Larger files are skipped, since reading them could exhaust the memory."""
 FRESH_NS = 2 * 10**9
-"""A file changed this short ago may change again without a new time: it is looked into again the next time."""
+"""A file changed less than this ago could change again within the clock's resolution, so its time is not stored."""
 
 
 @dataclass
 class Changes:
-    """What an update did, or would do.
+    """What an update did, or what it would do.
 
     Attributes:
-        embedded: photos that the network saw.
-        reused: photos of a new path whose content was known: copies and renames.
-        unchanged: photos as they were.
-        removed: photos that are gone.
-        skipped: files that could not be used.
-        left_out: how many files are no photos to be searched, by reason.
-        away: how many photos stay though their files cannot be found, by folder and what is the matter with it.
+        embedded: Number of pictures that were embedded.
+        reused: Number of photos at new paths whose content was in the store: copies and renamed files.
+        unchanged: Number of photos that did not change.
+        removed: Number of photos that were removed.
+        skipped: Files that could not be used, with the reason.
+        left_out: Number of files that were left out on purpose, by reason.
+        unavailable: Number of photos kept though their files cannot be found, by folder and reason.
     """
 
     embedded: int = 0
@@ -57,21 +57,21 @@ class Changes:
     removed: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-    away: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unavailable: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def kept(self) -> tuple[Kept, ...]:
-        """The photos that stay though their files cannot be found, by folder."""
-        return tuple(Kept(path, count, reason) for (path, reason), count in sorted(self.away.items()))
+        """The photos that were kept though their files cannot be found, by folder."""
+        return tuple(Kept(path, count, reason) for (path, reason), count in sorted(self.unavailable.items()))
 
     @property
     def found(self) -> int:
-        """How many photos are there."""
+        """Number of photos that exist."""
         return self.embedded + self.reused + self.unchanged
 
 
 def summed(parts: Sequence[Changes]) -> Changes:
-    """Add up what several processes did."""
+    """Sum the changes of several processes."""
     total = Changes()
     for part in parts:
         for name, value in vars(part).items():
@@ -80,23 +80,23 @@ def summed(parts: Sequence[Changes]) -> Changes:
 
 
 @dataclass(frozen=True)
-class Share:
-    """The part of all paths that one of several processes takes; the same on every machine and in every order."""
+class Shard:
+    """The part of all paths that process `rank` of `size` handles, by a hash of the path: the same on any machine."""
 
     rank: int = 0
     size: int = 1
 
     def takes(self, path: str) -> bool:
-        """Whether this process looks after a path."""
+        """Return whether a path belongs to the shard."""
         digest = hashlib.blake2b(os.fsencode(path), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.size == self.rank
 
 
-WHOLE = Share()
+WHOLE = Shard()
 
 
 class _Loaded(NamedTuple):
-    """A file that was read: what is known of it, and its pixels."""
+    """A photo that was read, and its preprocessed pixels."""
 
     photo: Photo
     pixels: NDArray[np.uint8]
@@ -107,51 +107,51 @@ def update(
     sources: Sequence[Path],
     model: Model,
     *,
-    share: Share = WHOLE,
-    scan: Scan = USUAL,
+    shard: Shard = WHOLE,
+    scan: Scan = DEFAULT_SCAN,
     progress: Progress = no_progress,
     batch_files: int = BATCH_FILES,
 ) -> Changes:
-    """Make a store hold the photos below the sources. Every batch is a commit.
+    """Update a store to the photos below the sources, with a commit for every batch.
 
-    A file is looked into when its size or time changed; it is embedded when its content is unknown. Photos elsewhere
-    stay, unless their file is gone and its content is found below the sources. Photos of a source or folder that now
-    has no photo at all stay too, as its drive may not be mounted.
+    A file is read if its size or time changed, and embedded if its content is not in the store. Photos outside the
+    sources are kept, unless their file is gone and its content is found below the sources. Photos of a source or folder
+    that has no photo at all now are kept too, as its drive may not be mounted.
 
     Args:
-        store: Opened to be written, with the model's identity.
-        sources: Folders and files; one of which the store has photos may be missing.
-        model: What embeds the photos.
-        share: Which of the paths to look after.
-        scan: How the folders are looked through.
+        store: Store opened for writing, with the model's identity.
+        sources: Folders and files; a missing one is accepted if the store has photos of it.
+        model: Model that embeds the photos.
+        shard: Paths to handle.
+        scan: Options of the scan.
         progress: Shows the progress.
-        batch_files: Files in a commit, and files decoded ahead.
+        batch_files: Files per commit, and files decoded ahead.
 
     Raises:
-        GalleryError: A source is missing, or the store is unusable.
-        StorageError: The store cannot be written; what was committed stays.
+        GalleryError: A source is missing, or the store is damaged.
+        StorageError: The store cannot be written; earlier commits remain.
     """
-    changes = _Update(store, sources, model, share, scan, batch_files).run(progress)
+    changes = _Update(store, sources, model, shard, scan, batch_files).run(progress)
     store.improve(model.probes, progress)
     return changes
 
 
 def preview(
-    store: WritableStore, sources: Sequence[Path], *, scan: Scan = USUAL, progress: Progress = no_progress
+    store: WritableStore, sources: Sequence[Path], *, scan: Scan = DEFAULT_SCAN, progress: Progress = no_progress
 ) -> Changes:
-    """Say what `update` would do, as far as that can be told without decoding; `store` is only read."""
+    """Return what `update` would do, as far as is known without decoding; the store is only read."""
     return _Update(store, sources, None, WHOLE, scan, BATCH_FILES).run(progress)
 
 
 class _Update:
-    """One update under way; without a model it only counts."""
+    """A running update; without a model it only counts."""
 
     def __init__(
         self,
         store: WritableStore,
         sources: Sequence[Path],
         model: Model | None,
-        share: Share,
+        shard: Shard,
         scan: Scan,
         batch_files: int,
     ) -> None:
@@ -159,16 +159,16 @@ class _Update:
         self.sources = absolute_sources(sources, lambda path: any(stored(store, path)))
         self.present = [source for source in self.sources if not is_missing(str(source))]
         self.model = model
-        self.share = share
+        self.shard = shard
         self.scan = scan
         self.batch_files = batch_files
         self.changes = Changes()
-        self.pruning = Pruning(store, self.sources, share.takes, scan, write=model is not None)
+        self.pruning = Pruning(store, self.sources, shard.takes, scan, write=model is not None)
 
     def run(self, progress: Progress) -> Changes:
-        """Go through all files, then through what the store holds of files that are gone."""
+        """Add new and changed files, then remove the photos whose files are gone."""
         files = walk(self.present, lambda skipped: None, exclude=self.scan.exclude)
-        total = sum(self.share.takes(file.path) for file in files)
+        total = sum(self.shard.takes(file.path) for file in files)
         with progress("indexing", total, "photo") as advance, ThreadPoolExecutor() as pool:
             if self.model is None:
                 self.changes.embedded = sum(1 for _ in self._unknown_files(advance, pool))
@@ -179,61 +179,62 @@ class _Update:
                         self._commit(batch, self.model)
                         advance(len(batch))
         self.pruning.drop_gone()
-        self.changes.removed, self.changes.away = self.pruning.removed, self.pruning.away
+        self.changes.removed, self.changes.unavailable = self.pruning.removed, self.pruning.unavailable
         return self.changes
 
     def _unknown_files(self, advance: Advance, pool: Executor) -> Iterator[PhotoFile]:
-        """Settle the files whose content is known, and yield the others."""
+        """Yield the files whose content is not in the store; the others are handled without decoding."""
         for batch in batched(self._files(), self.batch_files):
             unknown = self._reuse(batch, pool)
             advance(len(batch) - len(unknown))
             yield from unknown
 
     def _files(self) -> Iterator[PhotoFile]:
-        """Yield this process's share of the files; note folders that have photos, and what is left out."""
+        """Yield the files of the shard; record the folders with photos, and what is left out."""
 
         def leave_out(left: Skipped) -> None:
-            if self.share.takes(left.path):
+            if self.shard.takes(left.path):
                 self.changes.left_out[left.reason] += 1
                 if self.scan.name_left_out:
                     log.info(f"leaving out {left.path}: {left.reason}")
 
         def report(skipped: Skipped) -> None:
-            if self.share.takes(skipped.path):
+            if self.shard.takes(skipped.path):
                 self.changes.skipped.append(skipped)
 
         for file in walk(self.present, report, leave_out, self.scan.exclude):
-            self.pruning.folders.add(os.path.dirname(file.path))  # noqa: PTH120 - 100,000 times
-            if self.share.takes(file.path):
+            self.pruning.folders.add(os.path.dirname(file.path))  # noqa: PTH120 - speed
+            if self.shard.takes(file.path):
                 yield file
 
     def _reuse(self, batch: Sequence[PhotoFile], pool: Executor) -> list[PhotoFile]:
-        """Settle the files of a batch whose content is known, and return the others."""
+        """Reuse embeddings for the files of a batch whose content is in the store; return the other files."""
         known = self.store.get([file.path for file in batch])
         changed = [file for file in batch if not _is_same(known.get(file.path), file.path)]
         self.changes.unchanged += len(batch) - len(changed)
         photos = [photo for photo in pool.map(_describe, changed) if photo is not None]
         vectors = self.store.embeddings(sorted({photo.content for photo in photos}))
-        settled = [photo for photo in photos if photo.content in vectors]
-        for photo in settled:
-            before = known.get(photo.path)
-            if before is not None and before.content == photo.content:
+        reusable = [photo for photo in photos if photo.content in vectors]
+        for photo in reusable:
+            stored_photo = known.get(photo.path)
+            if stored_photo is not None and stored_photo.content == photo.content:
                 self.changes.unchanged += 1
             else:
                 self.changes.reused += 1
-                self.pruning.found.add(photo.content)
-        if self.model and settled:
-            self.store.upsert(settled, np.stack([vectors[photo.content] for photo in settled]))
-        self.pruning.drop_moved([*(known[file.path] for file in batch if file.path in known), *settled])
-        paths = {photo.path for photo in settled}
+                self.pruning.contents.add(photo.content)
+        if self.model and reusable:
+            self.store.upsert(reusable, np.stack([vectors[photo.content] for photo in reusable]))
+        self.pruning.drop_moved([*(known[file.path] for file in batch if file.path in known), *reusable])
+        paths = {photo.path for photo in reusable}
         return [file for file in changed if file.path not in paths]
 
     def _commit(self, batch: Sequence[_Loaded | Skipped], model: Model) -> None:
-        """Embed a batch of files that were loaded, and write it to the store."""
+        """Embed a batch of loaded files and write it to the store."""
         skipped = [item for item in batch if isinstance(item, Skipped)]
         loaded = [item for item in batch if isinstance(item, _Loaded)]
         self.changes.skipped += skipped
-        vectors = self.store.embeddings(sorted({item.photo.content for item in loaded}))  # of the batch before, perhaps
+        # The content may have been committed with the previous batch, after this file was queued.
+        vectors = self.store.embeddings(sorted({item.photo.content for item in loaded}))
         fresh = {item.photo.content: item.pixels for item in loaded if item.photo.content not in vectors}
         if fresh:
             vectors |= dict(zip(fresh, model.embed_prepared(fresh.values(), len(fresh), "photo"), strict=True))
@@ -242,13 +243,13 @@ class _Update:
         if loaded:
             photos = [item.photo for item in loaded]
             self.store.upsert(photos, np.stack([vectors[photo.content] for photo in photos]))
-        # What broken files held before is no longer there; of others the disk failed, not the photo.
+        # The previous content of a broken file is gone; if the disk failed instead, the photo is kept.
         if broken := [item.path for item in skipped if is_gone(item.path) is not None]:
             self.store.delete(broken)
 
 
 def _load(model: Model, file: PhotoFile) -> _Loaded | Skipped:
-    """Read a file once, so that what is embedded is what was hashed."""
+    """Read and preprocess a file. It is read once, so that the embedding belongs to the hash."""
     try:
         content, photo = _read(file)
         return _Loaded(photo, model.preprocess.load(content, "photo"))
@@ -257,7 +258,7 @@ def _load(model: Model, file: PhotoFile) -> _Loaded | Skipped:
 
 
 def _is_same(known: Photo | None, path: str) -> bool:
-    """Whether a file has the size and time that the store knows."""
+    """Return whether a file has the size and time that the store has recorded."""
     if known is None:
         return False
     try:
@@ -275,17 +276,17 @@ def _describe(file: PhotoFile) -> Photo | None:
 
 
 def _read(file: PhotoFile) -> tuple[bytes, Photo]:
-    """Read a file and what is known of it. Raises ImageError."""
+    """Return the content of a file and its entry for the store. Raises ImageError."""
     try:
         status = Path(file.path).stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError("is a folder" if stat.S_ISDIR(status.st_mode) else "is no ordinary file")
+            raise ImageError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
         if status.st_size > MAX_FILE_BYTES:
             raise ImageError(f"too large: {status.st_size >> 20:,} MB, at most {MAX_FILE_BYTES >> 20}")
         content = Path(file.path).read_bytes()
     except OSError as error:
         raise ImageError(os_reason(error).lower()) from None
-    # The time is that before the content was read: what is written meanwhile shows the next time.
+    # The time was taken before reading, so a change during the read is noticed by the next update.
     mtime = 0 if abs(time.time_ns() - status.st_mtime_ns) < FRESH_NS else status.st_mtime_ns
     digest = hashlib.sha256(content).hexdigest()
     return content, Photo(file.path, status.st_size, mtime, digest, file.category)

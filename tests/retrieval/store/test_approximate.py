@@ -166,7 +166,7 @@ def test_it_looks_as_far_as_the_queries_that_it_is_tried_with_need(folder):
         store = open_to_write(folder, IDENTITY, tuning=SMALL)
         (folder / "ann-1.faiss").unlink()
         store.improve(queries)
-        found = store._approximations.get(store.meta())._index.nprobe
+        found = store._approximate.get(store.meta())._index.nprobe
         store.close()
         return found
 

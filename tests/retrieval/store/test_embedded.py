@@ -170,7 +170,7 @@ def test_an_index_of_another_model_is_an_error_with_the_remedy(folder):
     other = Identity("b" * 64, SIZE, "runs/b/best.pth")
     for open_it in (open_to_read, open_to_write):
         with pytest.raises(
-            GalleryError, match=r"another model, runs/a/best.pth; name that one .*--force` to make it anew"
+            GalleryError, match=r"another model, runs/a/best.pth; name that one .*--force` to rebuild it"
         ):
             open_it(folder, other)
     store = open_to_write(folder, other, force=True)
@@ -181,7 +181,7 @@ def test_an_index_of_another_model_is_an_error_with_the_remedy(folder):
 def test_a_folder_with_other_files_is_never_made_an_index(tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
     for force in (False, True):
-        with pytest.raises(GalleryError, match="holds other files and is no index"):
+        with pytest.raises(GalleryError, match="holds other files and is not an index"):
             open_to_write(tmp_path, IDENTITY, force=force)
     assert (tmp_path / "letters.txt").read_text() == "dear"
 
@@ -296,7 +296,7 @@ def test_a_full_disk_leaves_the_last_commit(folder, monkeypatch):
 
 def test_changes_need_the_lock(folder):
     store = open_to_read(folder)
-    with pytest.raises(ValueError, match="opened to be read"):
+    with pytest.raises(ValueError, match="opened read-only"):
         store.delete(["/00001.jpg"])
     store.close()
 

@@ -327,6 +327,6 @@ def test_there_is_nothing_to_read_on_a_drive_that_is_gone(folder, monkeypatch):
     def gone(path, size, rows):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
-    monkeypatch.setattr("sketchy.retrieval.store.state.mapped", gone)
+    monkeypatch.setattr("sketchy.retrieval.store.state.map_rows", gone)
     with pytest.raises(StorageError, match=r"cannot read .*vectors-1.f32: Input/output error; see that the drive"):
         open_to_read(folder, IDENTITY)

@@ -1,1 +1,1 @@
-"""Where embedded photos are kept: an index folder on this machine, or a Milvus server."""
+"""Storage of embedded photos: an index folder on this machine, or a collection on a Milvus server."""

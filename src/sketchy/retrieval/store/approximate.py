@@ -1,7 +1,7 @@
-"""The approximate index of a large store: derived from its vectors, never the truth, made by FAISS (extra `ann`).
+"""The approximate index of a large store, built by FAISS (extra `ann`) from the store's vectors.
 
-Photos are sorted into cells around centres; a search looks into the nearest cells only, at one byte a number. What it
-proposes is measured exactly by the store's own vectors, so that a distance is never wrong; a photo can be missed.
+An inverted file with 8-bit scalar quantisation: a search scans only the cells nearest to the query. Its candidates are
+measured exactly with the store's vectors, so distances are exact; a near photo can be missed.
 """
 
 import zlib
@@ -21,25 +21,24 @@ from sketchy.retrieval.store.state import CHUNK_ROWS, State
 from sketchy.storage import replacing
 
 STALE_SHARE = 0.1
-"""Rows that were added since it was built, as a share: they are measured one by one, until this many make it anew."""
+"""Share of rows added since the last build from which on the index is rebuilt; until then they are measured exactly."""
 TRAINED_PER_CELL = 40
-"""Photos that each centre is fitted to."""
+"""Photos per cell that the centres are fitted to."""
 RECALL = 0.995
-"""Share of the ten nearest that must be found, for the queries that it is tried with when it is built."""
-TRIED = 200
-"""Queries that it is tried with."""
-PROPOSED = 4
-"""Candidates measured exactly for each photo that is wanted; one byte a number misorders only near neighbours."""
-WRITTEN_BYTES = 2**20
-"""Bytes that FAISS hands over at once; written by Python, an error of the disk keeps its reason."""
+"""Recall of the ten nearest that the number of scanned cells is tuned for."""
+TUNING_QUERIES = 200
+CANDIDATES_PER_HIT = 4
+"""Candidates measured exactly per wanted photo; 8-bit codes misorder only near neighbours."""
+WRITE_BYTES = 2**20
+"""Size of the writes: Python writes the file, since FAISS would lose the reason of an error of the disk."""
 
 Allowed = NDArray[np.bool_] | None
-"""Whether each row may be found; None allows all, and spares looking at a million of them."""
+"""Whether each row may be found, shape (rows,); None allows all without a pass over them."""
 
 
 @dataclass(frozen=True)
-class Built:
-    """An approximate index that was written: what the metadata database keeps of it."""
+class BuiltIndex:
+    """Rows, size in bytes and CRC-32 of an approximate index that was written; see `Meta`."""
 
     rows: int
     size: int
@@ -47,24 +46,24 @@ class Built:
 
 
 def ann_path(folder: Path, generation: int) -> Path:
-    """Name the file of the approximate index of a generation."""
+    """Return the path of the approximate index of a generation."""
     return folder / f"ann-{generation}.faiss"
 
 
 def is_due(meta: Meta, from_rows: int) -> bool:
-    """Whether an approximate index pays, as it does from so many rows on, and there is none or too old a one."""
+    """Return whether there are enough rows for an approximate index, and the existing one is missing or stale."""
     return meta.rows >= from_rows and meta.rows - meta.ann_rows > STALE_SHARE * meta.rows
 
 
-class Approximation:
+class ApproximateIndex:
     """An approximate index, mapped into memory.
 
     Args:
-        path: its file.
-        meta: what the metadata database says of it.
+        path: File of the index.
+        meta: Metadata of the commit, to check the file against.
 
     Raises:
-        Damage: the file is not the one that was written.
+        Damage: The file is missing, or does not match the metadata.
     """
 
     def __init__(self, path: Path, meta: Meta) -> None:
@@ -72,81 +71,79 @@ class Approximation:
 
         self.rows = meta.ann_rows
         if not path.is_file() or path.stat().st_size != meta.ann_size:
-            raise Damage(f"{path.name} is missing or cut")
+            raise Damage(f"{path.name} is missing or truncated")
         if _head_crc(path, meta.ann_size, meta.ann_rows, meta.size) != meta.ann_crc:
-            raise Damage(f"{path.name} is not what was written")
+            raise Damage(f"{path.name} does not match its checksum")
         self._index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
 
     def propose(self, query: NDArray[np.float32], count: int, allowed: Allowed) -> NDArray[np.int64]:
-        """Return up to `count` rows that are probably the nearest of those allowed.
+        """Return up to `count` rows that are probably the nearest of the allowed ones.
 
         Args:
-            query: (D,).
-            count: how many to propose.
-            allowed: (rows or more,) whether a row may be found; None allows all.
+            query: Embedding, shape (D,), float32.
+            count: Greatest number of rows.
+            allowed: Whether a row may be found, shape (at least rows,); None allows all.
         """
         import faiss
 
-        words = faiss.SearchParametersIVF(nprobe=self._index.nprobe)
+        parameters = faiss.SearchParametersIVF(nprobe=self._index.nprobe)
         if allowed is not None:
             bits = np.packbits(allowed[: self.rows], bitorder="little")
-            selector = faiss.IDSelectorBitmap(bits)  # both have names here, because FAISS keeps bare pointers
-            words = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)
-        _, found = self._index.search(query[np.newaxis], min(count, self.rows), params=words)
-        rows: NDArray[np.int64] = found[0]
-        return rows[(rows >= 0) & (rows < self.rows)]  # also what a flipped bit makes of a number
+            selector = faiss.IDSelectorBitmap(bits)  # FAISS keeps bare pointers: these variables keep both alive
+            parameters = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)
+        _, neighbours = self._index.search(query[np.newaxis], min(count, self.rows), params=parameters)
+        rows: NDArray[np.int64] = neighbours[0]
+        return rows[(rows >= 0) & (rows < self.rows)]  # -1 fills up, and a flipped bit can make any number
 
 
-class Approximations:
-    """Opens the approximate index of an index folder, each one that was built once.
-
-    Args:
-        folder: The index folder.
-    """
+class ApproximateIndexLoader:
+    """Opens the current approximate index of an index folder, and keeps it open until it is rebuilt."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._key: tuple[int, int, int] | None = None
-        self._opened: Approximation | None = None
+        self._opened: ApproximateIndex | None = None
 
-    def get(self, meta: Meta) -> Approximation | None:
-        """Return the one of a commit, unless it is missing or damaged: the vectors have all that it has."""
+    def get(self, meta: Meta) -> ApproximateIndex | None:
+        """Return the index of a commit; None if it is missing or damaged, as the vectors suffice for a search."""
         if meta.ann_rows == 0 or not is_installed("ann"):
             return None
         key = (meta.generation, meta.ann_rows, meta.ann_crc)
         if key != self._key:
             self._key, self._opened = key, None
             with suppress(Damage):
-                self._opened = Approximation(ann_path(self._folder, meta.generation), meta)
+                self._opened = ApproximateIndex(ann_path(self._folder, meta.generation), meta)
         return self._opened
 
     def problem(self, meta: Meta) -> str | None:
-        """Read the one of a commit again, and say what is wrong with it; None where nothing is, or there is none."""
+        """Reread the index of a commit and return what is wrong with it; None if it is intact or not there."""
         if meta.ann_rows == 0 or not is_installed("ann"):
             return None
         try:
-            Approximation(ann_path(self._folder, meta.generation), meta)
+            ApproximateIndex(ann_path(self._folder, meta.generation), meta)
         except Damage as error:
             return str(error)
         return None
 
 
-def build(folder: Path, state: State, queries: NDArray[np.float32] | None, progress: Progress = no_progress) -> Built:
-    """Write the approximate index of all rows of a state.
+def build(
+    folder: Path, state: State, queries: NDArray[np.float32] | None, progress: Progress = no_progress
+) -> BuiltIndex:
+    """Build and write the approximate index of all rows.
 
     Args:
-        folder: of the index.
-        state: of the commit to build it of.
-        queries: (Q, D) such as will be asked, by which it is decided how far a search looks; None makes some up.
+        folder: Index folder.
+        state: Commit to build from.
+        queries: Embeddings of typical queries, shape (Q, D), to tune the recall on; None synthesises some.
         progress: Shows the progress.
 
     Raises:
-        Damage: a vector is not what was written.
-        StorageError: no space.
+        Damage: A vector does not match its checksum.
+        StorageError: The disk is full.
     """
     import faiss
 
-    meta = state.known
+    meta = state.meta
     cells = max(16, int(4 * np.sqrt(state.rows)))
     index: Any = faiss.IndexIVFScalarQuantizer(
         faiss.IndexFlatL2(meta.size), meta.size, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2
@@ -160,31 +157,31 @@ def build(folder: Path, state: State, queries: NDArray[np.float32] | None, progr
         for start in range(0, state.rows, CHUNK_ROWS):
             index.add(state.chunk(start))
             advance(min(CHUNK_ROWS, state.rows - start))
-    index.nprobe = _cells_to_look_into(index, _made_up(state) if queries is None else queries[:TRIED])
+    index.nprobe = _tuned_nprobe(index, _synthetic_queries(state) if queries is None else queries[:TUNING_QUERIES])
     path = ann_path(folder, meta.generation)
     with replacing(path) as temporary, temporary.open("wb") as file:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, WRITTEN_BYTES))
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, WRITE_BYTES))
     size = path.stat().st_size
-    return Built(state.rows, size, _head_crc(path, size, state.rows, meta.size))
+    return BuiltIndex(state.rows, size, _head_crc(path, size, state.rows, meta.size))
 
 
-def _made_up(state: State) -> NDArray[np.float32]:
-    """Return points between two photos: like sketches they lie off the photos, though real ones lie further off."""
+def _synthetic_queries(state: State) -> NDArray[np.float32]:
+    """Return midpoints of pairs of photos: away from the photos, as sketches are, though less so than real ones."""
     generator = np.random.default_rng(1)
-    one, other = (state.fetch(generator.integers(0, state.rows, TRIED)) for _ in range(2))
+    one, other = (state.fetch(generator.integers(0, state.rows, TUNING_QUERIES)) for _ in range(2))
     middle: NDArray[np.float32] = np.float32(0.5) * (one + other)
     return middle
 
 
-def _cells_to_look_into(index: Any, queries: NDArray[np.float32]) -> int:
-    """Return the fewest cells, doubling, that find RECALL of the ten nearest of all."""
+def _tuned_nprobe(index: Any, queries: NDArray[np.float32]) -> int:
+    """Return the least power of two of cells to scan that reaches RECALL of the ten nearest; else all cells."""
     index.nprobe = index.nlist
     _, truth = index.search(queries, 10)
     cells = 1
     while cells < index.nlist:
         index.nprobe = cells
-        _, found = index.search(queries, 10)
-        hits = sum(len(np.intersect1d(a, b)) for a, b in zip(truth, found, strict=True))
+        _, nearest = index.search(queries, 10)
+        hits = sum(len(np.intersect1d(a, b)) for a, b in zip(truth, nearest, strict=True))
         if hits >= RECALL * truth.size:
             return cells
         cells *= 2
@@ -192,6 +189,6 @@ def _cells_to_look_into(index: Any, queries: NDArray[np.float32]) -> int:
 
 
 def _head_crc(path: Path, size: int, rows: int, dimensions: int) -> int:
-    """Sum up all but the codes and numbers of the photos, which end the file: only those are harmless when damaged."""
+    """Return the CRC-32 of the file without the codes and ids at its end: damage to those only costs recall."""
     with path.open("rb") as file:
         return zlib.crc32(file.read(max(0, size - rows * (dimensions + 8))))

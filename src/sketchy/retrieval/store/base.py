@@ -1,4 +1,4 @@
-"""What a store of embedded photos keeps, and the few things that can be asked of it."""
+"""The interface of a store of embedded photos, and its types."""
 
 import os
 import re
@@ -25,12 +25,11 @@ class Photo(NamedTuple):
     """One file of a gallery.
 
     Attributes:
-        path: absolute; bytes that are no UTF-8 are kept as surrogates, as `os.fsdecode` makes them. It is the identity:
-            a store holds one photo a path.
-        size: bytes.
-        mtime_ns: time of the last change; 0 where the file was too fresh to trust it.
-        content: SHA-256 of the bytes, in hex. Files of one content share an embedding and come back as one hit.
-        category: what is known about the picture, else None.
+        path: Absolute path, unique in a store; bytes that are not UTF-8 are surrogates, see `os.fsdecode`.
+        size: Size in bytes.
+        mtime_ns: Time of the last change, ns since 1970; 0 if the file had changed too recently to rely on it.
+        content: SHA-256 of the bytes, in hex. Files with equal content share an embedding and form one hit.
+        category: Category of the picture, None if it is unknown.
     """
 
     path: str
@@ -41,38 +40,39 @@ class Photo(NamedTuple):
 
 
 def nfc(text: str) -> str:
-    """Return a text in the Unicode form NFC: macOS writes `é` as two characters, other systems as one."""
+    """Return text in the Unicode form NFC: macOS writes `é` as two characters, other systems as one."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def label(name: str) -> str:
-    """Return the category that a folder's name stands for: in NFC, bytes that are no UTF-8 replaced."""
+    """Turn a folder's name into a category: in NFC, with bytes that are not UTF-8 replaced."""
     return nfc(os.fsencode(name).decode("utf-8", "replace"))
 
 
 @lru_cache(maxsize=64)
 def whole_path(glob: str) -> str:
-    """Return a glob for the whole path, in NFC, of one that may begin at any folder; see `Where.path_glob`."""
+    """Turn a user's glob (see `Where.path_glob`) into one for absolute paths, in NFC."""
     pattern = os.path.normpath(nfc(glob))
     if re.match(r"\.\.?(/|$)", pattern):
-        pattern = os.path.abspath(pattern)  # noqa: PTH100 - as paths are in an index
+        pattern = os.path.abspath(pattern)  # noqa: PTH100 - keeps links, as the paths of an index do
     if glob.endswith(os.sep):
         pattern += f"{os.sep}*"
     return pattern if pattern.startswith((os.sep, "*")) else f"*{os.sep}{pattern}"
 
 
 def matches(path: str, globs: Sequence[str]) -> bool:
-    """Whether a path fits any of some globs, read as `Where.path_glob`, whatever their Unicode forms."""
+    """Return whether a path matches any of the globs; see `Where.path_glob`. Unicode forms make no difference."""
     return any(fnmatchcase(nfc(path), whole_path(glob)) for glob in globs)
 
 
 @dataclass(frozen=True)
 class Where:
-    """Which photos a search may find; the default is all. Unicode forms (NFC, NFD) make no difference.
+    """A filter on the photos of a search; by default all pass. Unicode forms (NFC, NFD) make no difference.
 
     Attributes:
-        categories: any of these; empty for all.
-        path_glob: `*` matches any characters, also `/`; a pattern without a leading `/` or `*` may begin at any folder.
+        categories: Names of the accepted categories; empty accepts all.
+        path_glob: Glob that the path must match. `*` matches any characters, `/` too; a pattern without a leading `/`
+            or `*` may begin at any folder.
     """
 
     categories: tuple[str, ...] = ()
@@ -80,22 +80,22 @@ class Where:
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is left out."""
+        """Whether all photos pass."""
         return not self.categories and self.path_glob is None
 
     @property
     def glob(self) -> str | None:
-        """The pattern for the whole path, in NFC."""
+        """The glob for absolute paths, in NFC."""
         return None if self.path_glob is None else whole_path(self.path_glob)
 
     @cached_property
     def spellings(self) -> tuple[str, ...]:
-        """The categories in both Unicode forms, since indexes of earlier versions have them as the file system did."""
+        """The categories in both Unicode forms: indexes of earlier versions have the form of the file system."""
         forms = {unicodedata.normalize(form, label(name)) for name in self.categories for form in ("NFC", "NFD")}
         return tuple(sorted(forms))
 
     def allows(self, path: str, category: str | None) -> bool:
-        """Whether a photo may be found."""
+        """Return whether a photo with this path and category passes."""
         if self.categories and category not in self.spellings:
             return False
         return self.path_glob is None or matches(path, (self.path_glob,))
@@ -109,9 +109,9 @@ class Identity:
     """The model that a store's embeddings come from.
 
     Attributes:
-        model: hash of all that makes an embedding, in hex.
-        size: D, numbers in an embedding.
-        checkpoint: where the model lay when the store was made; for people.
+        model: Fingerprint of the model, in hex.
+        size: Size of an embedding, D.
+        checkpoint: Path of the checkpoint when the store was created; only for messages.
     """
 
     model: str
@@ -120,9 +120,9 @@ class Identity:
 
 
 class Store(Protocol):
-    """Photos with their embeddings, on this machine or another, to be searched.
+    """A searchable collection of photos with their embeddings.
 
-    Safe to call from several threads. Every method raises GalleryError when the store is damaged or gone.
+    Safe to call from several threads. Every method raises GalleryError if the store is damaged or gone.
 
     Attributes:
         identity: The model that the embeddings come from.
@@ -131,77 +131,77 @@ class Store(Protocol):
     identity: Identity
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
-        """Return those of the paths that are known."""
+        """Return the photos of those paths that are in the store, by path."""
 
     def copies(self, contents: Sequence[str]) -> list[Photo]:
-        """Return all photos that have one of the contents, in no order."""
+        """Return all photos with one of the contents, in no particular order."""
 
     def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
-        """Return the k pictures nearest to a query, nearest first; fewer where there are fewer.
+        """Return the k pictures nearest to a query, nearest first; fewer if the store has fewer.
 
         Args:
             query: Embedding, shape (D,), float32.
             k: Number of pictures, at least 1.
-            where: Which photos may be found.
-            exact: Measure every photo, also where an approximate index was built; a server decides that itself.
+            where: Filter on the photos.
+            exact: Measure every photo, even if there is an approximate index; ignored by a server.
         """
 
     def scan(self, below: str = "") -> Iterator[list[Photo]]:
-        """Yield all photos, or those whose path starts with `below`, in batches; changes meanwhile may be missed."""
+        """Yield in batches all photos whose path starts with `below`; concurrent changes may be missed."""
 
     def count(self, below: str = "") -> int:
-        """Return how many photos there are, or whose path starts with `below`; files of one content count each."""
+        """Count the photos whose path starts with `below`; copies of one picture count separately."""
 
     def close(self) -> None:
-        """Let go of files, connections and locks."""
+        """Release files, connections and locks."""
 
 
 class WritableStore(Store, Protocol):
-    """A store that can be changed. A change is kept when the method returns, whole or not at all.
+    """A store that can be changed. Every change is atomic, and durable once the method returns.
 
-    Every method raises StorageError when the store cannot be written.
+    Every method raises StorageError if the store cannot be written.
 
     Attributes:
-        shared: Whether other machines, which may see other files, write it too.
+        shared: Whether other machines, which may see other files, write to it too.
     """
 
     shared: bool
 
     def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
-        """Add photos, or replace those of the same path; `vectors` is (len(photos), D)."""
+        """Add photos, or replace those with the same path; `vectors` has shape (len(photos), D)."""
 
     def delete(self, paths: Sequence[str]) -> None:
-        """Drop photos; unknown paths are ignored."""
+        """Remove photos by path; unknown paths are ignored."""
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
-        """Return the (D,) embedding of those of the contents that are known."""
+        """Return embeddings, shape (D,), by content, for those contents that are in the store."""
 
     def improve(self, queries: Vectors | None = None, progress: Progress = no_progress) -> None:
-        """Make searches faster where that pays, as with an approximate index.
+        """Build whatever makes searches faster, such as an approximate index, if it pays.
 
         Args:
-            queries: Embeddings of typical queries, shape (Q, D), float32, to decide how far a search looks.
+            queries: Embeddings of typical queries, shape (Q, D), float32, to tune the recall on.
             progress: Shows the progress.
         """
 
 
 def hit_of(distance: float, photos: Sequence[Photo], where: Where) -> Hit:
-    """Make the hit of one picture, shown by the first of its files that was asked for and is there.
+    """Make the hit of one picture. It shows the first file that passes the filter and exists.
 
     Args:
         distance: Euclidean distance to the query.
         photos: All files of the picture, sorted by path.
-        where: What was asked for.
+        where: Filter of the search.
     """
-    asked = [photo for photo in photos if where.allows(photo.path, photo.category)] or photos
-    there = next((photo for photo in asked if is_gone(photo.path) is False), None)
-    shown = there or asked[0]
+    allowed = [photo for photo in photos if where.allows(photo.path, photo.category)] or photos
+    existing = next((photo for photo in allowed if is_gone(photo.path) is False), None)
+    shown = existing or allowed[0]
     category = shown.category and label(shown.category)
-    return Hit(shown.path, distance, category, tuple(photo.path for photo in photos), missing=there is None)
+    return Hit(shown.path, distance, category, tuple(photo.path for photo in photos), missing=existing is None)
 
 
 def is_gone(path: str) -> bool | None:
-    """Whether there is no such file; None where that cannot be told, as without permission."""
+    """Return whether no such file exists; None if that cannot be determined, such as without permission."""
     try:
         return not stat.S_ISREG(Path(path).stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):

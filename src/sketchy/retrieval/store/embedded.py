@@ -1,13 +1,13 @@
-"""The embedded store: one folder, no server. SQLite says what counts; the vectors lie in a file beside it.
+"""The embedded store: a folder with a metadata database and a file of vectors, without a server.
 
-    index.sqlite       photos, deletions, checksums and how many rows count: the only source of truth
-    vectors-N.f32      the rows of generation N, append-only float32; what lies behind the last row is garbage
-    lock.sqlite        held by the one writer
-    ann-N.faiss        the approximate index of generation N, if any: derived, and never believed without the vectors
+    index.sqlite       metadata database: photos, deletion marks, checksums, number of committed rows
+    vectors-N.f32      rows of generation N, append-only float32; anything after the last committed row is garbage
+    lock.sqlite        lock of the single writer
+    ann-N.faiss        approximate index of generation N, if any; only proposes candidates
 
-A change writes vectors, syncs them and then commits to SQLite, so that a kill leaves the state before or after it.
-Compaction writes the living rows to the file of the next generation; the commit that renumbers them also names that
-file, which is the flip. Readers work on one commit for as long as a call takes.
+A change writes and syncs vectors, then commits to SQLite, so that a kill leaves the state before or after it.
+Compaction writes the live rows to the file of the next generation; one commit renumbers them and switches to that
+file. Each call of a reader works on one commit.
 """
 
 import os
@@ -27,33 +27,31 @@ from sketchy.errors import GalleryError, StorageError
 from sketchy.extras import is_installed
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit
-from sketchy.retrieval.store.approximate import Allowed, Approximations, ann_path, build, is_due
+from sketchy.retrieval.store.approximate import Allowed, ApproximateIndexLoader, ann_path, build, is_due
 from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where, hit_of
-from sketchy.retrieval.store.compaction import compact
-from sketchy.retrieval.store.faults import damaged, explained
-from sketchy.retrieval.store.health import find_problems
+from sketchy.retrieval.store.faults import damaged, translated
+from sketchy.retrieval.store.maintenance import compact, find_problems
 from sketchy.retrieval.store.meta import Meta
 from sketchy.retrieval.store.metadata import MetadataDatabase
 from sketchy.retrieval.store.search import search_rows
 from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
-from sketchy.retrieval.store.vectors import ShortFileError, append, cut, extended
+from sketchy.retrieval.store.vectors import ShortFileError, append, extend_sums, truncate
 
 WASTE_SHARE = 0.25
-"""Compaction begins when this share of the rows is dead, and at least `Tuning.waste_rows`."""
-SCANNED = 1000
-"""Photos a batch of `scan`."""
+"""Compaction starts when this share of the rows is deleted, and at least `Tuning.waste_rows`."""
+SCAN_BATCH = 1000
 RETRIES = 5
-"""Looks for a file of vectors that compaction replaced between two steps of a reader."""
+"""Attempts of a reader to open the file of vectors, which a compaction may have just replaced."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """From how many rows on the store does what; docs/benchmarks.md says why.
+    """Thresholds in numbers of rows; see docs/benchmarks.md for the measurements.
 
     Attributes:
-        waste_rows: Fewer dead rows are never worth a compaction.
-        approximate_from: With fewer rows, measuring every photo is fast enough.
-        few_rows: Up to so many rows that a filter allows are measured directly, without looking at the others.
+        waste_rows: Least number of deleted rows for a compaction.
+        approximate_from: Least number of rows for an approximate index; fewer are fast enough to measure.
+        few_rows: Up to this many rows that pass a filter are measured directly, without a pass over the others.
     """
 
     waste_rows: int = 4096
@@ -61,33 +59,33 @@ class Tuning:
     few_rows: int = 20_000
 
 
-USUAL = Tuning()
+DEFAULT_TUNING = Tuning()
 
 
 class EmbeddedStore:
-    """An index folder that is open. Open one with `open_to_read` or `open_to_write`; see `WritableStore`."""
+    """An open index folder, made by `open_to_read` or `open_to_write`; see `WritableStore` for the methods."""
 
     shared = False
 
     def __init__(
-        self, folder: Path, metadata: MetadataDatabase, lock: sqlite3.Connection | None, tuning: Tuning = USUAL
+        self, folder: Path, metadata: MetadataDatabase, lock: sqlite3.Connection | None, tuning: Tuning = DEFAULT_TUNING
     ) -> None:
         self.folder = folder
         self._tuning = tuning
-        self._approximations = Approximations(folder)
+        self._approximate = ApproximateIndexLoader(folder)
         self._metadata = metadata
         self._lock = lock
         self._mutex = threading.RLock()
         self._state = State(folder)
         with self._reading() as state:
-            meta = state.known
+            meta = state.meta
         self.identity = Identity(meta.model, meta.size, meta.checkpoint)
 
     def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
-        """Add photos, or replace those of the same path; `vectors` is (len(photos), D)."""
+        """Add photos, or replace those with the same path; `vectors` has shape (len(photos), D)."""
         if vectors.shape != (len(photos), self.identity.size):
             raise ValueError(f"{len(photos)} photos with embeddings of shape {vectors.shape}")
-        latest = {photo.path: (photo, index) for index, photo in enumerate(photos)}  # the last one of a path
+        latest = {photo.path: (photo, index) for index, photo in enumerate(photos)}  # the last one with a path wins
         with self._changing() as state:
             rows = self._metadata.rows_of([photo.content for photo, _ in latest.values()])
             added: list[int] = []
@@ -101,7 +99,7 @@ class EmbeddedStore:
             self._commit(state, vectors[added], self._orphans(replaced), new)
 
     def delete(self, paths: Sequence[str]) -> None:
-        """Drop photos; unknown paths are ignored."""
+        """Remove photos by path; unknown paths are ignored."""
         with self._changing() as state:
             known = self._metadata.by_path(paths)
             self._metadata.drop(list(known))
@@ -109,86 +107,86 @@ class EmbeddedStore:
             self._commit(state, none, self._orphans([row for _, row in known.values()]), -len(known))
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
-        """Return those of the paths that are known."""
+        """Return the photos of those paths that are in the index, by path."""
         with self._reading():
             return {path: photo for path, (photo, _) in self._metadata.by_path(paths).items()}
 
     def copies(self, contents: Sequence[str]) -> list[Photo]:
-        """Return all photos that have one of the contents, in no order."""
+        """Return all photos with one of the contents, in no particular order."""
         with self._reading():
             files = self._metadata.by_row(list(self._metadata.rows_of(contents).values()))
             return [photo for photos in files.values() for photo in photos]
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
-        """Return the (D,) embedding of those of the contents that are known."""
+        """Return embeddings, shape (D,), by content, for those contents that are in the index."""
         with self._reading() as state:
             rows = self._metadata.rows_of(contents)
             vectors = state.fetch(np.array(list(rows.values()), np.int64))
             return dict(zip(rows, vectors, strict=True))
 
     def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
-        """Return the k pictures nearest to a (D,) query, nearest first; fewer where there are fewer."""
+        """Return the k pictures nearest to a query, shape (D,), nearest first; fewer if there are fewer."""
         query = np.asarray(query, np.float32)
         with self._reading() as state:
-            approximation = None if exact else self._approximations.get(state.known)
+            approximate = None if exact else self._approximate.get(state.meta)
             allowed = self._allowed(state, where)
-            found = search_rows(state, query, k, allowed, approximation, self._tuning.few_rows)
-            files = self._metadata.by_row([row for row, _ in found])
-            if len(files) < len(found):
+            nearest = search_rows(state, query, k, allowed, approximate, self._tuning.few_rows)
+            photos = self._metadata.by_row([row for row, _ in nearest])
+            if len(photos) < len(nearest):
                 raise damaged(self.folder, "the entry of a photo is missing")
-        return [hit_of(distance, files[row], where) for row, distance in found]
+        return [hit_of(distance, photos[row], where) for row, distance in nearest]
 
     def scan(self, below: str = "") -> Iterator[list[Photo]]:
-        """Yield all photos, or those whose path starts with `below`, in the order of paths."""
+        """Yield in batches all photos whose path starts with `below`, in the order of paths."""
         last = b""
         while True:
             with self._reading():
-                batch = [photo for photo, _ in self._metadata.after(last, os.fsencode(below), SCANNED)]
+                batch = [photo for photo, _ in self._metadata.after(last, os.fsencode(below), SCAN_BATCH)]
             if not batch:
                 return
             yield batch
             last = os.fsencode(batch[-1].path)
 
     def count(self, below: str = "") -> int:
-        """Return how many photos there are, or whose path starts with `below`; files of one content count each."""
+        """Count the photos whose path starts with `below`; copies of one picture count separately."""
         if not below:
             return self.meta().photos
         with self._reading():
             return self._metadata.count(os.fsencode(below))
 
     def pictures(self) -> int:
-        """Return how many different pictures there are."""
+        """Count the different pictures."""
         with self._reading() as state:
             return int((~state.dead).sum())
 
     def categories(self) -> int:
-        """Return how many categories there are."""
+        """Count the categories."""
         with self._reading():
             return self._metadata.categories()
 
     def problems(self) -> list[str]:
-        """Read everything and compare it with its checksums; return what is wrong."""
+        """Read everything and compare it with its checksums; return the problems."""
         try:
             with self._reading() as state:
-                problem = self._approximations.problem(state.known)
+                problem = self._approximate.problem(state.meta)
                 return [*find_problems(self._metadata, state), *([problem] if problem else [])]
         except GalleryError as error:
             return [str(error)]
 
     def close(self) -> None:
-        """Let go of the files and the lock."""
+        """Release the files and the lock."""
         with self._mutex:
             self._metadata.close()
             if self._lock is not None:
                 self._lock.close()
 
     def meta(self) -> Meta:
-        """Return what the index says about itself now."""
+        """Return the current metadata of the index."""
         with self._reading() as state:
-            return state.known
+            return state.meta
 
     def _allowed(self, state: State, where: Where) -> Allowed:
-        """Return which rows may be found, None for all."""
+        """Return whether each row is live and passes the filter, shape (rows,); None if all do."""
         if where.everything:
             return ~state.dead if state.any_dead else None
         allowed = np.zeros(state.rows, np.bool_)
@@ -196,32 +194,33 @@ class EmbeddedStore:
         return allowed & ~state.dead
 
     def improve(self, queries: Vectors | None = None, progress: Progress = no_progress) -> None:
-        """Build the approximate index where it pays, and the one that is there is too old or damaged; see `build`."""
+        """Build the approximate index if it pays, and there is none or only a stale or damaged one; see `build`."""
         with self._reading() as state:
-            due = is_due(state.known, self._tuning.approximate_from) or self._approximations.problem(state.known)
+            due = is_due(state.meta, self._tuning.approximate_from) or self._approximate.problem(state.meta)
             built = build(self.folder, state, queries, progress) if due and is_installed("ann") else None
         if built is not None:
             with self._changing() as state:
-                meta = replace(state.known, ann_rows=built.rows, ann_size=built.size, ann_crc=built.crc)
+                meta = replace(state.meta, ann_rows=built.rows, ann_size=built.size, ann_crc=built.crc)
                 self._metadata.set_meta(replace(meta, version=meta.version + 1))
 
     def _orphans(self, rows: Sequence[int]) -> NDArray[np.int64]:
-        """Return those of the rows that no file is left of."""
+        """Return those of the rows that no photo refers to any more."""
         return np.array(self._metadata.without_photo(rows), np.int64)
 
     def _commit(self, state: State, vectors: Vectors, orphans: NDArray[np.int64], photos: int) -> None:
-        """Write vectors, tombstones and counts; the transaction around makes them count.
+        """Write vectors, deletion marks and counts, inside an open transaction.
 
         Args:
-            vectors: (n, D) to append.
-            orphans: rows to mark dead.
-            photos: how many more files there are now.
+            state: Current commit.
+            vectors: Embeddings to append, shape (n, D).
+            orphans: Rows to mark as deleted.
+            photos: Change of the number of photos.
         """
-        meta = state.known
+        meta = state.meta
         rows, version = meta.rows + len(vectors), meta.version + 1
         if len(vectors):
             append(vectors_path(self.folder, meta.generation), meta.size, meta.rows, vectors)
-        sums = extended(state.sums, meta.rows, vectors)
+        sums = extend_sums(state.sums, meta.rows, vectors)
         dead = np.zeros(rows, np.bool_)
         dead[: meta.rows] = state.dead
         dead[orphans] = True
@@ -233,70 +232,65 @@ class EmbeddedStore:
 
     @contextmanager
     def _reading(self) -> Iterator[State]:
-        """Stay on one commit for a block."""
+        """Read one commit throughout a block."""
         with self._transaction("DEFERRED") as state:
             yield state
 
     @contextmanager
     def _changing(self) -> Iterator[State]:
-        """Make the changes of a block one commit."""
+        """Run a block as one commit, then compact if it pays."""
         if self._lock is None:
-            raise ValueError("this index was opened to be read")
+            raise ValueError("this index was opened read-only; use open_to_write")
         try:
             with self._transaction("IMMEDIATE") as state:
                 yield state
         except StorageError:
-            self._cut()
+            with suppress(OSError):
+                meta = self._state.meta
+                truncate(vectors_path(self.folder, meta.generation), meta.size, meta.rows)
             raise
-        self._save_space()
+        self._compact_if_due()
 
     @contextmanager
     def _transaction(self, mode: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[State]:
-        with self._mutex, explained(self._metadata.path, "read" if mode == "DEFERRED" else "write"):
+        with self._mutex, translated(self._metadata.path, "read" if mode == "DEFERRED" else "write"):
             for left in reversed(range(RETRIES)):
                 with self._metadata.transaction(mode):
                     try:
-                        self._state.follow(self._metadata)
+                        self._state.refresh(self._metadata)
                     except ShortFileError as error:
                         if left == 0:
                             raise damaged(self.folder, str(error)) from None
-                        continue  # compaction took that file away a moment ago; the next transaction knows the new one
+                        continue  # a compaction just removed that file; the next transaction sees the new one
                     yield self._state
                     return
 
-    def _cut(self) -> None:
-        """Give back the space of vectors that were not committed, where that can be done."""
-        meta = self._state.meta
-        if meta is not None:
-            with suppress(OSError):
-                cut(vectors_path(self.folder, meta.generation), meta.size, meta.rows)
-
-    def _save_space(self) -> None:
-        """Write the living rows anew when many are dead."""
+    def _compact_if_due(self) -> None:
+        """Compact when many rows are deleted."""
         meta, dead = self.meta(), int(self._state.dead.sum())
         if dead < max(self._tuning.waste_rows, WASTE_SHARE * meta.rows):
             return
         with suppress(StorageError), self._transaction("IMMEDIATE") as state:
-            compact(self.folder, self._metadata, state)  # without room for a second copy the index is as good as before
+            compact(self.folder, self._metadata, state)  # on a full disk the index stays as it was
         with suppress(StorageError):
             self._remove_others()
 
     def _remove_others(self) -> None:
-        """Remove the files of other generations: a compaction made them superfluous, or did not come to its end."""
+        """Remove the files of other generations, which a complete or an interrupted compaction left."""
         generation = self.meta().generation
         kept = (vectors_path(self.folder, generation), ann_path(self.folder, generation))
         for file in [*self.folder.glob("vectors-*.f32"), *self.folder.glob("*ann-*.faiss*")]:
             if file not in kept:
-                with suppress(OSError):  # still mapped by a reader, on a system that minds
+                with suppress(OSError):  # some systems refuse while a reader maps it
                     file.unlink()
 
     def tidy(self) -> None:
-        """Remove what a killed writer left: vectors that were not committed, and files of other generations."""
+        """Remove what a killed writer left: uncommitted vectors, and files of other generations."""
         meta = self.meta()
-        cut(vectors_path(self.folder, meta.generation), meta.size, meta.rows)
+        truncate(vectors_path(self.folder, meta.generation), meta.size, meta.rows)
         self._remove_others()
 
 
 def now() -> str:
-    """Return the time, in ISO format, UTC."""
+    """Return the current time in ISO format, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")

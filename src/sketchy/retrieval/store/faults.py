@@ -1,4 +1,4 @@
-"""What can be wrong with an index folder, in words that say what to do."""
+"""Turning faults of an index folder into errors that say what to do."""
 
 import errno
 import os
@@ -23,26 +23,26 @@ _ERRNO = {
     "SQLITE_LOCKED": errno.EBUSY,
     "SQLITE_NOMEM": errno.ENOMEM,
 }
-"""SQLite's codes that are about the system and not about the content of a file."""
-ROOM = 2**20
-"""With less free space than this in bytes, an I/O error of SQLite is taken for a full disk."""
+"""SQLite's error codes that are about the system and not about the content of a file."""
+FULL_DISK_BYTES = 2**20
+"""With less free space than this, an I/O error of SQLite is reported as a full disk."""
 
 
 class Damage(Exception):
-    """What was read is not what was written; the message says what."""
+    """Part of an index is missing or differs from what was written; the message names the part."""
 
 
 @contextmanager
-def explained(file: Path, action: Literal["read", "write"]) -> Iterator[None]:
-    """Turn what SQLite and the operating system say into what a user can do.
+def translated(file: Path, action: Literal["read", "write"]) -> Iterator[None]:
+    """Translate errors of SQLite and the operating system into errors for the user.
 
     Args:
-        file: The SQLite file in use; the index is the folder that it lies in.
-        action: What is done to the index.
+        file: The SQLite file in use; its folder is the index.
+        action: Operation that the block performs on the index.
 
     Raises:
-        DamagedError: The content is not what was written.
-        StorageError: The operating system refuses something.
+        DamagedError: The content differs from what was written.
+        StorageError: The operating system refuses the operation.
     """
     try:
         yield
@@ -59,26 +59,26 @@ def explained(file: Path, action: Literal["read", "write"]) -> Iterator[None]:
         raise StorageError(os_problem(error, error.filename or file.parent, action)) from error
 
 
-def damaged(folder: Path, what: str) -> DamagedError:
-    """Make the error of an index that cannot be trusted, with the command that rebuilds it."""
-    return DamagedError(f"the index {folder} is damaged: {what}; run `sketchy index PHOTOS --out {folder} --force`")
+def damaged(folder: Path, problem: str) -> DamagedError:
+    """Make the error for a damaged index, which names the command that rebuilds it."""
+    return DamagedError(f"the index {folder} is damaged: {problem}; run `sketchy index PHOTOS --out {folder} --force`")
 
 
 def _refusal(error: sqlite3.DatabaseError, file: Path, action: str) -> OSError | None:
-    """Find the operating system's reason for an error of SQLite, which knows none; None when it is about content."""
+    """Return the operating system error behind an error of SQLite; None if the content of the file is at fault."""
     name = getattr(error, "sqlite_errorname", "")
     code = _ERRNO.get("_".join(name.split("_")[:2]))
     if code is None:
         return None
     if code == errno.EACCES:
-        return _closed(file, action) or OSError(code, str(error))
-    if code == errno.EIO and shutil.disk_usage(file.parent).free < ROOM:
+        return _access_error(file, action) or OSError(code, str(error))
+    if code == errno.EIO and shutil.disk_usage(file.parent).free < FULL_DISK_BYTES:
         code = errno.ENOSPC
     return OSError(code, os.strerror(code) if code == errno.ENOSPC else str(error))
 
 
-def _closed(file: Path, action: str) -> OSError | None:
-    """Say what keeps a file from being used. It is not opened: closing it would drop this process's own locks on it."""
+def _access_error(file: Path, action: str) -> OSError | None:
+    """Return why a file cannot be accessed. Does not open it: closing it would drop this process's locks on it."""
     try:
         mode = file.stat().st_mode
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Opening, making and replacing index folders, and the lock of the one writer."""
+"""Opening, creating and replacing index folders, and the lock of the single writer."""
 
 import errno
 import os
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sketchy.errors import DamagedError, GalleryError, LockedError, StorageError
 from sketchy.retrieval.store.base import Identity
-from sketchy.retrieval.store.embedded import USUAL, EmbeddedStore, Tuning, now
-from sketchy.retrieval.store.faults import damaged, explained
+from sketchy.retrieval.store.embedded import DEFAULT_TUNING, EmbeddedStore, Tuning, now
+from sketchy.retrieval.store.faults import damaged, translated
 from sketchy.retrieval.store.meta import Meta
 from sketchy.retrieval.store.metadata import MetadataDatabase
 from sketchy.retrieval.store.state import vectors_path
@@ -17,27 +17,28 @@ from sketchy.storage import os_problem, refuse_unwritable
 
 DATABASE, LOCK = "index.sqlite", "lock.sqlite"
 OWN_FILES = ("index.sqlite*", "vectors-*.f32", "ann-*.faiss", ".ann-*.faiss*", ".index.sqlite*")
-"""What an index folder holds beside the lock; what is removed to make it anew."""
+"""Files of an index folder beside the lock; they are removed to rebuild it."""
 
 
 def is_index(folder: Path) -> bool:
-    """Whether a folder is an index, whole or damaged. Raises StorageError when it cannot be looked into."""
+    """Return whether a folder is an index, intact or damaged. Raises StorageError if it cannot be read."""
     try:
         return (folder / DATABASE).exists() or any(file.stat().st_size for file in folder.glob("vectors-*.f32"))
     except (OSError, ValueError) as error:
         raise StorageError(os_problem(error, folder, "read")) from None
 
 
-def open_to_read(folder: Path, identity: Identity | None = None, *, tuning: Tuning = USUAL) -> EmbeddedStore:
-    """Open an index to be searched; any number of processes may.
+def open_to_read(folder: Path, identity: Identity | None = None, *, tuning: Tuning = DEFAULT_TUNING) -> EmbeddedStore:
+    """Open an index read-only, which any number of processes may do at once.
 
     Args:
-        folder: as `open_to_write` left it, now or earlier.
-        identity: the model that will ask; None asks nothing of the model.
-        tuning: From how many rows on the store does what.
+        folder: Index folder.
+        identity: Model that the index must have been made with; None accepts any.
+        tuning: Thresholds of the store.
 
     Raises:
-        GalleryError: there is none, it is damaged, or it was made with another model.
+        GalleryError: There is no index, it is damaged, or it was made with another model.
+        StorageError: It cannot be read.
     """
     if not is_index(folder):
         raise GalleryError(f"no index at {folder}; make one with `sketchy index PHOTOS --out {folder}`")
@@ -46,31 +47,33 @@ def open_to_read(folder: Path, identity: Identity | None = None, *, tuning: Tuni
     return _open(folder, identity, None, tuning)
 
 
-def open_to_write(folder: Path, identity: Identity, *, force: bool = False, tuning: Tuning = USUAL) -> EmbeddedStore:
-    """Open an index to be changed, or make one.
+def open_to_write(
+    folder: Path, identity: Identity, *, force: bool = False, tuning: Tuning = DEFAULT_TUNING
+) -> EmbeddedStore:
+    """Open an index for writing; create it if there is none.
 
     Args:
-        folder: an index, or new, or empty.
-        identity: the model of the embeddings.
-        force: begin with an empty index, whatever is in the one that is there.
-        tuning: From how many rows on the store does what.
+        folder: Index folder, or an empty or new folder.
+        identity: Model of the embeddings.
+        force: Delete the existing index first, even a damaged one.
+        tuning: Thresholds of the store.
 
     Raises:
-        LockedError: another process writes it.
-        GalleryError: it is damaged or of another model, or the folder holds other things.
-        StorageError: it cannot be written.
+        LockedError: Another process is writing the index.
+        GalleryError: It is damaged or was made with another model, or the folder holds other files.
+        StorageError: It cannot be written.
     """
     refuse_unwritable(folder / DATABASE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not is_index(folder) and any(not _is_ours(file) for file in folder.iterdir()):
-            raise GalleryError(f"{folder} holds other files and is no index; name a new folder with --out")
+            raise GalleryError(f"{folder} holds other files and is not an index; name a new folder with --out")
         lock = _take_lock(folder)
         try:
             if force:
                 _remove_files(folder)
             if not (folder / DATABASE).exists():
-                _make(folder, identity)
+                _create(folder, identity)
             store = _open(folder, identity, lock, tuning)
             store.tidy()
         except BaseException:
@@ -86,21 +89,21 @@ def _is_ours(file: Path) -> bool:
 
 
 def _take_lock(folder: Path) -> sqlite3.Connection:
-    """Hold the lock until the connection is closed or the process ends: SQLite's own works on every system."""
+    """Take the lock, an SQLite transaction, until the connection is closed or the process ends."""
     file = folder / LOCK
     try:
-        with explained(file, "write"):
+        with translated(file, "write"):
             lock = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
             try:
                 lock.execute("BEGIN EXCLUSIVE")
-                if not os.access(file, os.W_OK):  # SQLite then takes a lock that excludes nobody
+                if not os.access(file, os.W_OK):  # SQLite would take a lock that excludes no other process
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
             except (sqlite3.DatabaseError, OSError) as error:
                 lock.close()
                 if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
                     raise LockedError(f"another process is writing the index {folder}; wait until it is done") from None
                 raise
-    except DamagedError:  # whatever it is that someone put there, it locks nothing
+    except DamagedError:  # a file that is not a database locks nothing
         file.unlink()
         return _take_lock(folder)
     return lock
@@ -112,25 +115,22 @@ def _remove_files(folder: Path) -> None:
             file.unlink()
 
 
-def _make(folder: Path, identity: Identity) -> None:
-    """Make an empty index; the name of the metadata database appears when it is whole."""
+def _create(folder: Path, identity: Identity) -> None:
+    """Create an empty index; the metadata database gets its final name once it is complete."""
     if is_index(folder):
         raise damaged(folder, f"{DATABASE} is missing")
     vectors_path(folder, 1).touch()
     unfinished = folder / f".{DATABASE}"
-    for left in (
-        unfinished,
-        *folder.glob(f"{DATABASE}-*"),
-    ):  # the log of a database that is gone would spoil the new one
-        left.unlink(missing_ok=True)
-    with explained(unfinished, "write"):
+    for stale in (unfinished, *folder.glob(f"{DATABASE}-*")):  # SQLite would apply the log of a deleted database
+        stale.unlink(missing_ok=True)
+    with translated(unfinished, "write"):
         MetadataDatabase.create(unfinished, Meta(identity.model, identity.size, identity.checkpoint, updated=now()))
     unfinished.replace(folder / DATABASE)
     sync_folder(folder)
 
 
 def _open(folder: Path, identity: Identity | None, lock: sqlite3.Connection | None, tuning: Tuning) -> EmbeddedStore:
-    with explained(folder / DATABASE, "read" if lock is None else "write"):
+    with translated(folder / DATABASE, "read" if lock is None else "write"):
         metadata = MetadataDatabase(folder / DATABASE, write=lock is not None)
         try:
             store = EmbeddedStore(folder, metadata, lock, tuning)
@@ -146,5 +146,5 @@ def _check_model(store: EmbeddedStore, identity: Identity | None) -> None:
     if identity is not None and (identity.model, identity.size) != (made.model, made.size):
         raise GalleryError(
             f"the index {store.folder} was made with another model, {made.checkpoint}; name that one with "
-            f"--checkpoint, or run `sketchy index PHOTOS --out {store.folder} --force` to make it anew"
+            f"--checkpoint, or run `sketchy index PHOTOS --out {store.folder} --force` to rebuild it"
         )

@@ -1,4 +1,4 @@
-"""A few photos with their embeddings in memory, only to be searched: those of a dataset."""
+"""A read-only store in memory, for the few photos of a dataset."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -10,11 +10,11 @@ from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, W
 
 
 class MemoryStore:
-    """A store that cannot be changed; see `Store` for the methods. No photo is a copy of another.
+    """A read-only store in memory; see `Store` for the methods. Copies of one picture are separate hits.
 
     Args:
         identity: The model that the embeddings come from.
-        photos: Paths and categories, N of them.
+        photos: Path and category of each of the N photos.
         vectors: Embeddings, shape (N, D), float32.
         close: Called when the store is closed.
     """
@@ -34,27 +34,27 @@ class MemoryStore:
         self._norms = squared_norms(vectors)
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
-        """Return those of the paths that are known."""
+        """Return the photos of those paths that are in the store, by path."""
         return {path: self._by_path[path] for path in paths if path in self._by_path}
 
     def copies(self, contents: Sequence[str]) -> list[Photo]:
-        """Return nothing: the contents are not known."""
+        """Return nothing: the contents are unknown."""
         return []
 
     def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
-        """Return the k photos nearest to a (D,) query, nearest first; always exact."""
+        """Return the k photos nearest to a query, shape (D,), nearest first; always exact."""
         rough = rough_distances(query, self._vectors, self._norms)
         allowed = (where.allows(photo.path, photo.category) for photo in self._photos)
         rough[~np.fromiter(allowed, np.bool_, len(rough))] = np.inf
         slack = rounding_slack(query, float(self._norms.max(initial=0)))
-        found = nearest(query, rough, k, slack, lambda rows: self._vectors[rows])
-        shown = ((self._photos[row], distance) for row, distance in found)
-        return [Hit(photo.path, distance, photo.category, (photo.path,)) for photo, distance in shown]
+        rows = nearest(query, rough, k, slack, lambda rows: self._vectors[rows])
+        hits = ((self._photos[row], distance) for row, distance in rows)
+        return [Hit(photo.path, distance, photo.category, (photo.path,)) for photo, distance in hits]
 
     def scan(self, below: str = "") -> Iterator[list[Photo]]:
-        """Yield all photos, or those whose path starts with `below`, in one batch."""
+        """Yield in one batch all photos whose path starts with `below`."""
         yield [photo for photo in self._photos if photo.path.startswith(below)]
 
     def count(self, below: str = "") -> int:
-        """Return how many photos there are, or whose path starts with `below`."""
+        """Count the photos whose path starts with `below`."""
         return sum(photo.path.startswith(below) for photo in self._photos)

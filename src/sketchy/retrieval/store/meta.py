@@ -1,4 +1,4 @@
-"""What an index folder says about itself, as one checked line of JSON."""
+"""The metadata of a whole index, stored as JSON with a checksum."""
 
 import json
 import zlib
@@ -10,26 +10,26 @@ from sketchy.errors import FormatError
 from sketchy.retrieval.store.faults import Damage
 
 FORMAT = 1
-"""Of an index folder; rises when an older version could not read it."""
+"""Version of the layout of an index folder; increased when older versions of sketchy cannot read it."""
 
 
 @dataclass(frozen=True)
 class Meta:
-    """What an index says about itself.
+    """State of an index as of one commit.
 
     Attributes:
-        format: of the folder; another one cannot be read.
-        model: hash of what makes the embeddings.
-        size: D, numbers in an embedding.
-        checkpoint: where the model lay.
-        generation: which file of vectors counts.
-        rows: vectors in it that count; what lies behind them is garbage.
-        photos: files in it.
-        version: rises with every change.
-        updated: when, in ISO format, UTC.
-        ann_rows: rows in the approximate index of this generation; 0 where there is none.
-        ann_size: bytes of its file.
-        ann_crc: checksum of the part that matters.
+        model: Fingerprint of the model, in hex.
+        size: Size of an embedding, D.
+        checkpoint: Path of the checkpoint when the index was created.
+        format: Version of the layout of the folder; no other one can be read.
+        generation: Number of the current file of vectors.
+        rows: Number of committed vectors in that file; anything after them is garbage.
+        photos: Number of photos in the index.
+        version: Number of changes so far.
+        updated: Time of the last change, ISO format, UTC.
+        ann_rows: Number of rows in the approximate index of this generation; 0 if there is none.
+        ann_size: Size in bytes of the file of the approximate index.
+        ann_crc: CRC-32 of that file without its codes, see `approximate`.
     """
 
     model: str
@@ -46,27 +46,27 @@ class Meta:
     ann_crc: int = 0
 
     def encoded(self) -> tuple[str, int]:
-        """Return it as JSON, with a checksum."""
+        """Return JSON and its CRC-32."""
         text = json.dumps(asdict(self))
         return text, zlib.crc32(text.encode())
 
     @classmethod
     def decoded(cls, text: object, crc: object, folder: Path) -> Self:
-        """Read what `encoded` returned; `folder` is the index.
+        """Read what `encoded` returned; `folder` is the index, for messages.
 
         Raises:
-            Damage: It is not what was written.
-            FormatError: The index is of another format.
+            Damage: The checksum does not match, or a field is missing.
+            FormatError: The index has another format.
         """
         if not isinstance(text, str) or zlib.crc32(text.encode()) != crc:
-            raise Damage("its description is not what was written")
+            raise Damage("its description does not match its checksum")
         content = json.loads(text)
         if content.get("format", FORMAT) != FORMAT:
             raise FormatError(
                 f"the index {folder} has format {content['format']}, this version reads {FORMAT}; upgrade sketchy, or "
-                f"run `sketchy index PHOTOS --out {folder} --force` to make it anew"
+                f"run `sketchy index PHOTOS --out {folder} --force` to rebuild it"
             )
-        known = {field.name: content.get(field.name) for field in fields(cls)}  # later versions may add some
+        known = {field.name: content.get(field.name) for field in fields(cls)}  # later versions may add fields
         if wrong := [name for name, value in known.items() if value is None]:
             raise Damage(f"its description has no {wrong[0]}")
         return cls(**known)

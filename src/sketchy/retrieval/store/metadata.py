@@ -1,6 +1,6 @@
-"""The SQLite side of the embedded store: photos, deletions and how many vectors count.
+"""The metadata database of an index folder, in SQLite: photos, deletion marks, checksums of the vectors.
 
-Every row carries a checksum, because SQLite would give back a flipped bit as it is.
+Every row has a checksum, because SQLite does not detect flipped bits.
 """
 
 import errno
@@ -33,11 +33,9 @@ CREATE INDEX chunks_version ON chunks (version);
 """
 BUSY_SECONDS = 60
 CACHE_KB = 65_536
-"""Memory for pages of a database that is written: hashes go to random ones."""
-ASKED = 400
-"""Keys in one query."""
-RENUMBERED = 1000
-"""Photos that are given a new row at once."""
+"""Page cache of a writer: content hashes are spread over all pages of their SQL index."""
+KEYS_PER_QUERY = 400
+RENUMBER_BATCH = 1000
 COLUMNS = "path, row, size, mtime_ns, content, category, crc"
 
 
@@ -45,7 +43,7 @@ class MetadataDatabase:
     """One connection to the database of an index.
 
     Raises:
-        PermissionError: It may only be read, and a killed writer left a change that must be finished first.
+        PermissionError: The database is read-only, and a killed writer left a log that must be applied first.
     """
 
     def __init__(self, path: Path, *, write: bool) -> None:
@@ -72,7 +70,7 @@ class MetadataDatabase:
 
     @classmethod
     def create(cls, path: Path, meta: Meta) -> None:
-        """Make an empty database, whole or not at all."""
+        """Create an empty database atomically."""
         db = sqlite3.connect(path, isolation_level=None)
         try:
             db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN; {TABLES}")
@@ -82,13 +80,13 @@ class MetadataDatabase:
             db.close()
 
     def close(self) -> None:
-        """Let go; the last one to do so folds the log into the database."""
+        """Close the connection; the last one to close merges the log into the database."""
         self._db.close()
 
     @contextmanager
     def transaction(self, mode: str) -> Iterator[None]:
-        """Do all of a block on one state of the database: DEFERRED to read, IMMEDIATE to write."""
-        if self._stamp and self._stamp != _stamp(self.path):  # somebody writes it after all
+        """Run a block in one transaction, with mode DEFERRED for reading and IMMEDIATE for writing."""
+        if self._stamp and self._stamp != _stamp(self.path):  # another process does write it
             self._db.close()
             self._connect(write=False)
         self._db.execute(f"BEGIN {mode}")
@@ -101,12 +99,12 @@ class MetadataDatabase:
             raise
 
     def meta(self) -> Meta:
-        """Read what the index says about itself."""
+        """Read the metadata of the index."""
         text, crc = self._db.execute("SELECT content, crc FROM meta").fetchone() or ("", None)
         return Meta.decoded(text, crc, self.path.parent)
 
     def set_meta(self, meta: Meta) -> None:
-        """Replace it."""
+        """Replace the metadata of the index."""
         self._write_meta(self._db, meta)
 
     @staticmethod
@@ -114,72 +112,72 @@ class MetadataDatabase:
         db.execute("INSERT OR REPLACE INTO meta VALUES (1, ?, ?)", meta.encoded())
 
     def chunks(self, since: int) -> Iterator[tuple[int, Sums, NDArray[np.bool_]]]:
-        """Yield number, checksums and tombstones (a multiple of 8) of the chunks changed after a version."""
+        """Yield index, checksums and deletion marks (a multiple of 8) of the chunks changed after a version."""
         sql = "SELECT number, version, sums, dead, crc FROM chunks WHERE version > ? ORDER BY number"
-        for number, version, sums, dead, crc in self._db.execute(sql, (since,)):
-            if _chunk_crc(number, version, sums, dead) != crc:
-                raise Damage("its checksums are not what was written")
-            yield number, np.frombuffer(sums, "<u4"), np.unpackbits(np.frombuffer(dead, np.uint8)).view(np.bool_)
+        for index, version, sums, dead, crc in self._db.execute(sql, (since,)):
+            if _chunk_crc(index, version, sums, dead) != crc:
+                raise Damage("its checksums are damaged themselves")
+            yield index, np.frombuffer(sums, "<u4"), np.unpackbits(np.frombuffer(dead, np.uint8)).view(np.bool_)
 
-    def set_chunk(self, number: int, version: int, sums: Sums, dead: NDArray[np.bool_]) -> None:
-        """Replace the checksums and tombstones of one chunk."""
+    def set_chunk(self, index: int, version: int, sums: Sums, dead: NDArray[np.bool_]) -> None:
+        """Replace the checksums and deletion marks of one chunk."""
         packed = (np.ascontiguousarray(sums, "<u4").tobytes(), np.packbits(dead).tobytes())
         self._db.execute(
             "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)",
-            (number, version, *packed, _chunk_crc(number, version, *packed)),
+            (index, version, *packed, _chunk_crc(index, version, *packed)),
         )
 
     def clear_chunks(self) -> None:
-        """Forget all checksums and tombstones."""
+        """Delete all checksums and deletion marks."""
         self._db.execute("DELETE FROM chunks")
 
     def put(self, photos: Sequence[Photo], rows: Sequence[int]) -> None:
-        """Add or replace photos, with the row of each one's vector."""
+        """Add or replace photos, each with the row of its vector."""
         self._db.executemany(
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
             [_encode(photo, row) for photo, row in zip(photos, rows, strict=True)],
         )
 
     def drop(self, paths: Sequence[str]) -> None:
-        """Remove photos."""
+        """Delete photos by path."""
         self._db.executemany("DELETE FROM files WHERE path = ?", [(os.fsencode(path),) for path in paths])
 
     def by_path(self, paths: Sequence[str]) -> dict[str, tuple[Photo, int]]:
-        """Return photo and row of the paths that are there."""
+        """Return photo and row by path, for those paths that are in the index."""
         keys = [os.fsencode(path) for path in paths]
-        found = self._each(f"SELECT {COLUMNS} FROM files WHERE path IN (SELECT * FROM (VALUES {{keys}}))", keys)
-        return {photo.path: (photo, row) for photo, row in map(_decode, found)}
+        entries = self._each(f"SELECT {COLUMNS} FROM files WHERE path IN (SELECT * FROM (VALUES {{keys}}))", keys)
+        return {photo.path: (photo, row) for photo, row in map(_decode, entries)}
 
     def by_row(self, rows: Sequence[int]) -> dict[int, list[Photo]]:
-        """Return the photos of rows, sorted by path; a row without any is missing."""
+        """Return the photos of each row, sorted by path; rows without a photo are omitted."""
         files: dict[int, list[Photo]] = {}
-        found = self._each(f"SELECT {COLUMNS} FROM files WHERE row IN (SELECT * FROM (VALUES {{keys}}))", rows)
-        for photo, row in sorted(map(_decode, found), key=lambda item: os.fsencode(item[0].path)):
+        entries = self._each(f"SELECT {COLUMNS} FROM files WHERE row IN (SELECT * FROM (VALUES {{keys}}))", rows)
+        for photo, row in sorted(map(_decode, entries), key=lambda item: os.fsencode(item[0].path)):
             files.setdefault(row, []).append(photo)
         return files
 
     def rows_of(self, contents: Sequence[str]) -> dict[str, int]:
-        """Return the rows of the contents that are there."""
-        first = "SELECT (SELECT path FROM files WHERE content = column1 LIMIT 1) FROM (VALUES {keys})"
+        """Return the row by content, for those contents that are in the index."""
+        first_path = "SELECT (SELECT path FROM files WHERE content = column1 LIMIT 1) FROM (VALUES {keys})"
         keys = [bytes.fromhex(content) for content in contents]
-        found = self._each(f"SELECT {COLUMNS} FROM files WHERE path IN ({first})", keys)
-        return {photo.content: row for photo, row in map(_decode, found)}
+        entries = self._each(f"SELECT {COLUMNS} FROM files WHERE path IN ({first_path})", keys)
+        return {photo.content: row for photo, row in map(_decode, entries)}
 
     def without_photo(self, rows: Sequence[int]) -> list[int]:
-        """Return those of the rows that no photo has, ascending."""
+        """Return those of the rows that no photo refers to, ascending."""
         sql = "SELECT column1 FROM (VALUES {keys}) WHERE NOT EXISTS (SELECT 1 FROM files WHERE row = column1)"
         return sorted({row for (row,) in self._each(sql, rows)})
 
     def after(self, path: bytes, below: bytes, limit: int) -> list[tuple[Photo, int]]:
-        """Return the next photos in the order of paths, of those that start with `below`."""
+        """Return the next photos and rows after a path, in the order of paths, whose path starts with `below`."""
         sql = (
             f"SELECT {COLUMNS} FROM files WHERE path > ? AND path >= ? AND substr(path, 1, ?) = ? ORDER BY path LIMIT ?"
         )
         cursor = self._db.execute(sql, (path, below, len(below), below, limit))
-        return [_decode(found) for found in cursor]
+        return [_decode(entry) for entry in cursor]
 
     def matching(self, where: Where) -> NDArray[np.int64]:
-        """Return the rows that have a file which a search may find."""
+        """Return the rows of which some photo passes a filter."""
         conditions: list[str] = ["1"]
         values: list[str | bytes] = []
         if where.categories:
@@ -187,22 +185,21 @@ class MetadataDatabase:
             values += where.spellings
         if where.glob is not None:
             conditions.append("CAST(nfc(path) AS TEXT) GLOB CAST(? AS TEXT)")
-            values.append(os.fsencode(where.glob.replace("[!", "[^")))  # as SQLite writes it
+            values.append(os.fsencode(where.glob.replace("[!", "[^")))  # the syntax of SQLite
         cursor = self._db.execute(f"SELECT DISTINCT row FROM files WHERE {' AND '.join(conditions)}", values)
         return np.fromiter((row for (row,) in cursor), np.int64)
 
-    def renumber(self, numbers: NDArray[np.int64]) -> None:
-        """Give every photo the row `numbers[row]`."""
+    def renumber(self, new_rows: NDArray[np.int64]) -> None:
+        """Change the row of every photo to `new_rows[row]`."""
         last = b""
-        while batch := self.after(last, b"", RENUMBERED):
-            self.put([photo for photo, _ in batch], [int(numbers[row]) for _, row in batch])
+        while batch := self.after(last, b"", RENUMBER_BATCH):
+            self.put([photo for photo, _ in batch], [int(new_rows[row]) for _, row in batch])
             last = os.fsencode(batch[-1][0].path)
 
     def used_rows(self) -> NDArray[np.int64]:
-        """Return the rows that have a file, ascending."""
-        return np.fromiter(
-            (row for (row,) in self._db.execute("SELECT DISTINCT row FROM files ORDER BY row")), np.int64
-        )
+        """Return the rows that photos refer to, ascending."""
+        cursor = self._db.execute("SELECT DISTINCT row FROM files ORDER BY row")
+        return np.fromiter((row for (row,) in cursor), np.int64)
 
     def count(self, below: bytes) -> int:
         """Count the photos whose path starts with `below`."""
@@ -214,23 +211,24 @@ class MetadataDatabase:
         return int(self._db.execute("SELECT COUNT(DISTINCT nfc(CAST(category AS BLOB))) FROM files").fetchone()[0])
 
     def check(self) -> list[str]:
-        """Let SQLite look at its own structure; return what is wrong."""
+        """Run SQLite's integrity check; return the problems."""
         lines = [line for (line,) in self._db.execute("PRAGMA integrity_check(3)")]
         return [] if lines == ["ok"] else lines
 
     def _each(self, sql: str, keys: Sequence[bytes] | Sequence[int]) -> list[Any]:
-        """Run a query for some keys at a time, in the place of `{keys}`."""
-        found: list[Any] = []
-        for start in range(0, len(keys), ASKED):
-            part = keys[start : start + ASKED]
-            found += self._db.execute(sql.format(keys=", ".join(["(?)"] * len(part))), part).fetchall()
-        return found
+        """Run a query for all keys, a batch at a time in place of `{keys}`; return all entries."""
+        entries: list[Any] = []
+        for start in range(0, len(keys), KEYS_PER_QUERY):
+            part = keys[start : start + KEYS_PER_QUERY]
+            entries += self._db.execute(sql.format(keys=", ".join(["(?)"] * len(part))), part).fetchall()
+        return entries
 
 
 def _options(path: Path) -> str:
-    """Say how a database is opened: a reader too must write the files that WAL shares, unless it may not.
+    """Return the options of the URI to open a database with.
 
-    Then it uses those of a writer that is at work. Where there are none, nobody writes, and none are needed.
+    In WAL mode readers write the shared files too. Without permission for that, a reader uses the shared files of an
+    active writer; if there are none, no process writes the database, and it can be opened as immutable.
     """
     if os.access(path.parent, os.W_OK):
         return "mode=rw"
@@ -238,13 +236,13 @@ def _options(path: Path) -> str:
     if shared.exists():
         return "mode=ro"
     if log.exists() and log.stat().st_size:
-        reason = f"who may write there must first finish what {log.name} holds (`sketchy info {path.parent}`)"
+        reason = f"a user who may write there must first apply {log.name} with `sketchy info {path.parent}`"
         raise PermissionError(errno.EACCES, reason, str(path.parent))
     return "immutable=1"
 
 
 def _stamp(path: Path) -> tuple[int, int, int, bool]:
-    """Return what changes when a database is written."""
+    """Return attributes of the file that change when the database is written."""
     status = path.stat()
     return status.st_ino, status.st_mtime_ns, status.st_size, path.with_name(f"{path.name}-wal").exists()
 
@@ -258,10 +256,10 @@ def _encode(photo: Photo, row: int) -> tuple[bytes, int, int, int, bytes, str | 
     return (*values, _crc(*values))
 
 
-def _decode(found: tuple[bytes, int, int, int, bytes, str | None, int]) -> tuple[Photo, int]:
-    path, row, size, mtime_ns, content, category, crc = found
+def _decode(entry: tuple[bytes, int, int, int, bytes, str | None, int]) -> tuple[Photo, int]:
+    path, row, size, mtime_ns, content, category, crc = entry
     if _crc(path, row, size, mtime_ns, content, category) != crc:
-        raise Damage("the entry of a photo is not what was written")
+        raise Damage("the entry of a photo does not match its checksum")
     return Photo(os.fsdecode(path), size, mtime_ns, content.hex(), category), row
 
 
@@ -270,5 +268,5 @@ def _crc(path: bytes, row: int, size: int, mtime_ns: int, content: bytes, catego
     return zlib.crc32(b"\0".join((path, content, label, b"%d %d %d" % (row, size, mtime_ns))))
 
 
-def _chunk_crc(number: int, version: int, sums: bytes, dead: bytes) -> int:
-    return zlib.crc32(b"%d %d " % (number, version) + sums + dead)
+def _chunk_crc(index: int, version: int, sums: bytes, dead: bytes) -> int:
+    return zlib.crc32(b"%d %d " % (index, version) + sums + dead)

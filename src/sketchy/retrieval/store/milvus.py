@@ -1,8 +1,8 @@
-"""Photos on a Milvus server, for galleries that one machine cannot hold (extra `milvus`).
+"""A store on a Milvus server, for galleries too large for one machine (extra `milvus`).
 
-One entity a photo, by a stable id made of its path, so that writing it twice changes nothing and any number of
-processes may write. The vector's field is named after the model, so that a collection knows which model it is of.
-Reads ask for strong consistency: a photo that was written is found.
+Each photo is an entity whose id is a hash of its path, so that writing it twice changes nothing and any number of
+processes may write. The field of the vector is named after the model's fingerprint, which identifies the model of a
+collection. Reads use strong consistency: a photo that was written is found.
 """
 
 import os
@@ -20,24 +20,24 @@ from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit
 from sketchy.retrieval.nearest import exact_distances
 from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where, hit_of
-from sketchy.retrieval.store.expressions import decode, encode, filter_of, id_of, quoted, starting_with
+from sketchy.retrieval.store.milvus_filter import decode, encode, filter_of, id_of, quoted, starting_with
 
 SCHEME = "milvus://"
 FIELD = "embedding_"
-"""What the vector's field is called, before the model's hash."""
+"""Name of the field of the vector, before the fingerprint of the model."""
 TEXTS = {"id": 32, "path": 16_384, "content": 64, "category": 4096}
-"""Text fields and their greatest length in bytes; a path has at most 4,096, each written as three at worst."""
+"""Text fields and their greatest length in bytes; a path has at most 4,096 bytes, each escaped as up to three."""
 PHOTO_FIELDS = ["path", "size", "mtime_ns", "content", "category"]
-WRITTEN, ASKED = 1000, 256
-"""Photos in one message; a message may have 64 MB, and an expression must stay short."""
+WRITE_BATCH, QUERY_BATCH = 1000, 256
+"""Photos per request: a request may have 64 MB, and an expression must stay short."""
 MAX_HITS = 16_384
-"""Hits that Milvus gives at most."""
+"""Greatest number of hits that Milvus returns."""
 STRONG = "Strong"
 
 
 @dataclass(frozen=True)
 class Address:
-    """A collection on a server; `uri` is also a file's path, for Milvus Lite."""
+    """A collection on a server, or for Milvus Lite in a file, whose path is then the `uri`."""
 
     uri: str
     collection: str
@@ -47,15 +47,15 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read milvus://host:port/collection. Raises GalleryError."""
-    found = re.fullmatch(r"milvus://([^/\s]+:\d+)/([A-Za-z_]\w*)", text)
-    if found is None:
-        raise GalleryError(f"{text} is no address of a collection; write milvus://host:19530/my_photos")
-    return Address(f"http://{found[1]}", found[2])
+    """Parse milvus://host:port/collection. Raises GalleryError."""
+    match = re.fullmatch(r"milvus://([^/\s]+:\d+)/([A-Za-z_]\w*)", text)
+    if match is None:
+        raise GalleryError(f"{text} is not the address of a collection; write milvus://host:19530/my_photos")
+    return Address(f"http://{match[1]}", match[2])
 
 
 class MilvusStore:
-    """An open collection. Make one with `open_milvus`; see `WritableStore` for the methods."""
+    """An open collection, made by `open_milvus`; see `WritableStore` for the methods."""
 
     shared = True
 
@@ -66,67 +66,67 @@ class MilvusStore:
         self._vector = f"{FIELD}{identity.model}"
 
     def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
-        """Add photos, or replace those of the same path; `vectors` is (len(photos), D)."""
+        """Add photos, or replace those with the same path; `vectors` has shape (len(photos), D)."""
         if vectors.shape != (len(photos), self.identity.size):
             raise ValueError(f"{len(photos)} photos with embeddings of shape {vectors.shape}")
         latest = {photo.path: (photo, vector) for photo, vector in zip(photos, vectors, strict=True)}
         rows = [self._row(photo, vector) for photo, vector in latest.values()]
-        for start in range(0, len(rows), WRITTEN):
-            with self._explained():
-                self._client.upsert(self._address.collection, rows[start : start + WRITTEN])
+        for start in range(0, len(rows), WRITE_BATCH):
+            with translated(self._address):
+                self._client.upsert(self._address.collection, rows[start : start + WRITE_BATCH])
 
     def delete(self, paths: Sequence[str]) -> None:
-        """Drop photos; unknown paths are ignored."""
-        for part in _parts([id_of(path) for path in paths]):
-            with self._explained():
+        """Remove photos by path; unknown paths are ignored."""
+        for part in _batches([id_of(path) for path in paths]):
+            with translated(self._address):
                 self._client.delete(self._address.collection, ids=part)
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
-        """Return those of the paths that are known."""
+        """Return the photos of those paths that are in the collection, by path."""
         rows = self._query_each("id", [id_of(path) for path in paths], PHOTO_FIELDS)
         return {photo.path: photo for photo in map(_photo, rows)}
 
     def copies(self, contents: Sequence[str]) -> list[Photo]:
-        """Return all photos that have one of the contents, in no order."""
+        """Return all photos with one of the contents, in no particular order."""
         return list(map(_photo, self._query_each("content", contents, PHOTO_FIELDS)))
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
-        """Return the (D,) embedding of those of the contents that are known."""
+        """Return embeddings, shape (D,), by content, for those contents that are in the collection."""
         rows = self._query_each("content", contents, ["content", self._vector])
         return {row["content"]: np.array(row[self._vector], np.float32) for row in rows}
 
     def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
-        """Return the k pictures nearest to a (D,) query, nearest first; fewer where there are fewer."""
+        """Return the k pictures nearest to a query, shape (D,), nearest first; fewer if there are fewer."""
         query = np.asarray(query, np.float32)
         limit = min(2 * k + 16, MAX_HITS)
         while True:
             rows = self._hits(query, limit, where)
-            found = self._nearest(query, rows, k, where)
-            if len(found) == k or len(rows) < limit or limit == MAX_HITS:
+            nearest = self._nearest(query, rows, k, where)
+            if len(nearest) == k or len(rows) < limit or limit == MAX_HITS:
                 break
-            limit = min(4 * limit, MAX_HITS)  # copies and what only looked fitting took the places
+            limit = min(4 * limit, MAX_HITS)  # too many hits were copies, or failed the exact filter
         files: dict[str, list[Photo]] = {}
-        for photo in self.copies(list(found)):
+        for photo in self.copies(list(nearest)):
             files.setdefault(photo.content, []).append(photo)
         return [
             hit_of(distance, sorted(files[content]), where)
-            for content, distance in found.items()
-            if content in files  # else deleted this very moment
+            for content, distance in nearest.items()
+            if content in files  # otherwise deleted since the search
         ]
 
     def scan(self, below: str = "") -> Iterator[list[Photo]]:
-        """Yield all photos, or those whose path starts with `below`, in no order."""
-        with self._explained():
+        """Yield in batches all photos whose path starts with `below`, in no particular order."""
+        with translated(self._address):
             pages = self._client.query_iterator(
                 self._address.collection,
-                WRITTEN,
+                WRITE_BATCH,
                 filter=starting_with(below),
                 output_fields=PHOTO_FIELDS,
                 consistency_level=STRONG,
             )
         try:
             while True:
-                with self._explained():
+                with translated(self._address):
                     rows = pages.next()
                 if not rows:
                     return
@@ -135,14 +135,14 @@ class MilvusStore:
             pages.close()
 
     def count(self, below: str = "") -> int:
-        """Return how many photos there are, or whose path starts with `below`; files of one content count each."""
+        """Count the photos whose path starts with `below`; copies of one picture count separately."""
         return int(self._query(starting_with(below), ["count(*)"])[0]["count(*)"])
 
     def improve(self, queries: Vectors | None = None, progress: Progress = no_progress) -> None:
-        """Do nothing: the server keeps its own index."""
+        """Do nothing: the server maintains its own index."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._client.close()
 
     def _row(self, photo: Photo, vector: Vectors) -> dict[str, Any]:
@@ -157,8 +157,8 @@ class MilvusStore:
         }
 
     def _hits(self, query: Vectors, limit: int, where: Where) -> list[Any]:
-        with self._explained():
-            found = self._client.search(
+        with translated(self._address):
+            hits = self._client.search(
                 self._address.collection,
                 data=[query],
                 anns_field=self._vector,
@@ -167,10 +167,10 @@ class MilvusStore:
                 output_fields=[*PHOTO_FIELDS, self._vector],
                 consistency_level=STRONG,
             )
-        return [hit["entity"] for hit in found[0]]
+        return [hit["entity"] for hit in hits[0]]
 
     def _nearest(self, query: Vectors, rows: Sequence[Any], k: int, where: Where) -> dict[str, float]:
-        """Return content and exact distance of the k nearest pictures among rows, nearest first."""
+        """Return the exact distance by content of the k nearest pictures among entities, nearest first."""
         vectors = {
             row["content"]: np.array(row[self._vector], np.float32)
             for row in rows
@@ -179,81 +179,76 @@ class MilvusStore:
         if not vectors:
             return {}
         stacked = np.stack(list(vectors.values()))
-        distances = exact_distances(query, np.arange(len(stacked)), lambda numbers: stacked[numbers])
+        distances = exact_distances(query, np.arange(len(stacked)), lambda rows: stacked[rows])
         contents = list(vectors)
         return {contents[index]: float(distances[index]) for index in np.argsort(distances, kind="stable")[:k]}
 
-    def _query_each(self, field: str, values: Sequence[str], wanted: list[str]) -> list[Any]:
-        """Return all entities whose field has one of the values."""
+    def _query_each(self, field: str, values: Sequence[str], fields: list[str]) -> list[Any]:
+        """Return all entities whose `field` has one of the values."""
         rows: list[Any] = []
-        for part in _parts(values):
-            rows += self._query(f"{field} in [{', '.join(map(quoted, part))}]", wanted)
+        for part in _batches(values):
+            rows += self._query(f"{field} in [{', '.join(map(quoted, part))}]", fields)
         return rows
 
-    def _query(self, expression: str, wanted: list[str]) -> list[Any]:
-        with self._explained():
-            found = self._client.query(
-                self._address.collection, filter=expression, output_fields=wanted, consistency_level=STRONG
+    def _query(self, expression: str, fields: list[str]) -> list[Any]:
+        with translated(self._address):
+            rows = self._client.query(
+                self._address.collection, filter=expression, output_fields=fields, consistency_level=STRONG
             )
-        return list(found)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        with explained(self._address):
-            yield
+        return list(rows)
 
 
 def open_milvus(
     address: Address, identity: Identity | None, *, write: bool = False, force: bool = False
 ) -> MilvusStore:
-    """Open a collection, or make one.
+    """Open a collection, or create one.
 
     Args:
-        address: of a server, or of a file of Milvus Lite.
-        identity: the model; None takes whatever the collection is of, and makes none.
-        write: make the collection where it is missing.
-        force: drop what is in it first.
+        address: Collection on a server or in a file of Milvus Lite.
+        identity: Model that the collection must have been made with; None accepts any, and creates no collection.
+        write: Create the collection if it does not exist.
+        force: Delete the existing collection first.
 
     Raises:
         MissingExtraError: pymilvus is not installed.
-        GalleryError: the collection is missing, the server cannot be reached, or the model is another.
+        GalleryError: The collection does not exist or is of another model, or the server cannot be reached.
     """
     require("milvus", str(address))
     from pymilvus import MilvusClient
 
-    with explained(address):
+    with translated(address):
         client = MilvusClient(address.uri, token=os.environ.get("SKETCHY_MILVUS_TOKEN", ""))
     try:
-        with explained(address):
+        with translated(address):
             if force and client.has_collection(address.collection):
                 client.drop_collection(address.collection)
             if write and identity is not None and not client.has_collection(address.collection):
-                _make(client, address.collection, identity)
-            found = _identity_of(client, address)
-        if identity is not None and (identity.model, identity.size) != (found.model, found.size):
+                _create(client, address.collection, identity)
+            stored = _identity_of(client, address)
+        if identity is not None and (identity.model, identity.size) != (stored.model, stored.size):
             raise GalleryError(
-                f"the collection {address} was made with another model, {found.model[:12]}; name that one with "
-                "--checkpoint, or run `sketchy index PHOTOS --out ... --force` to make it anew"
+                f"the collection {address} was made with another model, {stored.model[:12]}; name that one with "
+                "--checkpoint, or run `sketchy index PHOTOS --out ... --force` to rebuild it"
             )
     except BaseException:
         client.close()
         raise
-    return MilvusStore(client, address, identity or found)
+    return MilvusStore(client, address, identity or stored)
 
 
 @contextmanager
-def explained(address: Address) -> Iterator[None]:
-    """Turn what Milvus says into what a user can do."""
+def translated(address: Address) -> Iterator[None]:
+    """Translate errors of Milvus into errors for the user."""
     from pymilvus import MilvusException
 
     try:
         yield
     except MilvusException as error:
         reason = " ".join(str(error.message).split())
-        raise GalleryError(f"Milvus refused: {reason}; {address}; see that the server runs and is well") from error
+        raise GalleryError(f"Milvus failed: {reason}; {address}; check that the server is running") from error
 
 
-def _make(client: Any, name: str, identity: Identity) -> None:
+def _create(client: Any, name: str, identity: Identity) -> None:
     from pymilvus import DataType
 
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -266,7 +261,7 @@ def _make(client: Any, name: str, identity: Identity) -> None:
     indexes = client.prepare_index_params()
     indexes.add_index(vector, index_type="AUTOINDEX", metric_type="L2")
     old = re.match(r"v?2\.[0-3]\.", client.get_server_version())
-    indexes.add_index("content", index_type="Trie" if old else "INVERTED")  # what renames are looked up by
+    indexes.add_index("content", index_type="Trie" if old else "INVERTED")  # finds renamed photos
     client.create_collection(name, schema=schema, index_params=indexes, consistency_level=STRONG)
 
 
@@ -285,6 +280,6 @@ def _photo(row: Any) -> Photo:
     return Photo(decode(row["path"]), row["size"], row["mtime_ns"], row["content"], category)
 
 
-def _parts(values: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(values), ASKED):
-        yield list(values[start : start + ASKED])
+def _batches(values: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(values), QUERY_BATCH):
+        yield list(values[start : start + QUERY_BATCH])

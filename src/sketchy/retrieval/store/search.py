@@ -1,14 +1,14 @@
-"""Finding the nearest rows of an index: all of them measured, or the proposals of an approximate index and the rest."""
+"""Finding the nearest rows of an index, exactly or with an approximate index; all distances are exact."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.retrieval.nearest import candidates, closest, exact_distances, rough_distances, rounding_slack
-from sketchy.retrieval.store.approximate import PROPOSED, Allowed, Approximation
+from sketchy.retrieval.store.approximate import CANDIDATES_PER_HIT, Allowed, ApproximateIndex
 from sketchy.retrieval.store.state import BLOCK_ROWS, CHUNK_ROWS, State
 
 MAX_APPROXIMATE = 1000
-"""More hits than this are not worth proposing."""
+"""With more hits than this the approximate index is no faster."""
 
 
 def search_rows(
@@ -16,29 +16,28 @@ def search_rows(
     query: NDArray[np.float32],
     k: int,
     allowed: Allowed,
-    approximation: Approximation | None,
+    approximate: ApproximateIndex | None,
     few_rows: int,
 ) -> list[tuple[int, float]]:
-    """Return index and distance of the k nearest of the allowed rows, nearest first.
+    """Return row and distance of the k nearest of the allowed rows, nearest first.
 
     Args:
         state: Rows to search.
-        query: Embedding, shape (D,).
+        query: Embedding, shape (D,), float32.
         k: Number of rows, at least 1.
         allowed: Whether a row may be found, shape (rows,); None allows all.
-        approximation: Proposes rows; those added since it was built are measured. None measures all.
-        few_rows: Up to so many allowed rows are measured directly, without looking at the others.
+        approximate: Index to take candidates from, beside the rows added since it was built; None measures all rows.
+        few_rows: Up to this many allowed rows are measured directly, without a pass over the others.
     """
     count = state.rows if allowed is None else int(np.count_nonzero(allowed))
+    rows = np.empty(0, np.int64)
     if allowed is not None and count <= few_rows and count < state.rows / 2:
         rows = np.flatnonzero(allowed)
-        return closest(rows, exact_distances(query, rows, state.fetch), k)
-    if approximation is not None and k <= MAX_APPROXIMATE:
-        proposed = approximation.propose(query, PROPOSED * k + 32, allowed)
-        rows = np.union1d(proposed, _near_rows(state, query, k, allowed, approximation.rows))
-        if len(rows) >= min(k, count):
-            return closest(rows, exact_distances(query, rows, state.fetch), k)
-    rows = _near_rows(state, query, k, allowed, 0)
+    elif approximate is not None and k <= MAX_APPROXIMATE:
+        proposed = approximate.propose(query, CANDIDATES_PER_HIT * k + 32, allowed)
+        rows = np.union1d(proposed, _near_rows(state, query, k, allowed, approximate.rows))
+    if len(rows) < min(k, count):
+        rows = _near_rows(state, query, k, allowed, 0)
     return closest(rows, exact_distances(query, rows, state.fetch), k)
 
 

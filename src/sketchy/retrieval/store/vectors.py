@@ -1,4 +1,4 @@
-"""The file of vectors: little-endian float32 rows, only ever appended to, with a checksum for every few rows."""
+"""The append-only file of vectors, little-endian float32 rows, and a checksum for every group of rows."""
 
 import os
 import zlib
@@ -10,21 +10,18 @@ from numpy.typing import NDArray
 from sketchy.retrieval.store.base import Vectors
 
 GROUP_ROWS = 16
-"""Rows under one checksum: few enough that checking a handful of candidates costs nothing."""
+"""Rows per checksum: few enough that checking a handful of candidates costs nothing."""
 
 Sums = NDArray[np.uint32]
+"""CRC-32 of every group of rows, shape (groups,)."""
 
 
 class ShortFileError(Exception):
-    """The file is missing, or holds fewer rows than were committed; the message says which."""
+    """The file is missing, or holds fewer rows than were committed."""
 
 
 def append(path: Path, size: int, rows: int, vectors: Vectors) -> None:
-    """Write vectors behind the first `rows` rows, over whatever a killed writer left there, and sync.
-
-    Raises:
-        OSError: no space, no permission.
-    """
+    """Write vectors after the first `rows` rows, over whatever a killed writer left there, and sync. Raises OSError."""
     with path.open("r+b") as file:
         file.seek(rows * size * 4)
         file.write(np.ascontiguousarray(vectors, "<f4").data)
@@ -32,14 +29,14 @@ def append(path: Path, size: int, rows: int, vectors: Vectors) -> None:
         os.fsync(file.fileno())
 
 
-def cut(path: Path, size: int, rows: int) -> None:
-    """Drop what lies behind the first `rows` rows. Raises OSError."""
+def truncate(path: Path, size: int, rows: int) -> None:
+    """Truncate the file to its first `rows` rows. Raises OSError."""
     if path.stat().st_size > rows * size * 4:
         os.truncate(path, rows * size * 4)
 
 
-def mapped(path: Path, size: int, rows: int) -> Vectors:
-    """Map the first `rows` rows as (rows, size), without reading them. Raises ShortFileError."""
+def map_rows(path: Path, size: int, rows: int) -> Vectors:
+    """Map the first `rows` rows into memory, shape (rows, size), without reading them. Raises ShortFileError."""
     try:
         length = path.stat().st_size
     except FileNotFoundError:
@@ -51,23 +48,23 @@ def mapped(path: Path, size: int, rows: int) -> Vectors:
     return np.memmap(path, "<f4", "r", shape=(rows, size)).view(np.ndarray)
 
 
-def extended(sums: Sums, rows: int, vectors: Vectors) -> Sums:
-    """Return the checksums of `rows` rows and then `vectors`, given those of the `rows` rows."""
+def extend_sums(sums: Sums, rows: int, vectors: Vectors) -> Sums:
+    """Extend the checksums of the first `rows` rows by those of the vectors appended to them."""
     total = rows + len(vectors)
     longer = np.zeros(-(-total // GROUP_ROWS), np.uint32)
     longer[: len(sums)] = sums
     vectors = np.ascontiguousarray(vectors, "<f4")
-    place = 0
-    while place < len(vectors):
-        group, filled = divmod(rows + place, GROUP_ROWS)
-        part = vectors[place : place + GROUP_ROWS - filled]
+    start = 0
+    while start < len(vectors):
+        group, filled = divmod(rows + start, GROUP_ROWS)
+        part = vectors[start : start + GROUP_ROWS - filled]
         longer[group] = zlib.crc32(part.data, int(longer[group]))
-        place += len(part)
+        start += len(part)
     return longer
 
 
 def damaged_groups(vectors: Vectors, sums: Sums, groups: NDArray[np.int64]) -> list[int]:
-    """Return those of the groups whose rows are not what was written."""
+    """Return those of the groups whose rows do not match their checksum."""
     return [
         group
         for group in groups.tolist()
@@ -76,7 +73,7 @@ def damaged_groups(vectors: Vectors, sums: Sums, groups: NDArray[np.int64]) -> l
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names of new files to the disk, where the system can. Raises OSError."""
+    """Sync a folder, which makes the names of new files durable, if the system can. Raises OSError."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
