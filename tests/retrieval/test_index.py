@@ -1,4 +1,4 @@
-"""An index as Python users have it, at the edges."""
+"""Edge cases of the Python interface of an index."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def sketch(dataset) -> Path:
     return dataset / "256x256" / "sketch" / "tx_000000000000" / "disc" / "p1-1.png"
 
 
-def test_hits_say_all_that_is_known_of_a_photo(index, sketch):
+def test_hits_have_all_fields(index, sketch):
     hits = index.search(sketch, k=3)
     assert [hit.distance for hit in hits] == sorted(hit.distance for hit in hits)
     for hit in hits:
@@ -61,7 +61,7 @@ def test_a_search_can_be_narrowed(index, sketch):
     assert index.search(sketch, categories=["zebra"]) == []
 
 
-def test_what_cannot_be_searched_for_is_told(index, sketch, trained, photos):
+def test_invalid_searches_raise_clear_errors(index, sketch, trained, photos):
     with pytest.raises(ValueError, match="k is 0; give at least 1"):
         index.search(sketch, k=0)
     with pytest.raises(ValueError, match="no image to search for; give at least one"):
@@ -95,7 +95,7 @@ def test_photos_are_listed_and_shown(index, photos):
         index.image("/etc/passwd")
 
 
-def test_an_index_is_made_where_it_is_wanted_and_brought_up_to_date(model, folder, tmp_path):
+def test_an_index_is_created_at_its_address_and_updated(model, folder, tmp_path):
     with model.index(folder, tmp_path / "own.index") as index:
         assert len(index) == 20
         (folder / "disc" / "p1.jpg").unlink()
@@ -109,7 +109,7 @@ def test_an_index_is_made_where_it_is_wanted_and_brought_up_to_date(model, folde
         )
     with model.index(str(tmp_path / "own.index")) as again:
         assert len(again) == 19
-        with pytest.raises(GalleryError, match=r"no photos named to bring .* up to date with; name the folders"):
+        with pytest.raises(GalleryError, match=r"no photos named to update .* with; name the folders"):
             again.update()
         assert again.update([folder]).unchanged == 19
 
@@ -124,25 +124,25 @@ def test_several_folders_have_one_index_in_the_cache(model, folder, tmp_path):
     assert len(list((tmp_path / "cache" / "galleries").glob("*/index.sqlite"))) == 1
 
 
-def test_what_is_excluded_is_left_out_also_later(model, folder):
+def test_excluded_photos_stay_left_out_in_later_updates(model, folder):
     with model.index(folder, exclude=["bar"]) as index:
         assert len(index) == 10
         assert index.update().left_out == {"excluded": 10}
 
 
 @pytest.mark.parametrize("photos", ["nowhere", ["nowhere"], [], ["nowhere", "."]])
-def test_photos_that_are_not_there_are_told(model, photos):
+def test_missing_photos_raise_an_error(model, photos):
     with pytest.raises((GalleryError, ValueError), match=r"no such folder of photos|no photos to index; give at least"):
         model.index(photos)
 
 
-def test_a_file_in_the_place_of_an_index_is_told(model, folder, tmp_path):
+def test_a_file_at_the_address_of_an_index_raises_an_error(model, folder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises((GalleryError, StorageError), match=r"file is a file|file exists"):
         model.index(folder, tmp_path / "file")
 
 
-def test_a_closed_index_says_so(model, folder, sketch):
+def test_using_a_closed_index_raises_an_error(model, folder, sketch):
     with model.index(folder) as index:
         pass
     index.close()

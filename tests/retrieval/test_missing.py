@@ -72,7 +72,7 @@ def empty(folder) -> None:
         (lambda folder: (shutil.rmtree(folder), shutil.rmtree(folder.parent / "above", True)), "is missing"),
     ],
 )
-def test_photos_of_a_source_that_has_none_any_more_stay_until_they_are_dropped(store, folder, model, spoil, reason):
+def test_photos_of_a_source_without_any_photo_are_kept_until_dropped_explicitly(store, folder, model, spoil, reason):
     update(store, [folder], model)
     spoil(folder)
     changes = update(store, [folder], model)
@@ -93,7 +93,7 @@ def test_when_the_drive_is_back_nothing_is_embedded_again(store, folder, model, 
     assert (changes.unchanged, changes.embedded, changes.reused, changes.kept) == (6, 0, 0, ())
 
 
-def test_of_two_sources_the_one_that_is_away_keeps_its_photos(store, folder, model, tmp_path):
+def test_a_missing_source_keeps_its_photos_beside_an_existing_one(store, folder, model, tmp_path):
     (folder / "usb").rename(tmp_path / "usb")
     update(store, [folder, tmp_path / "usb"], model)
     shutil.rmtree(tmp_path / "usb")
@@ -112,7 +112,7 @@ def test_a_mount_point_in_a_source_that_is_empty_keeps_its_photos(store, folder,
     assert update(store, [folder], model, scan=DROP).removed == 2
 
 
-def test_photos_and_folders_that_were_deleted_leave(store, folder, model):
+def test_deleted_photos_and_folders_are_removed(store, folder, model):
     update(store, [folder], model)
     (folder / "a.png").unlink()
     shutil.rmtree(folder / "usb")
@@ -121,7 +121,7 @@ def test_photos_and_folders_that_were_deleted_leave(store, folder, model):
     assert paths(store, folder) == {"b.png", "cats/a.png", "cats/b.png"}
 
 
-def test_photos_that_were_moved_out_of_a_folder_leave_it_though_it_is_empty_now(store, folder, model):
+def test_photos_moved_out_of_a_folder_are_removed_though_it_is_empty_now(store, folder, model):
     update(store, [folder], model)
     for path in (folder / "cats").iterdir():
         path.rename(folder / f"moved {path.name}")
@@ -130,7 +130,7 @@ def test_photos_that_were_moved_out_of_a_folder_leave_it_though_it_is_empty_now(
     assert "cats/a.png" not in paths(store, folder)
 
 
-def test_a_source_that_was_renamed_takes_its_photos_along(store, folder, model, tmp_path):
+def test_renaming_a_source_moves_its_photos(store, folder, model, tmp_path):
     update(store, [folder], model)
     folder.rename(tmp_path / "photos2")
     for changes in (preview(store, [tmp_path / "photos2"]), update(store, [tmp_path / "photos2"], model)):
@@ -140,7 +140,7 @@ def test_a_source_that_was_renamed_takes_its_photos_along(store, folder, model, 
         update(store, [folder], model)
 
 
-def test_paths_that_an_earlier_version_left_behind_leave_with_the_next_update(store, folder, model, tmp_path):
+def test_stale_paths_of_an_earlier_version_are_removed_by_the_next_update(store, folder, model, tmp_path):
     update(store, [folder], model)
     stale = [photo._replace(path=photo.path.replace("photos", "0ld")) for batch in store.scan() for photo in batch]
     store.upsert(stale, torch.zeros(6, 8).numpy())
@@ -148,21 +148,21 @@ def test_paths_that_an_earlier_version_left_behind_leave_with_the_next_update(st
     assert (changes.unchanged, changes.removed, store.count()) == (6, 6, 6)
 
 
-def test_copies_elsewhere_stay_while_their_files_are_there(store, folder, model, tmp_path):
+def test_copies_outside_the_sources_are_kept_while_their_files_exist(store, folder, model, tmp_path):
     shutil.copytree(folder, tmp_path / "backup")
     update(store, [folder, tmp_path / "backup"], model)
     assert update(store, [folder], model).removed == 0
     assert store.count() == 12
 
 
-def test_a_store_that_other_machines_write_keeps_paths_that_this_one_does_not_see(store, folder, model, tmp_path):
+def test_a_shared_store_keeps_paths_that_exist_on_other_machines_only(store, folder, model, tmp_path):
     update(store, [folder], model)
     folder.rename(tmp_path / "elsewhere")
     store.shared = True
     assert update(store, [tmp_path / "elsewhere"], model).removed == 0
 
 
-def test_photos_of_a_folder_that_cannot_be_listed_stay(store, folder, model, monkeypatch):
+def test_photos_of_an_unreadable_folder_are_kept(store, folder, model, monkeypatch):
     update(store, [folder], model)
     listdir, stat = os.listdir, module.Path.stat
 
@@ -184,7 +184,7 @@ def test_photos_of_a_folder_that_cannot_be_listed_stay(store, folder, model, mon
     assert store.count() == 6
 
 
-def test_what_is_left_out_by_name_now_leaves_an_index_that_has_it(store, folder, model):
+def test_photos_that_are_left_out_now_are_removed_from_the_index(store, folder, model):
     update(store, [folder], model)
     changes = update(store, [folder], model, scan=Scan(exclude=("usb", "b.png")))
     assert (changes.removed, changes.unchanged, changes.left_out) == (4, 2, {"excluded": 4})
@@ -194,14 +194,14 @@ def test_what_is_left_out_by_name_now_leaves_an_index_that_has_it(store, folder,
     assert paths(store, folder) == {"a.png", "b.png", "usb/deep/a.png", "usb/deep/b.png"}
 
 
-def test_a_single_photo_that_was_named_and_is_missing_stays(store, folder, model):
+def test_a_missing_photo_that_is_itself_a_source_is_kept(store, folder, model):
     update(store, [folder / "a.png", folder / "b.png"], model)
     (folder / "a.png").unlink()
     changes = update(store, [folder / "a.png", folder / "b.png"], model)
     assert (changes.unchanged, kept(changes, folder)) == (1, [("a.png", 1, "is missing")])
 
 
-def test_a_link_to_a_drive_that_is_away_keeps_its_photos(store, folder, model, tmp_path):
+def test_a_link_to_an_unmounted_drive_keeps_its_photos(store, folder, model, tmp_path):
     (folder / "usb").rename(tmp_path / "drive")
     (folder / "usb").symlink_to(tmp_path / "drive")
     update(store, [folder], model)
@@ -209,7 +209,7 @@ def test_a_link_to_a_drive_that_is_away_keeps_its_photos(store, folder, model, t
     assert kept(update(store, [folder], model), folder) == [("usb", 2, "is missing")]
 
 
-def test_a_mount_point_that_goes_with_its_drive_keeps_its_photos(store, folder, model, monkeypatch):
+def test_a_mount_point_removed_with_its_drive_keeps_its_photos(store, folder, model, monkeypatch):
     monkeypatch.setattr(module, "DRIVES", re.compile(rf"{re.escape(str(folder))}/usb"))
     update(store, [folder], model)
     shutil.rmtree(folder / "usb")

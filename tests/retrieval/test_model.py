@@ -1,4 +1,4 @@
-"""The model as Python users have it: every form of an image, and every mistake with one."""
+"""The Python interface of a model: all types of images, and invalid ones."""
 
 import threading
 from io import BytesIO
@@ -41,7 +41,7 @@ def file(drawing, tmp_path) -> Path:
     return tmp_path / "drawing.png"
 
 
-def test_what_a_model_says_of_itself(model):
+def test_a_model_has_its_documented_attributes(model):
     assert (model.source, model.categories, model.calibration, model.probes) == (Path("a.pth"), ("cat",), None, None)
     assert model.embedding_size == 8
     assert len(bytes.fromhex(model.fingerprint)) == 32
@@ -95,7 +95,7 @@ def test_no_images_give_no_embeddings(model):
     ],
     ids=str,
 )
-def test_what_is_no_image_is_told_in_one_line(model, image, error, message):
+def test_an_invalid_image_raises_a_one_line_error(model, image, error, message):
     with pytest.raises(error, match=message) as raised:
         model.embed(image)
     assert "\n" not in str(raised.value)
@@ -125,7 +125,7 @@ def test_several_images_of_one_query_are_averaged(model, drawing):
     np.testing.assert_allclose(model.query([one, other], "sketch"), both.mean(0), atol=1e-6)
 
 
-def test_many_images_take_a_faster_network_that_says_the_same(model):
+def test_many_images_use_a_faster_network_with_equal_embeddings(model):
     few, many = model.encoder_for(FOLD_FROM - 1), model.encoder_for(FOLD_FROM)
     assert few is model.encoder
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in few.modules())
@@ -137,7 +137,7 @@ def test_many_images_take_a_faster_network_that_says_the_same(model):
 
 
 def test_threads_get_the_embeddings_of_their_own_kind(drawing):
-    """A network with norms for each kind of image must be told the kind before each batch."""
+    """A network with norms per domain needs the kind of image before each batch."""
     torch.manual_seed(0)
     config = parse_config(TREE | {"model": TREE["model"] | {"domain_norm": True}}, "test")
     encoder = build_encoder(config, load_pretrained=False)

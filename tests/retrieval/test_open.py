@@ -20,7 +20,7 @@ from sketchy.retrieval.update import update
 
 @pytest.fixture
 def photos(dataset, tmp_path):
-    """Copies of the dataset's photos, in a folder a category."""
+    """Copies of the dataset's photos, in one folder per category."""
     shutil.copytree(dataset / "256x256" / "photo" / "tx_000000000000", tmp_path / "photos")
     return tmp_path / "photos"
 
@@ -60,7 +60,7 @@ def test_the_cached_index_follows_the_folder(model, photos):
     gallery.close()
 
 
-def test_a_damaged_cached_index_is_made_anew(model, photos, tmp_path, logged):
+def test_a_damaged_cached_index_is_rebuilt(model, photos, tmp_path, logged):
     opened(photos, model).close()
     (vectors,) = (tmp_path / "cache" / "galleries").glob("*/vectors-1.f32")
     vectors.unlink()
@@ -71,7 +71,7 @@ def test_a_damaged_cached_index_is_made_anew(model, photos, tmp_path, logged):
     gallery.close()
 
 
-def test_a_cached_index_of_another_format_is_made_anew(model, photos, tmp_path, logged):
+def test_a_cached_index_of_another_format_is_rebuilt(model, photos, tmp_path, logged):
     opened(photos, model).close()
     (database,) = (tmp_path / "cache" / "galleries").glob("*/index.sqlite")
     with closing(sqlite3.connect(database)) as db, db:
@@ -96,7 +96,7 @@ def roots(model, photos, open_folder, monkeypatch):
     return open_folder
 
 
-def test_a_cache_of_another_user_is_searched_as_it_is(model, roots, as_nobody, logged):
+def test_a_cache_of_another_user_is_searched_without_an_update(model, roots, as_nobody, logged):
     logged.clear()
     with as_nobody(), closing(opened(roots / "photos", model)) as gallery:
         assert len(gallery) == 40
@@ -108,7 +108,9 @@ def test_a_cache_of_another_user_is_searched_as_it_is(model, roots, as_nobody, l
 
 
 @pytest.mark.parametrize("what", ["nothing", "damage", "another format"])
-def test_a_cache_of_another_user_that_is_of_no_use_names_its_setting(model, roots, as_nobody, monkeypatch, what):
+def test_an_unusable_cache_of_another_user_raises_an_error_that_names_the_setting(
+    model, roots, as_nobody, monkeypatch, what
+):
     (folder,) = (roots / "cache" / "galleries").iterdir()
     if what == "nothing":
         shutil.rmtree(folder)
@@ -158,7 +160,7 @@ def test_the_index_that_was_made_of_a_folder_is_used_for_it(model, photos, tmp_p
     gallery.close()
 
 
-def test_a_cached_index_that_is_being_written_is_searched_as_it_is(model, photos, tmp_path, logged):
+def test_a_cached_index_that_another_process_writes_is_searched_without_an_update(model, photos, tmp_path, logged):
     opened(photos, model).close()
     (folder,) = (tmp_path / "cache" / "galleries").glob("*")
     writer = open_to_write(folder, model.identity)
@@ -202,7 +204,7 @@ def test_a_search_is_narrowed_alike_in_all_galleries(model, photos, make):
     gallery.close()
 
 
-def test_of_copies_the_one_that_was_asked_for_is_shown(model, photos):
+def test_the_copy_that_passes_the_filter_is_shown(model, photos):
     shutil.copy(photos / "disc" / "p3.jpg", photos / "bar" / "copy.jpg")
     gallery = opened(photos, model)
     (hit,) = nearest_to(gallery, photos / "disc" / "p3.jpg", categories=("disc",))
@@ -211,7 +213,7 @@ def test_of_copies_the_one_that_was_asked_for_is_shown(model, photos):
     gallery.close()
 
 
-def test_of_copies_one_that_is_there_is_shown(model, photos, tmp_path):
+def test_a_copy_that_exists_is_shown(model, photos, tmp_path):
     shutil.copytree(photos, tmp_path / "older")
     store = open_to_write(tmp_path / "index", model.identity)
     update(store, [photos, tmp_path / "older"], model)
@@ -224,7 +226,7 @@ def test_of_copies_one_that_is_there_is_shown(model, photos, tmp_path):
     gallery.close()
 
 
-def test_photos_whose_files_are_away_stand_behind_all_others(model, photos, tmp_path):
+def test_photos_with_missing_files_come_last(model, photos, tmp_path):
     (photos / "disc").rename(tmp_path / "disc")
     store = open_to_write(tmp_path / "index", model.identity)
     update(store, [photos, tmp_path / "disc"], model)
@@ -245,7 +247,7 @@ def test_photos_whose_files_are_away_stand_behind_all_others(model, photos, tmp_
     gallery.close()
 
 
-def test_the_cached_index_keeps_the_photos_of_a_drive_that_is_away(model, photos, tmp_path, logged):
+def test_the_cached_index_keeps_the_photos_of_an_unmounted_drive(model, photos, tmp_path, logged):
     opened(photos, model).close()
     photos.rename(tmp_path / "away")
     photos.mkdir()
@@ -260,7 +262,7 @@ def test_the_cached_index_keeps_the_photos_of_a_drive_that_is_away(model, photos
     gallery.close()
 
 
-def test_what_the_cached_index_leaves_out_is_told(model, photos):
+def test_files_left_out_of_the_cached_index_are_reported(model, photos):
     (photos / "IMG_1.HEIC").write_bytes(b"x")
     gallery = opened(photos, model)
     assert gallery.left_out == {".heic": 1}
@@ -280,7 +282,7 @@ def test_what_the_cached_index_leaves_out_is_told(model, photos):
         (["a.jpg", "b.heic"], r"none of 1 images below .* can be read; .*a.jpg: .*; left out: 1 .heic"),
     ],
 )
-def test_a_folder_of_nothing_but_unreadable_formats_says_so(model, tmp_path, make, message):
+def test_a_folder_with_only_unreadable_formats_raises_an_error(model, tmp_path, make, message):
     (tmp_path / "phone").mkdir()
     for name in make:
         (tmp_path / "phone" / name).write_bytes(b"x")

@@ -45,7 +45,7 @@ def test_hidden_files_and_folders_are_left_out(tmp_path):
     assert left_out(tmp_path) == {".a.jpg": "hidden", ".thumbnails": "hidden"}
 
 
-def test_every_file_that_is_no_known_image_is_told_with_the_reason(tmp_path):
+def test_every_file_that_is_not_an_image_is_reported_with_the_reason(tmp_path):
     names = ("a.HEIC", "b.cr2", "c.avif", "d.txt", "e.mp4", "IMG_1", "._f.jpg")
     for name in (*names, "g.jfif", "h.jpe", "i.JIF", "k.mpo", "l.jpg"):
         touch(tmp_path / name)
@@ -70,12 +70,12 @@ def test_folders_of_other_programs_are_left_out_and_their_images_counted(tmp_pat
 
 
 @pytest.mark.parametrize("folder", ["My.photoslibrary/originals/A", "Old.photolibrary/Masters/2019", "originals/x"])
-def test_the_originals_of_a_library_are_photos_and_its_folders_no_categories(tmp_path, folder):
+def test_the_originals_of_a_library_are_photos_without_categories(tmp_path, folder):
     touch(tmp_path / folder / "a.jpg")
     assert found(tmp_path)[0] == [(f"{folder}/a.jpg", "x" if folder == "originals/x" else None)]
 
 
-def test_what_is_excluded_is_left_out_at_any_depth_and_counted(tmp_path):
+def test_excluded_files_are_left_out_at_any_depth_and_counted(tmp_path):
     for name in ("Trash/a.jpg", "x/Trash/b/c.jpg", "x/d.gif", "x/e.jpg", "café/f.jpg", "Trash2/g.jpg"):
         touch(tmp_path / name)
     exclude = ("Trash", "*.gif", unicodedata.normalize("NFD", "café") + "/*")
@@ -93,7 +93,7 @@ def test_both_unicode_spellings_of_a_folder_are_one_category(tmp_path):
     assert {category for _, category in found(tmp_path)[0]} == {"caf\u00e9"}
 
 
-def test_a_link_that_cannot_be_followed_costs_no_other_photo(tmp_path):
+def test_a_broken_link_does_not_hide_other_photos(tmp_path):
     for name in ("a.jpg", "z.jpg"):
         touch(tmp_path / name)
     (tmp_path / "loop").symlink_to("loop")
@@ -102,7 +102,7 @@ def test_a_link_that_cannot_be_followed_costs_no_other_photo(tmp_path):
     assert [name for name, _ in reported] in ([], ["loop"])
 
 
-def test_links_go_round_in_circles_once_and_photos_keep_their_real_paths(tmp_path):
+def test_cyclic_links_are_followed_once_and_photos_keep_their_real_paths(tmp_path):
     touch(tmp_path / "photos" / "z real" / "x.jpg")
     touch(tmp_path / "elsewhere" / "y.jpg")
     (tmp_path / "photos" / "a link").symlink_to("z real")
@@ -114,7 +114,7 @@ def test_links_go_round_in_circles_once_and_photos_keep_their_real_paths(tmp_pat
     assert reported == []
 
 
-def test_names_that_are_no_utf8_are_kept(tmp_path):
+def test_names_that_are_not_utf8_are_preserved(tmp_path):
     folder = os.fsencode(tmp_path) + b"/caf\xe9"
     os.mkdir(folder)  # noqa: PTH102 - bytes
     with open(folder + b"/\xff.jpg", "w"):  # noqa: PTH123
@@ -163,9 +163,9 @@ def test_sources_in_one_another_count_once(tmp_path):
     touch(tmp_path / "a" / "b" / "x.jpg")
     touch(tmp_path / "c.txt")
     assert found(tmp_path / "a" / "b", tmp_path / "a", tmp_path / "a" / "b" / "x.jpg")[0] == [("a/b/x.jpg", "b")]
-    assert found(tmp_path / "c.txt")[0] == [("c.txt", None)]  # named by hand, so it is meant
+    assert found(tmp_path / "c.txt")[0] == [("c.txt", None)]  # named explicitly, so never left out
 
 
-def test_a_source_must_be_there(tmp_path):
+def test_a_source_must_exist(tmp_path):
     with pytest.raises(GalleryError, match=r"no such folder of photos: .*nowhere; name one"):
         absolute_sources([tmp_path / "nowhere"])

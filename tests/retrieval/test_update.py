@@ -1,4 +1,4 @@
-"""Bringing an index up to date, with what happens to folders of photos in the wild."""
+"""Updating an index, with the changes that real folders of photos undergo."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def folder(tmp_path):
 
 
 def save(path, number: int, *, old: bool = True) -> None:
-    """Save a picture that no other number has; `old` makes it look written long ago."""
+    """Save a picture unique to the number; `old` sets its time to long ago."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (20, 12), (40 * number, 90, 200)).save(path)
     if old:
@@ -59,7 +59,7 @@ def paths(store) -> set[str]:
     return {photo.path for batch in store.scan() for photo in batch}
 
 
-def test_the_second_time_nothing_is_read(store, folder, model, monkeypatch):
+def test_a_second_update_reads_no_file(store, folder, model, monkeypatch):
     assert counts(update(store, [folder], model)) == (6, 0, 0, 0, 0)
     assert store.get([str(folder / "cats" / "1.png")])[str(folder / "cats" / "1.png")].category == "cats"
     monkeypatch.setattr(module, "_read", None)
@@ -74,7 +74,7 @@ def test_an_embedding_is_that_of_its_file(store, folder, model):
         assert hit.distance == pytest.approx(0, abs=1e-4)
 
 
-def test_only_new_and_changed_photos_are_embedded_and_gone_ones_leave(store, folder, model):
+def test_only_new_and_changed_photos_are_embedded_and_deleted_ones_removed(store, folder, model):
     update(store, [folder], model)
     save(folder / "cats" / "1.png", 6)
     save(folder / "new.png", 5 + 10)
@@ -84,7 +84,7 @@ def test_only_new_and_changed_photos_are_embedded_and_gone_ones_leave(store, fol
     assert store.count() == 6
 
 
-def test_renames_and_copies_cost_no_embedding(store, folder, model, monkeypatch):
+def test_renamed_and_copied_files_are_not_embedded_again(store, folder, model, monkeypatch):
     update(store, [folder], model)
     (folder / "cats").rename(folder / "lions")
     shutil.copy2(folder / "dogs" / "0.png", folder / "copy.png")
@@ -111,8 +111,8 @@ def test_a_photo_that_was_only_touched_is_unchanged(store, folder, model, monkey
     assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
 
 
-def test_a_photo_written_a_moment_ago_is_looked_into_again(store, folder, model):
-    """It may be written once more within the tick of the clock that its time shows, with the same size."""
+def test_a_photo_written_a_moment_ago_is_read_again(store, folder, model):
+    """It could be rewritten within the resolution of the clock, with the same size."""
     save(folder / "fresh.png", 6, old=False)
     update(store, [folder], model)
     time = (folder / "fresh.png").stat().st_mtime_ns
@@ -138,7 +138,7 @@ def test_broken_files_are_skipped_with_the_reason_and_tried_again(store, folder,
     assert counts(update(store, [folder], model)) == (1, 0, 6, 0, 3)
 
 
-def test_a_photo_that_breaks_or_becomes_a_folder_leaves(store, folder, model):
+def test_a_photo_that_becomes_unreadable_or_a_folder_is_removed(store, folder, model):
     update(store, [folder], model)
     (folder / "cats" / "1.png").write_bytes(b"no image any more")
     (folder / "cats" / "3.png").unlink()
@@ -172,7 +172,7 @@ def test_files_that_change_or_vanish_while_they_are_read_are_right_or_left_out(s
     assert counts(update(store, [folder], model)) == (0, 0, 5, 0, 0)
 
 
-def test_photos_elsewhere_stay(store, folder, model, tmp_path):
+def test_photos_outside_the_sources_are_kept(store, folder, model, tmp_path):
     update(store, [folder], model)
     save(tmp_path / "photos2" / "a.png", 6)
     save(tmp_path / "photos2" / "b.png", 5 + 10)
@@ -183,7 +183,7 @@ def test_photos_elsewhere_stay(store, folder, model, tmp_path):
     assert store.count() == 7
 
 
-def test_photos_of_a_folder_that_cannot_be_read_stay(store, folder, model, monkeypatch):
+def test_photos_of_a_folder_that_cannot_be_read_are_kept(store, folder, model, monkeypatch):
     update(store, [folder], model)
     stat = module.Path.stat
 
@@ -209,7 +209,7 @@ def test_a_dry_run_counts_and_changes_nothing(store, folder, model):
     assert paths(store) == before
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(store, folder, model, monkeypatch):
+def test_an_interrupted_update_continues_where_it_stopped(store, folder, model, monkeypatch):
     load = model.preprocess.load
     calls = []
 

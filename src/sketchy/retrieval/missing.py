@@ -97,7 +97,7 @@ class Pruning:
         return is_left_out(os.path.dirname(path), source, exclude) or matches(path, exclude)  # noqa: PTH120
 
     def _existing_contents(self, photos: Sequence[Photo]) -> set[str]:
-        """Return the contents of the photos, and those found, that exist at some path."""
+        """Return the contents found so far, and those of the photos that exist at another path."""
         copies = self._store.copies(sorted({photo.content for photo in photos})) if photos else []
         return self.contents | {copy.content for copy in copies if is_gone(copy.path) is False}
 

@@ -72,7 +72,7 @@ def absolute_sources(sources: Sequence[Path], known: Callable[[str], bool] = lam
     paths = sorted({Path(os.path.abspath(source)) for source in sources})  # noqa: PTH100 - keeps links
     for path in paths:
         if is_missing(str(path)) and not known(str(path)):
-            raise GalleryError(f"no such folder of photos: {path}; name an existing one")
+            raise GalleryError(f"no such folder of photos: {path}; name one that exists")
     return [path for path in paths if not any(other in path.parents for other in paths)]
 
 

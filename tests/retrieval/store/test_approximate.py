@@ -34,7 +34,7 @@ def vectors(rows: int, seed: int) -> np.ndarray:
 
 QUERIES = vectors(30, seed=9)
 SMALL = Tuning(approximate_from=1000, few_rows=50)
-"""Makes it pay, and be used, for a few thousand photos."""
+"""Thresholds that build and use an approximate index for a few thousand photos."""
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_it_finds_nearly_all_of_the_nearest(folder):
 
 @pytest.fixture
 def no_scan(monkeypatch):
-    """Notes from which row on photos are measured one by one."""
+    """Record from which row on all photos are measured."""
     firsts = []
     scan = search._near_rows
 
@@ -92,7 +92,7 @@ def no_scan(monkeypatch):
     return firsts
 
 
-def test_it_is_used_unless_exact_is_asked_for(folder, no_scan):
+def test_it_is_used_unless_the_search_is_exact(folder, no_scan):
     store = open_to_read(folder, tuning=SMALL)
     store.search(QUERIES[0], 5)
     store.search(QUERIES[0], 5, exact=True)
@@ -103,7 +103,7 @@ def test_it_is_used_unless_exact_is_asked_for(folder, no_scan):
 def test_rows_added_since_are_measured_and_deleted_ones_never_found(folder, no_scan):
     store = open_to_write(folder, IDENTITY, tuning=SMALL)
     store.upsert(photos(ROWS, ROWS + 100), vectors(100, seed=5))
-    store.improve()  # too few to build it anew
+    store.improve()  # too few to rebuild it
     assert no_scan == []
     store.delete(paths(store.search(QUERIES[0], 20)))
     new = store.search(vectors(100, seed=5)[7], 1)
@@ -118,7 +118,7 @@ def test_a_narrowed_search_finds_what_fits(folder):
     assert recall(folder, where=Where(path_glob="/7/*97.jpg")) == 1  # few photos are measured directly
 
 
-def test_it_is_built_anew_when_many_were_added_and_after_compaction(folder):
+def test_it_is_rebuilt_when_many_rows_were_added_and_after_compaction(folder):
     store = open_to_write(folder, IDENTITY, tuning=replace(SMALL, waste_rows=10))
     store.upsert(photos(ROWS, ROWS + 600), vectors(600, seed=5))
     assert store.meta().ann_rows == ROWS
@@ -134,7 +134,7 @@ def test_it_is_built_anew_when_many_were_added_and_after_compaction(folder):
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "flipped head"])
-def test_a_damaged_one_is_not_used_is_told_and_is_built_anew(folder, no_scan, damage):
+def test_a_damaged_one_is_not_used_but_reported_and_rebuilt(folder, no_scan, damage):
     file = folder / "ann-1.faiss"
     content = bytearray(file.read_bytes())
     if damage == "flipped head":
@@ -155,13 +155,13 @@ def test_a_damaged_one_is_not_used_is_told_and_is_built_anew(folder, no_scan, da
 
 def test_flipped_bits_in_its_codes_never_make_a_wrong_hit(folder):
     content = np.fromfile(folder / "ann-1.faiss", np.uint8)
-    places = np.random.default_rng(0).integers(len(content) - ROWS * (SIZE + 8), len(content), 500)
-    content[places] ^= 64
+    offsets = np.random.default_rng(0).integers(len(content) - ROWS * (SIZE + 8), len(content), 500)
+    content[offsets] ^= 64
     content.tofile(folder / "ann-1.faiss")
     assert recall(folder) > 0.3  # which looks at every hit
 
 
-def test_it_looks_as_far_as_the_queries_that_it_is_tried_with_need(folder):
+def test_the_number_of_scanned_cells_is_tuned_on_the_queries(folder):
     def cells(queries) -> int:
         store = open_to_write(folder, IDENTITY, tuning=SMALL)
         (folder / "ann-1.faiss").unlink()
@@ -173,7 +173,7 @@ def test_it_looks_as_far_as_the_queries_that_it_is_tried_with_need(folder):
     assert cells(vectors(100, seed=1)) < cells(np.random.default_rng(0).standard_normal((100, SIZE), np.float32))
 
 
-def test_a_disk_without_room_for_it_is_told_and_leaves_nothing(folder):
+def test_a_full_disk_raises_an_error_and_leaves_no_file(folder):
     (folder / "ann-1.faiss").unlink()
     store = open_to_write(folder, IDENTITY, tuning=SMALL)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -17,7 +17,7 @@ from sketchy.retrieval.store.base import Where, label, whole_path
         ("cafe\u0301/*", "*/caf\u00e9/*"),
     ],
 )
-def test_a_glob_is_made_one_of_whole_paths(glob, whole):
+def test_a_glob_is_turned_into_one_for_absolute_paths(glob, whole):
     assert whole_path(glob) == whole
 
 
@@ -28,7 +28,7 @@ def test_a_glob_of_the_current_folder_or_the_one_above_is_made_absolute(tmp_path
     whole_path.cache_clear()
 
 
-def test_a_category_is_told_alike_in_every_spelling():
+def test_a_category_is_equal_in_both_unicode_forms():
     assert label("cafe\u0301") == label("caf\u00e9") == "caf\u00e9"
     assert label("caf\udce9") == "caf\ufffd"
     assert Where(("cafe\u0301",)).allows("/x.jpg", "caf\u00e9")

@@ -1,4 +1,4 @@
-"""What every store must do, whatever it is made of."""
+"""Requirements on every store, run on each implementation."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from sketchy.retrieval.store.milvus import Address, open_milvus
 
 SIZE = 8
 IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")
-ODD = "/photos/caf\udce9/x y'\"%_*.jpg"  # a name in Latin-1, with what SQL, globs and expressions mean something by
+ODD = "/photos/caf\udce9/x y'\"%_*.jpg"  # a name in Latin-1, with special characters of SQL, globs and expressions
 
 
 def photo(path: str, content: object = None, category: str | None = None, size: int = 1) -> Photo:
@@ -44,7 +44,7 @@ def lite(tmp_path_factory) -> Address:
 
 @pytest.fixture(params=["embedded", "milvus"])
 def opened(request, tmp_path) -> Callable[[], WritableStore]:
-    """Opens the same store again and again."""
+    """Open the same store repeatedly."""
     if request.param == "embedded":
         return lambda: open_to_write(tmp_path / "index", IDENTITY)
     address = request.getfixturevalue("lite")
@@ -128,13 +128,13 @@ def test_a_photo_of_a_known_path_replaces_it(store):
     assert (hit.path, hit.distance) == ("/a.jpg", pytest.approx(np.linalg.norm(embedded[0] - embedded[1])))
 
 
-def test_of_one_path_twice_in_a_change_the_last_counts(store):
+def test_the_last_of_two_photos_with_one_path_wins(store):
     store.upsert([photo("/a.jpg", "1"), photo("/a.jpg", "2")], vectors(2))
     assert store.count() == 1
     assert store.get(["/a.jpg"])["/a.jpg"] == photo("/a.jpg", "2")
 
 
-def test_what_was_deleted_is_not_found(store):
+def test_deleted_photos_are_not_found(store):
     embedded = vectors(5)
     store.upsert([photo(f"/{n}.jpg") for n in range(5)], embedded)
     store.delete(["/0.jpg", "/3.jpg", "/unknown.jpg"])
@@ -193,7 +193,7 @@ def test_a_search_can_be_narrowed(store, where, expected):
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_unicode_forms_make_no_difference_to_a_search(store, form):
-    """Indexes of earlier versions have categories as the file system spelled them."""
+    """Indexes of earlier versions have categories in the Unicode form of the file system."""
     names = [unicodedata.normalize(written, "café") for written in ("NFC", "NFD")]
     own = [f"/p/{number}/{name}/x.jpg" for number, name in enumerate(names)]
     photos = [photo(path, category=name) for path, name in zip(own, names, strict=True)]
@@ -204,20 +204,20 @@ def test_unicode_forms_make_no_difference_to_a_search(store, form):
     assert store.search(vectors(3)[2], 10, Where(path_glob="cafe/*"))[0].paths == ("/p/cafe/y.jpg",)
 
 
-def test_all_files_of_a_content_are_told(store):
+def test_copies_returns_all_files_of_a_content(store):
     store.upsert([photo("/a.jpg", 1), photo("/b.jpg", 1), photo("/c.jpg", 2), photo("/d.jpg", 3)], vectors(4))
     asked = [photo("", content).content for content in (1, 2, 4)]
     assert paths(store.copies(asked)) == {"/a.jpg", "/b.jpg", "/c.jpg"}
     assert store.copies([]) == []
 
 
-def test_a_change_with_other_vectors_than_photos_is_refused(store):
+def test_a_change_with_vectors_of_another_shape_is_refused(store):
     with pytest.raises(ValueError, match="2 photos with embeddings of shape"):
         store.upsert([photo("/a.jpg"), photo("/b.jpg")], vectors(3))
     assert store.count() == 0
 
 
-def test_nothing_can_be_added_and_deleted(store):
+def test_empty_changes_are_allowed(store):
     store.upsert([], vectors(0))
     store.delete([])
     assert store.count() == 0

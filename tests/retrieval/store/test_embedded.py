@@ -28,7 +28,7 @@ def photos(start: int, stop: int) -> list[Photo]:
 
 
 def vectors(start: int, stop: int) -> np.ndarray:
-    """Row n is what its number says: a search for it must find photo n."""
+    """Distinct rows: a search for row n must find photo n."""
     return np.stack([np.random.default_rng(n).standard_normal(SIZE) for n in range(start, stop)]).astype(np.float32)
 
 
@@ -60,7 +60,7 @@ def test_the_vectors_are_plain_float32(folder):
     np.testing.assert_array_equal(np.fromfile(folder / "vectors-1.f32", "<f4").reshape(100, SIZE), vectors(0, 100))
 
 
-def test_a_second_writer_is_told_to_wait(folder):
+def test_a_second_writer_gets_an_error(folder):
     first = open_to_write(folder, IDENTITY)
     with pytest.raises(GalleryError, match=r"another process is writing the index .*; wait until it is done"):
         open_to_write(folder, IDENTITY)
@@ -94,7 +94,7 @@ def test_readers_see_whole_commits_while_it_is_written(folder):
     writer.close()
 
 
-def test_compaction_leaves_the_living_and_readers_follow(folder):
+def test_compaction_keeps_the_live_rows_and_readers_follow(folder):
     reader, writer = open_to_read(folder), open_to_write(folder, IDENTITY, tuning=Tuning(waste_rows=10))
     assert found(reader, 60) == "/00060.jpg"
     writer.delete([photo.path for photo in photos(0, 50)])
@@ -111,7 +111,7 @@ def test_compaction_leaves_the_living_and_readers_follow(folder):
     assert_healthy(folder)
 
 
-def test_a_few_deletions_only_leave_marks(folder):
+def test_a_few_deletions_do_not_start_a_compaction(folder):
     writer = open_to_write(folder, IDENTITY)
     writer.delete(["/00003.jpg"])
     writer.close()
@@ -119,7 +119,7 @@ def test_a_few_deletions_only_leave_marks(folder):
     assert_healthy(folder)
 
 
-def test_what_a_killed_writer_left_behind_the_last_commit_is_cut_off(folder):
+def test_uncommitted_vectors_of_a_killed_writer_are_truncated(folder):
     with (folder / "vectors-1.f32").open("ab") as file:
         file.write(b"half a row of a change that was never committed"[:37])
     (folder / "vectors-2.f32").write_bytes(b"a compaction that did not end")
@@ -178,7 +178,7 @@ def test_an_index_of_another_model_is_an_error_with_the_remedy(folder):
     store.close()
 
 
-def test_a_folder_with_other_files_is_never_made_an_index(tmp_path):
+def test_a_folder_with_other_files_never_becomes_an_index(tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
     for force in (False, True):
         with pytest.raises(GalleryError, match="holds other files and is not an index"):
@@ -186,7 +186,7 @@ def test_a_folder_with_other_files_is_never_made_an_index(tmp_path):
     assert (tmp_path / "letters.txt").read_text() == "dear"
 
 
-def test_a_making_that_was_killed_is_begun_again(tmp_path):
+def test_a_killed_creation_is_started_again(tmp_path):
     (tmp_path / "vectors-1.f32").touch()
     (tmp_path / ".index.sqlite").write_bytes(b"half")
     store = open_to_write(tmp_path, IDENTITY)
@@ -200,7 +200,7 @@ def test_an_index_cannot_lie_in_a_file(tmp_path):
         open_to_write(tmp_path / "file" / "index", IDENTITY)
 
 
-def test_the_log_of_a_database_that_is_gone_is_not_taken_for_that_of_a_new_one(folder, tmp_path):
+def test_the_log_of_a_deleted_database_is_not_applied_to_a_new_one(folder, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parent)],
         stdout=subprocess.PIPE,
@@ -217,7 +217,7 @@ def test_the_log_of_a_database_that_is_gone_is_not_taken_for_that_of_a_new_one(f
     store.close()
 
 
-def test_using_a_closed_store_is_a_mistake_of_the_program_not_damage(folder):
+def test_using_a_closed_store_is_not_reported_as_damage(folder):
     store = open_to_read(folder)
     store.close()
     with pytest.raises(sqlite3.ProgrammingError):
@@ -229,9 +229,9 @@ def test_there_must_be_an_index_to_read(tmp_path):
         open_to_read(tmp_path / "nowhere")
 
 
-def flip(path, place: int) -> None:
+def flip(path, offset: int) -> None:
     content = bytearray(path.read_bytes())
-    content[place] ^= 16
+    content[offset] ^= 16
     path.write_bytes(content)
 
 
@@ -250,10 +250,10 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_told_with_the_command_that_rebuilds(folder, damage):
+def test_damage_raises_an_error_with_the_command_that_rebuilds(folder, damage):
     DAMAGE[damage](folder)
-    told = pytest.raises(DamagedError, match=r"index is damaged: .*; run `sketchy index PHOTOS --out .* --force`")
-    with told, closing(open_to_read(folder)) as store:
+    error = pytest.raises(DamagedError, match=r"index is damaged: .*; run `sketchy index PHOTOS --out .* --force`")
+    with error, closing(open_to_read(folder)) as store:
         for number in range(100):
             found(store, number)
     store = open_to_write(folder, IDENTITY, force=True)
@@ -263,7 +263,7 @@ def test_damage_is_told_with_the_command_that_rebuilds(folder, damage):
 
 
 @pytest.mark.parametrize("damage", ["vectors flipped", "a path flipped"])
-def test_a_health_check_finds_what_was_not_read(folder, damage):
+def test_problems_finds_damage_that_a_search_does_not_read(folder, damage):
     DAMAGE[damage](folder)
     store = open_to_read(folder)
     assert store.problems() != []
@@ -301,7 +301,7 @@ def test_changes_need_the_lock(folder):
     store.close()
 
 
-def test_many_at_one_distance_come_in_the_order_they_were_added(tmp_path):
+def test_photos_at_equal_distance_come_in_the_order_they_were_added(tmp_path):
     store = open_to_write(tmp_path / "index", IDENTITY)
     store.upsert(photos(0, 9000), np.full((9000, SIZE), 1 / 3, np.float32))
     hits = store.search(np.zeros(SIZE, np.float32), 4)
@@ -310,7 +310,7 @@ def test_many_at_one_distance_come_in_the_order_they_were_added(tmp_path):
 
 
 def test_two_unicode_spellings_count_as_one_category(folder):
-    """Indexes of earlier versions have categories as the file system spelled them."""
+    """Indexes of earlier versions have categories in the Unicode form of the file system."""
     names = ("caf\u00e9", "cafe\u0301", "cafe")
     spelled = [photo._replace(category=name) for photo, name in zip(photos(0, 3), names, strict=True)]
     store = open_to_write(folder, IDENTITY)

@@ -1,4 +1,4 @@
-"""What an index folder can be found in: formats, permissions, leftovers, strange things in the place of its files."""
+"""Index folders in unusual states: other formats, permissions, stale files, folders in place of files."""
 
 import errno
 import json
@@ -66,7 +66,7 @@ def public(open_folder) -> Path:
 
 
 def describe(folder: Path, change) -> None:
-    """Change the description of an index, with a right checksum."""
+    """Change the metadata of an index, with a valid checksum."""
     with closing(sqlite3.connect(folder / "index.sqlite")) as db, db:
         content = json.loads(db.execute("SELECT content FROM meta").fetchone()[0])
         change(content)
@@ -78,7 +78,7 @@ def describe(folder: Path, change) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 9, "x"])
-def test_an_index_of_another_format_is_named_with_both_ways_out(folder, number):
+def test_an_index_of_another_format_raises_an_error_with_both_remedies(folder, number):
     describe(folder, lambda content: content.update(format=number))
     for open_it in (open_to_read, open_to_write):
         with pytest.raises(
@@ -89,7 +89,7 @@ def test_an_index_of_another_format_is_named_with_both_ways_out(folder, number):
         assert store.count() == 0
 
 
-def test_fields_of_a_later_version_are_passed_over(folder):
+def test_fields_of_a_later_version_are_ignored(folder):
     describe(folder, lambda content: content.update(further=[1, 2], more="x"))
     assert count(folder) == 100
     add(folder, 100, 110)
@@ -166,7 +166,7 @@ def test_a_folder_that_may_not_be_entered_is_named_alone(public, as_nobody):
                 ask(public)
 
 
-def test_who_may_only_read_sees_what_the_owner_adds(public, as_nobody):
+def test_a_read_only_user_sees_what_the_owner_adds(public, as_nobody):
     with as_nobody():
         reader = open_to_read(public, IDENTITY)
         assert reader.count() == 100
@@ -209,7 +209,7 @@ def writer(request):
     return start
 
 
-def test_who_may_only_read_sees_what_a_writer_at_work_committed(public, as_nobody, writer):
+def test_a_read_only_user_sees_the_commits_of_an_active_writer(public, as_nobody, writer):
     with as_nobody():
         early = open_to_read(public, IDENTITY)
     writer(public)
@@ -219,7 +219,7 @@ def test_who_may_only_read_sees_what_a_writer_at_work_committed(public, as_nobod
         early.close()
 
 
-def test_what_a_killed_writer_committed_is_never_left_out(public, as_nobody, writer):
+def test_the_commits_of_a_killed_writer_are_never_ignored(public, as_nobody, writer):
     process = writer(public)
     process.kill()
     process.communicate()
@@ -237,7 +237,7 @@ def test_what_a_killed_writer_committed_is_never_left_out(public, as_nobody, wri
 # Strange things.
 
 
-def test_a_folder_in_the_place_of_the_lock_is_named(folder):
+def test_a_folder_named_like_the_lock_raises_an_error(folder):
     (folder / "lock.sqlite").unlink()
     (folder / "lock.sqlite").mkdir()
     with pytest.raises(StorageError, match=rf"cannot write {folder}/lock.sqlite: is a folder; .*move it away"):
@@ -245,7 +245,7 @@ def test_a_folder_in_the_place_of_the_lock_is_named(folder):
     assert count(folder) == 100
 
 
-def test_a_folder_in_the_place_of_the_database_is_named(folder):
+def test_a_folder_named_like_the_database_raises_an_error(folder):
     (folder / "index.sqlite").unlink()
     (folder / "index.sqlite").mkdir()
     for open_it, action in ((open_to_read, "read"), (open_to_write, "write")):
@@ -260,7 +260,7 @@ def test_an_index_may_be_a_link(folder, tmp_path):
 
 
 @pytest.mark.parametrize("target", ["nowhere", "link", "file"])
-def test_a_link_to_no_folder_is_refused(tmp_path, target):
+def test_a_broken_link_is_refused(tmp_path, target):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "link").symlink_to(target)
     with pytest.raises(GalleryError, match="no index at"):
@@ -271,7 +271,7 @@ def test_a_link_to_no_folder_is_refused(tmp_path, target):
 
 
 @pytest.mark.parametrize("name", ["index.sqlite", "vectors-1.f32"])
-def test_a_file_cut_to_nothing_is_damage(folder, name):
+def test_an_emptied_file_is_damage(folder, name):
     os.truncate(folder / name, 0)
     for open_it in (open_to_read, open_to_write):
         with pytest.raises(DamagedError, match=rf"{folder} is damaged: .*--force"):
@@ -279,7 +279,7 @@ def test_a_file_cut_to_nothing_is_damage(folder, name):
 
 
 @pytest.mark.parametrize("content", [b"", b"no log of a database" * 1000])
-def test_a_log_that_is_none_is_passed_over(folder, content):
+def test_an_invalid_log_is_ignored(folder, content):
     (folder / "index.sqlite-wal").write_bytes(content)
     assert count(folder) == 100
     add(folder, 100, 110)
@@ -299,7 +299,7 @@ def test_a_copy_can_be_used_by_whoever_made_it(public, as_nobody):
 # Full disks.
 
 
-def test_a_disk_that_is_full_for_the_database_leaves_the_last_commit(folder):
+def test_a_disk_too_full_for_the_database_keeps_the_last_commit(folder):
     with closing(open_to_write(folder, IDENTITY)) as store:
         pages = store._metadata._db.execute("PRAGMA page_count").fetchone()[0]
         store._metadata._db.execute(f"PRAGMA max_page_count = {pages}")
@@ -310,7 +310,7 @@ def test_a_disk_that_is_full_for_the_database_leaves_the_last_commit(folder):
     assert (folder / "vectors-1.f32").stat().st_size == 100 * SIZE * 4
 
 
-def test_a_disk_that_is_full_while_compacting_costs_nothing(folder, monkeypatch):
+def test_a_full_disk_during_compaction_loses_nothing(folder, monkeypatch):
     def full(state, start):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -323,7 +323,7 @@ def test_a_disk_that_is_full_while_compacting_costs_nothing(folder, monkeypatch)
     assert [file.name for file in folder.glob("*.f32")] == ["vectors-1.f32"]
 
 
-def test_there_is_nothing_to_read_on_a_drive_that_is_gone(folder, monkeypatch):
+def test_reading_from_a_disconnected_drive_raises_an_error(folder, monkeypatch):
     def gone(path, size, rows):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
