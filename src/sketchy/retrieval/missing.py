@@ -3,7 +3,8 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from sketchy.retrieval.scan import Scan, is_foreign, is_left_out
@@ -12,8 +13,10 @@ from sketchy.storage import os_reason
 
 DRIVES = re.compile(r"(/media(/[^/]+)?|/run/media/[^/]+|/mnt|/Volumes)/[^/]+")
 """Mount points that the system creates when a drive is mounted, and removes afterwards."""
-GONE = ("", "")
-"""Instead of a folder and a reason: the file is gone for good."""
+Why = tuple[str, str]
+"""A folder that is not available, and the reason."""
+GONE: Why = ("", "")
+"""No folder is unavailable: the file is gone for good."""
 
 
 def stored(store: Store, source: str) -> Iterator[list[Photo]]:
@@ -52,7 +55,7 @@ class Pruning:
         self._takes = takes
         self._scan = scan
         self._write = write
-        self._dropped: set[str] = set()
+        self._removed: set[str] = set()
         self._below = tuple(f"{source}{os.sep}" for source in self._sources)
         # The files of photos in a shared store may exist on another machine only.
         self._has_others = not store.shared and store.count() > sum(map(store.count, self._below))
@@ -61,15 +64,15 @@ class Pruning:
         """Remove photos outside the sources whose files were moved to one of these photos, as by a renamed folder."""
         if self._has_others:
             copies = self._store.copies(sorted({photo.content for photo in photos}))
-            self._drop(copy.path for copy in copies if not copy.path.startswith(self._below) and is_gone(copy.path))
+            self._remove(copy.path for copy in copies if not copy.path.startswith(self._below) and is_gone(copy.path))
 
     def drop_gone(self) -> None:
         """Remove photos of the sources that are gone or left out, but keep those whose drive may not be mounted."""
-        missing = Missing(self.folders)
+        unavailable = cache(self._unavailable_folder)  # many photos share a folder
         for source in self._sources:
             for batch in stored(self._store, source):
                 own = [photo for photo in batch if self._takes(photo.path)]
-                absent = {photo: why for photo in own if (why := self._why_absent(photo.path, source, missing))}
+                absent = {photo: why for photo in own if (why := self._why_absent(photo.path, source, unavailable))}
                 moved = self._existing_contents(list(absent))
                 kept = {
                     photo: why
@@ -77,69 +80,34 @@ class Pruning:
                     if why != GONE and not (photo.content in moved and is_gone(photo.path))
                 }
                 self.unavailable.update(kept.values())
-                self._drop(photo.path for photo in absent if photo not in kept)
+                self._remove(photo.path for photo in absent if photo not in kept)
 
-    def _why_absent(self, path: str, source: str, missing: "Missing") -> tuple[str, str] | None:
+    def _why_absent(self, path: str, source: str, unavailable: Callable[[str, str], Why | None]) -> Why | None:
         """Return None for a photo that exists, GONE for one to remove, else the unavailable folder and the reason."""
-        if self._is_left_out(path, source):
+        folder, exclude = os.path.dirname(path), self._scan.exclude  # noqa: PTH120 - speed
+        # A source that is a file was named explicitly, so it is never left out.
+        if path != source and (is_left_out(folder, source, exclude) or matches(path, exclude)):
             return GONE
         gone = is_gone(path)
         if gone is False:
             return None
         if gone and self._scan.drop_missing:
             return GONE
-        return missing.folder(path, source) or (GONE if gone else (path, "cannot be read"))
-
-    def _is_left_out(self, path: str, source: str) -> bool:
-        if path == source:  # named explicitly, so never left out
-            return False
-        exclude = self._scan.exclude
-        return is_left_out(os.path.dirname(path), source, exclude) or matches(path, exclude)  # noqa: PTH120
+        why = (source, "is missing") if path == source else unavailable(folder, source)
+        return why or (GONE if gone else (path, "cannot be read"))
 
     def _existing_contents(self, photos: Sequence[Photo]) -> set[str]:
         """Return the contents found so far, and those of the photos that exist at another path."""
         copies = self._store.copies(sorted({photo.content for photo in photos})) if photos else []
         return self.contents | {copy.content for copy in copies if is_gone(copy.path) is False}
 
-    def _drop(self, paths: Iterable[str]) -> None:
-        fresh = set(paths) - self._dropped
-        self._dropped |= fresh
-        self.removed += len(fresh)
-        if fresh and self._write:
-            self._store.delete(sorted(fresh))
-
-
-class Missing:
-    """Distinguishes missing drives from missing photos.
-
-    Args:
-        folders: Folders that contain photos.
-    """
-
-    def __init__(self, folders: Collection[str]) -> None:
-        self._folders = folders
-        self._known: dict[tuple[str, str], tuple[str, str] | None] = {}
-
-    def folder(self, path: str, source: str) -> tuple[str, str] | None:
-        """Return the folder on which a drive may not be mounted, and what is wrong with it.
-
-        Args:
-            path: Photo that cannot be found.
-            source: Indexed folder or file that the photo belongs to.
+    def _unavailable_folder(self, folder: str, source: str) -> Why | None:
+        """Return where a drive may not be mounted, of a folder and those above it up to the source, and the reason.
 
         Returns:
             The source if it is missing or has no photo at all; else a folder below it that is empty, as a mount point
-            is, or a broken link or a missing mount point; None if only the photo is missing.
+            is, or a broken link or a missing mount point; None if only photos are missing.
         """
-        if path == source:
-            return source, "is missing"
-        key = os.path.dirname(path), source  # noqa: PTH120 - speed
-        if key not in self._known:
-            self._known[key] = self._first_unavailable(*key)
-        return self._known[key]
-
-    def _first_unavailable(self, folder: str, source: str) -> tuple[str, str] | None:
-        """Return the unavailable folder, and the reason, among a folder and those above it up to the source."""
         while folder != source and not os.path.isdir(folder):  # noqa: PTH112 - False on errors
             parent = os.path.dirname(folder)  # noqa: PTH120
             if os.path.islink(folder) or (DRIVES.fullmatch(folder) and not os.path.ismount(parent)):  # noqa: PTH114
@@ -158,4 +126,11 @@ class Missing:
         return None
 
     def _has_photos(self, folder: str) -> bool:
-        return folder in self._folders or any(other.startswith(f"{folder}{os.sep}") for other in self._folders)
+        return folder in self.folders or any(other.startswith(f"{folder}{os.sep}") for other in self.folders)
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        fresh = set(paths) - self._removed
+        self._removed |= fresh
+        self.removed += len(fresh)
+        if fresh and self._write:
+            self._store.delete(sorted(fresh))

@@ -75,11 +75,13 @@ def nearest(
     query: Floats, rough: Floats, k: int, slack: float, fetch: Callable[[NDArray[np.int64]], Floats]
 ) -> list[tuple[int, float]]:
     """Return row and distance of the k nearest, nearest first, equal distances in row order; see `candidates`."""
-    rows = candidates(rough, k, slack)
-    return closest(rows, exact_distances(query, rows, fetch), k)
+    return nearest_of(query, candidates(rough, k, slack), k, fetch)
 
 
-def closest(rows: NDArray[np.int64], distances: Floats, k: int) -> list[tuple[int, float]]:
-    """Sort rows by distance, then by index; return the first k with their distance."""
+def nearest_of(
+    query: Floats, rows: NDArray[np.int64], k: int, fetch: Callable[[NDArray[np.int64]], Floats]
+) -> list[tuple[int, float]]:
+    """Measure some rows; return row and distance of the k nearest as `nearest` does."""
+    distances = exact_distances(query, rows, fetch)
     order = np.lexsort((rows, distances))[:k]
     return [(int(rows[index]), float(distances[index])) for index in order]

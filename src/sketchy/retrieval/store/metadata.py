@@ -31,6 +31,7 @@ CREATE INDEX files_content ON files (content);
 CREATE TABLE chunks (number INTEGER PRIMARY KEY, version INTEGER, sums BLOB, dead BLOB, crc INTEGER);
 CREATE INDEX chunks_version ON chunks (version);
 """
+SET_META = "INSERT OR REPLACE INTO meta VALUES (1, ?, ?)"
 BUSY_SECONDS = 60
 CACHE_KB = 65_536
 """Page cache of a writer: content hashes are spread over all pages of their SQL index."""
@@ -68,13 +69,13 @@ class MetadataDatabase:
             self._db.close()
             raise
 
-    @classmethod
-    def create(cls, path: Path, meta: Meta) -> None:
+    @staticmethod
+    def create(path: Path, meta: Meta) -> None:
         """Create an empty database atomically."""
         db = sqlite3.connect(path, isolation_level=None)
         try:
             db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN; {TABLES}")
-            cls._write_meta(db, meta)
+            db.execute(SET_META, meta.encoded())
             db.execute("COMMIT")
         finally:
             db.close()
@@ -105,11 +106,7 @@ class MetadataDatabase:
 
     def set_meta(self, meta: Meta) -> None:
         """Replace the metadata of the index."""
-        self._write_meta(self._db, meta)
-
-    @staticmethod
-    def _write_meta(db: sqlite3.Connection, meta: Meta) -> None:
-        db.execute("INSERT OR REPLACE INTO meta VALUES (1, ?, ?)", meta.encoded())
+        self._db.execute(SET_META, meta.encoded())
 
     def chunks(self, since: int) -> Iterator[tuple[int, Sums, NDArray[np.bool_]]]:
         """Yield index, checksums and deletion marks (a multiple of 8) of the chunks changed after a version."""

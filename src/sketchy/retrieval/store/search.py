@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchy.retrieval.nearest import candidates, closest, exact_distances, rough_distances, rounding_slack
+from sketchy.retrieval.nearest import candidates, nearest_of, rough_distances, rounding_slack
 from sketchy.retrieval.store.approximate import CANDIDATES_PER_HIT, Allowed, ApproximateIndex
 from sketchy.retrieval.store.state import BLOCK_ROWS, CHUNK_ROWS, State
 
@@ -38,7 +38,7 @@ def search_rows(
         rows = np.union1d(proposed, _near_rows(state, query, k, allowed, approximate.rows))
     if len(rows) < min(k, count):
         rows = _near_rows(state, query, k, allowed, 0)
-    return closest(rows, exact_distances(query, rows, state.fetch), k)
+    return nearest_of(query, rows, k, state.fetch)
 
 
 def _near_rows(state: State, query: NDArray[np.float32], k: int, allowed: Allowed, first: int) -> NDArray[np.int64]:
