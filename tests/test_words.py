@@ -11,13 +11,17 @@ ROWS = [
     line for line in GLOSSARY.read_text(encoding="utf-8").partition("## Retired terms")[2].splitlines() if "|" in line
 ]
 RETIRED = [term for row in ROWS for term in re.findall(r"`([^`]+)`", row.split("|")[1])]
-FILES = sorted(
-    path
-    for folder, patterns in (("src", ("*.py", "*.js", "*.html", "*.j2")), ("docs", ("*.md",)), ("scripts", ("*",)))
-    for pattern in patterns
-    for path in (ROOT / folder).rglob(pattern)
-    if path.is_file() and path != GLOSSARY and "__pycache__" not in path.parts
-) + [ROOT / "README.md"]
+FOLDERS = {"src": ("*.py", "*.js", "*.html", "*.j2"), "docs": ("*.md",), "scripts": ("*",)}
+FILES = [
+    ROOT / "README.md",
+    *sorted(
+        path
+        for folder, patterns in FOLDERS.items()
+        for pattern in patterns
+        for path in (ROOT / folder).rglob(pattern)
+        if path.is_file() and path != GLOSSARY and "__pycache__" not in path.parts
+    ),
+]
 TEXTS = {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in FILES}
 
 
