@@ -9,4 +9,4 @@ from sketchy.talk import SILENT, Talk
 
 def run(out: Path, *, photos: int, sketches: int, categories: int | None, seed: int, talk: Talk = SILENT) -> MadeFolder:
     """Draw the demo dataset; arguments and errors as `draw_dataset`."""
-    return draw_dataset(out, photos=photos, sketches=sketches, categories=categories, seed=seed, talk=talk)
+    return draw_dataset(out, photos=photos, sketches=sketches, categories=categories, seed=seed, progress=talk.bar)
