@@ -16,7 +16,6 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -25,8 +24,8 @@ from sketchy.demo import CATEGORIES, draw_pair
 from sketchy.errors import ImageError
 from sketchy.image import Kind, open_image
 from sketchy.model.bundled import BUNDLED
-from sketchy.model.checkpoint import load_checkpoint
-from sketchy.retrieval.embed import Embedder, embed_pixels
+from sketchy.retrieval.embed import embed_pixels
+from sketchy.retrieval.model import load_model
 
 SIDE = 1024
 PHOTOS = 6
@@ -291,15 +290,15 @@ class Bench:
     """The bundled model with a gallery of demo photos."""
 
     def __init__(self) -> None:
-        self.embedder = Embedder.of(load_checkpoint(BUNDLED), torch.device("cpu"), fold=True)
+        self.model = load_model(BUNDLED, "cpu", fold=True)
         photos = [(name, draw_pair(name, n, 0)[0]) for name in CATEGORIES for n in range(1, PHOTOS + 1)]
         self.categories = np.array([name for name, _ in photos])
         self.photos = self.embed("photo", [photo for _, photo in photos])
 
     def embed(self, kind: Kind, images: list[Image.Image]) -> NDArray[np.float32]:
         """Embed images; one without ink becomes zeros, which are like nothing."""
-        prepare = getattr(self.embedder.preprocess, kind)
-        vectors = np.zeros((len(images), self.embedder.encoder.embedding_size), np.float32)
+        prepare = getattr(self.model.preprocess, kind)
+        vectors = np.zeros((len(images), self.model.encoder.embedding_size), np.float32)
         pixels, read = [], []
         for row, image in enumerate(images):
             try:
@@ -308,7 +307,7 @@ class Bench:
             except ImageError:
                 continue
         if read:
-            vectors[read] = embed_pixels(self.embedder.encoder, np.stack(pixels), kind).numpy()
+            vectors[read] = embed_pixels(self.model.encoder, np.stack(pixels), kind).numpy()
         return vectors
 
     def precision(self, vectors: NDArray[np.float32], categories: list[str]) -> float:

@@ -28,9 +28,9 @@ from sketchy.evaluation.metrics import label
 from sketchy.evaluation.protocol import Queries, score, summarize
 from sketchy.image import Kind, open_image
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
-from sketchy.retrieval.embed import Embedder, embed_pixels
+from sketchy.retrieval.embed import embed_pixels
+from sketchy.retrieval.model import Model
 from sketchy.runtime import pick_device
-from sketchy.talk import SILENT
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 SHOWN = ("map_all", "p_at_1", "p_at_10", "instance_r_at_1", "instance_r_at_10")
@@ -101,7 +101,7 @@ class Setting:
     """A model, and the part of its dataset that it is evaluated on."""
 
     checkpoint: Checkpoint
-    embedder: Embedder
+    model: Model
     data: Dataset
     subset: Subset
 
@@ -111,14 +111,14 @@ class Setting:
         rows, read = (
             (subset.sketches, self.data.sketch_file) if kind == "sketch" else (subset.photos, self.data.photo_file)
         )
-        prepare = getattr(self.embedder.preprocess, kind)
+        prepare = getattr(self.model.preprocess, kind)
         pixels, kept = [], np.ones(len(rows), bool)
         for index, row in enumerate(rows):
             try:
                 pixels.append(prepare(change(open_image(read(row)), draw)))
             except ImageError:
                 kept[index] = False
-        return embed_pixels(self.embedder.encoder, np.stack(pixels), kind), kept
+        return embed_pixels(self.model.encoder, np.stack(pixels), kind), kept
 
     def evaluate(self, sketches: torch.Tensor, kept: np.ndarray, photos: torch.Tensor) -> dict[str, float]:
         """Score embedded sketches against embedded photos; an unreadable sketch finds nothing."""
@@ -145,13 +145,12 @@ class Setting:
         extra = load_extra(
             root,
             self.data.pack.categories,
-            self.embedder.preprocess,
+            self.model.preprocess,
             None,
-            SILENT,
             test_fraction=settings.test_fraction,
             seed=settings.split_seed,
         )
-        sketches = embed_pixels(self.embedder.encoder, extra.images, "sketch", extra.test)
+        sketches = embed_pixels(self.model.encoder, extra.images, "sketch", extra.test)
         categories = torch.from_numpy(extra.categories[extra.test])
         found = self.score(Queries(sketches, categories, torch.full_like(categories, -1)), photos)
         return {name: value for name, value in found.items() if not name.startswith("instance")}
@@ -160,9 +159,9 @@ class Setting:
 def measure(checkpoint: Path, data: Path | None, others: Path | None, split: Part) -> dict[str, dict[str, float]]:
     """Return the metrics of every row of the table."""
     loaded = load_checkpoint(checkpoint)
-    embedder = Embedder.of(loaded, pick_device("auto"), fold=True)
+    model = Model(loaded, checkpoint, pick_device("auto"), fold=True)
     dataset = load_dataset(loaded.config, root=data)
-    setting = Setting(loaded, embedder, dataset, dataset.parts[split])
+    setting = Setting(loaded, model, dataset, dataset.parts[split])
     photos, _ = setting.embed("photo", SKETCHES["nothing"])
     rows = {name: setting.evaluate(*setting.embed("sketch", change), photos) for name, change in SKETCHES.items()}
     plain = setting.embed("sketch", SKETCHES["nothing"])

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import os
 import shutil
 import socket
@@ -9,7 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -20,12 +21,10 @@ import torch
 import yaml
 from PIL import Image, ImageDraw
 
-from sketchy.commands import index, train
+from sketchy.commands import train
 from sketchy.config_file import load_config
-from sketchy.model.checkpoint import load_checkpoint
-from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.opening import identity_of, open_gallery
-from sketchy.web.searcher import Searcher
+from sketchy.retrieval.index import Index
+from sketchy.retrieval.model import Model, load_model
 
 torch.set_num_threads(1)  # for networks this small threads only get in the way, most of all beside other work
 
@@ -249,16 +248,23 @@ def photos(dataset) -> Path:
 
 
 @pytest.fixture(scope="session")
-def searcher(trained, photos, tmp_path_factory):
-    """The model of the trained run and an index of all photos, as `sketchy serve` holds them."""
-    checkpoint = trained / "tiny" / "best.pth"
-    place = tmp_path_factory.mktemp("index") / "photos.index"
-    index.run([photos], str(place), checkpoint)
-    loaded = load_checkpoint(checkpoint)
-    embedder = Embedder.of(loaded, torch.device("cpu"))
-    gallery = open_gallery(str(place), loaded, identity_of(loaded, checkpoint), embedder)
-    yield Searcher(embedder, gallery, loaded.calibration, {"backbone": "report_cnn"})
-    gallery.close()
+def model(trained) -> Model:
+    """The model of the trained run."""
+    return load_model(trained / "tiny" / "best.pth", "cpu")
+
+
+@pytest.fixture(scope="session")
+def index(model, photos, tmp_path_factory) -> Iterator[Index]:
+    """An index of all photos by the model of the trained run."""
+    with model.index(photos, tmp_path_factory.mktemp("index") / "photos.index") as made:
+        yield made
+
+
+@pytest.fixture
+def logged(caplog):
+    """What the package logs from INFO on, as `logged.messages`."""
+    caplog.set_level(logging.INFO, "sketchy")
+    return caplog
 
 
 class Ended(NamedTuple):

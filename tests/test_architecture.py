@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "sketchy"
 LAYERS = [
     ("__main__",),
     ("cli",),
+    ("api",),
     ("commands", "report"),
     ("web", "trainer"),
     ("evaluation",),
@@ -20,11 +21,11 @@ LAYERS = [
     ("image", "ink"),
     ("containers", "color", "paper"),
     ("texture",),
-    ("config_file", "results", "talk", "progress", "processes"),
+    ("config_file", "results", "talk", "processes"),
     ("config",),
     ("choices",),
-    ("section", "storage"),
-    ("errors", "interrupts", "paths", "plain_yaml"),
+    ("section", "storage", "extras"),
+    ("errors", "interrupts", "paths", "plain_yaml", "ahead", "progress"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -327,6 +327,23 @@ def test_the_printed_pattern_of_a_page_is_no_ink(pattern: Image.Image) -> None:
     assert likeness(normalise(on(pattern), SIZE, crop=1), HOUSE) > 0.92
 
 
+@pytest.mark.parametrize("pattern", ["ruled", "squared", "dotted"])
+def test_a_drawing_that_fills_the_page_keeps_no_pattern(pattern: str) -> None:
+    """Strokes reach more than seven tenths of the page, so that what most of it shows is not the pattern alone."""
+
+    def filled(paper: Image.Image) -> Image.Image:
+        sheet = paper.copy()
+        draw = ImageDraw.Draw(sheet)
+        for inset in range(25, 320, 75):
+            draw.ellipse((inset, inset, 640 - inset, 640 - inset), outline="#202020", width=5)
+        draw.line((30, 40, 610, 590), fill="#202020", width=5)
+        draw.line((30, 600, 610, 50), fill="#202020", width=5)
+        return sheet
+
+    clean = normalise(filled(Image.new("RGB", (640, 640), "white")), SIZE, crop=1)
+    assert likeness(normalise(filled(PATTERNS[pattern]), SIZE, crop=1), clean) > 0.92
+
+
 def noisy(image: Image.Image, sigma: float) -> Image.Image:
     pixels = np.asarray(image) + np.random.default_rng(0).normal(0, sigma, (image.height, image.width, 1))
     return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))

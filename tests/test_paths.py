@@ -38,5 +38,5 @@ def test_what_cannot_be_a_file_name_is_refused(text, message):
 @pytest.mark.parametrize("home", ["", "~", "~/x"])
 def test_without_a_home_folder_its_name_is_refused(home, monkeypatch):
     monkeypatch.setenv("HOME", home)
-    with pytest.raises(ValueError, match="no home folder to put in place of ~ in ~/a"):
+    with pytest.raises(ValueError, match="cannot expand ~ in ~/a: there is no home folder"):
         expanded("~/a")

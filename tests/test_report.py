@@ -38,8 +38,8 @@ RETRIEVAL = Retrieval(
     "m.pth",
     "photos",
     (
-        Hit(1, "a.jpg", 0.125, "cat", ("a.jpg", "copy.jpg"), 0.75),
-        Hit(2, "b.jpg", 1.5, None, ("b.jpg",), missing=True),
+        Hit("a.jpg", 0.125, "cat", ("a.jpg", "copy.jpg"), 0.75),
+        Hit("b.jpg", 1.5, None, ("b.jpg",), missing=True),
     ),
     (Skipped("c.jpg", "bad"),),
     {".heic": 3},
@@ -129,7 +129,7 @@ def test_json_has_no_numbers_that_are_none():
 
 def test_a_file_name_that_is_no_text_is_still_json():
     name = b"caf\xe9/\xff.jpg".decode(errors="surrogateescape")
-    text = report.retrieval_json(Retrieval("\N{SNOWMAN}.png", "m", "g", (Hit(1, name, 0.5, None, (name,)),)))
+    text = report.retrieval_json(Retrieval("\N{SNOWMAN}.png", "m", "g", (Hit(name, 0.5, None, (name,)),)))
     found = json.loads(text.encode())
     assert found["results"][0]["path"] == name
     assert "\N{SNOWMAN}.png" in text

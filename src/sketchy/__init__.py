@@ -1,3 +1,44 @@
-"""Find a photo by drawing it: sketch-based image retrieval."""
+"""Find a photo by drawing it: sketch-based image retrieval.
+
+    import sketchy
+
+    model = sketchy.load()
+    with model.index("~/Pictures") as index:
+        for hit in index.search("drawing.png", k=5):
+            print(hit.distance, hit.path)
+
+docs/python.md has more. What needs PyTorch is imported when it is first asked for, so that `import sketchy` is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sketchy.errors import SketchyError
+
+if TYPE_CHECKING:
+    from sketchy.api import evaluate, load, train
+    from sketchy.results import Hit
+    from sketchy.retrieval.index import Index
+    from sketchy.retrieval.model import Model
 
 __version__ = "0.1.0"
+__all__ = ["Hit", "Index", "Model", "SketchyError", "__version__", "evaluate", "load", "train"]
+
+_HOMES = {
+    "Hit": "sketchy.results",
+    "Index": "sketchy.retrieval.index",
+    "Model": "sketchy.retrieval.model",
+    **dict.fromkeys(("evaluate", "load", "train"), "sketchy.api"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for the first time."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -3,7 +3,7 @@
     SketchyError
     ├── ConfigError       a config file or an override is wrong
     ├── DataError         a dataset cannot be read, split or sampled as the settings ask
-    ├── ImageError        one image cannot be read or holds nothing
+    ├── ImageError        an image cannot be read, or is blank
     ├── CheckpointError   a .pth cannot be loaded, or does not match
     ├── GalleryError      a gallery is missing, empty or unusable
     │   ├── DamagedError  the files of an index are damaged
@@ -11,7 +11,8 @@
     │   └── LockedError   another process is writing the index
     ├── RunError          a run folder is missing, in use, or cannot be resumed
     ├── TrainingError     training cannot continue (a loss that is not a number)
-    ├── ServeError        the page cannot be served (port taken, a package missing)
+    ├── ServeError        the page cannot be served (port taken)
+    ├── MissingExtraError an optional package is not installed
     ├── StorageError      a file cannot be written or read (no space, no permission)
     └── Interrupted       the user stopped the command; its state is saved
 
@@ -42,7 +43,7 @@ class DataError(SketchyError):
 
 
 class ImageError(SketchyError):
-    """One image cannot be read or holds nothing; the message is the reason, without the path."""
+    """An image cannot be read, or is blank; the message is the reason, without the path."""
 
 
 class CheckpointError(SketchyError):
@@ -75,6 +76,10 @@ class TrainingError(SketchyError):
 
 class ServeError(SketchyError):
     """The page cannot be served."""
+
+
+class MissingExtraError(SketchyError):
+    """An optional package is not installed; the message names the command that installs it."""
 
 
 class StorageError(SketchyError):

@@ -46,6 +46,9 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 800_000_000
 """Largest size of a file in bytes: that of `MAX_PIXELS` without compression, at 16 bits and four channels."""
 
+ORIENTATION = 0x112
+"""EXIF tag of the orientation."""
+
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -64,7 +67,7 @@ MIN_CONTRAST = 64
 """Least difference between ink and background, in the channel where it is largest, at which ink can be seen."""
 
 
-def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image:
+def open_image(source: Path | bytes | Image.Image, at_least: int | None = None) -> Image.Image:
     """Decode an image of any pixel format to mode L or RGB, in sRGB and upright.
 
     Colours are converted by an embedded ICC profile; the gamma of a PNG is ignored, as it is wrong too often. More than
@@ -72,13 +75,18 @@ def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
     white. Of an animation the first frame with more than one colour is returned.
 
     Args:
-        source: The path of a file, see `read_content`, or its content.
+        source: The path of a file, see `read_content`, or its content; or an image that Pillow opened or made.
         at_least: Allow the decoder to shrink a JPEG by 2, 4 or 8, which is much faster, as long as width and height
             stay above this number of pixels.
 
     Raises:
         ImageError: The image is missing, unreadable, truncated, too large, or of an unsupported format.
     """
+    if isinstance(source, Image.Image):
+        with _as_image_errors():
+            _refuse_size(source)
+            profile, orientation = source.info.get("icc_profile"), source.getexif().get(ORIENTATION, 1)
+            return _finish(source, StrippedImage(b"", profile, orientation))
     content = source if isinstance(source, bytes) else read_content(source)
     with _as_image_errors():
         image_format = detect_format(content[:HEAD])
@@ -151,15 +159,17 @@ def _decode(image_format: str, content: bytes, at_least: int | None) -> ImageFil
 
 def _decode_once(image_format: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
     image = open_stripped(image_format, content)
-    _refuse_large(image)
+    _refuse_size(image)
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     image.load()
     return image
 
 
-def _refuse_large(image: Image.Image) -> None:
+def _refuse_size(image: Image.Image) -> None:
     width, height = image.size
+    if not width or not height:
+        raise ImageError("has no pixels")
     if width * height > MAX_PIXELS:
         raise ImageError(f"too large: {width}x{height} pixels, at most {MAX_PIXELS // 1_000_000} megapixels")
 
@@ -175,7 +185,7 @@ def _first_drawn_frame(image_format: str, stripped: StrippedImage, animation: by
         frames = open_stripped(image_format, animation)
         for frame in range(1, MAX_PIXELS // (frames.width * frames.height)):
             frames.seek(frame)
-            _refuse_large(frames)
+            _refuse_size(frames)
             frames.load()
             image = _finish(frames, stripped)
             if not _is_uniform(image):

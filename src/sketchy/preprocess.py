@@ -62,8 +62,8 @@ class Preprocess:
         """
         return normalise(image, self.shape("sketch")[1], self.sketch_crop)[np.newaxis]
 
-    def load(self, source: Path | bytes, kind: Kind) -> NDArray[np.uint8]:
-        """Open and preprocess an image, given its path or the content of its file. Raises ImageError."""
+    def load(self, source: Path | bytes | Image.Image, kind: Kind) -> NDArray[np.uint8]:
+        """Open and preprocess an image; see `open_image`. Raises ImageError."""
         if kind == "photo":
             # The JPEG decoder shrinks coarsely, which does not show if we shrink by another 2 or more.
             return self.photo(open_image(source, at_least=2 * self.size))

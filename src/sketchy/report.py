@@ -68,6 +68,7 @@ def retrieval_json(retrieval: Retrieval) -> str:
     """Return a retrieval as JSON, without skipped files, which are reported on stderr."""
     tree = dataclasses.asdict(retrieval)
     del tree["skipped"]
+    tree["results"] = [{"rank": rank, **hit} for rank, hit in enumerate(tree["results"], start=1)]
     return _json(tree)
 
 
@@ -163,13 +164,13 @@ def retrieval_text(retrieval: Retrieval) -> str:
         return "no photo fits"
     rows = [
         (
-            hit.rank,
+            rank,
             f"{hit.distance:.4f}",
             "-" if hit.score is None else f"{hit.score:.3f}",
             hit.category or "-",
             hit.path + f"  +{len(hit.paths) - 1}" * (len(hit.paths) > 1) + "  (missing)" * hit.missing,
         )
-        for hit in retrieval.results
+        for rank, hit in enumerate(retrieval.results, start=1)
     ]
     return table(("rank", "distance", "score", "category", "photo"), rows)
 

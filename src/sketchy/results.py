@@ -111,16 +111,18 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Hit:
-    """One retrieved photo; rank from 1, a lower distance is closer, category None where unknown.
+    """One photo that a search found; its position in the list of hits is its rank.
 
     Attributes:
-        paths: of all files with the same content, `path` among them.
-        score: probability that it is of the sketched category, as on the model's validation split; None where the
-            model has no calibration.
-        missing: whether none of the files is there.
+        path: The file to show.
+        distance: Euclidean distance to the query; lower is closer.
+        category: What is known about the picture; None where nothing is.
+        paths: All files with the same content, `path` among them.
+        score: Probability that it is of the sketched category, as on the model's validation split; None where the
+            model has no calibration, and for a photo as query.
+        missing: Whether none of the files is there.
     """
 
-    rank: int
     path: str
     distance: float
     category: str | None

@@ -4,9 +4,12 @@ Nothing below the command line prints. A function that takes long takes a `Talk`
 do not want to hear. The command line's own talk writes to stderr.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
+
+from sketchy.progress import Progress
 
 Advance = Callable[[int], object]
 """Called with the number of items done since the last call."""
@@ -34,3 +37,14 @@ class Silent:
 
 
 SILENT = Silent()
+
+
+class LoggingTalk:
+    """Hands lines to `logging` and bars to a `Progress`: for callees that still take a `Talk`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.bar = progress
+
+    def say(self, message: str) -> None:
+        """Log the line."""
+        logging.getLogger("sketchy").info(message)

@@ -1,7 +1,7 @@
 """Find and remove what covers a page everywhere: noise, grain, dithering, and printed patterns such as ruling.
 
 All functions work on distances from the paper, shape (H, W), uint8. A texture differs from a drawing in that it is
-present in about equal amounts in most of the BLOCKS x BLOCKS blocks of a page.
+present in about equal amounts in most of the blocks of a page.
 """
 
 from dataclasses import dataclass, replace
@@ -14,8 +14,8 @@ from PIL import Image, ImageFilter
 Array = NDArray[np.uint8]
 Value = TypeVar("Value", bound=np.generic)
 
-BLOCKS = 8
-"""Number of blocks along each side of the page."""
+BLOCKS = (8, 16)
+"""Numbers of blocks along each side of the page: few for coarse patterns, more for drawings that fill the page."""
 
 BARE = 0.3
 """Share of the blocks that are assumed to be free of the drawing: their maximum is the level of the texture."""
@@ -56,27 +56,38 @@ def remove_texture(distance: Image.Image, peaks: Array) -> tuple[Image.Image, in
         The distances without ruled lines, possibly blurred, and the level up to which they still are texture; 0 if
         they are not.
     """
-    level, _ = _levels(peaks)
+    level, _ = _levels(peaks, BLOCKS[0])
     if level < 3:
         return distance, level
+    for blocks in BLOCKS:
+        level, _ = _levels(peaks, blocks)
+        if level >= 3 and (found := _remove_level(distance, level, blocks)):
+            return found
+    return distance, 0
+
+
+def _remove_level(distance: Image.Image, level: int, blocks: int) -> tuple[Image.Image, int] | None:
+    """Remove a texture of this level, as `remove_texture` does; return None if it is the level of a drawing."""
     pixels, least = _remove_ruling(np.asarray(distance), level)
     for radius in BLUR_RADII:
         image = Image.fromarray(pixels).filter(ImageFilter.BoxBlur(radius)) if radius else Image.fromarray(pixels)
         blurred = np.asarray(image)
         usual = int(np.median(blurred[::4, ::4])) if radius else 0
-        level, darkest = _levels(blurred)
+        level, darkest = _levels(blurred, blocks)
         if level < 3 or level <= least:
             return image, least
-        if level - usual <= SEPARABLE * (darkest - usual) and is_even(blurred, (usual + level) / 2, level):
+        if level - usual <= SEPARABLE * (darkest - usual) and is_even(
+            blurred, (usual + level) / 2, level, blocks=blocks
+        ):
             return image, max(level, least)
-        if radius == 0 and not is_even(blurred, level / 2):
-            return image, least
-    return distance, darkest + 1 if darkest < FAINTEST else 0
+        if radius == 0 and not is_even(blurred, level / 2, blocks=blocks):
+            return (image, least) if least else None
+    return (distance, darkest + 1) if darkest < FAINTEST else None
 
 
-def _levels(pixels: Array) -> tuple[int, int]:
-    """Return the level of the texture, and that of the darkest strokes."""
-    rows, columns = _edges(pixels.shape[0], BLOCKS), _edges(pixels.shape[1], BLOCKS)
+def _levels(pixels: Array, blocks: int) -> tuple[int, int]:
+    """Return the level of the texture, and that of the darkest strokes, given the blocks along each side."""
+    rows, columns = _edges(pixels.shape[0], blocks), _edges(pixels.shape[1], blocks)
     maxima = np.sort(np.maximum.reduceat(np.maximum.reduceat(pixels, rows), columns, 1), axis=None)
     return int(maxima[int(BARE * len(maxima))]), int(maxima[max(0, len(maxima) - 2)])
 
@@ -87,7 +98,9 @@ def _edges(length: int, parts: int) -> NDArray[np.intp]:
     return np.arange(parts) * length // parts
 
 
-def is_even(pixels: NDArray[np.uint8 | np.bool_], low: float, high: float = 255, least: float = 0.15) -> bool:
+def is_even(
+    pixels: NDArray[np.uint8 | np.bool_], low: float, high: float = 255, *, least: float = 0.15, blocks: int = BLOCKS[0]
+) -> bool:
     """Return whether pixels above `low` and up to `high` are about equally frequent everywhere on the page.
 
     Args:
@@ -95,9 +108,10 @@ def is_even(pixels: NDArray[np.uint8 | np.bool_], low: float, high: float = 255,
         low: Lower limit, exclusive.
         high: Upper limit, inclusive.
         least: Least frequency in the sparser blocks, as a share of the median of all blocks.
+        blocks: Number of blocks along each side of the page.
     """
     found = ((pixels > low) & (pixels <= high)).astype(np.float32)
-    amounts = _block_sums(found, BLOCKS)
+    amounts = _block_sums(found, blocks)
     usual = float(np.median(amounts))
     few = np.sort(amounts, axis=None)[int(BARE * amounts.size)]
     # A drawing hardly ever reaches into the corners.

@@ -72,7 +72,7 @@ def test_what_is_missing_or_odd_is_a_problem_by_name(copy: Path) -> None:
     report = data_check.run(copy)
     assert report.problems == (
         "256x256/photo/tx_000000000000: files in category folders that are not images (1): cross/notes.txt",
-        "bar: sketches of photos that are not there (2), such as 256x256/sketch/tx_000000000000/bar/p3-1.png",
+        "bar: sketches of missing photos (2), such as 256x256/sketch/tx_000000000000/bar/p3-1.png",
         "categories with photos but no sketches (1): disc",
     )
     assert report.counts[2] == CategoryCount("disc", 10, 0)

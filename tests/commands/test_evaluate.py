@@ -11,16 +11,7 @@ from sketchy.config_file import load_config
 from sketchy.dataset.loader import load_dataset
 from sketchy.errors import CheckpointError, DataError, GalleryError, StorageError
 from sketchy.model.checkpoint import load_checkpoint, save_checkpoint
-from sketchy.retrieval.embed import Embedder
-from sketchy.talk import Silent
-
-
-class Listener(Silent):
-    def __init__(self):
-        self.lines = []
-
-    def say(self, message):
-        self.lines.append(message)
+from sketchy.retrieval.model import Model
 
 
 def test_a_trained_model_beats_chance_on_the_test_split(trained):
@@ -68,15 +59,14 @@ def test_another_place_of_the_dataset_gives_the_same_figures(trained, dataset, t
     assert evaluate.run(trained / "tiny" / "best.pth", data=moved) == evaluate.run(trained / "tiny" / "best.pth")
 
 
-def test_a_dataset_that_changed_is_warned_about(trained, dataset, tmp_path):
+def test_a_dataset_that_changed_is_warned_about(trained, dataset, tmp_path, logged):
     changed = shutil.copytree(dataset, tmp_path / "changed")
     next((changed / "256x256" / "photo").rglob("disc/p1.jpg")).unlink()
-    talk = Listener()
-    evaluate.run(trained / "tiny" / "best.pth", data=changed, talk=talk)
-    assert any("holds other images than the run was trained with" in line for line in talk.lines)
-    talk.lines.clear()
-    evaluate.run(trained / "tiny" / "best.pth", talk=talk)
-    assert not any("other images" in line for line in talk.lines)
+    evaluate.run(trained / "tiny" / "best.pth", data=changed)
+    assert any("holds other images than the run was trained with" in line for line in logged.messages)
+    logged.clear()
+    evaluate.run(trained / "tiny" / "best.pth")
+    assert not any("other images" in line for line in logged.messages)
 
 
 def test_a_dataset_that_moved_is_asked_for(trained, tmp_path):
@@ -116,9 +106,13 @@ def slow_zero_shot(checkpoint):
     """mAP@all and P@100 of all sketches against all photos of saws and trees, query by query."""
     loaded = load_checkpoint(checkpoint)
     data = load_dataset(loaded.config)
-    embedder = Embedder.of(loaded, torch.device("cpu"))
+    model = Model(loaded, checkpoint, torch.device("cpu"))
     photos, sketches = (
-        [(r.category, embedder.embed_image(read(row), r.kind)) for row, r in enumerate(records) if r.category in TWO]
+        [
+            (r.category, torch.from_numpy(model.embed(read(row), r.kind)[0]))
+            for row, r in enumerate(records)
+            if r.category in TWO
+        ]
         for records, read in (
             (data.pack.photo_records, data.photo_file),
             (data.pack.sketch_records, data.sketch_file),
@@ -134,9 +128,8 @@ def slow_zero_shot(checkpoint):
     return sum(averages) / len(averages), sum(hits) / len(hits)
 
 
-def test_zero_shot_judges_all_that_was_left_out_of_training(zero_shot_checkpoint):
-    talk = Listener()
-    found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21", talk=talk)
+def test_zero_shot_judges_all_that_was_left_out_of_training(zero_shot_checkpoint, logged):
+    found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21")
     assert (found.protocol["queries"], found.protocol["gallery"], found.protocol["categories"]) == (40, 20, 2)
     average, hits = slow_zero_shot(zero_shot_checkpoint)
     assert found.metrics["map_all"] == pytest.approx(average, abs=0.01)  # near ties may fall either way
@@ -144,7 +137,7 @@ def test_zero_shot_judges_all_that_was_left_out_of_training(zero_shot_checkpoint
     assert found.metrics["p_at_100"] == pytest.approx(hits)
     assert found.metrics.keys() == found.chance.keys()
     assert found.per_category.keys() == set(TWO)
-    assert "zero-shot-21: the dataset has 2 of its 21 categories; they are not trained on" in talk.lines
+    assert "zero-shot-21: the dataset has 2 of its 21 categories; they are not trained on" in logged.messages
 
 
 def test_the_test_split_of_a_zero_shot_run_is_of_the_other_categories(zero_shot_checkpoint):
@@ -169,18 +162,17 @@ def test_a_zero_shot_page_shows_its_metrics(zero_shot_checkpoint, tmp_path):
     assert "strict form" in page
 
 
-def test_an_extended_gallery_adds_new_photos_and_tells_what_it_left_out(zero_shot_checkpoint, tmp_path):
+def test_an_extended_gallery_adds_new_photos_and_tells_what_it_left_out(zero_shot_checkpoint, tmp_path, logged):
     (tmp_path / "more" / "saw").mkdir(parents=True)
     Image.new("RGB", (48, 48), "red").save(tmp_path / "more" / "saw" / "ext_1.jpg")
     Image.new("RGB", (48, 48), "blue").save(tmp_path / "more" / "saw" / "p3.jpg")
     (tmp_path / "more" / "saw" / "broken.jpg").touch()
     (tmp_path / "more" / "saw" / "a.heic").touch()
-    talk = Listener()
-    found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21", extended=tmp_path / "more", talk=talk)
+    found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21", extended=tmp_path / "more")
     assert found.protocol["gallery"] == 21
-    assert f"{tmp_path}/more: 1 further photos; 1 copies left out" in talk.lines
-    assert "left out: 1 .heic" in talk.lines
-    assert f"skipped 1 of its files, the first: {tmp_path}/more/saw/broken.jpg: empty file" in talk.lines
+    assert f"{tmp_path}/more: 1 further photos; 1 copies left out" in logged.messages
+    assert "left out: 1 .heic" in logged.messages
+    assert f"skipped 1 of its files, the first: {tmp_path}/more/saw/broken.jpg: empty file" in logged.messages
 
 
 def test_an_extension_that_is_not_there_is_told_before_the_work(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from sketchy.commands import export
-from sketchy.errors import CheckpointError, StorageError
+from sketchy.errors import CheckpointError, MissingExtraError, StorageError
 from sketchy.model.bundled import BUNDLED
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.preprocess import Preprocess, build_preprocess
@@ -61,8 +62,8 @@ def test_what_computes_something_else_is_not_written(trained, tmp_path, monkeypa
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxscript" else True)
-    with pytest.raises(StorageError, match=r"needs onnxscript, not installed here; pip install 'sketchy\[onnx\]'"):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(MissingExtraError, match="writing ONNX needs onnxscript, which is not installed"):
         export.run(tmp_path / "never-read.pth", "photo", tmp_path / "photo.onnx")
 
 

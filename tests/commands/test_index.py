@@ -12,7 +12,7 @@ import sketchy
 from sketchy.cli import app
 from sketchy.commands import index
 from sketchy.errors import GalleryError, Interrupted
-from sketchy.retrieval import missing, update
+from sketchy.retrieval import missing
 
 
 @pytest.fixture
@@ -134,7 +134,6 @@ def test_ctrl_c_keeps_what_was_committed_and_says_how_to_go_on(photos, checkpoin
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(update, "BATCH_FILES", 8)
     monkeypatch.setattr(missing.Pruning, "drop_gone", stop)
     with pytest.raises(Interrupted, match=r"stopped; 20 photos are in .*; run the command again"):
         index.run([photos], str(tmp_path / "own.index"), checkpoint)

@@ -17,7 +17,7 @@ from sketchy.cli import app
 from sketchy.errors import GalleryError
 from sketchy.retrieval.store.milvus import open_milvus, parse_address
 
-pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy[milvus]'")
+pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy-search[milvus]'")
 
 
 def free_port() -> int:
@@ -128,7 +128,7 @@ def test_what_is_wrong_with_an_address_is_told(server, words, message):
 
 def test_a_collection_of_another_model_is_refused(server, photos, trained):
     type_in("index", photos, "--out", f"{server}/other", "--runs", trained)
-    from sketchy.retrieval.store.records import Identity
+    from sketchy.retrieval.store.base import Identity
 
     with pytest.raises(GalleryError, match="was made with another model"):
         open_milvus(parse_address(f"{server}/other"), Identity("f" * 64, 16, "x.pth"))

@@ -13,8 +13,7 @@ import time
 import pytest
 
 from sketchy.commands import serve
-from sketchy.errors import ServeError
-from sketchy.talk import Silent
+from sketchy.errors import MissingExtraError, ServeError
 from sketchy.web import server
 from sketchy.web.app import create_app
 
@@ -36,11 +35,11 @@ def process(trained, photos, tmp_path):
 
 
 @pytest.fixture
-def address(searcher):
+def address(index):
     """A server in this process, with patience for a moment only."""
     opened = server.open_socket("127.0.0.1", 0)
     ready = threading.Event()
-    running = server.Server(create_app(searcher), opened, ready.set)
+    running = server.Server(create_app(index), opened, ready.set)
     running.config.timeout_keep_alive = 1
     thread = threading.Thread(target=running.run)
     thread.start()
@@ -91,7 +90,7 @@ HEADS = [
 
 
 def test_connections_that_hang_or_make_no_sense_are_closed_and_cost_others_nothing(address, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(server.HeaderTimeoutProtocol, "head_seconds", 0.5)
     opened = []
     for head in HEADS * 5:
         opened.append(socket.create_connection(address))
@@ -110,7 +109,7 @@ def test_connections_that_hang_or_make_no_sense_are_closed_and_cost_others_nothi
 
 
 def test_a_connection_may_be_used_again(address, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(server.HeaderTimeoutProtocol, "head_seconds", 0.3)
     connection = http.client.HTTPConnection(*address, timeout=10)
     for _ in range(3):
         connection.request("GET", "/healthz")
@@ -135,9 +134,8 @@ def test_a_host_of_another_machine_is_told(tmp_path):
 
 
 def test_what_is_not_installed_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(serve, "NEEDED", ("json", "no_such_web_framework"))
-    message = r"needs no_such_web_framework, not installed here; run pip install 'sketchy\[serve\]'"
-    with pytest.raises(ServeError, match=message):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(MissingExtraError, match="the page needs uvicorn, which is not installed"):
         serve.run(tmp_path / "no.pth", print)
 
 
@@ -161,16 +159,10 @@ def test_only_loopback_keeps_others_out(host, loopback, shown):
             assert server.address_of(opened) == f"http://{shown}:{opened.getsockname()[1]}"
 
 
-def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_path, monkeypatch):
+def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_path, monkeypatch, logged):
     shutil.copytree(photos / "disc", tmp_path / "photos")
     (tmp_path / "photos" / "IMG_1.HEIC").write_bytes(b"x")
-    told = []
-
-    class Listener(Silent):
-        def say(self, message):
-            told.append(message)
-
     monkeypatch.setattr(server.Server, "run", lambda self: None)
     best = trained / "tiny" / "best.pth"
-    serve.run(best, print, gallery=str(tmp_path / "photos"), port=0, talk=Listener())
-    assert told[-1] == f"searching {tmp_path / 'photos'}: 10 photos; left out: 1 .heic; Ctrl-C stops"
+    serve.run(best, print, gallery=str(tmp_path / "photos"), port=0)
+    assert logged.messages[-1] == f"searching {tmp_path / 'photos'}: 10 photos; left out: 1 .heic; Ctrl-C stops"

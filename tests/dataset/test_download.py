@@ -15,7 +15,7 @@ import pytest
 from sketchy.dataset import download as module
 from sketchy.dataset.download import NotThereError, download
 from sketchy.errors import DataError, StorageError
-from sketchy.talk import Advance
+from sketchy.progress import Advance
 
 OLD = bytes(range(256)) * 1000
 NEW = OLD[::-1] + b"longer"
@@ -95,22 +95,23 @@ def site() -> Iterator[Site]:
         thread.join()
 
 
-class Heard:
-    """A talk that remembers."""
+class Bars:
+    """Remembers the total and the steps of each progress bar."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
         self.bars: list[tuple[int, list[int]]] = []
 
-    def say(self, message: str) -> None:
-        self.lines.append(message)
-
     @contextmanager
-    def bar(self, label: str, total: int, unit: str) -> Iterator[Advance]:
+    def __call__(self, label: str, total: int, unit: str) -> Iterator[Advance]:
         assert unit == "B"
         steps: list[int] = []
         self.bars.append((total, steps))
         yield steps.append
+
+
+@pytest.fixture(autouse=True)
+def _hear_all(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
 
 
 @pytest.fixture
@@ -125,23 +126,27 @@ def break_off(site: Site, target: Path, at: int = 100_000) -> None:
         download(site.url, target, waits=())
 
 
-def test_a_whole_file_arrives_with_a_bar_in_bytes_and_leaves_nothing_else(site: Site, target: Path) -> None:
-    heard = Heard()
-    assert download(site.url, target, talk=heard) == target
+def test_a_whole_file_arrives_with_a_bar_in_bytes_and_leaves_nothing_else(
+    site: Site, target: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bars = Bars()
+    assert download(site.url, target, progress=bars) == target
     assert target.read_bytes() == OLD
     assert [path.name for path in target.parent.iterdir()] == ["rendered.7z"]
-    assert [(total, sum(steps)) for total, steps in heard.bars] == [(len(OLD), len(OLD))]
-    assert heard.lines == []
+    assert [(total, sum(steps)) for total, steps in bars.bars] == [(len(OLD), len(OLD))]
+    assert caplog.messages == []
 
 
-def test_a_broken_connection_is_gone_on_with_where_it_broke(site: Site, target: Path) -> None:
-    heard = Heard()
+def test_a_broken_connection_is_gone_on_with_where_it_broke(
+    site: Site, target: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bars = Bars()
     site.breaks_after = [100_000, 50_000]
-    download(site.url, target, talk=heard, waits=(0,))
+    download(site.url, target, progress=bars, waits=(0,))
     assert target.read_bytes() == OLD
     assert site.asked == [(None, None), ("bytes=100000-", '"v1"'), ("bytes=150000-", '"v1"')]
-    assert heard.lines[0] == "the connection broke after 0.1 MB of 0.3 MB; trying again in 0 s"
-    assert [steps[0] for _, steps in heard.bars] == [0, 100_000, 150_000]
+    assert caplog.messages[0] == "the connection broke after 0.1 MB of 0.3 MB; trying again in 0 s"
+    assert [steps[0] for _, steps in bars.bars] == [0, 100_000, 150_000]
 
 
 def test_waits_grow_and_start_anew_after_progress(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +162,7 @@ def test_giving_up_says_how_much_is_there_and_the_next_call_goes_on(site: Site, 
     site.breaks_after = [100_000, 0, 0]
     with pytest.raises(DataError) as caught:
         download(site.url, target, waits=(0, 0))
-    assert f"0.1 MB of 0.3 MB lie in {target}.part; run the same command again to go on" in str(caught.value)
+    assert f"0.1 MB of 0.3 MB are in {target}.part; run the same command again to continue" in str(caught.value)
     assert not target.exists()
     download(site.url, target, waits=())
     assert target.read_bytes() == OLD
@@ -209,10 +214,10 @@ def test_a_weak_etag_gives_way_to_the_date(site: Site, target: Path) -> None:
 def test_a_run_killed_before_the_last_rename_needs_no_more_bytes(site: Site, target: Path) -> None:
     break_off(site, target)
     target.with_name("rendered.7z.part").write_bytes(OLD)
-    heard = Heard()
-    download(site.url, target, talk=heard, waits=())
+    bars = Bars()
+    download(site.url, target, progress=bars, waits=())
     assert target.read_bytes() == OLD
-    assert heard.bars == []
+    assert bars.bars == []
     assert len(list(target.parent.iterdir())) == 1
 
 
@@ -250,10 +255,10 @@ def test_a_finished_file_is_not_fetched_again(site: Site, target: Path) -> None:
 
 def test_a_file_of_unknown_length_ends_with_the_connection(site: Site, target: Path) -> None:
     site.tells_length = False
-    heard = Heard()
-    download(site.url, target, talk=heard)
+    bars = Bars()
+    download(site.url, target, progress=bars)
     assert target.read_bytes() == OLD
-    assert heard.bars[0][0] == 0
+    assert bars.bars[0][0] == 0
 
 
 def test_an_empty_file_is_a_file(site: Site, target: Path) -> None:
@@ -262,12 +267,13 @@ def test_an_empty_file_is_a_file(site: Site, target: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
-def test_a_server_in_trouble_is_asked_again(site: Site, target: Path, status: int) -> None:
+def test_a_server_in_trouble_is_asked_again(
+    site: Site, target: Path, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     site.statuses = [status]
-    heard = Heard()
-    download(site.url, target, talk=heard, waits=(0,))
+    download(site.url, target, waits=(0,))
     assert target.read_bytes() == OLD
-    assert f"the server answers {status}" in heard.lines[0]
+    assert f"the server answers {status}" in caplog.messages[0]
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
@@ -292,13 +298,12 @@ def test_a_silent_server_counts_as_broken(site: Site, target: Path) -> None:
     site.silent.set()
 
 
-def test_nobody_listening_is_tried_again_before_giving_up(target: Path) -> None:
+def test_nobody_listening_is_tried_again_before_giving_up(target: Path, caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        heard = Heard()
         with pytest.raises(DataError, match=r"no connection .*; run the same command again"):
-            download(f"http://127.0.0.1:{taken.getsockname()[1]}/x.7z", target, talk=heard, waits=(0, 0))
-    assert len(heard.lines) == 2
+            download(f"http://127.0.0.1:{taken.getsockname()[1]}/x.7z", target, waits=(0, 0))
+    assert len(caplog.messages) == 2
 
 
 def test_an_unknown_host_is_named(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:

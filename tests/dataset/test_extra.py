@@ -5,7 +5,6 @@ from PIL import Image, ImageDraw
 from sketchy.dataset.extra import load_extra
 from sketchy.errors import DataError
 from sketchy.preprocess import Preprocess
-from sketchy.talk import SILENT
 
 PREPROCESS = Preprocess(16, "rgb", 0.5)
 NAMES = ("bear", "car_(sedan)", "cup", "zebra")
@@ -25,7 +24,7 @@ def sketches(tmp_path):
 
 
 def load(root, names=NAMES):
-    return load_extra(root, names, PREPROCESS, None, SILENT, test_fraction=0.5, seed=0)
+    return load_extra(root, names, PREPROCESS, None, test_fraction=0.5, seed=0)
 
 
 def test_categories_are_matched_by_plain_name_and_synonym(sketches):
@@ -46,7 +45,7 @@ def test_a_category_that_is_left_out_is_found_under_no_name(sketches):
     (sketches / "mug").rename(sketches / "cup")
     (sketches / "teacup").mkdir()
     (sketches / "cup" / "0.png").rename(sketches / "teacup" / "0.png")
-    found = load_extra(sketches, NAMES, PREPROCESS, None, SILENT, test_fraction=0.2, seed=0, leave_out={"cup"})
+    found = load_extra(sketches, NAMES, PREPROCESS, None, test_fraction=0.2, seed=0, leave_out={"cup"})
     assert np.bincount(found.categories, minlength=4).tolist() == [2, 1, 0, 0]
 
 

@@ -9,17 +9,6 @@ import pytest
 from sketchy.config import Config, DataConfig, ImageConfig
 from sketchy.dataset.loader import load_dataset
 from sketchy.errors import DataError, ImageError
-from sketchy.talk import Silent
-
-
-class Heard(Silent):
-    """Remembers the lines."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.lines.append(message)
 
 
 def config(root: Path, **data: object) -> Config:
@@ -76,24 +65,29 @@ def test_renderings_are_chosen_by_the_config(dataset: Path, tmp_path: Path) -> N
     assert "sketch/tx_000000000010" in loaded.sketch_path(0)
 
 
-def test_skipped_images_are_told_in_one_line_each_time(dataset: Path, tmp_path: Path) -> None:
+def test_skipped_images_are_counted_in_a_warning_each_time(
+    dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     copy = Path(shutil.copytree(dataset, tmp_path / "copy"))
     photos = sorted(copy.glob("256x256/photo/*/bar/*"))
     for photo in photos[:2]:
         photo.write_bytes(b"")
     for _ in range(2):
-        heard = Heard()
-        load_dataset(config(copy), heard)
-        assert heard.lines == [
-            f"skipped 2 unreadable images of {copy}, the first: {photos[0]}: empty file; "
-            "`sketchy data check` names them all"
+        caplog.clear()
+        load_dataset(config(copy))
+        assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+            (
+                "WARNING",
+                f"skipped 2 unreadable images of {copy}, the first: {photos[0]}: empty file; "
+                "`sketchy data check` names them all",
+            )
         ]
 
 
-def test_nothing_is_said_of_a_whole_dataset(dataset: Path) -> None:
-    heard = Heard()
-    load_dataset(config(dataset), heard)
-    assert heard.lines == []
+def test_nothing_is_said_about_a_whole_dataset(dataset: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "sketchy")
+    load_dataset(config(dataset))
+    assert caplog.messages == []
 
 
 def test_an_archive_without_a_dataset_is_not_left_open(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,14 +16,15 @@ import PIL
 import pytest
 from PIL import Image
 
+import sketchy
 from sketchy.dataset import pack as module
 from sketchy.dataset.pack import CONTENTS, IMAGES, Pack, open_pack, split_pack
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
 from sketchy.errors import DataError, StorageError
 from sketchy.preprocess import Preprocess
+from sketchy.progress import Advance
 from sketchy.results import Skipped
-from sketchy.talk import Advance
 
 PREPROCESS = Preprocess(16, "grey", 0.5)
 
@@ -45,11 +47,8 @@ class Watch:
     def __init__(self) -> None:
         self.packed = 0
 
-    def say(self, message: str) -> None:
-        raise AssertionError(message)
-
     @contextmanager
-    def bar(self, label: str, total: int, unit: str) -> Iterator[Advance]:
+    def __call__(self, label: str, total: int, unit: str) -> Iterator[Advance]:
         self.packed += 1
         yield lambda done: None
 
@@ -198,6 +197,19 @@ def test_another_pillow_or_another_version_of_the_code_makes_another_pack(
     monkeypatch.setattr(module.pkgutil, "get_data", lambda package, name: f"{name} changed".encode())
     pack(copy, cache, watch=watch)
     assert watch.packed == 3
+
+
+def test_all_modules_that_the_pixels_depend_on_are_known() -> None:
+    found, waiting = set(), {"preprocess.py"}
+    package = Path(sketchy.__file__).parent
+    while waiting:
+        found |= waiting
+        imports = re.findall(
+            r"^from sketchy\.([\w.]+) import", "".join((package / n).read_text() for n in waiting), re.M
+        )
+        files = {f"{name.replace('.', '/')}{'/__init__' if (package / name).is_dir() else ''}.py" for name in imports}
+        waiting = files - found - {"config.py", "errors.py", "storage.py"}
+    assert found == set(module.DECODERS)
 
 
 def test_what_is_no_image_of_the_dataset_or_another_place_makes_no_new_pack(copy: Path, cache: Path) -> None:

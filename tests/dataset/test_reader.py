@@ -141,7 +141,7 @@ def test_a_photo_id_may_itself_end_in_a_number(tmp_path: Path) -> None:
 def test_sketches_of_one_missing_photo_stay_together_and_are_counted(tmp_path: Path) -> None:
     listing = find(make(tmp_path, *FLAT, "sketch/cat/gone-1.png", "sketch/cat/gone-2.png", "sketch/cat/lost.png"))
     assert ids(listing)[4:] == [*FLAT_IDS[4:], *(("sketch", "cat", name) for name in ("gone", "gone", "lost"))]
-    assert listing.problems == ("cat: sketches of photos that are not there (3), such as sketch/cat/gone-1.png",)
+    assert listing.problems == ("cat: sketches of missing photos (3), such as sketch/cat/gone-1.png",)
 
 
 def test_where_no_sketch_names_a_photo_each_is_an_id_of_its_own(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_photo_id_that_is_there_twice_is_named(tmp_path: Path) -> None:
 def test_of_two_datasets_the_upper_is_read_and_the_other_named(tmp_path: Path) -> None:
     listing = find(make(tmp_path, *in_folder("big/small"), *in_folder("b"), *in_folder("a")))
     assert listing.layout == "flat: a/photo and a/sketch"
-    assert listing.problems == ("photos and sketches also lie in b, big/small; left out",)
+    assert listing.problems == ("photos and sketches are also in b, big/small; left out",)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sketchy.dataset import source as source_module
-from sketchy.dataset.source import Source, open_source
+from sketchy.dataset.source import MAX_FILE_BYTES, Source, open_source
 from sketchy.errors import DataError, ImageError
 
 FILES = {
@@ -85,9 +84,9 @@ def test_reading_a_compressed_tar_in_its_order_never_goes_back(tmp_path: Path) -
     opened = open_source(make(tmp_path, "tar.gz"))
     names = [entry.name for entry in opened.entries()]
     opened.read(names[0])
-    stream = opened._stream  # type: ignore[attr-defined]
-    places = [opened.read(name) and stream.tell() for name in names[1:] if FILES[name]]
-    assert places == sorted(places)
+    stream = opened._archive._stream  # type: ignore[attr-defined]
+    offsets = [opened.read(name) and stream.tell() for name in names[1:] if FILES[name]]
+    assert offsets == sorted(offsets)
     opened.close()
 
 
@@ -149,6 +148,28 @@ def test_of_two_members_with_one_name_the_later_counts(tmp_path: Path) -> None:
     opened.close()
 
 
+def test_an_archive_at_the_end_of_a_tar_does_not_hide_the_others(tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as packed:
+        packed.writestr("inner.jpg", b"hidden")
+    with tarfile.open(tmp_path / "data.tar", "w") as packed_tar:
+        for name, content in (("a.jpg", b"seen"), ("b.zip", inner.getvalue())):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            packed_tar.addfile(member, io.BytesIO(content))
+    opened = open_source(tmp_path / "data.tar")
+    assert [entry.name for entry in opened.entries()] == ["a.jpg", "b.zip"]
+    opened.close()
+
+
+def test_a_zip_that_unpacks_itself_is_read(tmp_path: Path) -> None:
+    path = make(tmp_path, "zip")
+    path.write_bytes(b"MZ a program" + path.read_bytes())
+    opened = open_source(path)
+    assert {entry.name: opened.read(entry.name) for entry in opened.entries()} == FILES
+    opened.close()
+
+
 def test_an_empty_folder_has_no_entries(tmp_path: Path) -> None:
     assert open_source(tmp_path).entries() == []
 
@@ -158,10 +179,17 @@ def test_a_missing_source_is_a_data_error_that_names_it(tmp_path: Path) -> None:
         open_source(tmp_path / "gone")
 
 
-@pytest.mark.parametrize("content", [b"", b"7z\xbc\xaf\x27\x1c and more", b"PK\x03\x04 cut off"])
-def test_a_file_that_is_no_archive_is_a_data_error(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", r"data\.zip is not a folder, \.zip or \.tar; name one of these"),
+        (b"7z\xbc\xaf\x27\x1c and more", r"data\.zip is a \.7z, .*; run `sketchy data fetch --from .*data\.zip`"),
+        (b"PK\x03\x04 cut off", r"cannot read .*data\.zip: File is not a zip file; get it again"),
+    ],
+)
+def test_a_file_that_is_no_archive_to_read_is_a_data_error(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "data.zip").write_bytes(content)
-    with pytest.raises(DataError, match=r"data\.zip is not a folder, \.zip or \.tar, or it is damaged"):
+    with pytest.raises(DataError, match=words):
         open_source(tmp_path / "data.zip")
 
 
@@ -195,14 +223,30 @@ def test_damage_inside_a_zip_is_an_image_error_of_that_file(tmp_path: Path) -> N
     opened.close()
 
 
+def claim_to_be_huge(tmp_path: Path, form: str) -> Path:
+    """Make a dataset of one file that seems to be too large, without writing so many bytes."""
+    path = tmp_path / "data"
+    if form == "folder":
+        path.mkdir()
+        (path / "a.jpg").touch()
+        os.truncate(path / "a.jpg", MAX_FILE_BYTES + 1)
+    elif form == "zip":
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr("a.jpg", b"small")
+            packed.getinfo("a.jpg").file_size = MAX_FILE_BYTES + 1
+    else:
+        member = tarfile.TarInfo("a.jpg")
+        member.size = MAX_FILE_BYTES + 1
+        path.write_bytes(member.tobuf())
+        os.truncate(path, 512 + MAX_FILE_BYTES + 512 + 1024)
+    return path
+
+
 @pytest.mark.parametrize("form", ["folder", "zip", "tar"])
-def test_a_huge_file_is_refused_before_it_fills_the_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
-) -> None:
-    monkeypatch.setattr(source_module, "MAX_FILE_BYTES", 2**16)
-    opened = open_source(make(tmp_path, form))
-    with pytest.raises(ImageError, match="larger than 0 MiB"):
-        opened.read("sketch/cat/a-1.png")
+def test_a_huge_file_is_refused_before_it_fills_the_memory(tmp_path: Path, form: str) -> None:
+    opened = open_source(claim_to_be_huge(tmp_path, form))
+    with pytest.raises(ImageError, match="larger than 256 MiB"):
+        opened.read("a.jpg")
     opened.close()
 
 

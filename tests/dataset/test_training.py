@@ -5,7 +5,7 @@ import torch
 from sketchy.config_file import load_config
 from sketchy.dataset.extra import ExtraSketches
 from sketchy.dataset.loader import load_dataset
-from sketchy.dataset.training import Stacked, gather_to, training_images
+from sketchy.dataset.training import COPIED_AT_ONCE, Stacked, gather_to, training_images
 
 
 def test_stacked_arrays_read_as_one():
@@ -16,15 +16,14 @@ def test_stacked_arrays_read_as_one():
 
 
 @pytest.mark.parametrize("stacked", [False, True])
-def test_a_copy_on_the_device_gives_the_images_that_the_files_give(stacked, monkeypatch):
-    monkeypatch.setattr("sketchy.dataset.training.COPIED_AT_ONCE", 4)
-    whole = np.random.default_rng(0).integers(0, 256, (9, 1, 4, 4), dtype=np.uint8)
-    pixels = Stacked(whole[:5].copy(), whole[5:].copy()) if stacked else whole.copy()
+def test_a_copy_on_the_device_gives_the_images_that_the_files_give(stacked):
+    whole = np.random.default_rng(0).integers(0, 256, (2 * COPIED_AT_ONCE + 1, 1, 4, 4), dtype=np.uint8)
+    pixels = Stacked(whole[:1500].copy(), whole[1500:].copy()) if stacked else whole.copy()
     device = torch.device("cpu")
     streamed, there = gather_to(device, pixels, pixels.nbytes - 1), gather_to(device, pixels, pixels.nbytes)
     for part in (pixels.first, pixels.second) if stacked else (pixels,):
-        part[:] = 0  # of which the copy knows nothing
-    rows = np.array([8, 0, 3, 3, 5])
+        part[:] = 0  # which the copy does not see
+    rows = np.array([2048, 0, 1023, 1024, 1024, 1500])
     assert torch.equal(there(rows), torch.from_numpy(whole[rows]))
     assert not streamed(rows).any()
     assert streamed(rows).dtype == there(rows).dtype == torch.uint8

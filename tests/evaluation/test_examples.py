@@ -10,7 +10,7 @@ from PIL import Image
 from sketchy.errors import DataError, ImageError, Interrupted
 from sketchy.evaluation.charts import Focus
 from sketchy.evaluation.examples import EXAMPLES, THUMBNAIL, pick_examples, read_examples
-from sketchy.talk import SILENT
+from sketchy.progress import no_progress
 
 NAMES = tuple("abcdefghijkl")
 
@@ -51,15 +51,13 @@ class FakeData:
     sketch_path = photo_path
 
 
-class Listener:
-    def __init__(self):
-        self.said, self.total, self.done = [], 0, 0
+class Counter:
+    """A `Progress` that counts."""
 
-    def say(self, message):
-        self.said.append(message)
+    total = done = 0
 
     @contextmanager
-    def bar(self, label, total, unit):
+    def __call__(self, label, total, unit):
         self.total = total
         yield self.advance
 
@@ -83,9 +81,9 @@ def judged(protocol="all"):
     )
 
 
-def read(data, protocol="all", talk=SILENT):
+def read(data, protocol="all", progress=no_progress):
     judgement = judged(protocol)
-    return read_examples(judgement, data, [0, 1], Focus.of(judgement), talk)
+    return read_examples(judgement, data, [0, 1], Focus.of(judgement), progress)
 
 
 def test_best_and_worst_are_of_different_categories_and_share_no_query():
@@ -149,19 +147,18 @@ def test_pictures_are_small_jpegs_inside_the_page():
 
 
 def test_every_file_is_read_once_and_in_the_order_of_the_pack():
-    data, talk = FakeData(), Listener()
-    read(data, talk=talk)
+    data, progress = FakeData(), Counter()
+    read(data, progress=progress)
     assert data.read == [10, 11, 12, 20, 21]
-    assert (talk.total, talk.done) == (5, 5)
+    assert (progress.total, progress.done) == (5, 5)
 
 
 @pytest.mark.parametrize("error", [DataError("gone"), ImageError("gone"), OSError("gone")])
-def test_a_file_that_cannot_be_read_leaves_an_empty_picture_and_a_line(error):
-    talk = Listener()
-    first, second = read(FakeData({11: error, 20: error}), talk=talk)
+def test_a_file_that_cannot_be_read_leaves_an_empty_picture_and_a_line(error, logged):
+    first, second = read(FakeData({11: error, 20: error}))
     assert first.image == first.photos[0].image == second.photos[0].image == ""
     assert first.photos[1].image
-    assert talk.said == [f"no picture of /data/{row}.png on the page: gone" for row in (11, 20)]
+    assert logged.messages == [f"no picture of /data/{row}.png on the page: gone" for row in (11, 20)]
 
 
 def test_asking_to_stop_is_not_taken_for_a_broken_file():

@@ -7,18 +7,9 @@ from sketchy.config import Config
 from sketchy.dataset.records import Record, digest
 from sketchy.evaluation.lineage import dataset_digest, warn_if_changed
 from sketchy.model.checkpoint import Checkpoint
-from sketchy.talk import Silent
 
 PHOTO = Record("photo", "ant", "n1", "a/photo/ant/n1.jpg")
 SKETCH = Record("sketch", "ant", "n1", "a/sketch/ant/n1-1.png")
-
-
-class Listener(Silent):
-    def __init__(self):
-        self.lines = []
-
-    def say(self, message):
-        self.lines.append(message)
 
 
 def dataset(*photos):
@@ -34,17 +25,16 @@ def test_place_and_order_of_a_dataset_do_not_count():
 @pytest.mark.parametrize(
     "other", [(), (PHOTO, PHOTO), (replace(PHOTO, category="bee"),), (replace(PHOTO, name="a/photo/ant/n2.jpg"),)]
 )
-def test_another_set_of_images_is_told(other):
-    talk = Listener()
+def test_another_set_of_images_is_warned_of(other, logged):
     saved = Checkpoint(Config(), ("ant",), 1, {}, {}, dataset=dataset_digest(dataset(PHOTO)))
-    warn_if_changed(saved, dataset(PHOTO), talk)
-    assert talk.lines == []
-    warn_if_changed(saved, dataset(*other), talk)
-    assert len(talk.lines) == 1
-    assert "data holds other images than the run was trained with" in talk.lines[0]
+    warn_if_changed(saved, dataset(PHOTO))
+    assert logged.messages == []
+    warn_if_changed(saved, dataset(*other))
+    (record,) = logged.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("data holds other images than the run was trained with")
 
 
-def test_a_checkpoint_that_does_not_know_is_let_through():
-    talk = Listener()
-    warn_if_changed(Checkpoint(Config(), ("ant",), 1, {}, {}), dataset(PHOTO), talk)
-    assert talk.lines == []
+def test_a_checkpoint_that_does_not_know_is_let_through(logged):
+    warn_if_changed(Checkpoint(Config(), ("ant",), 1, {}, {}), dataset(PHOTO))
+    assert logged.messages == []

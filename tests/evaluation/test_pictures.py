@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
-from sketchy.retrieval.sheet import CAPTION, GAP, RIGHT, TILE, WRONG
+from sketchy.retrieval.contact_sheet import CAPTION, GAP, RIGHT, TILE, WRONG
 
 COLOURS = ("red", "blue", "yellow")
 """Of the photos of three categories."""

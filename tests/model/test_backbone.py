@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from torchvision.models import _api as torchvision_api
 
 from sketchy.choices import BACKBONES, OWN_BACKBONES
 from sketchy.config_file import parse_config
-from sketchy.errors import CheckpointError, ConfigError
+from sketchy.errors import CheckpointError, ConfigError, MissingExtraError
 from sketchy.model.backbone import build_backbone
 from sketchy.model.encoder import build_encoder
 from sketchy.model.weights import load_weights
@@ -94,10 +95,8 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_without_the_timm_package_its_names_say_how_to_install_it(monkeypatch):
-    monkeypatch.setattr("sketchy.model.backbone.find_spec", lambda name: None)
-    with pytest.raises(
-        ConfigError, match=r"model.backbone: timm/test_vit needs the timm .* pip install 'sketchy\[timm\]'"
-    ):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(MissingExtraError, match=r"model.backbone: timm/test_vit needs timm, .*search\[timm\]'"):
         build("timm/test_vit")
 
 

@@ -9,7 +9,7 @@ from sketchy.config_file import parse_config
 from sketchy.model.bundled import BUNDLED, bundle
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import build_encoder
-from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.model import Model
 
 
 def trained(**data) -> Checkpoint:
@@ -70,12 +70,12 @@ def test_the_bundled_model_says_nothing_of_the_machine_it_was_trained_on(bundled
 
 
 def test_the_bundled_model_puts_a_drawing_of_a_ring_nearer_to_a_ring_than_to_stripes(bundled):
-    embedder = Embedder.of(bundled, torch.device("cpu"))
+    model = Model(bundled, BUNDLED, torch.device("cpu"))
 
     def embed(image: Image.Image, kind: str) -> torch.Tensor:
-        pixels = getattr(embedder.preprocess, kind)(image)
+        pixels = getattr(model.preprocess, kind)(image)
         with torch.inference_mode():
-            return embedder.encoder(torch.from_numpy(pixels)[None], kind)
+            return model.encoder(torch.from_numpy(pixels)[None], kind)
 
     drawing = Image.new("L", (256, 256), 255)
     ImageDraw.Draw(drawing).ellipse((60, 60, 196, 196), outline=0, width=3)

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,23 +11,24 @@ from PIL import Image
 
 from sketchy.config_file import parse_config
 from sketchy.errors import GalleryError
+from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
-from sketchy.preprocess import build_preprocess
 from sketchy.retrieval import missing as module
-from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.model import Model
+from sketchy.retrieval.scan import Scan
+from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.store.records import Identity
 from sketchy.retrieval.update import preview, update
-from sketchy.retrieval.walk import Scan
 
 DROP = Scan(drop_missing=True)
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
+def model() -> Model:
+    """A small network that was never trained."""
     torch.manual_seed(0)
     config = parse_config({"image": {"size": 16, "color": "rgb"}, "model": {"embedding_size": 8}}, "test")
-    return Embedder(build_encoder(config), build_preprocess(config.image), torch.device("cpu"))
+    return Model(Checkpoint(config, (), 0, {}, build_encoder(config).state_dict()), Path("a.pth"), torch.device("cpu"))
 
 
 @pytest.fixture
@@ -70,98 +72,98 @@ def empty(folder) -> None:
         (lambda folder: (shutil.rmtree(folder), shutil.rmtree(folder.parent / "above", True)), "is missing"),
     ],
 )
-def test_photos_of_a_source_that_has_none_any_more_stay_until_they_are_dropped(store, folder, embedder, spoil, reason):
-    update(store, [folder], embedder)
+def test_photos_of_a_source_that_has_none_any_more_stay_until_they_are_dropped(store, folder, model, spoil, reason):
+    update(store, [folder], model)
     spoil(folder)
-    changes = update(store, [folder], embedder)
+    changes = update(store, [folder], model)
     assert kept(changes, folder) == [(".", 6, reason)]
     assert (changes.removed, store.count()) == (0, 6)
-    changes = update(store, [folder], embedder, scan=DROP)
+    changes = update(store, [folder], model, scan=DROP)
     assert (changes.removed, changes.kept, store.count()) == (6, (), 0)
 
 
-def test_when_the_drive_is_back_nothing_is_embedded_again(store, folder, embedder, tmp_path):
-    update(store, [folder], embedder)
+def test_when_the_drive_is_back_nothing_is_embedded_again(store, folder, model, tmp_path):
+    update(store, [folder], model)
     folder.rename(tmp_path / "away")
     folder.mkdir()
-    update(store, [folder], embedder)
+    update(store, [folder], model)
     folder.rmdir()
     (tmp_path / "away").rename(folder)
-    changes = update(store, [folder], embedder)
+    changes = update(store, [folder], model)
     assert (changes.unchanged, changes.embedded, changes.reused, changes.kept) == (6, 0, 0, ())
 
 
-def test_of_two_sources_the_one_that_is_away_keeps_its_photos(store, folder, embedder, tmp_path):
+def test_of_two_sources_the_one_that_is_away_keeps_its_photos(store, folder, model, tmp_path):
     (folder / "usb").rename(tmp_path / "usb")
-    update(store, [folder, tmp_path / "usb"], embedder)
+    update(store, [folder, tmp_path / "usb"], model)
     shutil.rmtree(tmp_path / "usb")
     (folder / "a.png").unlink()
-    changes = update(store, [folder, tmp_path / "usb"], embedder)
+    changes = update(store, [folder, tmp_path / "usb"], model)
     assert (changes.removed, changes.unchanged) == (1, 3)
     assert kept(changes, tmp_path) == [("usb", 2, "is missing")]
 
 
-def test_a_mount_point_in_a_source_that_is_empty_keeps_its_photos(store, folder, embedder):
-    update(store, [folder], embedder)
+def test_a_mount_point_in_a_source_that_is_empty_keeps_its_photos(store, folder, model):
+    update(store, [folder], model)
     empty(folder / "usb")
-    for changes in (preview(store, [folder]), update(store, [folder], embedder)):
+    for changes in (preview(store, [folder]), update(store, [folder], model)):
         assert kept(changes, folder) == [("usb", 2, "is empty")]
         assert (changes.removed, changes.unchanged) == (0, 4)
-    assert update(store, [folder], embedder, scan=DROP).removed == 2
+    assert update(store, [folder], model, scan=DROP).removed == 2
 
 
-def test_photos_and_folders_that_were_deleted_leave(store, folder, embedder):
-    update(store, [folder], embedder)
+def test_photos_and_folders_that_were_deleted_leave(store, folder, model):
+    update(store, [folder], model)
     (folder / "a.png").unlink()
     shutil.rmtree(folder / "usb")
-    changes = update(store, [folder], embedder)
+    changes = update(store, [folder], model)
     assert (changes.removed, changes.kept) == (3, ())
     assert paths(store, folder) == {"b.png", "cats/a.png", "cats/b.png"}
 
 
-def test_photos_that_were_moved_out_of_a_folder_leave_it_though_it_is_empty_now(store, folder, embedder):
-    update(store, [folder], embedder)
+def test_photos_that_were_moved_out_of_a_folder_leave_it_though_it_is_empty_now(store, folder, model):
+    update(store, [folder], model)
     for path in (folder / "cats").iterdir():
         path.rename(folder / f"moved {path.name}")
-    for changes in (preview(store, [folder]), update(store, [folder], embedder)):
+    for changes in (preview(store, [folder]), update(store, [folder], model)):
         assert (changes.removed, changes.reused, changes.kept) == (2, 2, ())
     assert "cats/a.png" not in paths(store, folder)
 
 
-def test_a_source_that_was_renamed_takes_its_photos_along(store, folder, embedder, tmp_path):
-    update(store, [folder], embedder)
+def test_a_source_that_was_renamed_takes_its_photos_along(store, folder, model, tmp_path):
+    update(store, [folder], model)
     folder.rename(tmp_path / "photos2")
-    for changes in (preview(store, [tmp_path / "photos2"]), update(store, [tmp_path / "photos2"], embedder)):
+    for changes in (preview(store, [tmp_path / "photos2"]), update(store, [tmp_path / "photos2"], model)):
         assert (changes.reused, changes.removed) == (6, 6)
     assert not any(path.startswith("..") for path in paths(store, tmp_path / "photos2"))
     with pytest.raises(GalleryError, match="no such folder of photos"):  # nothing is known of it now
-        update(store, [folder], embedder)
+        update(store, [folder], model)
 
 
-def test_paths_that_an_earlier_version_left_behind_leave_with_the_next_update(store, folder, embedder, tmp_path):
-    update(store, [folder], embedder)
+def test_paths_that_an_earlier_version_left_behind_leave_with_the_next_update(store, folder, model, tmp_path):
+    update(store, [folder], model)
     stale = [photo._replace(path=photo.path.replace("photos", "0ld")) for batch in store.scan() for photo in batch]
     store.upsert(stale, torch.zeros(6, 8).numpy())
-    changes = update(store, [folder], embedder)
+    changes = update(store, [folder], model)
     assert (changes.unchanged, changes.removed, store.count()) == (6, 6, 6)
 
 
-def test_copies_elsewhere_stay_while_their_files_are_there(store, folder, embedder, tmp_path):
+def test_copies_elsewhere_stay_while_their_files_are_there(store, folder, model, tmp_path):
     shutil.copytree(folder, tmp_path / "backup")
-    update(store, [folder, tmp_path / "backup"], embedder)
-    assert update(store, [folder], embedder).removed == 0
+    update(store, [folder, tmp_path / "backup"], model)
+    assert update(store, [folder], model).removed == 0
     assert store.count() == 12
 
 
-def test_a_store_that_other_machines_write_keeps_paths_that_this_one_does_not_see(store, folder, embedder, tmp_path):
-    update(store, [folder], embedder)
+def test_a_store_that_other_machines_write_keeps_paths_that_this_one_does_not_see(store, folder, model, tmp_path):
+    update(store, [folder], model)
     folder.rename(tmp_path / "elsewhere")
     store.shared = True
-    assert update(store, [tmp_path / "elsewhere"], embedder).removed == 0
+    assert update(store, [tmp_path / "elsewhere"], model).removed == 0
 
 
-def test_photos_of_a_folder_that_cannot_be_listed_stay(store, folder, embedder, monkeypatch):
-    update(store, [folder], embedder)
+def test_photos_of_a_folder_that_cannot_be_listed_stay(store, folder, model, monkeypatch):
+    update(store, [folder], model)
     listdir, stat = os.listdir, module.Path.stat
 
     def refused_list(path):
@@ -176,43 +178,43 @@ def test_photos_of_a_folder_that_cannot_be_listed_stay(store, folder, embedder, 
 
     monkeypatch.setattr(os, "listdir", refused_list)
     monkeypatch.setattr(module.Path, "stat", refused_stat)
-    changes = update(store, [folder], embedder, scan=DROP)
+    changes = update(store, [folder], model, scan=DROP)
     monkeypatch.undo()
     assert kept(changes, folder) == [("cats", 2, "cannot be listed (permission denied)")]
     assert store.count() == 6
 
 
-def test_what_is_left_out_by_name_now_leaves_an_index_that_has_it(store, folder, embedder):
-    update(store, [folder], embedder)
-    changes = update(store, [folder], embedder, scan=Scan(exclude=("usb", "b.png")))
+def test_what_is_left_out_by_name_now_leaves_an_index_that_has_it(store, folder, model):
+    update(store, [folder], model)
+    changes = update(store, [folder], model, scan=Scan(exclude=("usb", "b.png")))
     assert (changes.removed, changes.unchanged, changes.left_out) == (4, 2, {"excluded": 4})
     (folder / "cats").rename(folder / "@eaDir")
-    update(store, [folder / "@eaDir"], embedder)
-    assert update(store, [folder], embedder).left_out == {"in @eaDir": 2}
+    update(store, [folder / "@eaDir"], model)
+    assert update(store, [folder], model).left_out == {"in @eaDir": 2}
     assert paths(store, folder) == {"a.png", "b.png", "usb/deep/a.png", "usb/deep/b.png"}
 
 
-def test_a_single_photo_that_was_named_and_is_missing_stays(store, folder, embedder):
-    update(store, [folder / "a.png", folder / "b.png"], embedder)
+def test_a_single_photo_that_was_named_and_is_missing_stays(store, folder, model):
+    update(store, [folder / "a.png", folder / "b.png"], model)
     (folder / "a.png").unlink()
-    changes = update(store, [folder / "a.png", folder / "b.png"], embedder)
+    changes = update(store, [folder / "a.png", folder / "b.png"], model)
     assert (changes.unchanged, kept(changes, folder)) == (1, [("a.png", 1, "is missing")])
 
 
-def test_a_link_to_a_drive_that_is_away_keeps_its_photos(store, folder, embedder, tmp_path):
+def test_a_link_to_a_drive_that_is_away_keeps_its_photos(store, folder, model, tmp_path):
     (folder / "usb").rename(tmp_path / "drive")
     (folder / "usb").symlink_to(tmp_path / "drive")
-    update(store, [folder], embedder)
+    update(store, [folder], model)
     shutil.rmtree(tmp_path / "drive")
-    assert kept(update(store, [folder], embedder), folder) == [("usb", 2, "is missing")]
+    assert kept(update(store, [folder], model), folder) == [("usb", 2, "is missing")]
 
 
-def test_a_mount_point_that_goes_with_its_drive_keeps_its_photos(store, folder, embedder, monkeypatch):
+def test_a_mount_point_that_goes_with_its_drive_keeps_its_photos(store, folder, model, monkeypatch):
     monkeypatch.setattr(module, "DRIVES", re.compile(rf"{re.escape(str(folder))}/usb"))
-    update(store, [folder], embedder)
+    update(store, [folder], model)
     shutil.rmtree(folder / "usb")
     shutil.rmtree(folder / "cats")
-    changes = update(store, [folder], embedder)
+    changes = update(store, [folder], model)
     assert (changes.removed, kept(changes, folder)) == (2, [("usb", 2, "is missing")])
 
 

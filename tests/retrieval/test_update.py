@@ -2,26 +2,29 @@
 
 import os
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from sketchy.config_file import parse_config
+from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
-from sketchy.preprocess import build_preprocess
 from sketchy.retrieval import update as module
-from sketchy.retrieval.embed import Embedder
+from sketchy.retrieval.model import Model
+from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.store.records import Identity
 from sketchy.retrieval.update import Share, preview, update
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
+def model() -> Model:
+    """A small network that was never trained."""
     torch.manual_seed(0)
     config = parse_config({"image": {"size": 16, "color": "rgb"}, "model": {"embedding_size": 8}}, "test")
-    return Embedder(build_encoder(config), build_preprocess(config.image), torch.device("cpu"))
+    return Model(Checkpoint(config, (), 0, {}, build_encoder(config).state_dict()), Path("a.pth"), torch.device("cpu"))
 
 
 @pytest.fixture
@@ -56,76 +59,74 @@ def paths(store) -> set[str]:
     return {photo.path for batch in store.scan() for photo in batch}
 
 
-def test_the_second_time_nothing_is_read(store, folder, embedder, monkeypatch):
-    assert counts(update(store, [folder], embedder)) == (6, 0, 0, 0, 0)
+def test_the_second_time_nothing_is_read(store, folder, model, monkeypatch):
+    assert counts(update(store, [folder], model)) == (6, 0, 0, 0, 0)
     assert store.get([str(folder / "cats" / "1.png")])[str(folder / "cats" / "1.png")].category == "cats"
     monkeypatch.setattr(module, "_read", None)
-    assert counts(update(store, [folder], embedder)) == (0, 0, 6, 0, 0)
+    assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
 
 
-def test_an_embedding_is_that_of_its_file(store, folder, embedder, monkeypatch):
-    monkeypatch.setattr(module, "BATCH_FILES", 4)
-    update(store, [folder], embedder)
+def test_an_embedding_is_that_of_its_file(store, folder, model):
+    update(store, [folder], model, batch_files=4)
     for path in sorted(folder.rglob("*.png")):
-        (match,) = store.search(embedder.embed_image(path, "photo").numpy(), 1)
-        assert match.photos[0].path == str(path)
-        assert match.distance == pytest.approx(0, abs=1e-4)
+        (hit,) = store.search(model.embed(path, "photo")[0], 1)
+        assert hit.path == str(path)
+        assert hit.distance == pytest.approx(0, abs=1e-4)
 
 
-def test_only_new_and_changed_photos_are_embedded_and_gone_ones_leave(store, folder, embedder):
-    update(store, [folder], embedder)
+def test_only_new_and_changed_photos_are_embedded_and_gone_ones_leave(store, folder, model):
+    update(store, [folder], model)
     save(folder / "cats" / "1.png", 6)
     save(folder / "new.png", 5 + 10)
     (folder / "dogs" / "0.png").unlink()
-    assert counts(update(store, [folder], embedder)) == (2, 0, 4, 1, 0)
+    assert counts(update(store, [folder], model)) == (2, 0, 4, 1, 0)
     assert str(folder / "dogs" / "0.png") not in paths(store)
     assert store.count() == 6
 
 
-def test_renames_and_copies_cost_no_embedding(store, folder, embedder, monkeypatch):
-    update(store, [folder], embedder)
+def test_renames_and_copies_cost_no_embedding(store, folder, model, monkeypatch):
+    update(store, [folder], model)
     (folder / "cats").rename(folder / "lions")
     shutil.copy2(folder / "dogs" / "0.png", folder / "copy.png")
-    monkeypatch.setattr(module, "embed_pixels", None)
-    assert counts(update(store, [folder], embedder)) == (0, 4, 3, 3, 0)
+    monkeypatch.setattr(Model, "embed_prepared", None)
+    assert counts(update(store, [folder], model)) == (0, 4, 3, 3, 0)
     assert store.count() == 7
     assert {photo.category for batch in store.scan() for photo in batch} == {"dogs", "lions", None}
 
 
 @pytest.mark.parametrize("batch", [2, 256])
-def test_copies_in_the_first_run_are_embedded_once(store, tmp_path, embedder, monkeypatch, batch):
-    monkeypatch.setattr(module, "BATCH_FILES", batch)
+def test_copies_in_the_first_run_are_embedded_once(store, tmp_path, model, batch):
     for number in range(7):
         save(tmp_path / "photos" / f"{number}.png", number % 2)
-    assert counts(update(store, [tmp_path / "photos"], embedder)) == (2, 5, 0, 0, 0)
-    assert [len(match.photos) for match in store.search(torch.zeros(8).numpy(), 9)] in ([4, 3], [3, 4])
+    assert counts(update(store, [tmp_path / "photos"], model, batch_files=batch)) == (2, 5, 0, 0, 0)
+    assert [len(hit.paths) for hit in store.search(np.zeros(8, np.float32), 9)] in ([4, 3], [3, 4])
 
 
-def test_a_photo_that_was_only_touched_is_unchanged(store, folder, embedder, monkeypatch):
-    update(store, [folder], embedder)
+def test_a_photo_that_was_only_touched_is_unchanged(store, folder, model, monkeypatch):
+    update(store, [folder], model)
     os.utime(folder / "cats" / "1.png", (1_800_000_000, 1_800_000_000))
-    monkeypatch.setattr(module, "embed_pixels", None)
-    assert counts(update(store, [folder], embedder)) == (0, 0, 6, 0, 0)
+    monkeypatch.setattr(Model, "embed_prepared", None)
+    assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
     monkeypatch.setattr(module, "_read", None)
-    assert counts(update(store, [folder], embedder)) == (0, 0, 6, 0, 0)
+    assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
 
 
-def test_a_photo_written_a_moment_ago_is_looked_into_again(store, folder, embedder):
+def test_a_photo_written_a_moment_ago_is_looked_into_again(store, folder, model):
     """It may be written once more within the tick of the clock that its time shows, with the same size."""
     save(folder / "fresh.png", 6, old=False)
-    update(store, [folder], embedder)
+    update(store, [folder], model)
     time = (folder / "fresh.png").stat().st_mtime_ns
     save(folder / "fresh.png", 1)
     os.utime(folder / "fresh.png", ns=(time, time))
-    assert counts(update(store, [folder], embedder))[:2] == (0, 1)
+    assert counts(update(store, [folder], model))[:2] == (0, 1)
 
 
-def test_broken_files_are_skipped_with_the_reason_and_tried_again(store, folder, embedder):
+def test_broken_files_are_skipped_with_the_reason_and_tried_again(store, folder, model):
     (folder / "broken.jpg").write_bytes(b"no image")
     (folder / "empty.png").touch()
     (folder / "gone.png").symlink_to("nowhere")
     os.mkfifo(folder / "pipe.png")
-    changes = update(store, [folder], embedder)
+    changes = update(store, [folder], model)
     assert counts(changes) == (6, 0, 0, 0, 4)
     assert {os.path.basename(item.path): item.reason for item in changes.skipped} == {  # noqa: PTH119
         "broken.jpg": "not an image in a known format",
@@ -134,23 +135,23 @@ def test_broken_files_are_skipped_with_the_reason_and_tried_again(store, folder,
         "pipe.png": "is no ordinary file",
     }
     save(folder / "empty.png", 6)
-    assert counts(update(store, [folder], embedder)) == (1, 0, 6, 0, 3)
+    assert counts(update(store, [folder], model)) == (1, 0, 6, 0, 3)
 
 
-def test_a_photo_that_breaks_or_becomes_a_folder_leaves(store, folder, embedder):
-    update(store, [folder], embedder)
+def test_a_photo_that_breaks_or_becomes_a_folder_leaves(store, folder, model):
+    update(store, [folder], model)
     (folder / "cats" / "1.png").write_bytes(b"no image any more")
     (folder / "cats" / "3.png").unlink()
     (folder / "cats" / "3.png").mkdir()
     save(folder / "cats" / "3.png" / "inside.png", 6)
-    changes = update(store, [folder], embedder)
+    changes = update(store, [folder], model)
     assert counts(changes) == (1, 0, 4, 1, 1)
     assert {os.path.relpath(path, folder) for path in paths(store)} == {
         "dogs/0.png", "dogs/2.png", "dogs/4.png", "cats/5.png", "cats/3.png/inside.png",
     }  # fmt: skip
 
 
-def test_files_that_change_or_vanish_while_they_are_read_are_right_or_left_out(store, folder, embedder, monkeypatch):
+def test_files_that_change_or_vanish_while_they_are_read_are_right_or_left_out(store, folder, model, monkeypatch):
     read = module._read
     calls = []
 
@@ -163,27 +164,27 @@ def test_files_that_change_or_vanish_while_they_are_read_are_right_or_left_out(s
         return read(file)
 
     monkeypatch.setattr(module, "_read", meddle)
-    changes = update(store, [folder], embedder)
+    changes = update(store, [folder], model)
     assert counts(changes) == (5, 0, 0, 0, 1)
-    (match,) = store.search(embedder.embed_image(folder / "dogs" / "2.png", "photo").numpy(), 1)
-    assert (match.photos[0].path, match.distance) == (str(folder / "dogs" / "2.png"), pytest.approx(0, abs=1e-4))
+    (hit,) = store.search(model.embed(folder / "dogs" / "2.png", "photo")[0], 1)
+    assert (hit.path, hit.distance) == (str(folder / "dogs" / "2.png"), pytest.approx(0, abs=1e-4))
     monkeypatch.undo()
-    assert counts(update(store, [folder], embedder)) == (0, 0, 5, 0, 0)
+    assert counts(update(store, [folder], model)) == (0, 0, 5, 0, 0)
 
 
-def test_photos_elsewhere_stay(store, folder, embedder, tmp_path):
-    update(store, [folder], embedder)
+def test_photos_elsewhere_stay(store, folder, model, tmp_path):
+    update(store, [folder], model)
     save(tmp_path / "photos2" / "a.png", 6)
     save(tmp_path / "photos2" / "b.png", 5 + 10)
-    update(store, [tmp_path / "photos2"], embedder)
+    update(store, [tmp_path / "photos2"], model)
     (tmp_path / "photos2" / "a.png").unlink()
     shutil.rmtree(folder)
-    assert counts(update(store, [tmp_path / "photos2"], embedder)) == (0, 0, 1, 1, 0)
+    assert counts(update(store, [tmp_path / "photos2"], model)) == (0, 0, 1, 1, 0)
     assert store.count() == 7
 
 
-def test_photos_of_a_folder_that_cannot_be_read_stay(store, folder, embedder, monkeypatch):
-    update(store, [folder], embedder)
+def test_photos_of_a_folder_that_cannot_be_read_stay(store, folder, model, monkeypatch):
+    update(store, [folder], model)
     stat = module.Path.stat
 
     def refuse(self, **words):
@@ -192,14 +193,14 @@ def test_photos_of_a_folder_that_cannot_be_read_stay(store, folder, embedder, mo
         return stat(self, **words)
 
     monkeypatch.setattr(module.Path, "stat", refuse)
-    changes = update(store, [folder], embedder)
+    changes = update(store, [folder], model)
     monkeypatch.undo()
     assert changes.removed == 0
     assert store.count() == 6
 
 
-def test_a_dry_run_counts_and_changes_nothing(store, folder, embedder):
-    update(store, [folder], embedder)
+def test_a_dry_run_counts_and_changes_nothing(store, folder, model):
+    update(store, [folder], model)
     before = paths(store)
     (folder / "cats" / "1.png").rename(folder / "moved.png")
     (folder / "dogs" / "0.png").unlink()
@@ -208,9 +209,8 @@ def test_a_dry_run_counts_and_changes_nothing(store, folder, embedder):
     assert paths(store) == before
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(store, folder, embedder, monkeypatch):
-    monkeypatch.setattr(module, "BATCH_FILES", 2)
-    load = embedder.preprocess.load
+def test_a_run_that_was_stopped_goes_on_where_it_was(store, folder, model, monkeypatch):
+    load = model.preprocess.load
     calls = []
 
     def stop(content, kind):
@@ -219,20 +219,20 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(store, folder, embedder, mo
             raise KeyboardInterrupt
         return load(content, kind)
 
-    monkeypatch.setattr(type(embedder.preprocess), "load", lambda self, content, kind: stop(content, kind))
+    monkeypatch.setattr(type(model.preprocess), "load", lambda self, content, kind: stop(content, kind))
     with pytest.raises(KeyboardInterrupt):
-        update(store, [folder], embedder)
+        update(store, [folder], model, batch_files=2)
     done = store.count()
     assert 0 < done < 6
     monkeypatch.undo()
-    assert counts(update(store, [folder], embedder)) == (6 - done, 0, done, 0, 0)
+    assert counts(update(store, [folder], model)) == (6 - done, 0, done, 0, 0)
 
 
-def test_shares_take_every_photo_once(tmp_path, folder, embedder):
+def test_shares_take_every_photo_once(tmp_path, folder, model):
     taken = []
     for rank in range(3):
         store = open_to_write(tmp_path / f"index{rank}", Identity("a" * 64, 8, "a.pth"))
-        update(store, [folder], embedder, Share(rank, 3))
+        update(store, [folder], model, share=Share(rank, 3))
         taken += paths(store)
         store.close()
     assert sorted(taken) == sorted(str(path) for path in folder.rglob("*.png"))

@@ -1,5 +1,6 @@
 """The API, without a network between."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -7,7 +8,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,11 +15,13 @@ from cachetools import LRUCache
 from PIL import Image
 from starlette.testclient import TestClient
 
+from sketchy.config import Config
 from sketchy.errors import DataError, GalleryError
 from sketchy.results import Hit
 from sketchy.web.app import create_app
+from sketchy.web.catalogue import Catalogue
 from sketchy.web.limits import Limits
-from sketchy.web.searcher import Found
+from sketchy.web.refusal import Refusal
 
 CATEGORIES = ("disc", "square", "bar", "cross")
 ID = re.compile("[0-9a-f]{24}")
@@ -37,21 +39,31 @@ def sketch(dataset) -> bytes:
 
 
 @pytest.fixture
-def client(searcher):
-    with TestClient(create_app(searcher), base_url="http://localhost:8000") as opened:
+def client(index):
+    with TestClient(create_app(index), base_url="http://localhost:8000") as opened:
         yield opened
 
 
+class Blind:
+    """A model for which all images are alike."""
+
+    config = Config()
+    calibration = None
+
+    def query(self, images, kind, names):
+        return np.zeros(4, np.float32)
+
+
 class Shelf:
-    """A gallery of the files that it is given: what a store says of them is no matter here."""
+    """An index of the files that it is given, all of which every search finds."""
 
     name = "shelf"
-    skipped = ()
+    model = Blind()
 
     def __init__(self, *paths):
         self.paths = [str(path) for path in paths]
 
-    def count(self):
+    def __len__(self):
         return len(self.paths)
 
     def photos(self):
@@ -60,19 +72,8 @@ class Shelf:
     def image(self, path):
         return Path(path)
 
-
-class Answering:
-    """A searcher that finds all that is on a shelf."""
-
-    model: ClassVar = {}
-    has_scores = False
-
-    def __init__(self, gallery):
-        self.gallery = gallery
-
-    def search(self, image, kind, k, categories):
-        hits = [Hit(rank, path, 0.5, None, (path,)) for rank, path in enumerate(self.gallery.paths, start=1)]
-        return Found(tuple(hits), 1, 1)
+    def find(self, query, request, kind):
+        return [Hit(path, 0.5, None, (path,)) for path in self.paths]
 
 
 class Spelled(Shelf):
@@ -83,7 +84,7 @@ class Spelled(Shelf):
 
 
 def open_shelf(*paths, root=None):
-    return TestClient(create_app(Answering(Shelf(*paths)), root=root), base_url="http://localhost")
+    return TestClient(create_app(Shelf(*paths), root=root), base_url="http://localhost")
 
 
 def first_photo(client, sketch, size=160):
@@ -163,8 +164,8 @@ def test_forms_without_an_image_are_told_too(client):
     assert "Too many files" in two.json()["error"]
 
 
-def test_large_bodies_are_refused_before_they_are_read(searcher, sketch):
-    app = create_app(searcher, limits=Limits(body=1000))
+def test_large_bodies_are_refused_before_they_are_read(index, sketch):
+    app = create_app(index, limits=Limits(body=1000))
     with TestClient(app, base_url="http://localhost") as client:
         told = client.post("/api/search", content=bytes(1001))
         streamed = client.post("/api/search", content=iter([bytes(600), bytes(600)]))
@@ -294,9 +295,9 @@ def test_photos_that_the_gallery_cannot_give_are_told(monkeypatch):
         }
 
 
-def test_a_photo_that_left_the_index_is_told(searcher, sketch, monkeypatch):
-    with TestClient(create_app(searcher), base_url="http://localhost") as client:
-        monkeypatch.setattr(searcher.gallery._store, "get", lambda paths: {})
+def test_a_photo_that_left_the_index_is_told(index, sketch, monkeypatch):
+    with TestClient(create_app(index), base_url="http://localhost") as client:
+        monkeypatch.setattr(index._store, "get", lambda paths: {})
         assert first_photo(client, sketch).json() == {"error": "this photo has left the gallery"}
 
 
@@ -349,8 +350,8 @@ def test_names_of_this_machine_are_answered(client, host):
     assert client.get("/healthz", headers={"host": host}).json() == {"status": "ok"}
 
 
-def test_any_name_is_answered_where_others_are_let_in(searcher):
-    client = TestClient(create_app(searcher, loopback=False), base_url="http://photos.home")
+def test_any_name_is_answered_where_others_are_let_in(index):
+    client = TestClient(create_app(index, loopback=False), base_url="http://photos.home")
     assert client.get("/healthz").status_code == 200
 
 
@@ -401,9 +402,9 @@ def test_static_files_are_only_those_of_the_page(client, path):
     assert client.get(f"/static/{path}").status_code in (404, 405)
 
 
-def test_a_fault_of_ours_is_one_line_too(searcher, sketch, monkeypatch):
-    monkeypatch.setattr(searcher, "search", lambda *_: 1 / 0)
-    app = create_app(searcher)
+def test_a_fault_of_ours_is_one_line_too(index, sketch, monkeypatch):
+    monkeypatch.setattr(index, "find", lambda *_: 1 / 0)
+    app = create_app(index)
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         answer = client.post("/api/search", content=sketch)
     assert answer.status_code == 500
@@ -411,27 +412,27 @@ def test_a_fault_of_ours_is_one_line_too(searcher, sketch, monkeypatch):
     assert answer.headers["content-security-policy"]
 
 
-def test_a_gallery_that_broke_is_told(searcher, sketch, monkeypatch):
+def test_a_gallery_that_broke_is_told(index, sketch, monkeypatch):
     def fail(*_):
         raise GalleryError("the index is damaged; make it anew")
 
-    monkeypatch.setattr(searcher, "search", fail)
-    with TestClient(create_app(searcher), base_url="http://localhost") as client:
+    monkeypatch.setattr(index, "find", fail)
+    with TestClient(create_app(index), base_url="http://localhost") as client:
         answer = client.post("/api/search", content=sketch)
     assert (answer.status_code, answer.json()) == (503, {"error": "the index is damaged; make it anew"})
 
 
-def test_others_are_answered_while_the_network_works(searcher, sketch, monkeypatch):
+def test_others_are_answered_while_the_network_works(index, sketch, monkeypatch):
     go, started = threading.Event(), threading.Event()
-    search = searcher.search
+    find = index.find
 
     def slow(*wanted):
         started.set()
         assert go.wait(10)
-        return search(*wanted)
+        return find(*wanted)
 
-    monkeypatch.setattr(searcher, "search", slow)
-    with TestClient(create_app(searcher), base_url="http://localhost") as client, ThreadPoolExecutor() as pool:
+    monkeypatch.setattr(index, "find", slow)
+    with TestClient(create_app(index), base_url="http://localhost") as client, ThreadPoolExecutor() as pool:
         running = pool.submit(client.post, "/api/search", content=sketch)
         assert started.wait(10)
         assert client.get("/healthz").status_code == 200
@@ -448,18 +449,20 @@ def test_the_index_may_grow_while_it_is_served(tmp_path, photos):
     paths = [tmp_path / "a.jpg"]
     shutil.copy(photos / "disc" / "p1.jpg", paths[0])
     shelf = Shelf(*paths)
-    with TestClient(create_app(Answering(shelf)), base_url="http://localhost") as client:
+    with TestClient(create_app(shelf), base_url="http://localhost") as client:
         shelf.paths.insert(0, str(shutil.copy(paths[0], tmp_path / "new.jpg")))
         assert first_photo(client, paths[0].read_bytes()).status_code == 200
 
 
-def test_photos_of_a_huge_gallery_get_their_ids_when_they_are_found(tmp_path, photos, monkeypatch):
-    monkeypatch.setattr("sketchy.web.catalogue.KNOWN", 1)
+def test_photos_of_a_huge_gallery_get_their_ids_when_they_are_found(photos):
     paths = [photos / "disc" / "p1.jpg", photos / "disc" / "p2.jpg"]
-    with open_shelf(*paths, root=photos) as client:
-        assert len(client.app.state.service.catalogue._paths) == 1
-        found = client.post("/api/search", content=paths[0].read_bytes()).json()["results"]
-        assert client.get(f"/api/photos/{found[1]['id']}").status_code == 200
+    catalogue = Catalogue(Shelf(*paths), photos, known=1)
+    known, found = (hashlib.blake2b(bytes(path), digest_size=12).hexdigest() for path in paths)
+    assert catalogue.path_of(known) == str(paths[0])
+    with pytest.raises(Refusal, match="no photo has this id"):
+        catalogue.path_of(found)
+    assert catalogue.id_of(str(paths[1])) == found
+    assert catalogue.file_of(found) == paths[1]
 
 
 def test_the_api_describes_itself_without_other_hosts(client):
@@ -476,5 +479,5 @@ def test_the_api_describes_itself_without_other_hosts(client):
 
 
 def test_two_unicode_spellings_are_one_category(tmp_path):
-    client = TestClient(create_app(Answering(Spelled("/p/1.jpg", "/p/2.jpg"))), base_url="http://localhost")
+    client = TestClient(create_app(Spelled("/p/1.jpg", "/p/2.jpg")), base_url="http://localhost")
     assert client.get("/api/info").json()["categories"] == [{"name": "caf\u00e9", "photos": 2}]

@@ -42,10 +42,10 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(searcher):
+def address(index):
     opened = open_socket("127.0.0.1", 0)
     ready = threading.Event()
-    server = Server(create_app(searcher), opened, ready.set)
+    server = Server(create_app(index), opened, ready.set)
     thread = threading.Thread(target=server.run)
     thread.start()
     assert ready.wait(10)

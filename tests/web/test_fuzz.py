@@ -17,8 +17,8 @@ ADDRESSES = ("/api/search", "/api/photos/{photo}", "/api/photos/{photo}/about", 
 
 
 @pytest.fixture(scope="module")
-def described(searcher):
-    return schemathesis.openapi.from_asgi("/openapi.json", create_app(searcher, loopback=False))
+def described(index):
+    return schemathesis.openapi.from_asgi("/openapi.json", create_app(index, loopback=False))
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -54,10 +54,10 @@ def broken(whole: bytes, generator: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_broken_pictures_are_answered_in_one_line(searcher, kind):
+def test_broken_pictures_are_answered_in_one_line(index, kind):
     generator = random.Random(7)
     whole = picture(kind)
-    with TestClient(create_app(searcher), base_url="http://localhost") as client:
+    with TestClient(create_app(index), base_url="http://localhost") as client:
         assert client.post("/api/search", content=whole).status_code == 200
         statuses = set()
         for _ in range(120):

@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,9 @@ import typer
 from sketchy import interrupts
 from sketchy.cli.streams import ERRORS, drop_stdout
 from sketchy.errors import SketchyError
+from sketchy.progress import Advance
 from sketchy.report import escaped
 from sketchy.storage import os_problem
-from sketchy.talk import Advance
 
 P = ParamSpec("P")
 
@@ -24,27 +25,47 @@ DISTRIBUTED = ("train", "index")
 """The commands that torchrun can start in several processes."""
 
 
+def show_line(message: str) -> None:
+    """Print one line on stderr, above any progress bar."""
+    if "tqdm" in sys.modules:
+        sys.modules["tqdm"].tqdm.write(escaped(message), file=sys.stderr)
+    else:
+        print(escaped(message), file=sys.stderr)
+
+
+@contextmanager
+def show_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
+    """Show a bar on stderr that vanishes when it is full, where a person watches; a `Progress`."""
+    with importing():
+        from tqdm import tqdm
+
+    scale = unit == "B"
+    with tqdm(
+        total=total, desc=escaped(label), unit=unit, unit_scale=scale, leave=False, disable=None, file=sys.stderr
+    ) as bar:
+        yield bar.update
+
+
+class _Messages(logging.Handler):
+    """Shows what the package logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message on stderr, and whether it is a warning."""
+        show_line(f"{'warning: ' if record.levelno >= logging.WARNING else ''}{record.getMessage()}")
+
+
+def show_messages(command: str) -> None:
+    """Show messages from INFO on; of processes that torchrun started together, only the first shows any."""
+    log = logging.getLogger("sketchy")
+    log.handlers = [_Messages()]
+    log.setLevel(logging.INFO if _is_first(command, "RANK") else logging.CRITICAL)
+
+
 class StderrTalk:
-    """Lines and progress bars on stderr; bars only where a person watches."""
+    """Lines and progress bars for what still takes a `Talk`."""
 
-    def say(self, message: str) -> None:
-        """Print one line, above any bar."""
-        if "tqdm" in sys.modules:
-            sys.modules["tqdm"].tqdm.write(escaped(message), file=sys.stderr)
-        else:
-            print(escaped(message), file=sys.stderr)
-
-    @contextmanager
-    def bar(self, label: str, total: int, unit: str) -> Iterator[Advance]:
-        """Show a bar that vanishes when it is full."""
-        with importing():
-            from tqdm import tqdm
-
-        scale = unit == "B"
-        with tqdm(
-            total=total, desc=escaped(label), unit=unit, unit_scale=scale, leave=False, disable=None, file=sys.stderr
-        ) as bar:
-            yield bar.update
+    say = staticmethod(show_line)
+    bar = staticmethod(show_progress)
 
 
 TALK = StderrTalk()
@@ -88,9 +109,9 @@ def one_line(command: str = "") -> Iterator[None]:
             raise
         if isinstance(error, OSError) and not error.filename:
             drop_stdout()
-        if _tells(command):
+        if _is_first(command, "LOCAL_RANK"):
             for line in lines:
-                TALK.say(line)
+                show_line(line)
         code = interrupts.STOPPED if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
         raise SystemExit(code) from None
 
@@ -125,6 +146,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         for name, value in kwargs.items():
             if value == "" or (isinstance(value, list) and "" in value):
                 raise typer.BadParameter(f"--{name.strip('_').replace('_', '-')} is empty; is a variable unset?")
+        show_messages(command.__name__)
         with one_line(command.__name__):
             Path.cwd()  # raises if the folder was removed, which would abort torch
             command(*args, **kwargs)
@@ -153,11 +175,11 @@ def suffix(*known: str) -> Callable[[Path | None], Path | None]:
     return check
 
 
-def _tells(command: str) -> bool:
-    """Whether this process tells its errors: of those that torchrun started on one machine, the first does."""
+def _is_first(command: str, rank: str) -> bool:
+    """Whether this is the process that shows things, of those that torchrun started: RANK, or LOCAL_RANK, is 0."""
     size = os.environ.get("WORLD_SIZE", "")
     many = command in DISTRIBUTED and size.isdecimal() and int(size) > 1
-    return not many or os.environ.get("LOCAL_RANK", "0") == "0"
+    return not many or os.environ.get(rank, "0") == "0"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

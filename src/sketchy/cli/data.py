@@ -26,7 +26,7 @@ def data_check(
     with importing():
         from sketchy.commands import data_check as command
 
-    found = command.run(source, photo_rendering, sketch_rendering, TALK)
+    found = command.run(source, photo_rendering, sketch_rendering, TALK.bar)
     print(report.as_json(found) if json else report.data_report_text(found))
 
 
@@ -42,14 +42,14 @@ def data_fetch(
     """Download the Sketchy Database and unpack it.
 
     Run again, the command continues where it stopped. Without --from it tries the authors' links, which need
-    `pip install 'sketchy[fetch]'`.
+    `pip install 'sketchy-search[fetch]'`.
 
     Example: sketchy data fetch --from rendered_256x256.7z
     """
     with importing():
         from sketchy.commands import data_fetch as command
 
-    made = command.run(out, source, TALK)
+    made = command.run(out, source, TALK.bar)
     print(report.as_json(made) if json else report.made_text(made))
 
 
@@ -71,5 +71,5 @@ def data_demo(
     with importing():
         from sketchy.commands import data_demo as command
 
-    made = command.run(out, photos=photos, sketches=sketches, categories=categories, seed=seed, talk=TALK)
+    made = command.run(out, photos=photos, sketches=sketches, categories=categories, seed=seed, progress=TALK.bar)
     print(report.as_json(made) if json else report.made_text(made))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded, importing, suffix
+from sketchy.cli.console import TALK, guarded, importing, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
     CheckpointOption,
@@ -111,7 +111,15 @@ def evaluate(
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import evaluate as command
 
-    found = command.run(chosen, data=data, protocol=protocol, extended=extended, report=page, device=device, talk=TALK)
+    found = command.run(
+        chosen,
+        data=data,
+        protocol=protocol,
+        extended=extended,
+        report=page,
+        device=device,
+        progress=show_progress,
+    )
     print(report.as_json(found) if json else report.evaluation_text(found, per_category=per_category))
 
 

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -9,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from sketchy.cli.console import TALK, suffix
-from sketchy.errors import CheckpointError
+from sketchy.cli.console import suffix
 from sketchy.evaluation.metrics import PROTOCOLS
 from sketchy.paths import expanded
 from sketchy.results import Skipped, left_out_text
+
+log = logging.getLogger(__name__)
 
 SKIPPED_SHOWN = 5
 
@@ -119,19 +121,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
     """Return the given checkpoint, else that of the newest run, else the bundled model, and report the choice."""
-    from sketchy.trainer.run_dir import RunDir, newest_checkpoint
+    from sketchy.trainer.run_dir import checkpoint_file, newest_checkpoint
 
     if given is not None:
-        chosen = RunDir(given).checkpoint if given.is_dir() else given
-        if not chosen.is_file():
-            raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
-        return chosen
+        return checkpoint_file(given)
     if found := newest_checkpoint(runs):
-        TALK.say(f"using {found}")
+        log.info(f"using {found}")
         return found
     from sketchy.model.bundled import BUNDLED
 
-    TALK.say(f"no run under {runs}: using the bundled model")
+    log.info(f"no run under {runs}: using the bundled model")
     return BUNDLED
 
 
@@ -139,12 +138,12 @@ def say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:
     """Report files that could not be used, the first few or `every` one."""
     shown = len(skipped) if every else SKIPPED_SHOWN
     for item in skipped[:shown]:
-        TALK.say(f"skipping {item.path}: {item.reason}")
+        log.info(f"skipping {item.path}: {item.reason}")
     if len(skipped) > shown:
-        TALK.say(f"skipped {len(skipped)} files in all")
+        log.info(f"skipped {len(skipped)} files in all")
 
 
 def say_left_out(left_out: Mapping[str, int]) -> None:
     """Report how many files were left out, and how to list them."""
     if left_out:
-        TALK.say(f"{left_out_text(left_out)}; `sketchy index FOLDER --out INDEX --dry-run -v` names them")
+        log.info(f"{left_out_text(left_out)}; `sketchy index FOLDER --out INDEX --dry-run -v` names them")

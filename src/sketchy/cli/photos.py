@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded, importing, show_paths, suffix
+from sketchy.cli.console import guarded, importing, show_paths, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
     Categories,
@@ -54,7 +54,7 @@ def embed(
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
-    made = command.run(images, kind.value, out, chosen, device=device, talk=TALK)
+    made = command.run(images, kind.value, out, chosen, device=device, progress=show_progress)
     say_skipped(made.skipped)
     say_left_out(made.left_out)
     print(report.as_json(made) if json else report.embedded_text(made))
@@ -97,10 +97,12 @@ def index(
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import index as command
-        from sketchy.retrieval.walk import Scan
+        from sketchy.retrieval.scan import Scan
 
     scan = Scan(tuple(exclude or ()), drop_missing, verbose)
-    made = command.run(photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, talk=TALK)
+    made = command.run(
+        photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, progress=show_progress
+    )
     if made is not None:
         say_skipped(made.skipped, every=verbose)
         print(report.as_json(made) if json else report.index_text(made))
@@ -167,9 +169,9 @@ def retrieve(
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import retrieve as command
-        from sketchy.retrieval.query import Request
-        from sketchy.retrieval.store.records import Where
-        from sketchy.retrieval.walk import Scan
+        from sketchy.retrieval.scan import Scan
+        from sketchy.retrieval.search import Request
+        from sketchy.retrieval.store.base import Where
 
     request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
     found = command.run(
@@ -181,7 +183,7 @@ def retrieve(
         scan=Scan(tuple(exclude or ()), drop_missing),
         save=save,
         device=device,
-        talk=TALK,
+        progress=show_progress,
     )
     say_skipped(found.skipped)
     say_left_out(found.left_out)
@@ -208,14 +210,14 @@ def serve(
     """Serve a web page on which you draw and see the photos.
 
     The photos are updated with every stroke. A folder without an index is indexed first. Needs
-    `pip install 'sketchy[serve]'`.
+    `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import serve as command
-        from sketchy.retrieval.walk import Scan
+        from sketchy.retrieval.scan import Scan
 
     command.run(
         chosen,
@@ -226,5 +228,5 @@ def serve(
         port=port,
         browser=browser,
         device=device,
-        talk=TALK,
+        progress=show_progress,
     )

@@ -6,36 +6,39 @@ from pathlib import Path
 from sketchy.dataset.decode import for_each_image
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
-from sketchy.image import open_image
+from sketchy.image import Kind, open_image
+from sketchy.progress import Progress, no_progress
 from sketchy.results import CategoryCount, DataReport, Skipped
-from sketchy.talk import SILENT, Talk
 
 
 def run(
-    source: Path, photo_rendering: str | None = None, sketch_rendering: str | None = None, talk: Talk = SILENT
+    source: Path,
+    photo_rendering: str | None = None,
+    sketch_rendering: str | None = None,
+    progress: Progress = no_progress,
 ) -> DataReport:
     """Find the photos and sketches of a dataset and decode every one; nothing is written.
 
     Args:
-        source: folder, .zip or .tar.
-        photo_rendering: as `find_records`.
-        sketch_rendering: as `find_records`.
-        talk: shows the progress.
+        source: A folder, .zip or .tar.
+        photo_rendering: The `tx_...` folder of photos to read, as for `find_records`.
+        sketch_rendering: The `tx_...` folder of sketches to read.
+        progress: Opens the progress bar.
 
     Returns:
-        Readable images by category (one with none is a row too), problems, and unreadable images with the reason.
+        Readable images by category (also of a category without any), problems, and unreadable images with the reason.
 
     Raises:
-        DataError: it is missing, or there are no photos and sketches in it.
+        DataError: It is missing, or there are no photos and sketches in it.
     """
     opened = open_source(source)
     try:
         listing = find_records(opened, photo_rendering, sketch_rendering)
         records = listing.records
-        failures = for_each_image(opened, records, lambda _, content: open_image(content), "checking", talk)
+        failures = for_each_image(opened, records, _decode, lambda index, _: None, "checking", progress=progress)
     finally:
         opened.close()
-    readable = Counter((record.category, record.kind) for place, record in enumerate(records) if place not in failures)
+    readable = Counter((record.category, record.kind) for index, record in enumerate(records) if index not in failures)
     return DataReport(
         source=str(source),
         layout=listing.layout,
@@ -44,5 +47,9 @@ def run(
             for category in sorted({record.category for record in records})
         ),
         problems=listing.problems,
-        skipped=tuple(Skipped(opened.locate(records[place].name), reason) for place, reason in failures.items()),
+        skipped=tuple(Skipped(opened.locate(records[index].name), reason) for index, reason in failures.items()),
     )
+
+
+def _decode(content: bytes, kind: Kind) -> None:
+    open_image(content)

@@ -3,10 +3,18 @@
 from pathlib import Path
 
 from sketchy.demo import draw_dataset
+from sketchy.progress import Progress, no_progress
 from sketchy.results import MadeFolder
-from sketchy.talk import SILENT, Talk
 
 
-def run(out: Path, *, photos: int, sketches: int, categories: int | None, seed: int, talk: Talk = SILENT) -> MadeFolder:
-    """Draw the demo dataset; arguments and errors as `draw_dataset`."""
-    return draw_dataset(out, photos=photos, sketches=sketches, categories=categories, seed=seed, progress=talk.bar)
+def run(
+    out: Path,
+    *,
+    photos: int,
+    sketches: int,
+    categories: int | None,
+    seed: int,
+    progress: Progress = no_progress,
+) -> MadeFolder:
+    """Draw the demo dataset; arguments and errors are those of `draw_dataset`."""
+    return draw_dataset(out, photos=photos, sketches=sketches, categories=categories, seed=seed, progress=progress)

@@ -1,6 +1,7 @@
-"""`sketchy data fetch`: the Sketchy database from its authors' links, or an archive of one's own, unpacked."""
+"""`sketchy data fetch`: the Sketchy database from its authors' links, or an archive of the user's own, unpacked."""
 
 import hashlib
+import logging
 import re
 import shutil
 from pathlib import Path
@@ -11,67 +12,75 @@ from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
 from sketchy.dataset.unpack import check_free, unpack
 from sketchy.errors import DataError
+from sketchy.progress import Progress, no_progress
 from sketchy.results import MadeFolder
-from sketchy.talk import SILENT, Talk
 
 PAGE = "https://sketchy.eye.gatech.edu/"
 DRIVE_IDS = ("1z4--ToTXYb0-2cLuUWPYM5m7ST7Ob3Ck", "0B7ISyeE8QtDdTjE1MG9Gcy1kSkE")
 """The authors' Google Drive files of the rendered 256x256 archive, a .7z of about 1 GB: that of 2024, and an older one.
 
-Their page does not say which of its files is the rendered archive; public code that uses the database says these.
-Neither was tried by the people who wrote this program.
+Their page does not say which of its files is the rendered archive; the ids are those in public code that uses the
+database. Neither has been tested.
 """
 CATEGORIES = 125
 PHOTOS = 12_500
 SKETCHES = (75_471, 75_481)
 """By the paper (Sangkloy et al., SIGGRAPH 2016), and in some copies."""
 
+log = logging.getLogger(__name__)
 
-def run(out: Path, source: str | None = None, talk: Talk = SILENT) -> MadeFolder:
+
+def run(out: Path, source: str | None = None, progress: Progress = no_progress) -> MadeFolder:
     """Get an archive of photos and sketches and unpack it into the new folder `out`.
 
-    A download grows in the hidden folder `.NAME.download` beside `out`, where the next run goes on, and is deleted
+    A download grows in the hidden folder `.NAME.download` beside `out`, where the next run continues it, and is deleted
     when the dataset is complete. An archive of the user's own is only read.
 
     Args:
-        out: must not exist, or be empty.
-        source: an archive file, its http(s) or Google Drive address, or None for the authors' links.
-        talk: hears where it comes from, and that it is not the full database where it is not.
+        out: Folder to make; it must not exist, or be empty.
+        source: An archive file, its http(s) or Google Drive address, or None for the authors' links.
+        progress: Opens the progress bars.
 
     Raises:
-        DataError: `out` is taken, nothing can be downloaded, or what came is no dataset; a download is kept.
-        StorageError: no space, or no permission.
-        SketchyError: gdown or py7zr is needed and missing.
+        DataError: `out` is taken, nothing can be downloaded, or the archive is not a dataset; a download is kept.
+        StorageError: There is no space, or no permission to write.
+        MissingExtraError: gdown or py7zr is needed and not installed.
     """
     check_free(out)
     if source is None:
-        return _from_links(out, talk)
+        return _from_authors(out, progress)
     if "://" in source:
-        return _from_address(source, out, talk)
+        return _from_address(source, out, progress)
     archive = Path(source)
     if archive.is_dir():
         raise DataError(f"{archive} is a folder already; name it as data.root in the config")
     if not archive.is_file():
         raise DataError(f"no file {archive}; name an archive, or its address with https:// before it")
-    return _unpack(archive, out, talk)
+    return _unpack(archive, out, progress)
 
 
-def _from_links(out: Path, talk: Talk) -> MadeFolder:
-    """Try the links in order until one gives a dataset; a broken connection ends it, to be gone on with."""
-    talk.say(
-        "trying the authors' Google Drive links of the rendered 256x256 archive; they could not be tried when this "
-        f"program was written and may have changed, see {PAGE}"
+def is_full_database(made: MadeFolder) -> bool:
+    """Whether a dataset has all images of the Sketchy database, by their numbers."""
+    return (made.categories, made.photos) == (CATEGORIES, PHOTOS) and made.sketches in SKETCHES
+
+
+def _from_authors(out: Path, progress: Progress) -> MadeFolder:
+    """Try the links in order until one gives a dataset; a broken connection ends it, so that the next run continues."""
+    log.info(
+        "trying the authors' Google Drive links of the rendered 256x256 archive; "
+        "they have not been tested and may have changed, see %s",
+        PAGE,
     )
     problems = []
     for file_id in DRIVE_IDS:
-        talk.say(f"Google Drive file {file_id}")
+        log.info("Google Drive file %s", file_id)
         try:
-            archive = download_from_drive(file_id, _downloads(out) / file_id, talk=talk)
+            archive = download_from_drive(file_id, _downloads(out) / file_id, progress=progress)
         except NotThereError as error:
             problems.append(str(error))
             continue
         try:
-            return _unpack_downloaded(archive, out, talk)
+            return _unpack_downloaded(archive, out, progress)
         except DataError as error:
             problems.append(str(error))
     raise DataError(
@@ -80,14 +89,14 @@ def _from_links(out: Path, talk: Talk) -> MadeFolder:
     )
 
 
-def _from_address(url: str, out: Path, talk: Talk) -> MadeFolder:
+def _from_address(url: str, out: Path, progress: Progress) -> MadeFolder:
     if file_id := drive_id(url):
-        archive = download_from_drive(file_id, _downloads(out) / file_id, talk=talk)
+        archive = download_from_drive(file_id, _downloads(out) / file_id, progress=progress)
     else:
-        # The digest keeps files of one name apart that lie on two servers.
+        # The digest keeps files apart that have one name on two servers.
         name = f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{re.split('[?#]', url)[0].rpartition('/')[2][-80:]}"
-        archive = download(url, _downloads(out) / name, talk=talk)
-    return _unpack_downloaded(archive, out, talk)
+        archive = download(url, _downloads(out) / name, progress=progress)
+    return _unpack_downloaded(archive, out, progress)
 
 
 def _downloads(out: Path) -> Path:
@@ -95,32 +104,26 @@ def _downloads(out: Path) -> Path:
     return home.with_name(f".{home.name}.download")
 
 
-def _unpack_downloaded(archive: Path, out: Path, talk: Talk) -> MadeFolder:
-    made = _unpack(archive, out, talk)
+def _unpack_downloaded(archive: Path, out: Path, progress: Progress) -> MadeFolder:
+    made = _unpack(archive, out, progress)
     shutil.rmtree(archive.parent, ignore_errors=True)
     return made
 
 
-def _unpack(archive: Path, out: Path, talk: Talk) -> MadeFolder:
-    """Unpack and count; what holds no photos or no sketches is removed again."""
-    folder = unpack(archive, out, talk=talk)
+def _unpack(archive: Path, out: Path, progress: Progress) -> MadeFolder:
+    """Unpack and count; a folder without photos or sketches is removed again."""
+    folder = unpack(archive, out, progress=progress)
     try:
-        made = _count(folder, out)
+        records = find_records(open_source(folder)).records
     except DataError as error:
         shutil.rmtree(folder)
-        raise DataError(f"{archive} is no dataset of photos and sketches ({error}); it was not deleted") from error
-    if (made.categories, made.photos) != (CATEGORIES, PHOTOS) or made.sketches not in SKETCHES:
-        full = f"{CATEGORIES} categories, {PHOTOS:,} photos and {SKETCHES[0]:,} sketches"
-        talk.say(f"this is not the full database, which has {full} ({SKETCHES[1]:,} in some copies)")
-    return made
-
-
-def _count(folder: Path, out: Path) -> MadeFolder:
-    source = open_source(folder)
-    try:
-        records = find_records(source).records
-    finally:
-        source.close()
+        raise DataError(
+            f"{archive} is not a dataset of photos and sketches ({error}); the archive was not deleted"
+        ) from error
     kinds = [record.kind for record in records]
     categories = len({record.category for record in records})
-    return MadeFolder(str(out), kinds.count("photo"), kinds.count("sketch"), categories)
+    made = MadeFolder(str(out), kinds.count("photo"), kinds.count("sketch"), categories)
+    if not is_full_database(made):
+        full = f"{CATEGORIES} categories, {PHOTOS:,} photos and {SKETCHES[0]:,} sketches"
+        log.info("this is not the full database, which has %s (%s in some copies)", full, f"{SKETCHES[1]:,}")
+    return made

@@ -9,42 +9,43 @@ import numpy as np
 
 from sketchy.errors import DataError
 from sketchy.image import Kind
-from sketchy.model.checkpoint import load_checkpoint
+from sketchy.progress import Progress, no_progress
 from sketchy.results import Embedded, Skipped, left_out_text
-from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.walk import walk
-from sketchy.runtime import keep_freed_memory, pick_device
+from sketchy.retrieval.model import load_model
+from sketchy.retrieval.scan import walk
+from sketchy.runtime import keep_freed_memory
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
-from sketchy.talk import SILENT, Talk
 
 
 def run(
-    images: Sequence[Path], kind: Kind, out: Path, checkpoint: Path, *, device: str = "auto", talk: Talk = SILENT
+    images: Sequence[Path],
+    kind: Kind,
+    out: Path,
+    checkpoint: Path,
+    *,
+    device: str = "auto",
+    progress: Progress = no_progress,
 ) -> Embedded:
     """Embed images and write `paths` (N,) and `embeddings` (N, D) float32.
 
     Args:
-        images: files, and folders to walk.
-        kind: what all of them are.
-        out: the .npz to write; replaced if it is there.
-        checkpoint: a .pth file.
+        images: Image files, and folders of them.
+        kind: What all of them are.
+        out: The .npz to write; replaced if it is there.
+        checkpoint: A .pth file.
+        device: See `pick_device`.
+        progress: Shows the progress.
 
     Raises:
-        DataError: no image could be embedded.
-        CheckpointError, StorageError: what is missing or unusable.
+        DataError: No image could be embedded.
+        CheckpointError, StorageError: What is missing or unusable.
     """
     refuse_unwritable(out)
     refuse_replacing(out, [*images, checkpoint], "input")
     keep_freed_memory()
-    embedder = Embedder.of(load_checkpoint(checkpoint), pick_device(device))
-    skipped: list[Skipped] = []
-    left_out: Counter[str] = Counter()
-    found = (walk([image], skipped.append, lambda left: left_out.update([left.reason])) for image in images)
-    paths = [Path(file.path) for file in chain.from_iterable(found)]
-    if not paths:
-        reasons = f"{left_out_text(left_out)}; " if left_out else ""
-        raise DataError(f"no images below {', '.join(map(str, images))}; {reasons}name image files or folders of them")
-    embedded = embedder.embed_files(paths, kind, talk)
+    model = load_model(checkpoint, device)
+    paths, skipped, left_out = _find(images)
+    embedded = model.embed_files(paths, kind, progress)
     if not embedded.paths:
         first = embedded.skipped[0]
         raise DataError(
@@ -52,7 +53,19 @@ def run(
             "of them"
         )
     with replacing(out) as temporary, temporary.open("wb") as file:
-        np.savez(file, paths=np.array([str(path) for path in embedded.paths]), embeddings=embedded.embeddings.numpy())
+        np.savez(file, paths=np.array([str(path) for path in embedded.paths]), embeddings=embedded.embeddings)
     return Embedded(
         str(out), len(embedded.paths), embedded.embeddings.shape[1], (*skipped, *embedded.skipped), left_out
     )
+
+
+def _find(images: Sequence[Path]) -> tuple[list[Path], list[Skipped], Counter[str]]:
+    """Return the image files, the folders that cannot be listed, and how many other files there are, by reason."""
+    skipped: list[Skipped] = []
+    left_out: Counter[str] = Counter()
+    found = (walk([image], skipped.append, lambda left: left_out.update([left.reason])) for image in images)
+    paths = [Path(file.path) for file in chain.from_iterable(found)]
+    if not paths:
+        reasons = f"{left_out_text(left_out)}; " if left_out else ""
+        raise DataError(f"no images below {', '.join(map(str, images))}; {reasons}name image files or folders of them")
+    return paths, skipped, left_out

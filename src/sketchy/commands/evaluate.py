@@ -1,5 +1,6 @@
 """`sketchy evaluate`: metrics of a checkpoint on what it was not trained on."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from sketchy.evaluation.judge import judge
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.evaluation.page import PAGE, refuse_other_page, write_page
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
+from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation, left_out_text
-from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.walk import absolute_sources
+from sketchy.retrieval.model import Model
+from sketchy.retrieval.scan import absolute_sources
 from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.storage import refuse_unwritable
-from sketchy.talk import SILENT, Talk
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -28,17 +31,18 @@ def run(
     extended: Path | None = None,
     report: Path | None = None,
     device: str = "auto",
-    talk: Talk = SILENT,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Judge a checkpoint on the test split of its dataset, or on the categories that it was not trained on.
 
     Args:
-        checkpoint: a .pth file.
-        data: another place of the dataset; None takes the one it was trained on.
+        checkpoint: A .pth file.
+        data: Where the dataset lies now; None takes the one it was trained on.
         protocol: all, category, instance, zero-shot-25 or zero-shot-21.
-        extended: folder of <category>/<photo> with more photos for the gallery; for a zero-shot protocol alone.
-        report: folder to write an HTML page into; not together with `extended`.
-        device: as `pick_device`.
+        extended: Folder of <category>/<photo> with more photos for the gallery; for a zero-shot protocol alone.
+        report: Folder to write an HTML page into; not together with `extended`.
+        device: See `pick_device`.
+        progress: Shows the progress.
 
     Raises:
         CheckpointError: it cannot be loaded, or was trained on the categories of the zero-shot protocol.
@@ -52,18 +56,18 @@ def run(
     if protocol in ZERO_SHOT_CATEGORIES:
         _refuse_seen(loaded, checkpoint, protocol)
     keep_freed_memory()
-    embedder = Embedder.of(loaded, pick_device(device))
+    model = Model(loaded, checkpoint, pick_device(device))
     if data is None:
         refuse_moved(loaded.config, "say where it lies now with --data PLACE")
-    dataset = load_dataset(loaded.config, talk, root=data)
-    warn_if_changed(loaded, dataset, talk)
-    subset = _judged_on(dataset, protocol, talk)
-    extension = _extension(sources, dataset, subset, embedder, talk) if sources else None
-    encoder = embedder.encoder_for(len(subset.photos) + len(subset.sketches))
-    judgement = judge(encoder, dataset, subset, protocol, talk, extension)
+    dataset = load_dataset(loaded.config, progress=progress, root=data)
+    warn_if_changed(loaded, dataset)
+    subset = _judged_on(dataset, protocol)
+    extension = _extension(sources, dataset, subset, model, progress) if sources else None
+    encoder = model.encoder_for(len(subset.photos) + len(subset.sketches))
+    judgement = judge(encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
-        page = write_page(judgement, dataset, report, title=f"Evaluation of {checkpoint}", talk=talk)
-        talk.say(f"wrote {page}")
+        page = write_page(judgement, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
+        log.info(f"wrote {page}")
     return judgement.evaluation
 
 
@@ -76,7 +80,7 @@ def _refuse_seen(loaded: Checkpoint, path: Path, protocol: str) -> None:
         )
 
 
-def _judged_on(dataset: Dataset, protocol: str, talk: Talk) -> Subset:
+def _judged_on(dataset: Dataset, protocol: str) -> Subset:
     """Return the part of a dataset that a protocol is about, and say what it holds."""
     zero_shot = protocol in ZERO_SHOT_CATEGORIES
     subset = dataset.parts["zero_shot" if zero_shot else "test"]
@@ -86,17 +90,19 @@ def _judged_on(dataset: Dataset, protocol: str, talk: Talk) -> Subset:
             f"the {name} has {len(subset.photos)} photos and {len(subset.sketches)} sketches; use a larger dataset"
             + ("" if zero_shot else " or data.test_fraction")
         )
-    talk.say(f"{name}: {len(subset.sketches):,} sketches, {len(subset.photos):,} photos")
+    log.info(f"{name}: {len(subset.sketches):,} sketches, {len(subset.photos):,} photos")
     return subset
 
 
-def _extension(sources: Sequence[Path], dataset: Dataset, subset: Subset, embedder: Embedder, talk: Talk) -> Extension:
+def _extension(
+    sources: Sequence[Path], dataset: Dataset, subset: Subset, model: Model, progress: Progress
+) -> Extension:
     """Embed the further photos, and say how many there are and what was left out."""
-    extension = embed_extension(sources, dataset, subset, embedder, talk)
-    talk.say(f"{sources[0]}: {len(extension.embeddings):,} further photos; {extension.copies:,} copies left out")
+    extension = embed_extension(sources, dataset, subset, model, progress)
+    log.info(f"{sources[0]}: {len(extension.embeddings):,} further photos; {extension.copies:,} copies left out")
     if extension.left_out:
-        talk.say(left_out_text(extension.left_out))
+        log.info(left_out_text(extension.left_out))
     if extension.skipped:
         first = extension.skipped[0]
-        talk.say(f"skipped {len(extension.skipped):,} of its files, the first: {first.path}: {first.reason}")
+        log.info(f"skipped {len(extension.skipped):,} of its files, the first: {first.path}: {first.reason}")
     return extension

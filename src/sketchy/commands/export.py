@@ -1,20 +1,19 @@
 """`sketchy export`: the encoder for programs that have no torch."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from sketchy.demo import draw_pair
-from sketchy.errors import CheckpointError, StorageError
+from sketchy.errors import CheckpointError
+from sketchy.extras import require
 from sketchy.image import Kind
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.preprocess import Preprocess, build_preprocess
 from sketchy.results import Exported
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 
-NEEDED = ("onnxscript", "onnxruntime")
 TRIED = ("butterfly", "cup", "hat", "house")
 """Categories of the demo data whose pictures the file is tried with."""
 FARTHEST = 1e-4
@@ -31,13 +30,10 @@ def run(checkpoint: Path, kind: Kind, out: Path) -> Exported:
 
     Raises:
         CheckpointError: it cannot be loaded or written as ONNX, or what was written computes something else.
-        StorageError: a package is missing, or `out` cannot be written.
+        MissingExtraError: a package is not installed.
+        StorageError: `out` cannot be written.
     """
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise StorageError(
-            f"writing ONNX needs {' and '.join(missing)}, not installed here; pip install 'sketchy[onnx]'"
-        )
+    require("onnx", "writing ONNX")
     refuse_unwritable(out)
     refuse_replacing(out, [checkpoint], "checkpoint")
     from sketchy.model.onnx import open_onnx, write_onnx  # onnxscript is slow to import

@@ -3,22 +3,20 @@
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from sketchy.errors import GalleryError, Interrupted, StorageError
-from sketchy.model.checkpoint import Checkpoint, load_checkpoint
+from sketchy.errors import GalleryError, Interrupted
+from sketchy.model.checkpoint import load_checkpoint
+from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
-from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.opening import check_found, identity_of, note_index
+from sketchy.retrieval.model import Model
+from sketchy.retrieval.open import check_found, note_index
+from sketchy.retrieval.scan import USUAL, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
-from sketchy.retrieval.store.embedded import EmbeddedStore
+from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.store.records import Identity
 from sketchy.retrieval.update import Changes, Share, preview, summed, update
-from sketchy.retrieval.walk import USUAL, Scan
-from sketchy.runtime import keep_freed_memory
-from sketchy.talk import SILENT, Talk
+from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.trainer.parallel import World, join_world
 
 
@@ -31,48 +29,50 @@ def run(
     force: bool = False,
     scan: Scan = USUAL,
     device: str = "auto",
-    talk: Talk = SILENT,
+    progress: Progress = no_progress,
 ) -> Indexed | None:
     """Make an index of photos, or bring it up to date. Started by torchrun, each process takes its share.
 
     Args:
-        photos: folders and files; photos of the index that lie elsewhere stay in it, unless they were moved here.
-        out: the index folder, or milvus://host:port/collection.
-        checkpoint: a .pth file.
-        dry_run: only count what would be done.
-        force: begin anew, also where the index is damaged or of another model.
-        scan: how the folders are looked through.
+        photos: Folders and files; photos of the index that lie elsewhere stay in it, unless they were moved here.
+        out: The index folder, or milvus://host:port/collection.
+        checkpoint: A .pth file.
+        dry_run: Only count what would be done.
+        force: Begin anew, also where the index is damaged or of another model.
+        scan: How the folders are looked through.
+        device, progress: Where to compute, see `pick_device`; shows the progress.
 
     Returns:
         What all processes did; None in all but the first.
 
     Raises:
-        GalleryError: no photos, or the index cannot be used.
-        CheckpointError, StorageError: what is missing or unusable.
+        GalleryError: There are no photos, or the index cannot be used.
+        CheckpointError, StorageError: What is missing or unusable.
         Interrupted: Ctrl-C; what was committed stays.
     """
     started = time.perf_counter()
     loaded = load_checkpoint(checkpoint)
-    identity = identity_of(loaded, checkpoint)
     if dry_run:
-        changes, count = _preview(photos, out, identity, force, scan, talk)
+        model = Model(loaded, checkpoint, pick_device("cpu"))
+        changes, count = _preview(photos, out, model.identity, force, scan, progress)
     else:
         keep_freed_memory()
         with join_world(device) as world:
-            changes, count = _update(
-                photos, out, loaded, identity, force, scan, world, talk if world.is_main else SILENT
-            )
+            model = Model(loaded, checkpoint, world.device)
+            changes, count = _update(photos, out, model, force, scan, world, progress)
             if not world.is_main:
                 return None
         if count or not changes.removed:
-            check_found(changes, count, " and ".join(map(str, photos)))
-        if not is_server(out) and len(photos) == 1 and photos[0].is_dir():
-            with suppress(StorageError):  # without a cache the folder's index must be named
-                note_index(photos[0], identity, Path(out))
+            check_found(changes, count, photos)
+        note_index(photos, model.identity, out)
+    return _result(changes, out, dry_run, count, time.perf_counter() - started)
+
+
+def _result(changes: Changes, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:
     return Indexed(
         out=out,
         dry_run=dry_run,
-        photos=count,
+        photos=photos,
         embedded=changes.embedded,
         reused=changes.reused,
         unchanged=changes.unchanged,
@@ -80,19 +80,12 @@ def run(
         skipped=tuple(changes.skipped),
         left_out=dict(changes.left_out),  # asdict makes no good copy of a Counter
         kept=changes.kept,
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(seconds, 3),
     )
 
 
 def _update(
-    photos: Sequence[Path],
-    out: str,
-    checkpoint: Checkpoint,
-    identity: Identity,
-    force: bool,
-    scan: Scan,
-    world: World,
-    talk: Talk,
+    photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, world: World, progress: Progress
 ) -> tuple[Changes, int]:
     """Do this process's share; return what all did, and how many photos there are then."""
     if world.size > 1 and not is_server(out):
@@ -100,14 +93,12 @@ def _update(
             f"an index folder takes one writer, and there are {world.size}; run {out} without torchrun, or name "
             "milvus://host:port/collection"
         )
-    embedder = Embedder.of(checkpoint, world.device)
     with world.main_first():
-        store = open_writer(out, identity, force=force and world.is_main)
+        store = open_writer(out, model.identity, force=force and world.is_main)
     try:
+        shown = progress if world.is_main else no_progress
         with world.fail_together():
-            changes = update(store, photos, embedder, Share(world.rank, world.size), talk, scan)
-            if isinstance(store, EmbeddedStore):
-                store.improve(embedder.probes, talk)
+            changes = update(store, photos, model, share=Share(world.rank, world.size), scan=scan, progress=shown)
         changes = summed(world.all_gather_object(changes))
         return changes, store.count()
     except KeyboardInterrupt:
@@ -119,18 +110,13 @@ def _update(
 
 
 def _preview(
-    photos: Sequence[Path], out: str, identity: Identity, force: bool, scan: Scan, talk: Talk
+    photos: Sequence[Path], out: str, identity: Identity, force: bool, scan: Scan, progress: Progress
 ) -> tuple[Changes, int]:
     """Compare with the index that is there, else with an empty one."""
-    if is_store(out) and not force:
-        store = open_reader(out, identity)
+    with tempfile.TemporaryDirectory() as folder:
+        compared = is_store(out) and not force
+        store = open_reader(out, identity) if compared else open_to_write(Path(folder, "index"), identity)
         try:
-            return preview(store, photos, talk, scan), store.count()
+            return preview(store, photos, scan=scan, progress=progress), store.count()
         finally:
             store.close()
-    with tempfile.TemporaryDirectory() as folder:
-        empty = open_to_write(Path(folder, "index"), identity)
-        try:
-            return preview(empty, photos, talk, scan), 0
-        finally:
-            empty.close()

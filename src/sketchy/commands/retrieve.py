@@ -1,25 +1,26 @@
 """`sketchy retrieve`: the photos nearest to a sketch."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from sketchy.errors import CheckpointError, DataError, GalleryError, ImageError, StorageError
-from sketchy.image import Kind, open_image
-from sketchy.model.checkpoint import load_checkpoint
+from sketchy.errors import DataError, GalleryError, ImageError, StorageError
+from sketchy.image import Kind, open_image, read_content
+from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Retrieval
-from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.gallery import Gallery
-from sketchy.retrieval.opening import identity_of, open_gallery
-from sketchy.retrieval.query import Request, ask, embed_queries, read_queries, unmatched
-from sketchy.retrieval.sheet import EDGE, TILE, Tile, contact_sheet
-from sketchy.retrieval.walk import USUAL, Scan
-from sketchy.runtime import keep_freed_memory, pick_device
+from sketchy.retrieval.contact_sheet import EDGE, TILE, Tile, contact_sheet
+from sketchy.retrieval.index import Index
+from sketchy.retrieval.model import load_model, usable
+from sketchy.retrieval.open import open_index
+from sketchy.retrieval.scan import USUAL, Scan
+from sketchy.retrieval.search import Request, calibration_of
+from sketchy.retrieval.store.base import Vectors
+from sketchy.runtime import keep_freed_memory
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
-from sketchy.talk import SILENT, Talk
+
+log = logging.getLogger(__name__)
 
 
 def run(  # noqa: PLR0913 - one an option, by keyword
@@ -32,93 +33,84 @@ def run(  # noqa: PLR0913 - one an option, by keyword
     scan: Scan = USUAL,
     save: Path | None = None,
     device: str = "auto",
-    talk: Talk = SILENT,
+    progress: Progress = no_progress,
 ) -> Retrieval:
     """Find the photos nearest to a sketch, to several drawn of one thing, or to a photo.
 
     Args:
-        queries: image files, at least one; several are averaged. They are read once, so that pipes will do; "-" is the
+        queries: Image files, at least one; several are averaged. They are read once, so that pipes will do; "-" is the
             standard input.
-        request: how many, and which.
-        checkpoint: a .pth file.
-        kind: what the queries are.
-        gallery: as `open_gallery`.
-        scan: how a folder is looked through.
-        save: where to write a contact sheet, as PNG or JPEG by its suffix.
+        request: What to find.
+        checkpoint: A .pth file.
+        kind: What the queries are.
+        gallery: What to search; see `open_index`.
+        scan: How a folder is looked through.
+        save: Where to write a contact sheet, as PNG or JPEG by its suffix.
+        device, progress: Where to compute, see `pick_device`; shows the progress of what must be embedded.
 
     Raises:
-        ImageError: a query cannot be read or is blank.
-        CheckpointError: it cannot be loaded, or has no calibration and a least score is asked for.
-        GalleryError: it is unusable, or no photo of it is of the categories or paths that are asked for.
-        DataError, StorageError: what is missing or unusable.
+        ImageError: A query cannot be read or is blank.
+        CheckpointError: It cannot be loaded, or has no calibration and a least score is asked for.
+        GalleryError: It is unusable, or no photo of it is of the categories or paths that are asked for.
+        DataError, StorageError: What is missing or unusable.
     """
     if save is not None:
         refuse_unwritable(save)
         refuse_replacing(save, queries, kind)
-    images = read_queries(queries, kind)
-    loaded = load_checkpoint(checkpoint)
-    calibration = loaded.calibration if kind == "sketch" else None  # it says nothing of photos among themselves
-    if request.min_score is not None and calibration is None:
-        why = (
-            "a photo as query has none"
-            if kind == "photo"
-            else f"{checkpoint} has none, only best.pth of a finished run does"
-        )
-        raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
+    contents = _read(queries, kind)
+    model = load_model(checkpoint, device)
+    calibration_of(model, kind, request)  # fails before the work where there is none
     keep_freed_memory()  # a folder without an index is indexed first
-    embedder = Embedder.of(loaded, pick_device(device))
-    query = embed_queries(embedder, images, kind, [str(path) for path in queries])
-    identity = identity_of(loaded, checkpoint)
-    photos = open_gallery(gallery, loaded, identity, embedder, exact=request.exact, scan=scan, talk=talk)
-    try:
-        if save is not None and save.is_file() and photos.holds(save):
-            raise StorageError(f"{save} would replace a photo of {photos.name}; choose another name for it")
-        count = photos.count()
-        talk.say(f"searched {photos.name}: {count:,} photos")
-        if request.k > count and request.where.everything:
-            talk.say(f"k = {request.k} is more than the gallery holds; all of it follows")
-        found = ask(photos, query, request, calibration)
-        _tell_unmatched(photos, query, request, found, talk)
+    query = model.query(contents, kind, [str(path) for path in queries])
+    with open_index(model, gallery, scan=scan, progress=progress) as index:
+        if save is not None and save.is_file() and index.holds(save):
+            raise StorageError(f"{save} would replace a photo of {index.name}; choose another name for it")
+        hits = _search(index, query, request, kind)
         if save is not None:
-            _save_sheet(save, Tile(open_image(images[0]), queries[0].name), photos, found, talk)
-    finally:
-        photos.close()
-    return Retrieval(
-        " + ".join(map(str, queries)), str(checkpoint), photos.name, found, photos.skipped, photos.left_out
-    )
+            _save_sheet(save, Tile(open_image(contents[0]), queries[0].name), index, hits)
+        names = " + ".join(map(str, queries))
+        return Retrieval(names, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out)
 
 
-def _tell_unmatched(
-    gallery: Gallery, query: NDArray[np.float32], request: Request, found: tuple[Hit, ...], talk: Talk
-) -> None:
-    """Say which filters nothing fits. Raises GalleryError when no photo fits all of them."""
-    if request.where.everything or (found and len(request.where.categories) < 2):
-        return
-    told = unmatched(gallery, query, request.where)
-    if found or gallery.search(query, 1, request.where):
-        for line in told:
-            talk.say(line)
+def _read(paths: Sequence[Path], kind: Kind) -> list[bytes]:
+    """Read images once, as pipes and the standard input allow no more."""
+    contents = []
+    for path in paths:
+        with usable(str(path), kind):
+            contents.append(read_content(path))
+    return contents
+
+
+def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> list[Hit]:
+    """Search, and say which filters no photo fits. Raises GalleryError when no photo fits all of them."""
+    log.info(f"searched {index.name}: {len(index):,} photos")
+    if request.k > len(index) and request.where.everything:
+        log.info(f"k = {request.k} is more than the gallery holds; all of it follows")
+    hits = index.find(query, request, kind)
+    if request.where.everything or (hits and len(request.where.categories) < 2):
+        return hits
+    problems = index.unmatched(query, request.where)
+    if hits or index.find(query, Request(1, request.where)):
+        for line in problems:
+            log.info(line)
     else:
-        raise GalleryError(" and ".join(told) or "no photo fits both --category and --path-glob; leave one of them out")
+        both = "no photo fits both --category and --path-glob; leave one of them out"
+        raise GalleryError(" and ".join(problems) or both)
+    return hits
 
 
-def _save_sheet(path: Path, sketch: Tile, gallery: Gallery, found: tuple[Hit, ...], talk: Talk) -> None:
-    tiles = [_tile(gallery, hit, talk) for hit in found]
-    sheet = contact_sheet([(sketch, tiles)])
+def _save_sheet(path: Path, sketch: Tile, index: Index, hits: Sequence[Hit]) -> None:
+    sheet = contact_sheet([(sketch, [_tile(index, hit, rank) for rank, hit in enumerate(hits, start=1)])])
     with replacing(path) as temporary:
         sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")
 
 
-def _tile(gallery: Gallery, hit: Hit, talk: Talk) -> Tile:
+def _tile(index: Index, hit: Hit, rank: int) -> Tile:
     """Show a photo with its rank and distance, or a grey tile with the reason why it cannot be shown."""
-    caption = f"{hit.rank}  {hit.category or ''}\n"
-    try:
-        return Tile(open_image(gallery.image(hit.path)), f"{caption}{_measured(hit)}")
-    except (ImageError, DataError, GalleryError) as error:
-        talk.say(f"cannot show {hit.path} on the contact sheet: {error}")
-        return Tile(Image.new("RGB", (TILE, TILE), EDGE), f"{caption}{error}")
-
-
-def _measured(hit: Hit) -> str:
+    caption = f"{rank}  {hit.category or ''}\n"
     score = "" if hit.score is None else f"  score {hit.score:.2f}"
-    return f"distance {hit.distance:.3f}{score}"
+    try:
+        return Tile(open_image(index.image(hit.path)), f"{caption}distance {hit.distance:.3f}{score}")
+    except (ImageError, DataError, GalleryError) as error:
+        log.info(f"cannot show {hit.path} on the contact sheet: {error}")
+        return Tile(Image.new("RGB", (TILE, TILE), EDGE), f"{caption}{error}")

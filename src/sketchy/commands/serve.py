@@ -1,28 +1,29 @@
 """`sketchy serve`: the page on which one draws and sees photos."""
 
+import logging
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sketchy.errors import ServeError
-from sketchy.model.checkpoint import Checkpoint, load_checkpoint
+from PIL import Image, ImageDraw
+
+from sketchy.extras import require
+from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
-from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.gallery import Gallery
-from sketchy.retrieval.opening import identity_of, open_gallery
+from sketchy.retrieval.index import Index
+from sketchy.retrieval.model import load_model
+from sketchy.retrieval.open import open_index
+from sketchy.retrieval.scan import USUAL, Scan
 from sketchy.retrieval.store.address import is_store
-from sketchy.retrieval.walk import USUAL, Scan
-from sketchy.runtime import pick_device, share_cores
-from sketchy.talk import SILENT, Talk
+from sketchy.runtime import share_cores
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "cachetools")
+log = logging.getLogger(__name__)
 
 
 def run(  # noqa: PLR0913 - one an option, by keyword
@@ -35,75 +36,56 @@ def run(  # noqa: PLR0913 - one an option, by keyword
     port: int = 8000,
     browser: bool = False,
     device: str = "auto",
-    talk: Talk = SILENT,
+    progress: Progress = no_progress,
 ) -> None:
     """Serve the page until Ctrl-C.
 
     Args:
-        checkpoint: a .pth file.
-        ready: called with the address when requests are answered.
-        gallery: as `open_gallery`; a folder without an index is indexed first.
-        scan: how a folder is looked through.
-        host: to listen on; only loopback addresses keep others out.
-        port: 0 takes a free one.
-        browser: open the page in it.
+        checkpoint: A .pth file.
+        ready: Called with the page's address when requests are answered.
+        gallery: What to search, see `open_index`; a folder without an index is indexed first.
+        scan: How a folder is looked through.
+        host: Address to listen on; only loopback addresses keep others out.
+        port: Port to listen on; 0 takes a free one.
+        browser: Whether to open the page in a browser.
+        device, progress: Where to compute, see `pick_device`; shows the progress of what must be embedded.
 
     Raises:
-        ServeError: a package is missing, or the port is taken.
-        CheckpointError, DataError, GalleryError, StorageError: what is missing or unusable.
-        KeyboardInterrupt: it was stopped, and has ended cleanly.
+        MissingExtraError: A package is not installed.
+        ServeError: The port is taken.
+        CheckpointError, DataError, GalleryError, StorageError: What is missing or unusable.
+        KeyboardInterrupt: It was stopped, and has ended cleanly.
     """
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise ServeError(
-            f"the page needs {' and '.join(missing)}, not installed here; run pip install 'sketchy[serve]' and the "
-            "same command again"
-        )
+    require("serve", "the page")
     from sketchy.web.server import Server, address_of, open_socket
 
     with open_socket(host, port) as opened:
-        loaded = load_checkpoint(checkpoint)
-        embedder = Embedder.of(loaded, pick_device(device), fold=True)
-        photos = open_gallery(gallery, loaded, identity_of(loaded, checkpoint), embedder, scan=scan, talk=talk)
-        try:
-            app = _app(loaded, embedder, photos, gallery, opened)
-            left_out = f"; {left_out_text(photos.left_out)}" if photos.left_out else ""
-            talk.say(f"searching {photos.name}: {photos.count():,} photos{left_out}; Ctrl-C stops")
-            address = address_of(opened)
+        model = load_model(checkpoint, device, fold=True)
+        address = address_of(opened)
 
-            def started() -> None:
-                ready(address)
-                if browser:
-                    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        def started() -> None:
+            ready(address)
+            if browser:
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-            Server(app, opened, started).run()
-        finally:
-            photos.close()
+        with open_index(model, gallery, scan=scan, progress=progress) as index:
+            server = Server(_app(index, gallery, opened), opened, started)
+            left_out = f"; {left_out_text(index.left_out)}" if index.left_out else ""
+            log.info(f"searching {index.name}: {len(index):,} photos{left_out}; Ctrl-C stops")
+            server.run()
 
 
-def _app(
-    checkpoint: Checkpoint, embedder: Embedder, photos: Gallery, named: str | None, opened: socket.socket
-) -> "FastAPI":
-    """Make the application, and answer a query, so that the first person's is not the slow one."""
+def _app(index: Index, gallery: str | None, opened: socket.socket) -> "FastAPI":
+    """Make the application, and embed some drawings, so that the first query of a person is not the slow one."""
     from sketchy.web.app import create_app
-    from sketchy.web.searcher import Searcher
     from sketchy.web.server import is_loopback
 
-    searcher = Searcher(embedder, photos, checkpoint.calibration, _about(checkpoint))
-    app = create_app(searcher, root=_root(named), loopback=is_loopback(opened))
+    # The folder that all photos lie in, where it is known.
+    root = None if gallery is None or is_store(gallery) else Path(gallery)
+    app = create_app(index, root=root, loopback=is_loopback(opened))
     share_cores()
-    searcher.warm_up()
+    drawing = Image.new("L", (256, 256), 255)
+    ImageDraw.Draw(drawing).line((40, 40, 200, 180), fill=0, width=4)
+    for _ in range(3):
+        index.search(drawing, k=1)
     return app
-
-
-def _root(gallery: str | None) -> Path | None:
-    """Return the folder that the photos lie in, where it is known."""
-    return None if gallery is None or is_store(gallery) else Path(gallery)
-
-
-def _about(checkpoint: Checkpoint) -> dict[str, str | int]:
-    config = checkpoint.config
-    return {
-        "backbone": config.model.backbone,
-        "image_size": config.image.size,
-        "embedding_size": config.model.embedding_size,
-    }

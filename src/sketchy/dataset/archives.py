@@ -1,149 +1,104 @@
-"""The three kinds of archives, read alike: what they say they hold, and their files one after the other.
+"""What .zip, .tar and .7z archives hold, and the bytes of their files.
 
-Nothing here is judged: `unpack` looks at all members before it lets one be written.
+Nothing is refused here: a `Source` leaves out what is not a file, `unpack` checks all members before it writes one.
+Damage raises whatever exception the library has for it.
 """
 
 import stat
 import tarfile
+import threading
 import zipfile
-from collections.abc import Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal, Protocol
+from types import SimpleNamespace
+from typing import Any, Literal, Protocol
 
-from sketchy.errors import SketchyError
-from sketchy.talk import Advance
+from sketchy.extras import require
 
 CHUNK_BYTES = 1 << 18
 ZIP_NAME_IS_UTF8 = 1 << 11
 """Bit of a .zip member's flags."""
 
+MemberKind = Literal["file", "folder", "special"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Member:
-    """What an archive says it holds.
+    """What an archive says about one thing in it.
 
     Attributes:
-        name: as it stands there, parts joined by "/" or a backslash.
-        size: bytes when unpacked.
-        folder: it is a folder.
-        special: it is neither a file nor a folder but a link or a device.
-        locked: it needs a password.
+        name: Its name in the archive, parts joined by "/" or a backslash.
+        kind: A link or a device is "special".
+        size: Bytes when unpacked.
+        stamp: Changes with the content: CRC-32 in a .zip, mtime in s in a .tar; 0 in a .7z.
+        content: Where the archive has the content; None where none can be read.
     """
 
     name: str
-    size: int
-    folder: bool
-    special: bool
-    locked: bool = False
+    kind: MemberKind
+    size: int = 0
+    stamp: int = 0
+    content: Any = None
 
 
 class Archive(Protocol):
-    """An open archive; what is damaged raises whatever its library raises."""
+    """An open archive. Safe to read from several threads.
+
+    Attributes:
+        locked: It needs a password.
+        sequential: Going back is slow.
+    """
+
+    locked: bool
+    sequential: bool
 
     def members(self) -> Iterator[Member]:
-        """Give all it holds."""
+        """Yield all that it holds, in order. May be called once."""
 
-    def extract(self, folder: "Folder") -> None:
-        """Add every file to the folder."""
+    def chunks(self, member: Member) -> Iterator[bytes]:
+        """Yield the content of a file."""
 
     def close(self) -> None:
-        """Let go of it, but not of the file given to it."""
+        """Close the file."""
 
 
-def split_name(name: str) -> list[str]:
-    """Split a member's name into folders and file name."""
-    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+class Zip(Archive):
+    """A .zip. Reading a file to its end checks its CRC-32."""
 
+    sequential = False
 
-class Folder:
-    """Where the files go; to py7zr it is a writer factory."""
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path)
+        self.locked = any(info.flag_bits & 1 for info in self._zip.infolist())
 
-    def __init__(self, path: Path, advance: Advance) -> None:
-        self.path = path
-        self._advance = advance
-        self._last: _Sink | None = None
+    def members(self) -> Iterator[Member]:
+        for info in self._zip.infolist():
+            name = _zip_name(info)
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if name.endswith(("/", "\\")):  # Windows writes the latter
+                yield Member(name, "folder")
+            elif kind in (0, stat.S_IFREG, stat.S_IFDIR):
+                yield Member(name, "file", info.file_size, info.CRC, info)
+            else:
+                yield Member(name, "special")
 
-    def add(self, name: str, stream: IO[bytes]) -> None:
-        """Write a file; nothing about `name` is checked here."""
-        with closing(self._sink(name)) as sink:
+    def chunks(self, member: Member) -> Iterator[bytes]:
+        with self._zip.open(member.content) as stream:
             while chunk := stream.read(CHUNK_BYTES):
-                sink.write(chunk)
-
-    def create(self, filename: str) -> "_Sink":
-        """Begin the file that py7zr calls `filename`: its name below `path`. Ends the one before."""
-        self.close()
-        self._last = self._sink(str(Path(filename).relative_to(self.path)))
-        return self._last
+                yield chunk
 
     def close(self) -> None:
-        """End the file that `create` began; py7zr before 1.1 does not."""
-        if self._last is not None:
-            self._last.close()
-
-    def _sink(self, name: str) -> "_Sink":
-        path = self.path.joinpath(*split_name(name))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return _Sink(path.open("wb"), self._advance)
-
-
-class _Sink:
-    """A file that only takes bytes, with all methods that py7zr calls."""
-
-    def __init__(self, file: BinaryIO, advance: Advance) -> None:
-        self._file = file
-        self._advance = advance
-
-    def write(self, data: bytes | bytearray) -> int:
-        self._advance(len(data))
-        return self._file.write(data)
-
-    def read(self, size: int | None = None) -> bytes:
-        return b""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return 0
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def size(self) -> int:
-        return self._file.tell()
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class Zip:
-    """A .zip. It checks every file's CRC-32."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._zip = zipfile.ZipFile(file)
-
-    def members(self) -> Iterator[Member]:
-        """Give all it holds."""
-        for info in self._zip.infolist():
-            mode = stat.S_IFMT(info.external_attr >> 16)
-            special = mode not in (0, stat.S_IFREG, stat.S_IFDIR)
-            yield Member(zip_name(info), info.file_size, is_zip_folder(info), special, bool(info.flag_bits & 1))
-
-    def extract(self, folder: Folder) -> None:
-        """Add every file to the folder."""
-        for info in self._zip.infolist():
-            if not is_zip_folder(info):
-                with self._zip.open(info) as stream:
-                    folder.add(zip_name(info), stream)
-
-    def close(self) -> None:
-        """Let go of it."""
         self._zip.close()
 
 
-def zip_name(info: zipfile.ZipInfo) -> str:
-    """Return a member's name as it stands there, uncut at a NUL.
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Return a member's name, not cut at a NUL.
 
-    One that claims no encoding is read as UTF-8 if it is that: macOS writes such names, which zipfile takes for CP437.
+    A name that claims no encoding is read as UTF-8 if it can be: macOS writes such names, which zipfile takes for
+    CP437.
     """
     if not info.flag_bits & ZIP_NAME_IS_UTF8:
         with suppress(UnicodeError):
@@ -151,70 +106,113 @@ def zip_name(info: zipfile.ZipInfo) -> str:
     return info.orig_filename
 
 
-def is_zip_folder(info: zipfile.ZipInfo) -> bool:
-    """Tell a folder from a file, also in an archive of Windows."""
-    return info.orig_filename.endswith(("/", "\\"))
+class Tar(Archive):
+    """A .tar, plain or compressed. It has no table of contents: `members` reads all of it."""
 
+    locked = False
 
-class Tar:
-    """A .tar, plain or compressed. There is no table of contents: a compressed one is decompressed twice."""
-
-    def __init__(self, mode: Literal["r:", "r:gz", "r:bz2", "r:xz"], file: BinaryIO) -> None:
-        self._tar = tarfile.TarFile.open(fileobj=file, mode=mode)
+    def __init__(self, mode: Literal["r:", "r:gz", "r:bz2", "r:xz"], path: Path) -> None:
+        self.sequential = mode != "r:"
+        self._lock = threading.Lock()
+        self._tar = tarfile.open(path, mode)  # noqa: SIM115
+        assert self._tar.fileobj is not None
+        self._stream = self._tar.fileobj
 
     def members(self) -> Iterator[Member]:
-        """Give all it holds. Raises tarfile.ReadError where the end is missing."""
+        files: dict[str, Member] = {}
         for info in self._tar:
-            yield Member(info.name, info.size, info.isdir(), not (info.isreg() or info.isdir()))
+            if info.islnk() and (target := files.get(info.linkname)):  # it can be read like its target
+                yield replace(target, name=info.name, kind="special")
+            elif info.isreg() and not info.issparse():
+                files[info.name] = Member(info.name, "file", info.size, int(info.mtime), info.offset_data)
+                yield files[info.name]
+            else:
+                yield Member(info.name, "folder" if info.isdir() else "special")
         self._check_end()
+        self._tar.getmembers().clear()  # they take 1 kB each
 
     def _check_end(self) -> None:
         """Find the zero block: tarfile takes any end of file, and damage between two members, for the end."""
-        stream = self._tar.fileobj
-        assert stream is not None
-        stream.seek(self._tar.offset)
-        if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        self._stream.seek(self._tar.offset)
+        if self._stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
             raise tarfile.ReadError("no end mark")
-        while stream.read(CHUNK_BYTES):  # to the very end, where the checksum of a compressed one is compared
+        while self._stream.read(CHUNK_BYTES):  # to the very end, where the checksum of a compressed one is compared
             pass
 
-    def extract(self, folder: Folder) -> None:
-        """Add every file to the folder."""
-        for info in self._tar:
-            if info.isreg() and (stream := self._tar.extractfile(info)):
-                with stream:
-                    folder.add(info.name, stream)
+    def chunks(self, member: Member) -> Iterator[bytes]:
+        with self._lock:
+            self._stream.seek(member.content)
+            for start in range(0, member.size, CHUNK_BYTES):
+                yield self._stream.read(min(CHUNK_BYTES, member.size - start))
 
     def close(self) -> None:
-        """Let go of it."""
         self._tar.close()
 
 
-class SevenZip:
-    """A .7z, through py7zr. It checks every file's CRC-32."""
+class SevenZip(Archive):
+    """A .7z, through py7zr, which checks every CRC-32. It can only be extracted as a whole.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Raises:
+        MissingExtraError: py7zr is not installed.
+    """
+
+    sequential = True
+
+    def __init__(self, path: Path) -> None:
+        require("fetch", "unpacking a .7z archive")
+        import py7zr
+
+        self._file = path.open("rb")
         try:
-            import py7zr
-        except ImportError:
-            raise SketchyError(
-                "no py7zr, which unpacks .7z; run pip install 'sketchy[fetch]' and the same command again"
-            ) from None
-        # Given an open file, py7zr stays in one thread.
-        self._archive: Any = py7zr.SevenZipFile(file)
+            self._7z: Any = py7zr.SevenZipFile(self._file)  # given an open file, it stays in one thread
+            self.locked = bool(self._7z.needs_password())
+        except BaseException:
+            self._file.close()
+            raise
 
     def members(self) -> Iterator[Member]:
-        """Give all it holds."""
-        locked = self._archive.needs_password()
-        for file in self._archive.files:
+        for file in self._7z.files:
             special = file.is_symlink or file.is_junction or file.is_socket
-            yield Member(file.filename, file.uncompressed, file.is_directory, special, locked)
+            kind: MemberKind = "special" if special else "folder" if file.is_directory else "file"
+            yield Member(file.filename, kind, file.uncompressed)
 
-    def extract(self, folder: Folder) -> None:
-        """Add every file to the folder."""
-        with closing(folder):
-            self._archive.extractall(path=folder.path, factory=folder)
+    def extract(self, folder: Path, create: Callable[[str], Any]) -> None:
+        """Write all files in order; `create` opens each by its path below `folder`."""
+        with ExitStack() as stack:
+
+            def begin(name: str) -> Any:
+                stack.close()  # the file before, which py7zr before 1.1 leaves open
+                return stack.enter_context(create(name))
+
+            self._7z.extractall(path=folder, factory=SimpleNamespace(create=begin))
 
     def close(self) -> None:
-        """Let go of it."""
-        self._archive.close()
+        self._7z.close()
+        self._file.close()
+
+
+OPENERS: dict[bytes, Callable[[Path], Archive]] = {
+    b"PK\x03\x04": Zip,
+    b"PK\x05\x06": Zip,
+    b"7z\xbc\xaf\x27\x1c": SevenZip,
+    b"\x1f\x8b": partial(Tar, "r:gz"),
+    b"BZh": partial(Tar, "r:bz2"),
+    b"\xfd7zXZ\x00": partial(Tar, "r:xz"),
+}
+"""First bytes of a file to what opens it."""
+
+
+def opener_of(path: Path) -> Callable[[Path], Archive] | None:
+    """Return what opens an archive, known by its content and not by its name; None for any other file."""
+    with path.open("rb") as file:
+        head = file.read(6)
+    if found := next((opener for magic, opener in OPENERS.items() if head.startswith(magic)), None):
+        return found
+    if tarfile.is_tarfile(path):
+        return partial(Tar, "r:")
+    return Zip if zipfile.is_zipfile(path) else None  # a program that unpacks itself begins like a program
+
+
+def split_name(name: str) -> list[str]:
+    """Split a member's name into folders and file name."""
+    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]

@@ -1,6 +1,7 @@
-"""Random changes to the images of a training batch: what keeps a small dataset from being learnt by heart."""
+"""Random changes to the images of a training batch, against overfitting to a small dataset."""
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -10,18 +11,18 @@ from torch import Tensor
 from sketchy.config import AugmentConfig
 
 GREY = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-"""Shares of red, green and blue in brightness (ITU-R BT.601)."""
+"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
 
 
 class Changes(NamedTuple):
-    """What is done to each of B pairs of a sketch and a photo.
+    """The random changes of B pairs of a sketch and a photo.
 
     Attributes:
-        sketch_frame: (B, 2, 3) float, affine map from places in the result to places in the image, both in [-1, 1].
+        sketch_frame: (B, 2, 3) float, affine map from coordinates in the result to those in the sketch, in [-1, 1].
         photo_frame: (B, 2, 3) float, the same for photos.
-        thick: (B,) bool, sketches whose strokes grow by a pixel on each side.
+        thick: (B,) bool, whether the strokes of a sketch grow by a pixel on each side.
         color: (B, 3) float, factors of a photo's brightness, contrast and saturation.
-        photo_size: side of the photos that come out, in pixels; None leaves it.
+        photo_size: Side of the changed photos in pixels; None keeps that of the photos.
     """
 
     sketch_frame: Tensor
@@ -36,51 +37,39 @@ class Changes(NamedTuple):
         return Changes(sketch_frame[rows], photo_frame[rows], thick[rows], color[rows], size)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Augmenter:
-    """Draws changes and makes them.
+    """Draws random changes.
 
-    Sketch and photo of a pair are mirrored together, so that a drawing still shows its photo; the rest is drawn for
-    each alone.
+    Sketch and photo of a pair are mirrored together, so that a drawing still shows its photo; everything else is drawn
+    for each of them.
 
-    Args:
-        flip: share of the pairs that are mirrored, in [0, 1].
-        rotate: degrees to either side.
-        scale: zoom by up to this factor less 1, in or out.
-        shift: share of the side by which the image moves, either way.
-        crop: a photo loses up to this share of its side, in [0, 1).
-        stroke: share of the sketches with thicker strokes, in [0, 1].
-        color: change of brightness, contrast and saturation, as a share of each, in [0, 1).
-        photo_size: side of the photos that come out, in pixels; None leaves it. With `crop`, things in a smaller one
-            are as large as in whole photos of the full side (Touvron et al., "Fixing the train-test resolution
+    Attributes:
+        flip: Fraction of the pairs that are mirrored, in [0, 1].
+        rotate: Largest rotation to either side, in degrees.
+        scale: Zoom in or out by a factor of up to 1 + `scale`.
+        shift: Largest move to any side, as a fraction of the image's side.
+        crop: Largest fraction of a photo's side that is cut away, in [0, 1).
+        stroke: Fraction of the sketches whose strokes are thickened, in [0, 1].
+        color: Largest change of brightness, contrast and saturation, as a fraction of each, in [0, 1).
+        photo_size: Side of the changed photos in pixels; None keeps that of the photos. With `crop`, objects in smaller
+            photos are as large as in whole photos of full size (Touvron et al., "Fixing the train-test resolution
             discrepancy", 2019).
-        generator: of all draws, on the CPU.
+        generator: Random generator on the CPU, for all draws.
     """
 
-    def __init__(  # noqa: PLR0913 - one a change, by keyword
-        self,
-        *,
-        flip: float,
-        rotate: float,
-        scale: float,
-        shift: float,
-        crop: float,
-        stroke: float,
-        color: float,
-        photo_size: int | None,
-        generator: torch.Generator,
-    ) -> None:
-        self.flip = flip
-        self.rotate = rotate
-        self.scale = scale
-        self.shift = shift
-        self.crop = crop
-        self.stroke = stroke
-        self.color = color
-        self.photo_size = photo_size
-        self.generator = generator
+    flip: float
+    rotate: float
+    scale: float
+    shift: float
+    crop: float
+    stroke: float
+    color: float
+    photo_size: int | None
+    generator: torch.Generator
 
     def draw(self, pairs: int) -> Changes:
-        """Draw the changes of a whole batch, before it is shared out: every rank then draws the same."""
+        """Draw the changes of a whole batch, before it is split among the ranks, so that all ranks draw the same."""
         mirror = 1 - 2 * (self._uniform(pairs) < self.flip).float()
         return Changes(
             sketch_frame=self._frames(mirror),
@@ -108,32 +97,32 @@ class Augmenter:
 
 
 def change_sketches(images: Tensor, changes: Changes) -> Tensor:
-    """Move sketches on white paper and thicken some.
+    """Move sketches on white paper, and thicken the strokes of some.
 
     Args:
-        images: (B, 1, S, S) uint8, dark ink on white.
-        changes: of B pairs.
+        images: Sketches, shape (B, 1, S, S), uint8, dark ink on white.
+        changes: Changes of B pairs.
 
     Returns:
-        The same shape, type and device.
+        Sketches of the same shape, dtype and device.
     """
     ink = 255 - images.float()
     thick = changes.thick.to(images.device)[:, None, None, None]
     ink = torch.where(thick, F.max_pool2d(ink, 3, stride=1, padding=1), ink)
-    return _as_bytes(255 - _moved(ink, changes.sketch_frame, images.shape[-1], beyond="zeros"))
+    return _to_uint8(255 - _warp(ink, changes.sketch_frame, images.shape[-1], beyond="zeros"))
 
 
 def change_photos(images: Tensor, changes: Changes) -> Tensor:
-    """Move photos, mirrored beyond their edges, and change their light and colours.
+    """Move photos, mirrored beyond their edges, and change their brightness, contrast and saturation.
 
     Args:
-        images: (B, 1 or 3, S, S) uint8.
-        changes: of B pairs.
+        images: Photos, shape (B, C, S, S), uint8, where C is 1 or 3.
+        changes: Changes of B pairs.
 
     Returns:
-        The same type and device, (B, C, photo_size, photo_size).
+        Photos of shape (B, C, photo_size, photo_size), of the same dtype and device.
     """
-    pixels = _moved(images.float(), changes.photo_frame, changes.photo_size or images.shape[-1], beyond="reflection")
+    pixels = _warp(images.float(), changes.photo_frame, changes.photo_size or images.shape[-1], beyond="reflection")
     brightness, contrast, saturation = changes.color.to(images.device).T[..., None, None, None]
     pixels = pixels * brightness
     mean = pixels.mean((1, 2, 3), keepdim=True)
@@ -141,19 +130,19 @@ def change_photos(images: Tensor, changes: Changes) -> Tensor:
     if images.shape[1] == 3:
         grey = (pixels * GREY.to(images.device)).sum(1, keepdim=True)
         pixels = grey + (pixels - grey) * saturation
-    return _as_bytes(pixels)
+    return _to_uint8(pixels)
 
 
-def _moved(pixels: Tensor, frames: Tensor, side: int, beyond: str) -> Tensor:
+def _warp(pixels: Tensor, frames: Tensor, side: int, beyond: str) -> Tensor:
     grid = F.affine_grid(frames.to(pixels.device), [*pixels.shape[:2], side, side], align_corners=False)
     return F.grid_sample(pixels, grid, padding_mode=beyond, align_corners=False)
 
 
-def _as_bytes(pixels: Tensor) -> Tensor:
+def _to_uint8(pixels: Tensor) -> Tensor:
     return pixels.round().clamp(0, 255).to(torch.uint8)
 
 
 def build_augmenter(config: AugmentConfig, generator: torch.Generator) -> Augmenter | None:
-    """Make what the config describes; None where it changes nothing."""
+    """Make the augmenter that the config describes; None if it changes nothing."""
     settings = config.model_dump()
     return Augmenter(**settings, generator=generator) if any(settings.values()) else None

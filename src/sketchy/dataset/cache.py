@@ -1,5 +1,6 @@
 """Folders that are made once and then only read, however many processes want one and wherever they are killed."""
 
+import logging
 import os
 import shutil
 import sys
@@ -7,11 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from sketchy.errors import StorageError
 from sketchy.storage import os_problem
-from sketchy.talk import Talk
 
 if sys.platform != "win32":
     import fcntl
@@ -20,77 +20,76 @@ T = TypeVar("T")
 
 OTHER_CACHE = "set data.cache or SKETCHY_CACHE to a folder that can be written to"
 
+log = logging.getLogger(__name__)
 
-def make_once(folder: Path, load: Callable[[Path], T | None], make: Callable[[Path], None], talk: Talk) -> T:
-    """Load `folder`, after making it if it is not there or not whole.
+
+def make_once(folder: Path, load: Callable[[Path], T | None], make: Callable[[Path], None]) -> T:
+    """Load `folder`, after making it if it is missing or incomplete.
 
     It is made under another name and renamed when complete. Of several processes one makes it and the others wait;
-    where files cannot be locked all make it and the first one counts. What killed ones left behind is removed.
+    where files cannot be locked all make it and the first one counts. What killed processes left is removed.
 
     Args:
-        folder: wanted; the cache folder is its parent.
-        load: returns None when the folder is missing or not whole.
-        make: fills the empty folder that it is given, and syncs its files.
-        talk: hears when there is another process to wait for.
+        folder: Folder to load; its parent is the cache folder.
+        load: Reads a folder; returns None if it is missing or incomplete.
+        make: Fills an empty folder, and syncs its files.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: The cache folder cannot be written.
     """
     if (loaded := load(folder)) is not None:
         return loaded
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_dead(folder.parent)
-        with _lock(folder, talk):
-            loaded = load(folder)
-            return _make(folder, load, make) if loaded is None else loaded
+        _remove_abandoned(folder.parent)
+        with _lock(folder, wait=True):
+            if load(folder) is None:
+                _make(folder, load, make)
+        if (loaded := load(folder)) is None:
+            raise OSError("what was written cannot be read again")
+        return loaded
     except OSError as error:
         raise StorageError(os_problem(error, folder.parent, elsewhere=OTHER_CACHE)) from error
 
 
-def _make(folder: Path, load: Callable[[Path], T | None], make: Callable[[Path], None]) -> T:
+def _make(folder: Path, load: Callable[[Path], T | None], make: Callable[[Path], None]) -> None:
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}-{threading.get_ident()}.part")
     unfinished.mkdir()
     try:
         make(unfinished)
-        if load(folder) is None:
+        if load(folder) is None:  # without locks, another process may have been faster
             shutil.rmtree(folder, ignore_errors=True)
             unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    if (loaded := load(folder)) is None:
-        raise OSError("what was written cannot be read again")
-    return loaded
 
 
-def _remove_dead(cache: Path) -> None:
-    """Remove what killed processes left half made: the lock of a living one is held."""
+def _remove_abandoned(cache: Path) -> None:
+    """Remove the unfinished folders of killed processes: a living one holds the lock."""
     for unfinished in cache.glob(".*.part"):
-        with _lock(cache / unfinished.name.split(".")[1], None) as held:
+        with _lock(cache / unfinished.name.split(".")[1], wait=False) as held:
             if held:
                 shutil.rmtree(unfinished, ignore_errors=True)
 
 
 @contextmanager
-def _lock(folder: Path, talk: Talk | None) -> Iterator[bool]:
-    """Take the lock of a folder, which ends with the process, and give whether it is held.
+def _lock(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Take the lock of a folder, which ends with the process; yield whether it is held.
 
-    Waits for it where there is a `talk` to say so. Not held: another process has it, or locks do not work here.
+    It is not held if another process has it and we do not wait, or if locks do not work here.
     """
     with folder.with_name(f".{folder.name}.lock").open("w") as file:
-        yield _take(file, talk)
-
-
-def _take(file: IO[str], talk: Talk | None) -> bool:
-    if sys.platform == "win32":
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        if talk is None:
-            return False
-        talk.say("waiting for another process that packs the same images")
-        fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError:  # a file system without locks
-        return False
-    return True
+        if sys.platform == "win32":
+            yield False
+            return
+        held = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = wait
+            if wait:
+                log.info("waiting for another process that packs the same images")
+                fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            held = False
+        yield held

@@ -1,18 +1,19 @@
 """Downloads that survive a broken connection, a killed process and a file that changes meanwhile.
 
-What has arrived lies in `<target>.part`, and `<target>.part.json` says of which version of which file it is.
-Bytes of two versions are never mixed: the rest is asked for with `If-Range`, and where a server names no version
+What has arrived is in `<target>.part`, and `<target>.part.json` says of which version of which file it is.
+Bytes of two versions are never mixed: the rest is requested with `If-Range`, and if a server names no version
 (no strong ETag, no Last-Modified) a download starts over.
 """
 
 import json
+import logging
 import os
 import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.client import HTTPException, InvalidURL
@@ -23,18 +24,20 @@ from urllib.request import Request, urlopen
 from urllib.response import addinfourl
 
 from sketchy.errors import DataError, StorageError
+from sketchy.progress import Progress, no_progress
 from sketchy.storage import os_problem, write_text
-from sketchy.talk import SILENT, Talk
 
 CHUNK_BYTES = 1 << 16
 TIMEOUT_SECONDS = 60.0
 """How long a server may be silent before the connection counts as broken."""
 WAITS_SECONDS = (1.0, 4.0, 15.0, 45.0)
-"""Before each new try; they start anew whenever a try got further than all before it."""
+"""Waits before each new try; they start over whenever a try got further than all before it."""
+
+log = logging.getLogger(__name__)
 
 
 class NotThereError(DataError):
-    """The server answers, but has no such file for us: trying again will not help, another address may."""
+    """The server answers, but does not give us this file: another try will not help, another address may."""
 
 
 class _BrokenError(Exception):
@@ -61,7 +64,7 @@ class _Part:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def resumable(self, url: str) -> _Version | None:
-        """Give the version of what is there, or None where it cannot be continued from `url`."""
+        """Return the version of what has arrived, or None if it cannot be continued from `url`."""
         try:
             version = _Version(**json.loads(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -69,7 +72,7 @@ class _Part:
         return version if version.url == url and version.validator and self.size() else None
 
     def drop(self) -> None:
-        """Forget all; the note goes first, so that a kill in between leaves bytes that nobody trusts."""
+        """Delete it, the note first: a kill in between leaves bytes that are not trusted."""
         self._note.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
@@ -78,36 +81,35 @@ class _Part:
         write_text(self._note, json.dumps(asdict(version)))
 
     def finish(self, target: Path) -> None:
-        with storing(target):
-            with self.path.open("ab") as file:
-                os.fsync(file.fileno())
-            self.path.replace(target)
-            self._note.unlink(missing_ok=True)
+        with self.path.open("ab") as file:
+            os.fsync(file.fileno())
+        self.path.replace(target)
+        self._note.unlink(missing_ok=True)
 
 
 def download(
     url: str,
     target: Path,
     *,
-    talk: Talk = SILENT,
+    progress: Progress = no_progress,
     waits: Sequence[float] = WAITS_SECONDS,
     timeout: float = TIMEOUT_SECONDS,
 ) -> Path:
-    """Get `url` (http, https or file) into `target`, going on from what an earlier call left there.
+    """Download `url` (http, https or file) to `target`, continuing what an earlier call left there.
 
-    A `target` that is there already is taken as finished.
+    A `target` that exists is taken as complete.
 
     Args:
-        url: spaces and non-ASCII letters may stand as they are.
-        target: appears only when all bytes have arrived.
-        talk: hears of new tries, and shows a bar in bytes.
-        waits: seconds before each new try after a broken connection.
-        timeout: seconds a server may be silent.
+        url: Address of the file; spaces and non-ASCII letters need not be escaped.
+        target: File to write; it appears only when all bytes have arrived.
+        progress: Opens the progress bar, in bytes.
+        waits: Seconds before each new try after a broken connection.
+        timeout: Seconds that a server may be silent.
 
     Raises:
-        NotThereError: no such file at `url`, or a web page.
-        DataError: the host is unknown, or the connection broke once too often; what arrived is kept.
-        StorageError: nothing can be written beside `target`.
+        NotThereError: There is no such file at `url`, or a web page.
+        DataError: The host is unknown, or the connection broke once too often; what arrived is kept.
+        StorageError: Nothing can be written beside `target`.
     """
     if target.is_file():
         return target
@@ -116,62 +118,60 @@ def download(
     left, furthest = list(waits), part.size()
     while True:
         try:
-            _fetch(url, part, timeout, talk)
-            part.finish(target)
+            _fetch(url, part, timeout, progress)
+            with storing(target):
+                part.finish(target)
             return target
         except _BrokenError as broken:
             if part.size() > furthest:
                 left, furthest = list(waits), part.size()
             if not left:
-                raise DataError(_given_up(url, part, broken)) from None
-            talk.say(f"{broken}; trying again in {left[0]:g} s")
+                raise DataError(_gave_up(url, part, broken)) from None
+            log.info("%s; trying again in %g s", broken, left[0])
             time.sleep(left.pop(0))
 
 
 def _check_address(url: str) -> None:
-    try:
+    with suppress(ValueError):  # a port that is not a number, brackets without an end
         parts = urlsplit(url)
-        whole = bool(parts.hostname) if parts.scheme in ("http", "https") else parts.scheme == "file"
-        _ = parts.port  # raises ValueError where it is no number
-    except ValueError:
-        whole = False
-    if not whole:
-        raise DataError(f"cannot download {url}: not an http, https or file address; check its spelling")
+        if parts.scheme == "file" or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0):
+            return
+    raise DataError(f"cannot download {url}: not an http, https or file address; check its spelling")
 
 
-def _given_up(url: str, part: _Part, broken: _BrokenError) -> str:
+def _gave_up(url: str, part: _Part, broken: _BrokenError) -> str:
     version = part.resumable(url)
     if version is None:
         return f"cannot download {url}: {broken}; run the same command again to start over"
-    of = "" if version.total is None else f" of {_megabytes(version.total)}"
-    here = f"{_megabytes(part.size())}{of} lie in {part.path}"
-    return f"cannot download {url}: {broken}; {here}; run the same command again to go on from there"
+    total = "" if version.total is None else f" of {_megabytes(version.total)}"
+    kept = f"{_megabytes(part.size())}{total} are in {part.path}"
+    return f"cannot download {url}: {broken}; {kept}; run the same command again to continue"
 
 
-def _fetch(url: str, part: _Part, timeout: float, talk: Talk) -> None:
-    """Try once to complete the part. Raises _BrokenError where another try may get further."""
+def _fetch(url: str, part: _Part, timeout: float, progress: Progress) -> None:
+    """Try once to complete the part. Raises _BrokenError if another try may get further."""
     known, have = part.resumable(url), part.size()
-    # Coded bytes would have other offsets than those on disk.
+    # Compressed bytes would have other offsets than those on disk.
     headers = {"User-Agent": "sketchy", "Accept-Encoding": "identity"}
     if known and known.validator:
         headers |= {"Range": f"bytes={have}-", "If-Range": known.validator}
     request = Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers=headers)
     with _open(request, timeout) as response:
         status = response.status or HTTPStatus.OK  # a file: address has none
-        if known and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            _check_complete(response, known, part)
-            return
-        if known and status == HTTPStatus.PARTIAL_CONTENT:
-            total = _check_continues(response, known, part)
+        if known and status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+            total = _check_unchanged(response, status, known, part)
+            if status != HTTPStatus.PARTIAL_CONTENT:
+                return
         elif status == HTTPStatus.OK:
             if response.headers.get_content_type() == "text/html":
                 raise NotThereError(f"{url} is a web page, not an archive; give the address of the file itself")
-            have, total = 0, _content_length(response)
+            length = response.headers.get("Content-Length", "")
+            have, total = 0, int(length) if length.isdigit() else None
             with storing(part.path):
                 part.restart(_Version(url, _validator(response), total))
         else:
             raise NotThereError(f"cannot download {url}: unexpected answer {status}; check the address")
-        _receive(response, part, have, total, talk)
+        _receive(response, part, have, total, progress)
 
 
 def _open(request: Request, timeout: float) -> addinfourl:
@@ -183,10 +183,10 @@ def _open(request: Request, timeout: float) -> addinfourl:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and request.has_header("Range"):
             return error
         error.close()
+        answer = f"the server answers {error.code} {error.reason}"
         if error.code in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or error.code >= 500:
-            raise _BrokenError(f"the server answers {error.code} {error.reason}") from None
-        answer = f"{error.code} {error.reason}"
-        raise NotThereError(f"cannot download {url}: the server answers {answer}; check the address") from None
+            raise _BrokenError(answer) from None
+        raise NotThereError(f"cannot download {url}: {answer}; check the address") from None
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, socket.gaierror):
@@ -198,34 +198,31 @@ def _open(request: Request, timeout: float) -> addinfourl:
     return response
 
 
-def _check_complete(response: addinfourl, known: _Version, part: _Part) -> None:
-    """Accept 416 only where nothing is missing: the rest of a whole file is an empty range."""
-    total = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
-    if part.size() != (int(total[1]) if total else known.total):
-        raise _changed(part)
+def _check_unchanged(response: addinfourl, status: int, known: _Version, part: _Part) -> int | None:
+    """Return the total in bytes if an answer continues the part in the same version; else drop the part.
 
-
-def _check_continues(response: addinfourl, known: _Version, part: _Part) -> int | None:
-    """Give the total in bytes of a 206 that goes on where the part ends, in the same version."""
-    span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+    A 416 is fine if nothing is missing: the rest of a complete file is an empty range.
+    """
+    have = part.size()
+    span = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", ""))
     total = int(span[2]) if span and span[2] != "*" else known.total
-    same_version = known.total in (None, total) and _validator(response) in (None, known.validator)
-    if not span or int(span[1]) != part.size() or not same_version:
-        raise _changed(part)
+    if status == HTTPStatus.PARTIAL_CONTENT:
+        same_version = known.total in (None, total) and _validator(response) in (None, known.validator)
+        unchanged = same_version and span is not None and span[1] == str(have)
+    else:
+        unchanged = have == total
+    if not unchanged:
+        with storing(part.path):
+            part.drop()
+        raise _BrokenError("the file on the server has changed, starting over")
     return total
 
 
-def _changed(part: _Part) -> _BrokenError:
-    with storing(part.path):
-        part.drop()
-    return _BrokenError("the file on the server is another one now, starting over")
-
-
-def _receive(response: addinfourl, part: _Part, have: int, total: int | None, talk: Talk) -> None:
+def _receive(response: addinfourl, part: _Part, have: int, total: int | None, progress: Progress) -> None:
     with (
         storing(part.path),
         part.path.open("ab") as file,
-        talk.bar("downloading", total or 0, "B") as advance,
+        progress("downloading", total or 0, "B") as advance,
     ):
         advance(have)
         while chunk := _read(response):
@@ -244,14 +241,9 @@ def _read(response: addinfourl) -> bytes:
 
 
 def _validator(response: addinfourl) -> str | None:
-    """Give what If-Range accepts; a weak ETag promises no equal bytes."""
+    """Return what If-Range accepts; a weak ETag does not promise equal bytes."""
     etag = response.headers.get("ETag")
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
-
-
-def _content_length(response: addinfourl) -> int | None:
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
 
 
 def _megabytes(count: int) -> str:

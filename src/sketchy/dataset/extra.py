@@ -15,7 +15,7 @@ from sketchy.dataset.source import open_source
 from sketchy.dataset.split import split_photos
 from sketchy.errors import DataError
 from sketchy.preprocess import Preprocess
-from sketchy.talk import Talk
+from sketchy.progress import Progress, no_progress
 
 SYNONYMS = {
     "crocodile": "crocodilian",
@@ -31,7 +31,7 @@ SYNONYMS = {
     "teacup": "cup",
     "tennisracket": "racket",
 }
-"""Names of TU-Berlin, plain, to what Sketchy calls the same thing."""
+"""Categories of TU-Berlin, as `_plain` writes them, to those of Sketchy."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class ExtraSketches:
 
     Attributes:
         images: (N, 1, S, S) uint8; memory-mapped, read-only.
-        categories: (N,) int64, place in the names that were asked for.
-        train: rows to train on.
-        test: rows held out.
-        matched: how many of those names have any.
+        categories: (N,) int64, index into the `names` of `load_extra`.
+        train: Rows to train on.
+        test: Rows that are held out.
+        matched: Number of the names that have any sketch.
     """
 
     images: NDArray[np.uint8]
@@ -58,62 +58,62 @@ def load_extra(
     names: Sequence[str],
     preprocess: Preprocess,
     cache: Path | None,
-    talk: Talk,
     *,
     test_fraction: float,
     seed: int,
     leave_out: Collection[str] = (),
+    progress: Progress = no_progress,
 ) -> ExtraSketches:
-    """Pack the sketches of the categories that both datasets have; folders of others are left out.
+    """Pack the sketches of the categories that both datasets have; other folders are left out.
 
     Args:
-        root: folder, .zip or .tar of `.../<category>/<image>`; categories match by name (without spaces, signs and what
-            stands in brackets) or by SYNONYMS.
-        names: of the categories, in the order that numbers them.
-        preprocess: as for the dataset's own.
-        cache: folder for packs, as `open_pack`.
-        talk: shows the progress.
-        test_fraction: share of each category that is held out, in [0, 1); as the dataset's own, by `split_photos`.
-        seed: of that split.
-        leave_out: those of the names that must not be trained on.
+        root: Folder, .zip or .tar of `.../<category>/<image>`; categories match by name (without spaces, punctuation
+            and what is in brackets) or by SYNONYMS.
+        names: Names of the dataset's categories, in the order of their labels.
+        preprocess: Preprocessing of the dataset's own sketches.
+        cache: Folder for packs, as for `open_pack`.
+        test_fraction: Share of each category that is held out, in [0, 1), by `split_photos` as in the dataset itself.
+        seed: Seed of that split.
+        leave_out: Those of the names that must not be trained on.
+        progress: Opens the progress bar.
 
     Raises:
-        DataError: it is missing, or has no sketch of any of the categories.
-        StorageError: the cache cannot be written.
+        DataError: It is missing, or has no sketch of any of the categories.
+        StorageError: The cache cannot be written.
     """
-    number = {_plain(name): place for place, name in enumerate(names) if name not in leave_out}
+    labels = {_plain(name): label for label, name in enumerate(names) if name not in leave_out}
     source = open_source(root)
     try:
         records = [
-            Record("sketch", names[place], name, name)
+            Record("sketch", names[label], name, name)
             for name in image_names(source)
-            for place in [_find(name, number)]
-            if place is not None
+            for label in [_label_of(name, labels)]
+            if label is not None
         ]
         if not records:
             raise DataError(f"no sketches of a category trained on in {root}; name a folder of <category>/<image>")
         records.sort(key=lambda record: (record.category, record.name))
-        pack = open_pack(source, Listing("extra", tuple(records), ()), preprocess, cache, talk)
+        pack = open_pack(source, Listing("extra", tuple(records), ()), preprocess, cache, progress)
     finally:
         source.close()
-    own = np.array([number[_plain(category)] for category in pack.categories], np.int64)
+    label_of_row = np.array([labels[_plain(category)] for category in pack.categories], np.int64)
     parts = split_photos(pack.sketch_records, test_fraction, 0.0, seed)
     held_out = np.array([parts[record.category, record.photo_id] == "test" for record in pack.sketch_records])
     return ExtraSketches(
         images=pack.sketches,
-        categories=own[pack.sketch_category],
+        categories=label_of_row[pack.sketch_category],
         train=np.flatnonzero(~held_out),
         test=np.flatnonzero(held_out),
         matched=len(pack.categories),
     )
 
 
-def _find(file: str, number: dict[str, int]) -> int | None:
-    """Return the number of the category that the folder of a file is named after, None where there is none."""
+def _label_of(file: str, labels: dict[str, int]) -> int | None:
+    """Return the label of the category that the folder of a file is named after, or None."""
     folder = _plain(file.split("/")[-2]) if "/" in file else ""
-    return number.get(folder, number.get(SYNONYMS.get(folder, "")))
+    return labels.get(folder, labels.get(SYNONYMS.get(folder, "")))
 
 
 def _plain(name: str) -> str:
-    """Return what two names of one thing have in common: `Bear_(animal)` and `bear` are the same."""
+    """Reduce a name to its letters and digits: `Bear_(animal)` and `bear` are the same category."""
     return re.sub(r"[^a-z0-9]", "", re.sub(r"\(.*?\)", "", name.lower()))

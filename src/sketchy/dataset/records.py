@@ -9,13 +9,13 @@ from sketchy.image import Kind
 
 @dataclass(frozen=True)
 class Record:
-    """An image and what its place and name say about it.
+    """An image, and what its folder and file name say about it.
 
     Attributes:
-        kind: photo or sketch.
-        category: the folder it lies in.
-        photo_id: a photo's file name without suffix; of a sketch that of the photo it traces.
-        name: its path inside the source, parts joined by "/".
+        kind: Photo or sketch.
+        category: Name of its folder.
+        photo_id: File name of the photo without suffix; for a sketch, of the photo that it traces.
+        name: Path inside the source, parts joined by "/".
     """
 
     kind: Kind
@@ -25,6 +25,6 @@ class Record:
 
 
 def digest(records: Iterable[Record]) -> str:
-    """Hash which images a dataset has, by kind, category and file name: the same wherever it lies, in any order."""
+    """Hash the names of a dataset's images by kind and category: the same in any folder and in any order."""
     names = sorted(f"{record.kind}/{record.category}/{record.name.rpartition('/')[2]}" for record in records)
     return hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()

@@ -1,7 +1,7 @@
 """Which sketches and photos a training step sees.
 
-A sampler gives the batches of an epoch from (seed, epoch) alone: the same on every rank of a distributed run, and on
-a run that was stopped and resumed.
+A sampler draws the batches of an epoch from (seed, epoch) alone: the same on every rank of a distributed run, and in a
+run that was stopped and resumed.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
 
 
 class Sampler(Protocol):
-    """Gives epochs of batches, each of `batch_size` sketches and as many photos."""
+    """Draws epochs of batches, each of `batch_size` sketches and as many photos."""
 
     batch_size: int
 
@@ -42,20 +42,20 @@ class Items(NamedTuple):
     categories: Indices
 
 
-class PairSampler:
+class PairSampler(Sampler):
     """The report's pairs: a sketch with a random photo, half of each batch of one category, half of two.
 
     An epoch takes every sketch once, in random order, but for the last few that fill no batch. A matching photo is
     drawn from the sketch's category, another from a random other category, so that large ones do not dominate.
 
     Args:
-        sketches: sketches to draw from; those whose category has no photo are left out.
-        photos: photos to draw from.
-        batch_size: pairs in a batch, at least 2.
-        seed: of all draws.
+        sketches: Sketches to draw from; those whose category has no photo are left out.
+        photos: Photos to draw from.
+        batch_size: Pairs in a batch, at least 2.
+        seed: Seed of all draws.
 
     Raises:
-        DataError: fewer than two categories with photos, or too few sketches to fill one batch.
+        DataError: There are fewer than two categories with photos, or too few sketches to fill one batch.
     """
 
     def __init__(self, sketches: Items, photos: Items, *, batch_size: int, seed: int) -> None:
@@ -72,43 +72,42 @@ class PairSampler:
             )
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
         return len(self.sketches.rows) // self.batch_size
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Draw epoch `number`."""
         generator = np.random.default_rng((self.seed, number))
-        names = np.array(sorted(self.photos))
+        categories = np.array(sorted(self.photos))
         order = generator.permutation(len(self.sketches.rows))
         matching = np.arange(self.batch_size) < (self.batch_size + 1) // 2
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             chosen = order[start : start + self.batch_size]
             own = self.sketches.categories[chosen]
-            # A step of 1 to C-1 around the ring of categories never lands on the sketch's own.
-            other = (np.searchsorted(names, own) + generator.integers(1, len(names), self.batch_size)) % len(names)
-            wanted = np.where(generator.permutation(matching), own, names[other])
+            # In a circle of C categories, 1 to C-1 steps never lead back to the sketch's own.
+            steps = generator.integers(1, len(categories), self.batch_size)
+            other = categories[(np.searchsorted(categories, own) + steps) % len(categories)]
+            wanted = np.where(generator.permutation(matching), own, other)
             photos = [generator.choice(self.photos[category]) for category in wanted]
             yield Batch(self.sketches.rows[chosen], np.array(photos, dtype=np.int64))
 
 
-class PKSampler:
+class PKSampler(Sampler):
     """P categories a batch, with K sketches and K photos of each, in the same order of categories.
 
-    Categories go round: each is drawn once before any is drawn twice, and so do the sketches and photos of each. A
-    category with fewer than K gives some of them more than once. The first `traced` of its K sketches stand beside the
-    very photos that they trace; the other photos are any of the category.
+    Categories are drawn in rounds: each once before any is drawn twice; so are the sketches and photos of each. If a
+    category has fewer than K, some of them are repeated. The first `traced` of its K sketches are paired with the very
+    photos that they trace; the other photos are any of the category.
 
     Args:
-        sketches: sketches to draw from.
-        photos: photos to draw from.
+        sketches: Sketches to draw from.
+        photos: Photos to draw from.
         categories: P, at least 2.
         per_category: K, at least 1.
-        seed: of all draws.
-        traced: from 0 to K.
-        sketch_photo: row of the traced photo for every row of a sketch, -1 where there is none; needed with `traced`.
+        seed: Seed of all draws.
+        traced: Number of sketches of each category that are paired with the photo that they trace, from 0 to K.
+        sketch_photo: Row of the traced photo for every row of a sketch, -1 if there is none; needed with `traced`.
 
     Raises:
-        DataError: fewer than P categories have both a sketch and a photo, or with `traced` a sketch with its photo.
+        DataError: Fewer than P categories have both a sketch and a photo, or with `traced` a sketch with its photo.
     """
 
     def __init__(
@@ -148,40 +147,32 @@ class PKSampler:
         return max(1, total // self.batch_size)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Draw epoch `number`."""
         generator = np.random.default_rng((self.seed, number))
         categories = _rounds(np.array(self.usable), self.categories, generator)
         free = self.per_category - self.traced
-        tracing = {name: _rounds(rows, self.traced, generator) for name, rows in self.tracing.items()}
-        sketches = {name: _rounds(self.sketches[name], free, generator) for name in self.usable}
-        photos = {name: _rounds(self.photos[name], free, generator) for name in self.usable}
+        tracing = {label: _rounds(rows, self.traced, generator) for label, rows in self.tracing.items()}
+        sketches = {label: _rounds(self.sketches[label], free, generator) for label in self.usable}
+        photos = {label: _rounds(self.photos[label], free, generator) for label in self.usable}
         for _ in range(len(self)):
             drawn_sketches: list[Indices] = []
             drawn_photos: list[Indices] = []
-            for name in next(categories).tolist():
+            for label in next(categories).tolist():
                 if tracing:
-                    drawn_sketches.append(next(tracing[name]))
+                    drawn_sketches.append(next(tracing[label]))
                     drawn_photos.append(self.sketch_photo[drawn_sketches[-1]])
-                drawn_sketches.append(next(sketches[name]))
-                drawn_photos.append(next(photos[name]))
+                drawn_sketches.append(next(sketches[label]))
+                drawn_photos.append(next(photos[label]))
             yield Batch(np.concatenate(drawn_sketches), np.concatenate(drawn_photos))
 
 
 def build_sampler(
     config: PairsConfig | PKConfig, sketches: Items, photos: Items, sketch_photo: Indices, seed: int
 ) -> Sampler:
-    """Make the sampler that the config names; arguments and errors as those of the samplers."""
+    """Make the sampler that the config names; arguments and errors are those of the samplers."""
+    settings = config.model_dump(exclude={"name"})
     if isinstance(config, PairsConfig):
-        return PairSampler(sketches, photos, batch_size=config.batch_size, seed=seed)
-    return PKSampler(
-        sketches,
-        photos,
-        categories=config.categories,
-        per_category=config.per_category,
-        seed=seed,
-        traced=config.traced,
-        sketch_photo=sketch_photo,
-    )
+        return PairSampler(sketches, photos, seed=seed, **settings)
+    return PKSampler(sketches, photos, seed=seed, sketch_photo=sketch_photo, **settings)
 
 
 def _by_category(items: Items) -> dict[int, Indices]:
@@ -189,7 +180,7 @@ def _by_category(items: Items) -> dict[int, Indices]:
 
 
 def _rounds(items: Indices, count: int, generator: np.random.Generator) -> Iterator[Indices]:
-    """Yield `count` items at a time for ever, each round a new order; no item twice in one draw if there are enough."""
+    """Yield `count` items at a time for ever, each round in a new order, none twice in a draw if there are enough."""
     while True:
         if count == 0:
             yield items[:0]

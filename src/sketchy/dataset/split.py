@@ -17,18 +17,18 @@ PhotoKey = tuple[str, str]
 def split_photos(
     records: Iterable[Record], test_fraction: float, val_fraction: float, seed: int
 ) -> dict[PhotoKey, Part]:
-    """Assign every photo id to a part; the sketches of a photo go with it, so no drawing of it leaks.
+    """Assign every photo id to a part; the sketches of a photo are in the same part, so that none of them leaks.
 
-    Each category is split on its own, and in it the ids that were sketched apart from those that were not: of both
-    the same share is held out. Hashes of their names decide which: the same on every machine, whatever the order of
+    Each category is split on its own, and in it the ids with sketches apart from those without: the same fraction of
+    both is held out. Hashes of the names decide: the split is the same on every machine, whatever the order of
     `records` and whatever other categories there are. An id whose photo is missing is split like the others.
 
     Args:
-        records: photos and sketches, in any order.
-        test_fraction: share of the ids for testing, in [0, 1), rounded to the nearest number in each group.
-        val_fraction: share of the rest for validation, in [0, 1). Rounded up or down by a draw for each group, so that
-            groups too small for one of their own still give this share together.
-        seed: another seed holds out others.
+        records: Photos and sketches, in any order.
+        test_fraction: Fraction of the ids for testing, in [0, 1), rounded to the nearest number in each group.
+        val_fraction: Fraction of the rest for validation, in [0, 1). It is rounded up or down at random in each group,
+            so that groups too small for one of their own still give this fraction together.
+        seed: Seed of the split.
 
     Returns:
         (category, photo id) to part. Every category keeps a photo in train.
@@ -55,13 +55,13 @@ def _split_group(ids: set[str], test_fraction: float, val_fraction: float, salt:
     draw = int.from_bytes(_digest(f"{salt}/{group}/val")[:6]) / 2**48
     val = math.floor(val_fraction * (len(order) - test) + draw)
     return {
-        photo_id: "test" if place < test else "val" if place < test + val else "train"
-        for place, photo_id in enumerate(order)
+        photo_id: "test" if index < test else "val" if index < test + val else "train"
+        for index, photo_id in enumerate(order)
     }
 
 
 def _keep_one(chosen: dict[str, Part], preferred: list[set[str]], salt: str) -> None:
-    """Where no photo is left to train on, take one back: from the first set that has any, the last in order."""
+    """If no photo is left to train on, take one back: the last in order of the first set that is not empty."""
     photos = preferred[1] or preferred[2]
     if any(chosen[photo_id] == "train" for photo_id in photos):
         return

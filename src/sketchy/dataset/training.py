@@ -1,7 +1,7 @@
-"""What a run trains on: the training part of a dataset, and further sketches behind its own."""
+"""What a run trains on: the training part of a dataset, and further sketches after its own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from sketchy.dataset.loader import Dataset
 from sketchy.dataset.sampler import Indices, Items
 
 COPIED_AT_ONCE = 1024
-"""Images copied to a device in one go: what bounds the memory of the machine meanwhile."""
+"""Images copied to a device at a time, which bounds the memory of the copy."""
 
 Pixels = NDArray[np.uint8]
 
@@ -29,7 +29,7 @@ class Stacked:
         self.second = second
 
     def __getitem__(self, rows: Indices) -> Pixels:
-        """Return the images of (B,) rows; the second array's follow the first's."""
+        """Return the images of (B,) rows; those of the second array follow those of the first."""
         out = np.empty((len(rows), *self.first.shape[1:]), np.uint8)
         later = rows >= len(self.first)
         out[~later] = self.first[rows[~later]]
@@ -55,7 +55,7 @@ class TrainingImages:
         photos: (Np, C, S, S) uint8.
         sketch_category: (Ns,) int64.
         photo_category: (Np,) int64.
-        sketch_photo: (Ns,) int64, row of the traced photo; -1 where there is none.
+        sketch_photo: (Ns,) int64, row of the traced photo; -1 if there is none.
     """
 
     sketches: Pixels | Stacked
@@ -66,16 +66,15 @@ class TrainingImages:
 
 
 def training_images(data: Dataset, extra: ExtraSketches | None) -> tuple[TrainingImages, Items, Items]:
-    """Return images, and which of the sketches and of the photos are trained on."""
+    """Return all images, and the sketches and the photos among them to train on."""
     pack, part = data.pack, data.parts["train"]
     images = TrainingImages(pack.sketches, pack.photos, pack.sketch_category, pack.photo_category, pack.sketch_photo)
     sketch_rows = part.sketches
     if extra is not None:
-        images = TrainingImages(
+        images = replace(
+            images,
             sketches=Stacked(pack.sketches, extra.images),
-            photos=pack.photos,
             sketch_category=np.concatenate([pack.sketch_category, extra.categories]),
-            photo_category=pack.photo_category,
             sketch_photo=np.concatenate([pack.sketch_photo, np.full(len(extra.images), -1)]),
         )
         sketch_rows = np.concatenate([sketch_rows, len(pack.sketches) + extra.train])
@@ -84,20 +83,24 @@ def training_images(data: Dataset, extra: ExtraSketches | None) -> tuple[Trainin
 
 
 def gather_to(device: torch.device, pixels: Pixels | Stacked, room: int) -> Gather:
-    """Return what brings images of a batch to a device, from a copy that lies there where there is room for one.
+    """Return a function that brings the images of a batch to a device, from a copy on it if there is room for one.
 
-    Both give the same images. Without a copy they are read from where they lie, a memory map mostly, batch by batch: so
-    a dataset may be larger than the memory of either.
+    With and without a copy the images are the same. Without one they are read batch by batch from `pixels`, mostly a
+    memory map, so that a dataset may be larger than the memory of the device and of the machine.
 
     Args:
-        device: where to.
-        pixels: all images.
-        room: bytes of the device that the copy may take; 0 makes none.
+        device: Device of the batches.
+        pixels: All images.
+        room: Bytes on the device that the copy may take; 0 makes none.
     """
+
+    def read(rows: Indices) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(pixels[rows]))
+
     if pixels.nbytes > room:
-        return lambda rows: torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(device)
-    there = torch.empty((len(pixels), *pixels[np.arange(0)].shape[1:]), dtype=torch.uint8, device=device)
+        return lambda rows: read(rows).to(device)
+    copy = torch.empty((len(pixels), *read(np.arange(0)).shape[1:]), dtype=torch.uint8, device=device)
     for start in range(0, len(pixels), COPIED_AT_ONCE):
         rows = np.arange(start, min(start + COPIED_AT_ONCE, len(pixels)))
-        there[start : start + len(rows)] = torch.from_numpy(np.ascontiguousarray(pixels[rows]))
-    return lambda rows: there[torch.from_numpy(rows).to(device)]
+        copy[start : start + len(rows)] = read(rows)
+    return lambda rows: copy[torch.from_numpy(rows).to(device)]

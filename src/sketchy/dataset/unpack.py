@@ -7,64 +7,64 @@ that leads out of the folder refuses the whole archive, since no honest dataset 
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
+from io import BufferedWriter
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, Literal, NamedTuple
 
-from sketchy.dataset.archives import Archive, Folder, Member, SevenZip, Tar, Zip, split_name
+from sketchy.dataset.archives import Archive, Member, SevenZip, opener_of, split_name
 from sketchy.errors import DataError, SketchyError, StorageError
+from sketchy.progress import Advance, Progress, no_progress
 from sketchy.storage import os_problem
-from sketchy.talk import SILENT, Talk
-
-HARMLESS_BYTES = 1 << 30
-MAX_RATIO = 100
-"""Images are compressed already: a dataset grows a few-fold. Only a bomb of more than HARMLESS_BYTES grows so much."""
-MAX_BYTES = 1 << 36
-"""64 GiB: over ten times all renderings of the full database."""
-
-_KINDS: tuple[tuple[int, bytes, Callable[[BinaryIO], Archive]], ...] = (
-    (0, b"PK\x03\x04", Zip),
-    (0, b"PK\x05\x06", Zip),
-    (0, b"7z\xbc\xaf\x27\x1c", SevenZip),
-    (0, b"\x1f\x8b", partial(Tar, "r:gz")),
-    (0, b"BZh", partial(Tar, "r:bz2")),
-    (0, b"\xfd7zXZ\x00", partial(Tar, "r:xz")),
-    (257, b"ustar", partial(Tar, "r:")),
-)
-"""Where in a file stands what, and who reads it then."""
 
 
-def unpack(archive: Path, out: Path, *, talk: Talk = SILENT) -> Path:
+class Limits(NamedTuple):
+    """How much an archive may unpack to, in bytes: the larger of `harmless` and `ratio` times its size, up to `total`.
+
+    Images are compressed already: a dataset grows a few-fold, and only blank images and bombs grow a hundredfold.
+    `total` is over ten times all renderings of the full database.
+    """
+
+    harmless: int = 1 << 30
+    ratio: int = 100
+    total: int = 1 << 36
+
+
+LIMITS = Limits()
+
+
+def unpack(archive: Path, out: Path, *, progress: Progress = no_progress, limits: Limits = LIMITS) -> Path:
     """Unpack a .zip, .tar (plain, .gz, .bz2, .xz) or .7z, known by its content, into the new folder `out`.
 
     It grows in a hidden folder beside `out` and is renamed at the end; what a killed run left there is removed.
 
     Args:
-        archive: is only read.
-        out: must not exist, or be empty.
-        talk: shows a bar in bytes.
+        archive: File to unpack; it is only read.
+        out: Folder to make; it must not exist, or be empty.
+        progress: Opens the progress bar, in bytes.
+        limits: How much the archive may unpack to.
 
     Returns:
         `out` without links in its path.
 
     Raises:
         DataError: `out` is taken; the archive is damaged, none of these kinds, or refused.
-        StorageError: it cannot be written.
-        SketchyError: a .7z, and py7zr is not installed.
+        StorageError: The folder cannot be written.
+        MissingExtraError: It is a .7z, and py7zr is not installed.
     """
     out = check_free(out)
     folder = out.with_name(f".{out.name}.unpacking")
-    with _blaming(archive, out):
+    with _explained(archive, out):
         if folder.exists():
             shutil.rmtree(folder)
         try:
             folder.mkdir(parents=True)
-            with archive.open("rb") as file, closing(_open(archive, file)) as opened:
-                total = _admit(archive, opened.members(), folder)
-                with talk.bar(f"unpacking {archive.name}", total, "B") as advance:
-                    opened.extract(Folder(folder, advance))
+            with closing(_open(archive)) as opened:
+                files = _check(archive, opened, folder, limits)
+                total = sum(file.size for file in files)
+                with progress(f"unpacking {archive.name}", total, "B") as advance:
+                    _write(opened, files, folder, advance)
             if out.exists():
                 out.rmdir()
             folder.rename(out)
@@ -74,16 +74,16 @@ def unpack(archive: Path, out: Path, *, talk: Talk = SILENT) -> Path:
 
 
 def check_free(out: Path) -> Path:
-    """Return `out` without links in its path where a new folder can take its place.
+    """Return `out` without links in its path, if a new folder can take its place.
 
     Raises:
-        DataError: something is there.
-        StorageError: it cannot be looked at.
+        DataError: There is something at `out`.
+        StorageError: The path cannot be read.
     """
     try:
         resolved = out.resolve()
         if resolved.exists() and (not resolved.is_dir() or any(resolved.iterdir())):
-            raise DataError(f"{out} is there and not empty; name another folder, or delete that one")
+            raise DataError(f"{out} exists and is not empty; name another folder, or delete that one")
     except OSError as error:
         raise StorageError(os_problem(error, out)) from error
     if os.path.ismount(resolved) or resolved == Path.cwd():
@@ -92,8 +92,8 @@ def check_free(out: Path) -> Path:
 
 
 @contextmanager
-def _blaming(archive: Path, out: Path) -> Iterator[None]:
-    """Make one line of whatever goes wrong.
+def _explained(archive: Path, out: Path) -> Iterator[None]:
+    """Turn whatever goes wrong into one line.
 
     The libraries raise some twenty kinds of exceptions over damaged bytes, among them OSError without a number;
     those of the disk have one.
@@ -110,41 +110,42 @@ def _blaming(archive: Path, out: Path) -> Iterator[None]:
         raise DataError(f"{archive} is damaged or cut short ({reason}); delete it and get it again") from error
 
 
-def _open(archive: Path, file: BinaryIO) -> Archive:
-    head = file.read(512)
-    file.seek(0)
-    for start, magic, kind in _KINDS:
-        if head[start:].startswith(magic):
-            return kind(file)
-    what = "a web page" if head.lstrip().startswith(b"<") else "no archive that can be unpacked here"
-    raise DataError(f"{archive} is {what}; give a .zip, .tar, .tar.gz, .tar.bz2, .tar.xz or .7z")
+def _open(archive: Path) -> Archive:
+    if opener := opener_of(archive):
+        return opener(archive)
+    with archive.open("rb") as file:
+        is_page = file.read(512).lstrip().startswith(b"<")
+    what = "a web page" if is_page else "not an archive that can be unpacked"
+    raise DataError(f"{archive} is {what}; name a .zip, .tar, .tar.gz, .tar.bz2, .tar.xz or .7z")
 
 
-def _admit(archive: Path, members: Iterable[Member], folder: Path) -> int:
-    """Return the bytes that will be written. Raises DataError where a member must not be, or they are too many."""
-    limit = min(max(HARMLESS_BYTES, MAX_RATIO * archive.stat().st_size), MAX_BYTES)
-    files = total = 0
-    for member in members:
-        if member.locked:
-            raise DataError(f"{archive} is locked with a password; unpack it yourself and name the folder")
-        if objection := _objection(member):
-            raise DataError(f"{archive} holds {member.name!r}, {objection}; nothing was unpacked; do not trust it")
-        files += not member.folder
+def _check(path: Path, archive: Archive, folder: Path, limits: Limits) -> list[Member]:
+    """Return the files to write. Raises DataError if a member is refused, or they are too large."""
+    if archive.locked:
+        raise DataError(f"{path} is locked with a password; unpack it yourself and name the folder")
+    files: list[Member] = []
+    limit = min(max(limits.harmless, limits.ratio * path.stat().st_size), limits.total)
+    total = 0
+    for member in archive.members():
         total += member.size
-        if total > limit:
+        if objection := _objection(member):
+            raise DataError(f"{path} holds {member.name!r}, {objection}; nothing was unpacked; do not trust it")
+        if total > limit:  # known before a compressed .tar is read to its end
             reason = f"would unpack to more than {limit / 2**30:,.1f} GiB, which no dataset of its size does"
-            raise DataError(f"{archive} {reason}; nothing was unpacked; do not trust it")
+            raise DataError(f"{path} {reason}; nothing was unpacked; do not trust it")
+        if member.kind == "file":
+            files.append(member)
     if not files:
-        raise DataError(f"{archive} holds no files; get it again")
+        raise DataError(f"{path} holds no files; get it again")
     if total > (free := shutil.disk_usage(folder).free):
         space = f"needs {total / 1e9:,.1f} GB where {free / 1e9:,.1f} GB are free"
-        raise StorageError(f"cannot unpack {archive} into {folder.parent}: {space}; make room or choose another place")
-    return total
+        raise StorageError(f"cannot unpack {path} into {folder.parent}: {space}; make room or choose another place")
+    return files
 
 
 def _objection(member: Member) -> str | None:
     name = member.name.replace("\\", "/")
-    if member.special:
+    if member.kind == "special":
         return "a link or a device"
     if "\0" in name:
         return "a name with a NUL in it"
@@ -152,6 +153,39 @@ def _objection(member: Member) -> str | None:
         return "an absolute path"
     if ".." in name.split("/"):
         return "a path out of the folder"
-    if not member.folder and not split_name(name):
+    if member.kind == "file" and not split_name(name):
         return "a file without a name"
     return None
+
+
+def _write(archive: Archive, files: list[Member], folder: Path, advance: Advance) -> None:
+    def create(name: str) -> _CountedFile:
+        path = Path(os.path.normpath(name))
+        if not path.is_relative_to(folder):
+            raise ValueError(f"{name} lies outside the folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _CountedFile(path, advance)
+
+    if isinstance(archive, SevenZip):
+        archive.extract(folder, create)
+        return
+    for file in files:
+        with create(str(folder.joinpath(*split_name(file.name)))) as target:
+            for chunk in archive.chunks(file):
+                target.write(chunk)
+
+
+class _CountedFile(BufferedWriter):
+    """A new file that reports the bytes written to it."""
+
+    def __init__(self, path: Path, advance: Advance) -> None:
+        super().__init__(path.open("wb", buffering=0))
+        self._advance = advance
+
+    def write(self, data: Any) -> int:
+        self._advance(len(data))
+        return super().write(data)
+
+    def size(self) -> int:
+        """Return the bytes so far; py7zr asks."""
+        return self.tell()

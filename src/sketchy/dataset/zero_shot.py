@@ -17,9 +17,9 @@ ZERO_SHOT_CATEGORIES = {protocol: frozenset(names.split()) for protocol, names i
 """Protocol to its categories, as the Sketchy Database spells them.
 
 zero-shot-25: Shen et al., "Zero-Shot Sketch-Image Hashing", CVPR 2018, draw 25 at random; these are the ones that later
-work settled on (split `zeroshot1` of Liu et al., SAKE, ICCV 2019, and of Lin et al., ZSE-SBIR, CVPR 2023).
-zero-shot-21: Yelamarthi et al., "A Zero-Shot Framework for Sketch Based Image Retrieval", ECCV 2018; none of the 21 is
-a class of ImageNet-1k by their reckoning.
+work uses (split `zeroshot1` of Liu et al., SAKE, ICCV 2019, and of Lin et al., ZSE-SBIR, CVPR 2023).
+zero-shot-21: Yelamarthi et al., "A Zero-Shot Framework for Sketch Based Image Retrieval", ECCV 2018; according to
+them none of the 21 is a class of ImageNet-1k.
 """
 
 
@@ -27,12 +27,12 @@ def hold_out(pack: Pack, parts: dict[Part, Subset], protocol: ZeroShot) -> dict[
     """Move all photos and sketches of a protocol's categories, whatever their part, into a part `zero_shot`.
 
     Args:
-        pack: what is split; of the categories it may lack some.
-        parts: of `split_pack`.
-        protocol: whose categories.
+        pack: Packed images, of all or some of the categories.
+        parts: Result of `split_pack`.
+        protocol: Zero-shot protocol.
 
     Raises:
-        DataError: the pack has none of them.
+        DataError: The pack has none of the categories.
     """
     categories = ZERO_SHOT_CATEGORIES[protocol]
     chosen = np.array([name in categories for name in pack.categories], np.bool_)

@@ -1,6 +1,7 @@
 """The best and worst queries of a judgement, with thumbnails of the photos they found."""
 
 import base64
+import logging
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import NamedTuple
@@ -13,7 +14,9 @@ from sketchy.errors import DataError, ImageError
 from sketchy.evaluation.charts import Focus
 from sketchy.evaluation.judge import Judgement
 from sketchy.image import open_image
-from sketchy.talk import Advance, Talk
+from sketchy.progress import Advance, Progress
+
+log = logging.getLogger(__name__)
 
 EXAMPLES = 8
 """Best queries, and as many worst."""
@@ -23,7 +26,7 @@ QUALITY = 80
 """Of the JPEG thumbnails."""
 
 
-class Photo(NamedTuple):
+class ShownPhoto(NamedTuple):
     """One of the nearest photos of a query; `image` is a data URI, or empty where the file cannot be read."""
 
     image: str
@@ -41,7 +44,7 @@ class Example(NamedTuple):
     category: str
     average_precision: float | None
     traced_rank: int
-    photos: tuple[Photo, ...]
+    photos: tuple[ShownPhoto, ...]
 
 
 def pick_examples(judgement: Judgement, focus: Focus) -> tuple[list[int], list[int]]:
@@ -65,20 +68,20 @@ def _firsts(value: Tensor, judgement: Judgement, allowed: Tensor) -> list[int]:
 
 
 def read_examples(
-    judgement: Judgement, data: Dataset, queries: Sequence[int], focus: Focus, talk: Talk
+    judgement: Judgement, data: Dataset, queries: Sequence[int], focus: Focus, progress: Progress
 ) -> list[Example]:
     """Read the pictures of these queries, each file once and in the order of the pack, and put them together."""
     subset, nearest = judgement.subset, judgement.scores.nearest
     photos = sorted({int(subset.photos[place]) for query in queries for place in nearest[query].tolist()})
     sketches = sorted(int(subset.sketches[query]) for query in queries)
-    with talk.bar("pictures", len(photos) + len(sketches), "image") as advance:
-        photo_images = _thumbnails(photos, data.photo_file, data.photo_path, talk, advance)
-        sketch_images = _thumbnails(sketches, data.sketch_file, data.sketch_path, talk, advance)
+    with progress("pictures", len(photos) + len(sketches), "image") as advance:
+        photo_images = _thumbnails(photos, data.photo_file, data.photo_path, advance)
+        sketch_images = _thumbnails(sketches, data.sketch_file, data.sketch_path, advance)
     return [_example(judgement, data, query, focus, sketch_images, photo_images) for query in queries]
 
 
 def _thumbnails(
-    rows: Sequence[int], read: Callable[[int], bytes], locate: Callable[[int], str], talk: Talk, advance: Advance
+    rows: Sequence[int], read: Callable[[int], bytes], locate: Callable[[int], str], advance: Advance
 ) -> dict[int, str]:
     """Return a data URI for each row, empty where the file cannot be read."""
     images: dict[int, str] = {}
@@ -87,7 +90,7 @@ def _thumbnails(
             images[row] = _data_uri(open_image(read(row), at_least=THUMBNAIL))
         except (DataError, ImageError, OSError) as error:
             images[row] = ""
-            talk.say(f"no picture of {locate(row)} on the page: {error}")
+            log.info(f"no picture of {locate(row)} on the page: {error}")
         advance(1)
     return images
 
@@ -115,7 +118,7 @@ def _example(
         row, own = int(judgement.subset.photos[place]), int(judgement.gallery_categories[place])
         right = place == traced if focus.instance else own == category
         file = data.pack.photo_records[row].name
-        photos.append(Photo(photo_images[row], file, names[own], right, by_instance and place == traced))
+        photos.append(ShownPhoto(photo_images[row], file, names[own], right, by_instance and place == traced))
     sketch = int(judgement.subset.sketches[query])
     return Example(
         image=sketch_images[sketch],

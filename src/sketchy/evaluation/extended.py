@@ -18,10 +18,11 @@ from sketchy.dataset.decode import for_each_image
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Subset
 from sketchy.errors import DataError
+from sketchy.image import Kind
+from sketchy.progress import Progress, no_progress
 from sketchy.results import Skipped
-from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.walk import Found, walk
-from sketchy.talk import SILENT, Talk
+from sketchy.retrieval.model import Model
+from sketchy.retrieval.scan import PhotoFile, walk
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Extension:
     """Embedded photos to add to a gallery.
 
     Attributes:
-        embeddings: (N, D) float32 on the CPU.
-        categories: (N,) int64, place in the categories of the pack.
-        copies: files left out because their photo is in the gallery already.
-        skipped: files that cannot be used, with the reason.
-        left_out: how many other files of the folders are no photos, by reason.
+        embeddings: Shape (N, D), float32, on the CPU.
+        categories: Labels among the categories of the pack, shape (N,), int64.
+        copies: Number of files left out because their photo is in the gallery already.
+        skipped: Files that cannot be used, with the reason.
+        left_out: Number of other files of the folders that are no photos, by reason.
     """
 
     embeddings: Tensor
@@ -44,7 +45,7 @@ class Extension:
 
 
 def embed_extension(
-    sources: Sequence[Path], data: Dataset, subset: Subset, embedder: Embedder, talk: Talk = SILENT
+    sources: Sequence[Path], data: Dataset, subset: Subset, model: Model, progress: Progress = no_progress
 ) -> Extension:
     """Embed the photos of folders that are of a subset's categories and not yet in it.
 
@@ -52,31 +53,31 @@ def embed_extension(
     without suffix for its id.
 
     Args:
-        sources: folders of <category>/<photo>, as `absolute_sources` gives them; other categories are passed over.
-        data: what the subset is part of.
-        subset: whose photos are in the gallery.
-        embedder: of the model that is judged.
-        talk: shows the progress.
+        sources: Folders of <category>/<photo>, as `absolute_sources` gives them; other categories are passed over.
+        data: What the subset is part of.
+        subset: Its photos are in the gallery.
+        model: The model that is judged.
+        progress: Shows the progress.
 
     Raises:
-        DataError: there is no photo of the subset's categories.
+        DataError: There is no photo of the subset's categories.
     """
     pack = data.pack
     own = np.union1d(pack.photo_category[subset.photos], pack.sketch_category[subset.sketches])
-    number = {pack.categories[category]: category for category in own.tolist()}
+    labels = {pack.categories[category]: category for category in own.tolist()}
     skipped: list[Skipped] = []
     left_out: Counter[str] = Counter()
     walked = walk(sources, skipped.append, lambda left: left_out.update([left.reason]))
-    files = [file for file in walked if file.category in number]
+    files = [file for file in walked if file.category in labels]
     if not files:
         raise DataError(
             f"no photo of the held-out categories below {', '.join(map(str, sources))}; name a folder of "
             "<category>/<photo>"
         )
-    new = {Path(file.path): number[file.category or ""] for file in _without_copies(files, data, subset, talk)}
-    embedded = embedder.embed_files(list(new), "photo", talk)
+    new = {Path(file.path): labels[file.category or ""] for file in _without_copies(files, data, subset, progress)}
+    embedded = model.embed_files(list(new), "photo", progress)
     return Extension(
-        embeddings=embedded.embeddings,
+        embeddings=torch.from_numpy(embedded.embeddings),
         categories=torch.tensor([new[path] for path in embedded.paths], dtype=torch.int64),
         copies=len(files) - len(new),
         skipped=(*skipped, *embedded.skipped),
@@ -84,16 +85,16 @@ def embed_extension(
     )
 
 
-def _without_copies(files: Sequence[Found], data: Dataset, subset: Subset, talk: Talk) -> list[Found]:
+def _without_copies(files: Sequence[PhotoFile], data: Dataset, subset: Subset, progress: Progress) -> list[PhotoFile]:
     """Leave out the files whose photo is in the subset or stands before them in the list."""
     records = [data.pack.photo_records[row] for row in subset.photos.tolist()]
     ids = {(record.category, record.photo_id) for record in records}
     contents: set[tuple[str | None, bytes]] = set()
 
-    def note(place: int, content: bytes) -> None:
-        contents.add((records[place].category, hashlib.sha256(content).digest()))
+    def note(index: int, digest: bytes) -> None:
+        contents.add((records[index].category, digest))
 
-    for_each_image(data.source, records, note, "comparing", talk)
+    for_each_image(data.source, records, _hash, note, "comparing", progress=progress)
     new = []
     for file in files:
         content = (file.category, _digest(Path(file.path)))
@@ -101,6 +102,10 @@ def _without_copies(files: Sequence[Found], data: Dataset, subset: Subset, talk:
             new.append(file)
         contents.add(content)
     return new
+
+
+def _hash(content: bytes, kind: Kind) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def _digest(path: Path) -> bytes:

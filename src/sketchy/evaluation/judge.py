@@ -11,9 +11,9 @@ from sketchy.dataset.pack import Subset
 from sketchy.evaluation.extended import Extension
 from sketchy.evaluation.protocol import Queries, Scores, score, summarize
 from sketchy.model.encoder import Encoder
+from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation
 from sketchy.retrieval.embed import embed_pixels
-from sketchy.talk import SILENT, Talk
 
 
 @dataclass(frozen=True)
@@ -40,42 +40,42 @@ def judge(
     data: Dataset,
     subset: Subset,
     protocol: str = "all",
-    talk: Talk = SILENT,
+    progress: Progress = no_progress,
     extension: Extension | None = None,
 ) -> Judgement:
     """Embed and score a subset.
 
     Args:
-        encoder: on the device that computes.
-        data: what the subset is part of.
-        subset: at least one sketch and one photo.
-        protocol: as `summarize`.
-        talk: shows the progress.
-        extension: photos that the gallery has besides, embedded by the same encoder.
+        encoder: On the device that computes.
+        data: What the subset is part of.
+        subset: At least one sketch and one photo.
+        protocol: Name of the protocol; see `summarize`.
+        progress: Shows the progress.
+        extension: Photos that the gallery has besides, embedded by the same encoder.
 
     Raises:
-        ValueError: the subset has no sketches or no photos.
+        ValueError: The subset has no sketches or no photos.
     """
     pack = data.pack
-    gallery = embed_pixels(encoder, pack.photos, "photo", subset.photos, talk, "photos")
+    gallery = embed_pixels(encoder, pack.photos, "photo", subset.photos, progress=progress, label="photos")
     gallery_categories = torch.from_numpy(pack.photo_category[subset.photos])
     if extension is not None:
         gallery = torch.cat([gallery, extension.embeddings])
         gallery_categories = torch.cat([gallery_categories, extension.categories])
     queries = Queries(
-        embeddings=embed_pixels(encoder, pack.sketches, "sketch", subset.sketches, talk, "sketches"),
+        embeddings=embed_pixels(encoder, pack.sketches, "sketch", subset.sketches, progress=progress, label="sketches"),
         categories=torch.from_numpy(pack.sketch_category[subset.sketches]),
         instances=torch.from_numpy(_positions(pack.sketch_photo[subset.sketches], subset.photos, len(pack.photos))),
     )
     scores = score(queries, gallery, gallery_categories)
     evaluation = summarize(scores, queries, gallery_categories, pack.categories, protocol)
     if extension is not None:
-        told = {
+        counts = {
             "extended_photos": len(extension.embeddings),
             "extended_copies": extension.copies,
             "extended_skipped": len(extension.skipped),
         }
-        evaluation = replace(evaluation, protocol=evaluation.protocol | told)
+        evaluation = replace(evaluation, protocol=evaluation.protocol | counts)
     return Judgement(evaluation, scores, queries, subset, gallery_categories)
 
 

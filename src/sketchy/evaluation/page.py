@@ -11,9 +11,9 @@ from sketchy.evaluation.charts import LEVELS, Focus, category_bars, confusion, h
 from sketchy.evaluation.examples import pick_examples, read_examples
 from sketchy.evaluation.judge import Judgement
 from sketchy.evaluation.metrics import METRICS
+from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation
 from sketchy.storage import write_text
-from sketchy.talk import SILENT, Talk
 
 
 class MetricRow(NamedTuple):
@@ -38,7 +38,9 @@ def refuse_other_page(path: Path) -> None:
                 raise StorageError(f"{path} is no earlier report and would be replaced; name another folder")
 
 
-def write_page(judgement: Judgement, data: Dataset, folder: Path, *, title: str, talk: Talk = SILENT) -> Path:
+def write_page(
+    judgement: Judgement, data: Dataset, folder: Path, *, title: str, progress: Progress = no_progress
+) -> Path:
     """Write `index.html` into a folder, in place of an earlier one.
 
     An image that can no longer be read is shown as an empty tile.
@@ -48,7 +50,7 @@ def write_page(judgement: Judgement, data: Dataset, folder: Path, *, title: str,
         data: whose files the pictures are read from.
         folder: made when it is not there.
         title: the heading of the page.
-        talk: shows the progress over the pictures, and hears of those that cannot be read.
+        progress: Shows the progress over the pictures.
 
     Returns:
         The path of the page.
@@ -58,7 +60,7 @@ def write_page(judgement: Judgement, data: Dataset, folder: Path, *, title: str,
     """
     focus = Focus.of(judgement)
     best, worst = pick_examples(judgement, focus)
-    examples = read_examples(judgement, data, best + worst, focus, talk)
+    examples = read_examples(judgement, data, best + worst, focus, progress)
     content = _figures(judgement, focus, data.pack.categories) | {
         "title": title,
         "best": examples[: len(best)],

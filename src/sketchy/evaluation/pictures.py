@@ -7,7 +7,7 @@ from PIL import Image
 from sketchy.dataset.loader import Dataset
 from sketchy.evaluation.judge import Judgement
 from sketchy.image import open_image
-from sketchy.retrieval.sheet import Tile, contact_sheet
+from sketchy.retrieval.contact_sheet import Tile, contact_sheet
 
 
 def retrievals_sheet(judgement: Judgement, data: Dataset, queries: Sequence[int]) -> Image.Image:

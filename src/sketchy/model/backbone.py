@@ -1,6 +1,5 @@
 """A backbone: images in, features out. `sketchy.choices` lists the names; each module beside this one makes some."""
 
-from importlib.util import find_spec
 from pkgutil import resolve_name
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ from torch import nn
 
 from sketchy.choices import BACKBONES, OWN_BACKBONES, TIMM, TORCHVISION_BACKBONES
 from sketchy.errors import ConfigError
+from sketchy.extras import require
 
 
 class Backbone(NamedTuple):
@@ -35,7 +35,8 @@ def build_backbone(name: str, *, size: int, grey: bool, pretrained: bool | str) 
             a plain state dict of the torchvision or timm network, with or without its classifiers.
 
     Raises:
-        ConfigError: The name is unknown, timm is not installed, or one of ours is asked for pretrained weights.
+        ConfigError: The name is unknown, or one of ours is asked for pretrained weights.
+        MissingExtraError: timm is not installed.
         CheckpointError: The weights cannot be downloaded or read, or do not fit.
     """
     made: Backbone  # each maker is imported only where it is needed: timm and torchvision are slow to import
@@ -46,11 +47,7 @@ def build_backbone(name: str, *, size: int, grey: bool, pretrained: bool | str) 
     elif name in TORCHVISION_BACKBONES:
         made = resolve_name("sketchy.model.torchvision_backbone:build_torchvision")(name, pretrained)
     elif name.startswith(TIMM):
-        if find_spec("timm") is None:
-            raise ConfigError(
-                f"model.backbone: {name} needs the timm package, which is not installed; run pip install "
-                "'sketchy[timm]' and the same command again"
-            )
+        require("timm", f"model.backbone: {name}")
         build_timm = resolve_name("sketchy.model.timm_backbone:build_timm")
         made = build_timm(name.removeprefix(TIMM), size=size, pretrained=pretrained)
     else:

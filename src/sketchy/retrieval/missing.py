@@ -2,29 +2,18 @@
 
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sketchy.retrieval.store.records import Photo, Store, matches
-from sketchy.retrieval.walk import Scan, is_foreign, is_left_out
+from sketchy.retrieval.scan import Scan, is_foreign, is_left_out
+from sketchy.retrieval.store.base import Photo, Store, WritableStore, is_gone, matches
 from sketchy.storage import os_reason
 
 DRIVES = re.compile(r"(/media(/[^/]+)?|/run/media/[^/]+|/mnt|/Volumes)/[^/]+")
 """Folders that systems make when a drive is mounted, and remove after it."""
 GONE = ("", "")
 """In the place of a folder: there is no file to come back."""
-
-
-def is_gone(path: str) -> bool | None:
-    """Whether there is no such file; None where that cannot be told, as without permission."""
-    try:
-        return not stat.S_ISREG(Path(path).stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return None
 
 
 def stored(store: Store, source: str) -> Iterator[list[Photo]]:
@@ -52,7 +41,7 @@ class Pruning:
     """
 
     def __init__(
-        self, store: Store, sources: Sequence[Path], takes: Callable[[str], bool], scan: Scan, *, write: bool
+        self, store: WritableStore, sources: Sequence[Path], takes: Callable[[str], bool], scan: Scan, *, write: bool
     ) -> None:
         self.folders: set[str] = set()
         self.found: set[str] = set()

@@ -1,30 +1,36 @@
 """Bringing a store up to date with folders of photos: embed what is new, forget what is gone, leave the rest."""
 
 import hashlib
+import logging
 import os
 import stat
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchy.ahead import batched, map_ahead
 from sketchy.errors import ImageError
+from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Kept, Skipped
-from sketchy.retrieval.embed import Embedder, embed_pixels
-from sketchy.retrieval.missing import Pruning, is_gone, stored
-from sketchy.retrieval.store.records import Photo, Store
-from sketchy.retrieval.walk import USUAL, Found, Scan, absolute_sources, is_missing, walk
+from sketchy.retrieval.missing import Pruning, stored
+from sketchy.retrieval.model import Model
+from sketchy.retrieval.scan import USUAL, PhotoFile, Scan, absolute_sources, is_missing, walk
+from sketchy.retrieval.store.base import Photo, WritableStore, is_gone
 from sketchy.storage import os_reason
-from sketchy.talk import SILENT, Talk
+
+log = logging.getLogger(__name__)
 
 BATCH_FILES = 256
-"""Files looked at, and committed, at once. One batch is decoded while another is embedded: what bounds the memory."""
+"""Files looked at, and committed, at once. One batch is decoded while another is embedded, which bounds the memory."""
 MAX_FILE_BYTES = 256 * 2**20
 """A larger file is no photo; reading it could fill the memory."""
 FRESH_NS = 2 * 10**9
@@ -89,8 +95,7 @@ class Share:
 WHOLE = Share()
 
 
-@dataclass(frozen=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     """A file that was read: what is known of it, and its pixels."""
 
     photo: Photo
@@ -98,12 +103,14 @@ class _Loaded:
 
 
 def update(
-    store: Store,
+    store: WritableStore,
     sources: Sequence[Path],
-    embedder: Embedder,
+    model: Model,
+    *,
     share: Share = WHOLE,
-    talk: Talk = SILENT,
     scan: Scan = USUAL,
+    progress: Progress = no_progress,
+    batch_files: int = BATCH_FILES,
 ) -> Changes:
     """Make a store hold the photos below the sources. Every batch is a commit.
 
@@ -112,83 +119,100 @@ def update(
     has no photo at all stay too, as its drive may not be mounted.
 
     Args:
-        store: opened to be written, with the embedder's identity.
-        sources: folders and files; one of which the store has photos may be missing.
-        share: which of the paths to look after.
-        talk: shows the progress.
-        scan: how the folders are looked through.
+        store: Opened to be written, with the model's identity.
+        sources: Folders and files; one of which the store has photos may be missing.
+        model: What embeds the photos.
+        share: Which of the paths to look after.
+        scan: How the folders are looked through.
+        progress: Shows the progress.
+        batch_files: Files in a commit, and files decoded ahead.
 
     Raises:
-        GalleryError: a source is missing, or the store is unusable.
-        StorageError: the store cannot be written; what was committed stays.
+        GalleryError: A source is missing, or the store is unusable.
+        StorageError: The store cannot be written; what was committed stays.
     """
-    return _Update(store, sources, embedder, share, scan).run(talk)
+    changes = _Update(store, sources, model, share, scan, batch_files).run(progress)
+    store.improve(model.probes, progress)
+    return changes
 
 
-def preview(store: Store, sources: Sequence[Path], talk: Talk = SILENT, scan: Scan = USUAL) -> Changes:
+def preview(
+    store: WritableStore, sources: Sequence[Path], *, scan: Scan = USUAL, progress: Progress = no_progress
+) -> Changes:
     """Say what `update` would do, as far as that can be told without decoding; `store` is only read."""
-    return _Update(store, sources, None, WHOLE, scan).run(talk)
+    return _Update(store, sources, None, WHOLE, scan, BATCH_FILES).run(progress)
 
 
 class _Update:
-    """One update under way; without an embedder it only counts."""
+    """One update under way; without a model it only counts."""
 
     def __init__(
-        self, store: Store, sources: Sequence[Path], embedder: Embedder | None, share: Share, scan: Scan
+        self,
+        store: WritableStore,
+        sources: Sequence[Path],
+        model: Model | None,
+        share: Share,
+        scan: Scan,
+        batch_files: int,
     ) -> None:
         self.store = store
         self.sources = absolute_sources(sources, lambda path: any(stored(store, path)))
         self.present = [source for source in self.sources if not is_missing(str(source))]
-        self.embedder = embedder
+        self.model = model
         self.share = share
         self.scan = scan
+        self.batch_files = batch_files
         self.changes = Changes()
-        self.pruning = Pruning(store, self.sources, share.takes, scan, write=embedder is not None)
+        self.pruning = Pruning(store, self.sources, share.takes, scan, write=model is not None)
 
-    def run(self, talk: Talk) -> Changes:
+    def run(self, progress: Progress) -> Changes:
         """Go through all files, then through what the store holds of files that are gone."""
         files = walk(self.present, lambda skipped: None, exclude=self.scan.exclude)
-        total = sum(self.share.takes(found.path) for found in files)
-        with talk.bar("indexing", total, "photo") as advance, ThreadPoolExecutor() as pool:
-            waiting: deque[tuple[int, list[Found], list[Future[_Loaded | ImageError]]]] = deque()
-            files = self._files(talk)
-            while batch := list(islice(files, BATCH_FILES)):
-                unknown = self._reuse(batch, pool)
-                futures = [pool.submit(self._load, file) for file in unknown] if self.embedder else []
-                waiting.append((len(batch), unknown, futures))
-                if len(waiting) > 1:
-                    advance(self._embed(*waiting.popleft()))
-            while waiting:
-                advance(self._embed(*waiting.popleft()))
+        total = sum(self.share.takes(file.path) for file in files)
+        with progress("indexing", total, "photo") as advance, ThreadPoolExecutor() as pool:
+            if self.model is None:
+                self.changes.embedded = sum(1 for _ in self._unknown_files(advance, pool))
+            else:
+                unknown = self._unknown_files(advance, pool)
+                with closing(map_ahead(partial(_load, self.model), unknown, pool, self.batch_files)) as loaded:
+                    for batch in batched(loaded, self.batch_files):
+                        self._commit(batch, self.model)
+                        advance(len(batch))
         self.pruning.drop_gone()
         self.changes.removed, self.changes.away = self.pruning.removed, self.pruning.away
         return self.changes
 
-    def _files(self, talk: Talk) -> Iterator[Found]:
+    def _unknown_files(self, advance: Advance, pool: Executor) -> Iterator[PhotoFile]:
+        """Settle the files whose content is known, and yield the others."""
+        for batch in batched(self._files(), self.batch_files):
+            unknown = self._reuse(batch, pool)
+            advance(len(batch) - len(unknown))
+            yield from unknown
+
+    def _files(self) -> Iterator[PhotoFile]:
         """Yield this process's share of the files; note folders that have photos, and what is left out."""
 
         def leave_out(left: Skipped) -> None:
             if self.share.takes(left.path):
                 self.changes.left_out[left.reason] += 1
                 if self.scan.name_left_out:
-                    talk.say(f"leaving out {left.path}: {left.reason}")
+                    log.info(f"leaving out {left.path}: {left.reason}")
 
         def report(skipped: Skipped) -> None:
             if self.share.takes(skipped.path):
                 self.changes.skipped.append(skipped)
 
-        for found in walk(self.present, report, leave_out, self.scan.exclude):
-            self.pruning.folders.add(os.path.dirname(found.path))  # noqa: PTH120 - 100,000 times
-            if self.share.takes(found.path):
-                yield found
+        for file in walk(self.present, report, leave_out, self.scan.exclude):
+            self.pruning.folders.add(os.path.dirname(file.path))  # noqa: PTH120 - 100,000 times
+            if self.share.takes(file.path):
+                yield file
 
-    def _reuse(self, batch: Sequence[Found], pool: ThreadPoolExecutor) -> list[Found]:
+    def _reuse(self, batch: Sequence[PhotoFile], pool: Executor) -> list[PhotoFile]:
         """Settle the files of a batch whose content is known, and return the others."""
         known = self.store.get([file.path for file in batch])
         changed = [file for file in batch if not _is_same(known.get(file.path), file.path)]
         self.changes.unchanged += len(batch) - len(changed)
-        described = dict(zip(changed, pool.map(_describe, changed), strict=True))
-        photos = [photo for photo in described.values() if isinstance(photo, Photo)]
+        photos = [photo for photo in pool.map(_describe, changed) if photo is not None]
         vectors = self.store.embeddings(sorted({photo.content for photo in photos}))
         settled = [photo for photo in photos if photo.content in vectors]
         for photo in settled:
@@ -198,52 +222,38 @@ class _Update:
             else:
                 self.changes.reused += 1
                 self.pruning.found.add(photo.content)
-        if self.embedder and settled:
+        if self.model and settled:
             self.store.upsert(settled, np.stack([vectors[photo.content] for photo in settled]))
         self.pruning.drop_moved([*(known[file.path] for file in batch if file.path in known), *settled])
         paths = {photo.path for photo in settled}
         return [file for file in changed if file.path not in paths]
 
-    def _load(self, file: Found) -> _Loaded | ImageError:
-        """Read a file once, so that what is embedded is what was hashed."""
-        assert self.embedder is not None
-        try:
-            content, photo = _read(file)
-            return _Loaded(photo, self.embedder.preprocess.load(content, "photo"))
-        except ImageError as error:
-            return error
-
-    def _embed(self, count: int, files: Sequence[Found], futures: Sequence[Future[_Loaded | ImageError]]) -> int:
-        """Embed and commit what was loaded; return how many files the batch had."""
-        if self.embedder is None:
-            self.changes.embedded += len(files)
-            return count
-        loaded: list[_Loaded] = []
-        broken: list[str] = []
-        for file, future in zip(files, futures, strict=True):
-            outcome = future.result()
-            if isinstance(outcome, ImageError):
-                self.changes.skipped.append(Skipped(file.path, str(outcome)))
-                if is_gone(file.path) is not None:  # else the disk failed, not the photo
-                    broken.append(file.path)
-            else:
-                loaded.append(outcome)
+    def _commit(self, batch: Sequence[_Loaded | Skipped], model: Model) -> None:
+        """Embed a batch of files that were loaded, and write it to the store."""
+        skipped = [item for item in batch if isinstance(item, Skipped)]
+        loaded = [item for item in batch if isinstance(item, _Loaded)]
+        self.changes.skipped += skipped
         vectors = self.store.embeddings(sorted({item.photo.content for item in loaded}))  # of the batch before, perhaps
-        self.changes.reused += sum(item.photo.content in vectors for item in loaded)
         fresh = {item.photo.content: item.pixels for item in loaded if item.photo.content not in vectors}
         if fresh:
-            encoder = self.embedder.encoder_for(len(fresh))
-            embeddings = embed_pixels(encoder, np.stack(list(fresh.values())), "photo").numpy()
-            vectors |= dict(zip(fresh, embeddings, strict=True))
-            self.changes.embedded += len(fresh)
-            self.changes.reused += sum(item.photo.content in fresh for item in loaded) - len(fresh)
+            vectors |= dict(zip(fresh, model.embed_prepared(fresh.values(), len(fresh), "photo"), strict=True))
+        self.changes.embedded += len(fresh)
+        self.changes.reused += len(loaded) - len(fresh)
         if loaded:
-            self.store.upsert(
-                [item.photo for item in loaded], np.stack([vectors[item.photo.content] for item in loaded])
-            )
-        if broken:  # what they held before is no longer there
+            photos = [item.photo for item in loaded]
+            self.store.upsert(photos, np.stack([vectors[photo.content] for photo in photos]))
+        # What broken files held before is no longer there; of others the disk failed, not the photo.
+        if broken := [item.path for item in skipped if is_gone(item.path) is not None]:
             self.store.delete(broken)
-        return count
+
+
+def _load(model: Model, file: PhotoFile) -> _Loaded | Skipped:
+    """Read a file once, so that what is embedded is what was hashed."""
+    try:
+        content, photo = _read(file)
+        return _Loaded(photo, model.preprocess.load(content, "photo"))
+    except ImageError as error:
+        return Skipped(file.path, str(error))
 
 
 def _is_same(known: Photo | None, path: str) -> bool:
@@ -257,14 +267,14 @@ def _is_same(known: Photo | None, path: str) -> bool:
     return (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
 
 
-def _describe(file: Found) -> Photo | ImageError:
+def _describe(file: PhotoFile) -> Photo | None:
     try:
         return _read(file)[1]
-    except ImageError as error:
-        return error
+    except ImageError:
+        return None
 
 
-def _read(file: Found) -> tuple[bytes, Photo]:
+def _read(file: PhotoFile) -> tuple[bytes, Photo]:
     """Read a file and what is known of it. Raises ImageError."""
     try:
         status = Path(file.path).stat()

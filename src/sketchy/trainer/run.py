@@ -87,12 +87,12 @@ def _prepare(
         if world.is_main and not resume:
             refuse_taken(path, force=force)
             refuse_unwritable(run_dir.last)
-        data = load_dataset(config, talk)
+        data = load_dataset(config, progress=talk.bar)
         extra = _load_extra(config, data, talk)
     trainer = build_trainer(config, siamese, training_images(data, extra), len(data.pack.categories), world)
     history = History(run_dir.history)
     if saved is not None:
-        warn_if_changed(saved, data, talk)
+        warn_if_changed(saved, data)
         restore(trainer, saved, path)
         history = History.read(run_dir.history, trainer.epoch)
     with world.fail_together():
@@ -162,10 +162,10 @@ def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | No
         data.pack.categories,
         build_preprocess(config.image),
         Path(config.data.cache) if config.data.cache else None,
-        talk,
         test_fraction=config.data.test_fraction,
         seed=config.data.split_seed,
         leave_out=ZERO_SHOT_CATEGORIES[config.data.zero_shot] if config.data.zero_shot else (),
+        progress=talk.bar,
     )
     talk.say(f"{len(extra.train):,} further sketches of {extra.matched} of the categories")
     return extra

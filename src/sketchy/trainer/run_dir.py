@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sketchy.config import Config
-from sketchy.errors import RunError
+from sketchy.errors import CheckpointError, RunError
 from sketchy.storage import os_problem
 
 
@@ -86,6 +86,14 @@ def existing_run(path: Path) -> RunDir:
     if not run.last.is_file():
         raise RunError(f"nothing to resume: no {run.last}; name the folder of a run that has saved an epoch")
     return run
+
+
+def checkpoint_file(path: Path) -> Path:
+    """Return the checkpoint of a run folder, or the file that was named. Raises CheckpointError where there is none."""
+    chosen = RunDir(path).checkpoint if path.is_dir() else path
+    if not chosen.is_file():
+        raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
+    return chosen
 
 
 def newest_checkpoint(runs: Path) -> Path | None:

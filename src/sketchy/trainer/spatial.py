@@ -47,9 +47,16 @@ def fit_spatial(encoder: Encoder, pack: Pack, train: Subset, share: float, seed:
     if not usable.any():
         return False
     extractor = _feature_extractor(encoder, head)
-    photos = embed_pixels(extractor, pack.photos, "photo", train.photos, talk, "spatial features of photos")
+    photos = embed_pixels(
+        extractor, pack.photos, "photo", train.photos, progress=talk.bar, label="spatial features of photos"
+    )
     sketches = embed_pixels(
-        extractor, pack.sketches, "sketch", train.sketches[usable], talk, "spatial features of sketches"
+        extractor,
+        pack.sketches,
+        "sketch",
+        train.sketches[usable],
+        progress=talk.bar,
+        label="spatial features of sketches",
     )
     fitted = _fit(head, sketches, photos, torch.from_numpy(traced[usable]), photo_category, seed)
     head.cells.load_state_dict(fitted.state_dict())

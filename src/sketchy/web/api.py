@@ -1,24 +1,27 @@
 """The routes of the API."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 import sketchy
 from sketchy.errors import ImageError, SketchyError
-from sketchy.image import Kind
+from sketchy.image import Kind, image_size
 from sketchy.results import Hit
+from sketchy.retrieval.index import Index
+from sketchy.retrieval.search import Request as SearchRequest
+from sketchy.retrieval.store.base import Where
 from sketchy.web.answers import About, Bounds, Category, Health, Info, Problem, Result, Results, Size
 from sketchy.web.catalogue import Catalogue, shown
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.limits import MAX_CATEGORIES, MAX_K, Limits
 from sketchy.web.refusal import Refusal
-from sketchy.web.searcher import Searcher, check_image
 from sketchy.web.thumbnails import Thumbnails
 
 
@@ -26,7 +29,7 @@ from sketchy.web.thumbnails import Thumbnails
 class Service:
     """The parts that the routes use."""
 
-    searcher: Searcher
+    index: Index
     catalogue: Catalogue
     thumbnails: Thumbnails
     queue: FairQueue
@@ -46,6 +49,8 @@ router = APIRouter(responses=problems(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
 PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
+"""How PNG, JPEG and WebP begin; other decoders are not for strangers to reach."""
 IMAGES = ("image/png", "image/jpeg", "image/webp")
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
@@ -87,22 +92,22 @@ async def search(
     image = await _image_of(request)
     started = time.perf_counter()
     check_image(image, service.limits.pixels)
-    work = partial(_timed, service.searcher, image, kind, k, category or ())
+    work = partial(_search, service.index, image, kind, k, category or ())
     address = request.client.host if request.client else ""
     try:
-        began, found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
+        found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
     except ImageError as error:
         raise Refusal(422, str(error)) from None
     except SketchyError as error:  # the gallery was damaged, or its server went away
         raise Refusal(503, str(error)) from None
     parts = {
-        "queue": 1000 * (began - started),
-        "embed": found.embed_ms,
-        "search": found.search_ms,
-        "total": 1000 * (time.perf_counter() - started),
+        "queue": found.began - started,
+        "embed": found.embedded - found.began,
+        "search": found.ended - found.embedded,
+        "total": time.perf_counter() - started,
     }
-    response.headers["Server-Timing"] = ", ".join(f"{name};dur={value:.1f}" for name, value in parts.items())
-    return Results(results=[_result(hit, service.catalogue) for hit in found.hits])
+    response.headers["Server-Timing"] = ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
+    return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
 
 
 @router.get(
@@ -134,14 +139,18 @@ async def about(service: Served, photo: PhotoId) -> About:
 @router.get("/api/info")
 def info(service: Served) -> Info:  # in a thread: a gallery on a server is asked over the network
     """Say what is served: gallery, categories, model, limits."""
-    searcher, limits = service.searcher, service.limits
+    index, limits, config = service.index, service.limits, service.index.model.config
     return Info(
         version=sketchy.__version__,
-        gallery=shown(searcher.gallery.name),
-        photos=searcher.gallery.count(),
+        gallery=shown(index.name),
+        photos=len(index),
         categories=[Category(name=name, photos=count) for name, count in service.catalogue.categories.items()],
-        model=searcher.model,
-        has_scores=searcher.has_scores,
+        model={
+            "backbone": config.model.backbone,
+            "image_size": config.image.size,
+            "embedding_size": config.model.embedding_size,
+        },
+        has_scores=index.model.calibration is not None,
         limits=Bounds(body=limits.body, pixels=limits.pixels, k=MAX_K),
     )
 
@@ -163,13 +172,40 @@ async def _image_of(request: Request) -> bytes:
     raise Refusal(400, "the form holds no file; send a PNG, JPEG or WebP in it")
 
 
-def _timed(searcher: Searcher, image: bytes, kind: Kind, k: int, categories: Any) -> tuple[float, Any]:
-    return time.perf_counter(), searcher.search(image, kind, k, categories)
+class _Found(NamedTuple):
+    """The hits of a query, and when each step began or ended, in seconds of `time.perf_counter`."""
+
+    hits: list[Hit]
+    began: float
+    embedded: float
+    ended: float
 
 
-def _result(hit: Hit, catalogue: Catalogue) -> Result:
+def _search(index: Index, image: bytes, kind: Kind, k: int, categories: Sequence[str]) -> _Found:
+    began = time.perf_counter()
+    query = index.model.query([image], kind, ["the image"])
+    embedded = time.perf_counter()
+    hits = index.find(query, SearchRequest(k, Where(tuple(categories))), kind)
+    return _Found(hits, began, embedded, time.perf_counter())
+
+
+def check_image(content: bytes, pixels: int) -> None:
+    """Refuse what is no PNG, JPEG or WebP, or has more pixels than allowed, before anything is decoded."""
+    if not content:
+        raise Refusal(400, "no image came; send a PNG, JPEG or WebP as the body")
+    if not content.startswith(SIGNATURES):
+        raise Refusal(415, "not a PNG, JPEG or WebP; export the image as PNG first")
+    try:
+        width, height = image_size(content)
+    except ImageError as error:
+        raise Refusal(400, f"the image cannot be read: {error}") from None
+    if width * height > pixels:
+        raise Refusal(413, f"the image has {width}x{height} pixels, at most {pixels:,} are taken; shrink it first")
+
+
+def _result(hit: Hit, rank: int, catalogue: Catalogue) -> Result:
     return Result(
-        rank=hit.rank,
+        rank=rank,
         id=catalogue.id_of(hit.path),
         name=_name(hit.path),
         distance=hit.distance,

@@ -13,13 +13,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 import sketchy
+from sketchy.retrieval.index import Index
 from sketchy.web.api import Service, router
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.guard import Guard
 from sketchy.web.limits import Limits
 from sketchy.web.refusal import Refusal
-from sketchy.web.searcher import Searcher
 from sketchy.web.thumbnails import Thumbnails
 
 STATIC = Path(__file__).parent / "static"
@@ -29,18 +29,18 @@ FRESH = {"Cache-Control": "no-cache"}
 
 
 def create_app(
-    searcher: Searcher, *, root: Path | None = None, loopback: bool = True, limits: Limits | None = None
+    index: Index, *, root: Path | None = None, loopback: bool = True, limits: Limits | None = None
 ) -> FastAPI:
     """Make the application.
 
     Args:
-        searcher: Answers the queries.
+        index: Photos to search and show.
         root: Folder that contains all photos, as `Catalogue` takes it.
         loopback: Answer only requests that name this machine as the host.
         limits: Bounds on one request; None takes the defaults.
     """
     limits = limits or Limits()
-    catalogue = Catalogue(searcher.gallery, root)
+    catalogue = Catalogue(index, root)
     queue = FairQueue(limits.waiting)
 
     @asynccontextmanager
@@ -56,7 +56,7 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.service = Service(searcher, catalogue, Thumbnails(catalogue), queue, limits)
+    app.state.service = Service(index, catalogue, Thumbnails(catalogue), queue, limits)
     app.include_router(router)
     _add_page(app)
     _add_errors(app)

@@ -1,6 +1,6 @@
-"""The photos of a gallery by id, and which of them may be shown.
+"""The photos of an index by id, and which of them may be shown.
 
-Clients name photos by ids that are hashes; only what the gallery holds has one. A path never comes from a request.
+Clients name photos by ids that are hashes; only what the index holds has one. A path never comes from a request.
 """
 
 import hashlib
@@ -12,32 +12,33 @@ from itertools import islice
 from pathlib import Path
 
 from sketchy.errors import GalleryError, SketchyError
-from sketchy.retrieval.gallery import Gallery
-from sketchy.retrieval.store.records import label
+from sketchy.retrieval.index import Index
+from sketchy.retrieval.store.base import label
 from sketchy.web.refusal import Refusal
 
 KNOWN = 1_000_000
-"""Photos whose ids are known from the start, 200 MB of them; further ones get theirs when they are found."""
+"""Photos whose ids are known from the start, 200 MB of them."""
 
 
 class Catalogue:
-    """What a gallery holds.
+    """What an index holds.
 
     Args:
-        gallery: to be shown.
-        root: the folder that all photos really lie in; None takes the common folder of their paths, one for each
+        index: Photos to show.
+        root: The folder that all photos really lie in; None takes the common folder of their paths, one for each
             folder at the top of the file system.
+        known: Photos whose ids are known from the start; further ones get theirs when they are found.
 
     Attributes:
-        categories: of the photos known from the start, with how many each has.
+        categories: Number of photos of each category, among those known from the start.
     """
 
-    def __init__(self, gallery: Gallery, root: Path | None = None) -> None:
-        self._gallery = gallery
+    def __init__(self, index: Index, root: Path | None = None, known: int = KNOWN) -> None:
+        self._index = index
         self._paths: dict[str, str] = {}
         self._reading = threading.Lock()
         counts: Counter[str] = Counter()
-        for path, category in islice(gallery.photos(), KNOWN):
+        for path, category in islice(index.photos(), known):
             self.id_of(path)
             if category is not None:
                 counts[label(category)] += 1
@@ -63,7 +64,7 @@ class Catalogue:
         path = self.path_of(photo)
         try:
             with self._reading:  # an archive has one handle
-                found = self._gallery.image(path)
+                found = self._index.image(path)
         except GalleryError:
             raise Refusal(404, "this photo has left the gallery") from None
         except SketchyError:

@@ -102,12 +102,13 @@ class HeaderTimeoutProtocol(H11Protocol):
     Connections that never send one would hold file handles for ever. Middleware sees a request only after its head.
     """
 
+    head_seconds = HEAD_SECONDS
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._close_if_idle)
+        self._head_timer = self.loop.call_later(self.head_seconds, self._close_if_idle)
 
     def data_received(self, data: bytes) -> None:
         """Stop waiting when a head is complete, else begin at its first byte."""
@@ -115,7 +116,7 @@ class HeaderTimeoutProtocol(H11Protocol):
         if self._is_answering():
             self._stop_waiting()
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._close_if_idle)
+            self._head_timer = self.loop.call_later(self.head_seconds, self._close_if_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer."""

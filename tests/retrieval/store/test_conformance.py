@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from sketchy.results import Hit
+from sketchy.retrieval.store.base import Identity, Photo, Where, WritableStore
 from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.store.milvus import Address, open_milvus
-from sketchy.retrieval.store.records import Identity, Photo, Store, Where
 
 SIZE = 8
 IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")
@@ -35,14 +36,14 @@ def paths(photos) -> set[str]:
 def lite(tmp_path_factory) -> Address:
     """A file of Milvus Lite; MILVUS names a real server instead, as host:port (see scripts/test-milvus)."""
     if server := os.environ.get("MILVUS"):
-        pytest.importorskip("pymilvus", reason="needs pip install 'sketchy[milvus]'")
+        pytest.importorskip("pymilvus", reason="needs pip install 'sketchy-search[milvus]'")
         return Address(f"http://{server}", "sketchy_conformance")
-    pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy[milvus]'")
+    pytest.importorskip("milvus_lite", reason="needs pip install milvus-lite 'sketchy-search[milvus]'")
     return Address(str(tmp_path_factory.mktemp("lite") / "lite.db"), "photos")
 
 
 @pytest.fixture(params=["embedded", "milvus"])
-def opened(request, tmp_path) -> Callable[[], Store]:
+def opened(request, tmp_path) -> Callable[[], WritableStore]:
     """Opens the same store again and again."""
     if request.param == "embedded":
         return lambda: open_to_write(tmp_path / "index", IDENTITY)
@@ -52,7 +53,7 @@ def opened(request, tmp_path) -> Callable[[], Store]:
 
 
 @pytest.fixture
-def store(opened) -> Iterator[Store]:
+def store(opened) -> Iterator[WritableStore]:
     store = opened()
     yield store
     store.close()
@@ -87,14 +88,14 @@ def test_search_finds_what_a_slow_loop_finds(store):
     slow = sorted((float(np.linalg.norm(row - query)), n) for n, row in enumerate(embedded))
     for k in (1, 10, 300, 1000):
         found = store.search(query, k)
-        assert [match.photos[0].path for match in found] == [f"/{n:03}.jpg" for _, n in slow[:k]]
-        assert [match.distance for match in found] == pytest.approx([distance for distance, _ in slow[:k]], abs=1e-5)
+        assert [hit.path for hit in found] == [f"/{n:03}.jpg" for _, n in slow[:k]]
+        assert [hit.distance for hit in found] == pytest.approx([distance for distance, _ in slow[:k]], abs=1e-5)
 
 
 def test_a_photo_equal_to_the_query_is_at_distance_0(store):
     embedded = vectors(20) * 30
     store.upsert([photo(f"/{n}.jpg") for n in range(20)], embedded)
-    assert store.search(embedded[7], 1) == [(0.0, (photo("/7.jpg"),))]
+    assert store.search(embedded[7], 1) == [Hit("/7.jpg", 0.0, None, ("/7.jpg",), missing=True)]
 
 
 def test_copies_come_back_once_with_all_their_paths(store):
@@ -103,10 +104,10 @@ def test_copies_come_back_once_with_all_their_paths(store):
     store.upsert(copies[:1], embedded[:1])
     store.upsert(copies[1:], embedded[[0, 1]])
     found = store.search(embedded[0], 5)
-    assert [match.photos for match in found] == [tuple(copies[:2]), (copies[2],)]
+    assert [hit.paths for hit in found] == [("/a.jpg", "/b/a.jpg"), ("/c.jpg",)]
     assert store.count() == 3
     store.delete(["/a.jpg"])
-    assert [match.photos for match in store.search(embedded[0], 5)] == [(copies[1],), (copies[2],)]
+    assert [hit.paths for hit in store.search(embedded[0], 5)] == [("/b/a.jpg",), ("/c.jpg",)]
 
 
 def test_many_copies_do_not_crowd_out_other_pictures(store):
@@ -114,7 +115,7 @@ def test_many_copies_do_not_crowd_out_other_pictures(store):
     store.upsert([photo(f"/{n:03}.jpg", "same") for n in range(60)], embedded[[0] * 60])
     store.upsert([photo("/other.jpg")], embedded[1:])
     found = store.search(embedded[0], 2)
-    assert [len(match.photos) for match in found] == [60, 1]
+    assert [len(hit.paths) for hit in found] == [60, 1]
 
 
 def test_a_photo_of_a_known_path_replaces_it(store):
@@ -123,9 +124,8 @@ def test_a_photo_of_a_known_path_replaces_it(store):
     store.upsert([photo("/a.jpg", "new")], embedded[1:])
     assert store.count() == 1
     assert store.embeddings([photo("", "old").content]) == {}
-    assert store.search(embedded[0], 5) == [
-        (pytest.approx(np.linalg.norm(embedded[0] - embedded[1])), (photo("/a.jpg", "new"),))
-    ]
+    (hit,) = store.search(embedded[0], 5)
+    assert (hit.path, hit.distance) == ("/a.jpg", pytest.approx(np.linalg.norm(embedded[0] - embedded[1])))
 
 
 def test_of_one_path_twice_in_a_change_the_last_counts(store):
@@ -139,18 +139,18 @@ def test_what_was_deleted_is_not_found(store):
     store.upsert([photo(f"/{n}.jpg") for n in range(5)], embedded)
     store.delete(["/0.jpg", "/3.jpg", "/unknown.jpg"])
     assert store.count() == 3
-    assert paths(match.photos[0] for match in store.search(embedded[0], 5)) == {"/1.jpg", "/2.jpg", "/4.jpg"}
+    assert paths(hit for hit in store.search(embedded[0], 5)) == {"/1.jpg", "/2.jpg", "/4.jpg"}
     assert store.get(["/3.jpg"]) == {}
     store.upsert([photo("/3.jpg")], embedded[3:4])
-    assert store.search(embedded[3], 1)[0].photos == (photo("/3.jpg"),)
+    assert store.search(embedded[3], 1)[0].path == "/3.jpg"
 
 
 def test_odd_names_come_back_as_they_were(store):
     embedded = vectors(2)
     store.upsert([photo(ODD, category="caf\ufffd"), photo("/photos/cafx/b.jpg", category="x")], embedded)
     assert store.get([ODD])[ODD] == photo(ODD, category="caf\ufffd")
-    assert store.search(embedded[0], 1)[0].photos[0].path == ODD
-    assert store.search(embedded[1], 1, Where(categories=("caf\ufffd",)))[0].photos[0].path == ODD
+    assert store.search(embedded[0], 1)[0].path == ODD
+    assert store.search(embedded[1], 1, Where(categories=("caf\ufffd",)))[0].path == ODD
     store.delete([ODD])
     assert store.count() == 1
 
@@ -188,7 +188,7 @@ def test_a_search_can_be_narrowed(store, where, expected):
         photo("/p/4.jpg"),
     ]
     store.upsert(photos, vectors(4))
-    assert paths(match.photos[0] for match in store.search(vectors(1)[0], 10, where)) == expected
+    assert paths(hit for hit in store.search(vectors(1)[0], 10, where)) == expected
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -200,8 +200,8 @@ def test_unicode_forms_make_no_difference_to_a_search(store, form):
     store.upsert([*photos, photo("/p/cafe/y.jpg", category="cafe")], vectors(3))
     asked = unicodedata.normalize(form, "café")
     for where in (Where(categories=(asked,)), Where(path_glob=f"{asked}/*"), Where(path_glob=f"/p/?/{asked}/x.jpg")):
-        assert paths(match.photos[0] for match in store.search(vectors(1)[0], 10, where)) == set(own)
-    assert paths(store.search(vectors(3)[2], 10, Where(path_glob="cafe/*"))[0].photos) == {"/p/cafe/y.jpg"}
+        assert paths(hit for hit in store.search(vectors(1)[0], 10, where)) == set(own)
+    assert store.search(vectors(3)[2], 10, Where(path_glob="cafe/*"))[0].paths == ("/p/cafe/y.jpg",)
 
 
 def test_all_files_of_a_content_are_told(store):

@@ -15,8 +15,9 @@ import pytest
 import sketchy
 from sketchy.errors import DamagedError, GalleryError, StorageError
 from sketchy.retrieval.store import embedded
+from sketchy.retrieval.store.base import Identity, Photo
+from sketchy.retrieval.store.embedded import Tuning
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
-from sketchy.retrieval.store.records import Identity, Photo
 
 SIZE = 8
 IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")
@@ -47,7 +48,7 @@ def assert_healthy(folder) -> None:
 
 
 def found(store, number: int) -> str:
-    return store.search(vectors(number, number + 1)[0], 1)[0].photos[0].path
+    return store.search(vectors(number, number + 1)[0], 1)[0].path
 
 
 def test_at_rest_an_index_is_three_files(folder):
@@ -93,9 +94,8 @@ def test_readers_see_whole_commits_while_it_is_written(folder):
     writer.close()
 
 
-def test_compaction_leaves_the_living_and_readers_follow(folder, monkeypatch):
-    monkeypatch.setattr(embedded, "WASTE_ROWS", 10)
-    reader, writer = open_to_read(folder), open_to_write(folder, IDENTITY)
+def test_compaction_leaves_the_living_and_readers_follow(folder):
+    reader, writer = open_to_read(folder), open_to_write(folder, IDENTITY, tuning=Tuning(waste_rows=10))
     assert found(reader, 60) == "/00060.jpg"
     writer.delete([photo.path for photo in photos(0, 50)])
     assert [file.name for file in folder.glob("*.f32")] == ["vectors-2.f32"]
@@ -305,7 +305,7 @@ def test_many_at_one_distance_come_in_the_order_they_were_added(tmp_path):
     store = open_to_write(tmp_path / "index", IDENTITY)
     store.upsert(photos(0, 9000), np.full((9000, SIZE), 1 / 3, np.float32))
     hits = store.search(np.zeros(SIZE, np.float32), 4)
-    assert [match.photos[0].path for match in hits] == [f"/{n:05}.jpg" for n in range(4)]
+    assert [hit.path for hit in hits] == [f"/{n:05}.jpg" for n in range(4)]
     store.close()
 
 

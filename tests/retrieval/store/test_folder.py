@@ -16,8 +16,9 @@ import pytest
 
 import sketchy
 from sketchy.errors import DamagedError, FormatError, GalleryError, StorageError
+from sketchy.retrieval.store.base import Identity, Photo
+from sketchy.retrieval.store.embedded import Tuning
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
-from sketchy.retrieval.store.records import Identity, Photo
 
 SIZE = 8
 IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")
@@ -40,7 +41,7 @@ def make(folder: Path) -> Path:
 
 def count(folder: Path) -> int:
     with closing(open_to_read(folder, IDENTITY)) as store:
-        assert store.search(vectors(42, 43)[0], 1)[0].photos[0].path == "/00042.jpg"
+        assert store.search(vectors(42, 43)[0], 1)[0].path == "/00042.jpg"
         return store.count()
 
 
@@ -173,7 +174,7 @@ def test_who_may_only_read_sees_what_the_owner_adds(public, as_nobody):
         add(public, total - 10, total)
         with as_nobody():
             assert reader.count() == total
-            assert reader.search(vectors(total - 1, total)[0], 1)[0].photos[0].path == f"/{total - 1:05}.jpg"
+            assert reader.search(vectors(total - 1, total)[0], 1)[0].path == f"/{total - 1:05}.jpg"
     reader.close()
 
 
@@ -313,8 +314,7 @@ def test_a_disk_that_is_full_while_compacting_costs_nothing(folder, monkeypatch)
     def full(state, start):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("sketchy.retrieval.store.embedded.WASTE_ROWS", 10)
-    with closing(open_to_write(folder, IDENTITY)) as store:
+    with closing(open_to_write(folder, IDENTITY, tuning=Tuning(waste_rows=10))) as store:
         monkeypatch.setattr("sketchy.retrieval.store.state.State.chunk", full)
         store.delete([photo.path for photo in photos(0, 40)])
         monkeypatch.undo()

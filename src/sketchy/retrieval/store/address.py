@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from sketchy.retrieval.store.base import Identity, WritableStore
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
 from sketchy.retrieval.store.milvus import SCHEME, open_milvus, parse_address
-from sketchy.retrieval.store.records import Identity, Store
 
 
 def is_server(address: str) -> bool:
@@ -17,14 +17,14 @@ def is_store(address: str) -> bool:
     return is_server(address) or is_index(Path(address))
 
 
-def open_reader(address: str, identity: Identity, *, exact: bool = False) -> Store:
-    """Open a store to be searched; see `open_to_read` and `open_milvus`. `exact` is for index folders."""
+def open_reader(address: str, identity: Identity) -> WritableStore:
+    """Open a store to be searched, which an index folder then only is for; see `open_to_read` and `open_milvus`."""
     if is_server(address):
         return open_milvus(parse_address(address), identity)
-    return open_to_read(Path(address), identity, exact=exact)
+    return open_to_read(Path(address), identity)
 
 
-def open_writer(address: str, identity: Identity, *, force: bool = False) -> Store:
+def open_writer(address: str, identity: Identity, *, force: bool = False) -> WritableStore:
     """Open a store to be changed, or make it; see `open_to_write` and `open_milvus`."""
     if is_server(address):
         return open_milvus(parse_address(address), identity, write=True, force=force)

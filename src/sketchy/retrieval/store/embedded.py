@@ -15,7 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -24,37 +24,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.errors import GalleryError, StorageError
-from sketchy.retrieval.store import ann
+from sketchy.extras import is_installed
+from sketchy.progress import Progress, no_progress
+from sketchy.results import Hit
+from sketchy.retrieval.store.approximate import Allowed, Approximations, ann_path, build, is_due
+from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where, hit_of
 from sketchy.retrieval.store.compaction import compact
-from sketchy.retrieval.store.faults import Damage, damaged, explained
+from sketchy.retrieval.store.faults import damaged, explained
 from sketchy.retrieval.store.health import find_problems
-from sketchy.retrieval.store.metadata import Meta, MetadataDatabase
-from sketchy.retrieval.store.records import EVERYTHING, Identity, Match, Photo, Vectors, Where
+from sketchy.retrieval.store.meta import Meta
+from sketchy.retrieval.store.metadata import MetadataDatabase
 from sketchy.retrieval.store.search import search_rows
 from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
 from sketchy.retrieval.store.vectors import ShortFileError, append, cut, extended
-from sketchy.talk import SILENT, Talk
 
-WASTE_SHARE, WASTE_ROWS = 0.25, 4096
-"""Compaction begins when this share of the rows is dead, and at least this many."""
+WASTE_SHARE = 0.25
+"""Compaction begins when this share of the rows is dead, and at least `Tuning.waste_rows`."""
 SCANNED = 1000
 """Photos a batch of `scan`."""
 RETRIES = 5
 """Looks for a file of vectors that compaction replaced between two steps of a reader."""
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """From how many rows on the store does what; docs/benchmarks.md says why.
+
+    Attributes:
+        waste_rows: Fewer dead rows are never worth a compaction.
+        approximate_from: With fewer rows, measuring every photo is fast enough.
+        few_rows: Up to so many rows that a filter allows are measured directly, without looking at the others.
+    """
+
+    waste_rows: int = 4096
+    approximate_from: int = 200_000
+    few_rows: int = 20_000
+
+
+USUAL = Tuning()
+
+
 class EmbeddedStore:
-    """An index folder that is open. Open one with `open_to_read` or `open_to_write`; see `Store` for the methods."""
+    """An index folder that is open. Open one with `open_to_read` or `open_to_write`; see `WritableStore`."""
 
     shared = False
 
     def __init__(
-        self, folder: Path, metadata: MetadataDatabase, lock: sqlite3.Connection | None, *, exact: bool = False
+        self, folder: Path, metadata: MetadataDatabase, lock: sqlite3.Connection | None, tuning: Tuning = USUAL
     ) -> None:
         self.folder = folder
-        self._exact = exact
-        self._ann_key: tuple[int, int, int] | None = None
-        self._ann: ann.Approximation | None = None
+        self._tuning = tuning
+        self._approximations = Approximations(folder)
         self._metadata = metadata
         self._lock = lock
         self._mutex = threading.RLock()
@@ -67,16 +87,16 @@ class EmbeddedStore:
         """Add photos, or replace those of the same path; `vectors` is (len(photos), D)."""
         if vectors.shape != (len(photos), self.identity.size):
             raise ValueError(f"{len(photos)} photos with embeddings of shape {vectors.shape}")
-        latest = {photo.path: (photo, place) for place, photo in enumerate(photos)}  # the last one of a path
+        latest = {photo.path: (photo, index) for index, photo in enumerate(photos)}  # the last one of a path
         with self._changing() as state:
             rows = self._metadata.rows_of([photo.content for photo, _ in latest.values()])
             added: list[int] = []
-            for photo, place in latest.values():
+            for photo, index in latest.values():
                 if photo.content not in rows:
                     rows[photo.content] = state.rows + len(added)
-                    added.append(place)
+                    added.append(index)
             replaced = [row for _, row in self._metadata.by_path(list(latest)).values()]
-            new = sum(1 for _ in latest) - len(replaced)
+            new = len(latest) - len(replaced)
             self._metadata.put([photo for photo, _ in latest.values()], [rows[p.content] for p, _ in latest.values()])
             self._commit(state, vectors[added], self._orphans(replaced), new)
 
@@ -99,22 +119,24 @@ class EmbeddedStore:
             files = self._metadata.by_row(list(self._metadata.rows_of(contents).values()))
             return [photo for photos in files.values() for photo in photos]
 
-    def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
         """Return the (D,) embedding of those of the contents that are known."""
         with self._reading() as state:
             rows = self._metadata.rows_of(contents)
             vectors = state.fetch(np.array(list(rows.values()), np.int64))
             return dict(zip(rows, vectors, strict=True))
 
-    def search(self, query: NDArray[np.float32], k: int, where: Where = EVERYTHING) -> list[Match]:
-        """Return the k nearest pictures to a (D,) query, nearest first; fewer where there are fewer."""
+    def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
+        """Return the k pictures nearest to a (D,) query, nearest first; fewer where there are fewer."""
+        query = np.asarray(query, np.float32)
         with self._reading() as state:
-            approximation = self._approximation(state.known)
-            found = search_rows(state, np.asarray(query, np.float32), k, self._allowed(state, where), approximation)
+            approximation = None if exact else self._approximations.get(state.known)
+            allowed = self._allowed(state, where)
+            found = search_rows(state, query, k, allowed, approximation, self._tuning.few_rows)
             files = self._metadata.by_row([row for row, _ in found])
             if len(files) < len(found):
                 raise damaged(self.folder, "the entry of a photo is missing")
-            return [Match(distance, tuple(files[row])) for row, distance in found]
+        return [hit_of(distance, files[row], where) for row, distance in found]
 
     def scan(self, below: str = "") -> Iterator[list[Photo]]:
         """Yield all photos, or those whose path starts with `below`, in the order of paths."""
@@ -148,7 +170,7 @@ class EmbeddedStore:
         """Read everything and compare it with its checksums; return what is wrong."""
         try:
             with self._reading() as state:
-                problem = self._ann_problem()
+                problem = self._approximations.problem(state.known)
                 return [*find_problems(self._metadata, state), *([problem] if problem else [])]
         except GalleryError as error:
             return [str(error)]
@@ -165,7 +187,7 @@ class EmbeddedStore:
         with self._reading() as state:
             return state.known
 
-    def _allowed(self, state: State, where: Where) -> ann.Allowed:
+    def _allowed(self, state: State, where: Where) -> Allowed:
         """Return which rows may be found, None for all."""
         if where.everything:
             return ~state.dead if state.any_dead else None
@@ -173,36 +195,15 @@ class EmbeddedStore:
         allowed[self._metadata.matching(where)] = True
         return allowed & ~state.dead
 
-    def improve(self, queries: NDArray[np.float32] | None = None, talk: Talk = SILENT) -> None:
+    def improve(self, queries: Vectors | None = None, progress: Progress = no_progress) -> None:
         """Build the approximate index where it pays, and the one that is there is too old or damaged; see `build`."""
         with self._reading() as state:
-            wanted = ann.available() and (ann.is_wanted(self._state.known) or self._ann_problem() is not None)
-            built = ann.build(self.folder, state, queries, talk) if wanted else None
+            due = is_due(state.known, self._tuning.approximate_from) or self._approximations.problem(state.known)
+            built = build(self.folder, state, queries, progress) if due and is_installed("ann") else None
         if built is not None:
             with self._changing() as state:
                 meta = replace(state.known, ann_rows=built.rows, ann_size=built.size, ann_crc=built.crc)
                 self._metadata.set_meta(replace(meta, version=meta.version + 1))
-
-    def _approximation(self, meta: Meta) -> ann.Approximation | None:
-        """Open the approximate index, unless it is unwanted, missing or damaged: the vectors have all that it has."""
-        if self._exact or meta.ann_rows == 0 or not ann.available():
-            return None
-        key = (meta.generation, meta.ann_rows, meta.ann_crc)
-        if key != self._ann_key:
-            self._ann_key, self._ann = key, None
-            with suppress(Damage):
-                self._ann = ann.Approximation(ann.ann_path(self.folder, meta.generation), meta)
-        return self._ann
-
-    def _ann_problem(self) -> str | None:
-        meta = self._state.known
-        if meta.ann_rows == 0 or not ann.available():
-            return None
-        try:
-            ann.Approximation(ann.ann_path(self.folder, meta.generation), meta)
-        except Damage as error:
-            return str(error)
-        return None
 
     def _orphans(self, rows: Sequence[int]) -> NDArray[np.int64]:
         """Return those of the rows that no file is left of."""
@@ -273,7 +274,7 @@ class EmbeddedStore:
     def _save_space(self) -> None:
         """Write the living rows anew when many are dead."""
         meta, dead = self.meta(), int(self._state.dead.sum())
-        if dead < max(WASTE_ROWS, WASTE_SHARE * meta.rows):
+        if dead < max(self._tuning.waste_rows, WASTE_SHARE * meta.rows):
             return
         with suppress(StorageError), self._transaction("IMMEDIATE") as state:
             compact(self.folder, self._metadata, state)  # without room for a second copy the index is as good as before
@@ -283,7 +284,7 @@ class EmbeddedStore:
     def _remove_others(self) -> None:
         """Remove the files of other generations: a compaction made them superfluous, or did not come to its end."""
         generation = self.meta().generation
-        kept = (vectors_path(self.folder, generation), ann.ann_path(self.folder, generation))
+        kept = (vectors_path(self.folder, generation), ann_path(self.folder, generation))
         for file in [*self.folder.glob("vectors-*.f32"), *self.folder.glob("*ann-*.faiss*")]:
             if file not in kept:
                 with suppress(OSError):  # still mapped by a reader, on a system that minds

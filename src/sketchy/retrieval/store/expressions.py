@@ -5,7 +5,7 @@ import os
 import re
 from urllib.parse import unquote_to_bytes
 
-from sketchy.retrieval.store.records import Where
+from sketchy.retrieval.store.base import Where
 
 
 def id_of(path: str) -> str:

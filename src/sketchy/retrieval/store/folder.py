@@ -6,10 +6,11 @@ import sqlite3
 from pathlib import Path
 
 from sketchy.errors import DamagedError, GalleryError, LockedError, StorageError
-from sketchy.retrieval.store.embedded import EmbeddedStore, now
+from sketchy.retrieval.store.base import Identity
+from sketchy.retrieval.store.embedded import USUAL, EmbeddedStore, Tuning, now
 from sketchy.retrieval.store.faults import damaged, explained
-from sketchy.retrieval.store.metadata import Meta, MetadataDatabase
-from sketchy.retrieval.store.records import Identity
+from sketchy.retrieval.store.meta import Meta
+from sketchy.retrieval.store.metadata import MetadataDatabase
 from sketchy.retrieval.store.state import vectors_path
 from sketchy.retrieval.store.vectors import sync_folder
 from sketchy.storage import os_problem, refuse_unwritable
@@ -27,13 +28,13 @@ def is_index(folder: Path) -> bool:
         raise StorageError(os_problem(error, folder, "read")) from None
 
 
-def open_to_read(folder: Path, identity: Identity | None = None, *, exact: bool = False) -> EmbeddedStore:
+def open_to_read(folder: Path, identity: Identity | None = None, *, tuning: Tuning = USUAL) -> EmbeddedStore:
     """Open an index to be searched; any number of processes may.
 
     Args:
         folder: as `open_to_write` left it, now or earlier.
         identity: the model that will ask; None asks nothing of the model.
-        exact: measure every photo, also where an approximate index was built.
+        tuning: From how many rows on the store does what.
 
     Raises:
         GalleryError: there is none, it is damaged, or it was made with another model.
@@ -42,16 +43,17 @@ def open_to_read(folder: Path, identity: Identity | None = None, *, exact: bool 
         raise GalleryError(f"no index at {folder}; make one with `sketchy index PHOTOS --out {folder}`")
     if not (folder / DATABASE).exists():
         raise damaged(folder, f"{DATABASE} is missing")
-    return _open(folder, identity, None, exact=exact)
+    return _open(folder, identity, None, tuning)
 
 
-def open_to_write(folder: Path, identity: Identity, *, force: bool = False) -> EmbeddedStore:
+def open_to_write(folder: Path, identity: Identity, *, force: bool = False, tuning: Tuning = USUAL) -> EmbeddedStore:
     """Open an index to be changed, or make one.
 
     Args:
         folder: an index, or new, or empty.
         identity: the model of the embeddings.
         force: begin with an empty index, whatever is in the one that is there.
+        tuning: From how many rows on the store does what.
 
     Raises:
         LockedError: another process writes it.
@@ -69,7 +71,7 @@ def open_to_write(folder: Path, identity: Identity, *, force: bool = False) -> E
                 _remove_files(folder)
             if not (folder / DATABASE).exists():
                 _make(folder, identity)
-            store = _open(folder, identity, lock)
+            store = _open(folder, identity, lock, tuning)
             store.tidy()
         except BaseException:
             lock.close()
@@ -127,13 +129,11 @@ def _make(folder: Path, identity: Identity) -> None:
     sync_folder(folder)
 
 
-def _open(
-    folder: Path, identity: Identity | None, lock: sqlite3.Connection | None, *, exact: bool = False
-) -> EmbeddedStore:
+def _open(folder: Path, identity: Identity | None, lock: sqlite3.Connection | None, tuning: Tuning) -> EmbeddedStore:
     with explained(folder / DATABASE, "read" if lock is None else "write"):
         metadata = MetadataDatabase(folder / DATABASE, write=lock is not None)
         try:
-            store = EmbeddedStore(folder, metadata, lock, exact=exact)
+            store = EmbeddedStore(folder, metadata, lock, tuning)
             _check_model(store, identity)
         except BaseException:
             metadata.close()

@@ -4,13 +4,11 @@ Every row carries a checksum, because SQLite would give back a flipped bit as it
 """
 
 import errno
-import json
 import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,9 +16,9 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchy.errors import FormatError
+from sketchy.retrieval.store.base import Photo, Where, nfc
 from sketchy.retrieval.store.faults import Damage
-from sketchy.retrieval.store.records import Photo, Where, nfc
+from sketchy.retrieval.store.meta import Meta
 from sketchy.retrieval.store.vectors import Sums
 
 TABLES = """
@@ -33,8 +31,6 @@ CREATE INDEX files_content ON files (content);
 CREATE TABLE chunks (number INTEGER PRIMARY KEY, version INTEGER, sums BLOB, dead BLOB, crc INTEGER);
 CREATE INDEX chunks_version ON chunks (version);
 """
-FORMAT = 1
-"""Of an index folder; rises when an older version could not read it."""
 BUSY_SECONDS = 60
 CACHE_KB = 65_536
 """Memory for pages of a database that is written: hashes go to random ones."""
@@ -43,39 +39,6 @@ ASKED = 400
 RENUMBERED = 1000
 """Photos that are given a new row at once."""
 COLUMNS = "path, row, size, mtime_ns, content, category, crc"
-
-
-@dataclass(frozen=True)
-class Meta:
-    """What an index says about itself.
-
-    Attributes:
-        format: of the folder; another one cannot be read.
-        model: hash of what makes the embeddings.
-        size: D, numbers in an embedding.
-        checkpoint: where the model lay.
-        generation: which file of vectors counts.
-        rows: vectors in it that count; what lies behind them is garbage.
-        photos: files in it.
-        version: rises with every change.
-        updated: when, in ISO format, UTC.
-        ann_rows: rows in the approximate index of this generation; 0 where there is none.
-        ann_size: bytes of its file.
-        ann_crc: checksum of the part that matters.
-    """
-
-    model: str
-    size: int
-    checkpoint: str
-    format: int = FORMAT
-    generation: int = 1
-    rows: int = 0
-    photos: int = 0
-    version: int = 0
-    updated: str = ""
-    ann_rows: int = 0
-    ann_size: int = 0
-    ann_crc: int = 0
 
 
 class MetadataDatabase:
@@ -139,19 +102,8 @@ class MetadataDatabase:
 
     def meta(self) -> Meta:
         """Read what the index says about itself."""
-        found = self._db.execute("SELECT content, crc FROM meta").fetchone()
-        if found is None or not isinstance(found[0], str) or zlib.crc32(found[0].encode()) != found[1]:
-            raise Damage("its description is not what was written")
-        content = json.loads(found[0])
-        if content.get("format", FORMAT) != FORMAT:
-            raise FormatError(
-                f"the index {self.path.parent} has format {content['format']}, this version reads {FORMAT}; upgrade "
-                f"sketchy, or run `sketchy index PHOTOS --out {self.path.parent} --force` to make it anew"
-            )
-        known = {field.name: content.get(field.name) for field in fields(Meta)}  # later versions may add some
-        if wrong := [field.name for field in fields(Meta) if known[field.name] is None]:
-            raise Damage(f"its description has no {wrong[0]}")
-        return Meta(**known)
+        text, crc = self._db.execute("SELECT content, crc FROM meta").fetchone() or ("", None)
+        return Meta.decoded(text, crc, self.path.parent)
 
     def set_meta(self, meta: Meta) -> None:
         """Replace it."""
@@ -159,8 +111,7 @@ class MetadataDatabase:
 
     @staticmethod
     def _write_meta(db: sqlite3.Connection, meta: Meta) -> None:
-        text = json.dumps(asdict(meta))
-        db.execute("INSERT OR REPLACE INTO meta VALUES (1, ?, ?)", (text, zlib.crc32(text.encode())))
+        db.execute("INSERT OR REPLACE INTO meta VALUES (1, ?, ?)", meta.encoded())
 
     def chunks(self, since: int) -> Iterator[tuple[int, Sums, NDArray[np.bool_]]]:
         """Yield number, checksums and tombstones (a multiple of 8) of the chunks changed after a version."""

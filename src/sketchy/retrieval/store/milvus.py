@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sketchy.errors import GalleryError
+from sketchy.extras import require
+from sketchy.progress import Progress, no_progress
+from sketchy.results import Hit
 from sketchy.retrieval.nearest import exact_distances
+from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where, hit_of
 from sketchy.retrieval.store.expressions import decode, encode, filter_of, id_of, quoted, starting_with
-from sketchy.retrieval.store.records import EVERYTHING, Identity, Match, Photo, Vectors, Where
 
 SCHEME = "milvus://"
 FIELD = "embedding_"
@@ -53,7 +55,7 @@ def parse_address(text: str) -> Address:
 
 
 class MilvusStore:
-    """An open collection. Make one with `open_milvus`; see `Store` for the methods."""
+    """An open collection. Make one with `open_milvus`; see `WritableStore` for the methods."""
 
     shared = True
 
@@ -88,13 +90,13 @@ class MilvusStore:
         """Return all photos that have one of the contents, in no order."""
         return list(map(_photo, self._query_each("content", contents, PHOTO_FIELDS)))
 
-    def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
         """Return the (D,) embedding of those of the contents that are known."""
         rows = self._query_each("content", contents, ["content", self._vector])
         return {row["content"]: np.array(row[self._vector], np.float32) for row in rows}
 
-    def search(self, query: NDArray[np.float32], k: int, where: Where = EVERYTHING) -> list[Match]:
-        """Return the k nearest pictures to a (D,) query, nearest first; fewer where there are fewer."""
+    def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
+        """Return the k pictures nearest to a (D,) query, nearest first; fewer where there are fewer."""
         query = np.asarray(query, np.float32)
         limit = min(2 * k + 16, MAX_HITS)
         while True:
@@ -107,7 +109,7 @@ class MilvusStore:
         for photo in self.copies(list(found)):
             files.setdefault(photo.content, []).append(photo)
         return [
-            Match(distance, tuple(sorted(files[content])))
+            hit_of(distance, sorted(files[content]), where)
             for content, distance in found.items()
             if content in files  # else deleted this very moment
         ]
@@ -136,11 +138,14 @@ class MilvusStore:
         """Return how many photos there are, or whose path starts with `below`; files of one content count each."""
         return int(self._query(starting_with(below), ["count(*)"])[0]["count(*)"])
 
+    def improve(self, queries: Vectors | None = None, progress: Progress = no_progress) -> None:
+        """Do nothing: the server keeps its own index."""
+
     def close(self) -> None:
         """Let go of the connection."""
         self._client.close()
 
-    def _row(self, photo: Photo, vector: NDArray[np.float32]) -> dict[str, Any]:
+    def _row(self, photo: Photo, vector: Vectors) -> dict[str, Any]:
         return {
             "id": id_of(photo.path),
             "path": encode(photo.path),
@@ -151,7 +156,7 @@ class MilvusStore:
             self._vector: vector,
         }
 
-    def _hits(self, query: NDArray[np.float32], limit: int, where: Where) -> list[Any]:
+    def _hits(self, query: Vectors, limit: int, where: Where) -> list[Any]:
         with self._explained():
             found = self._client.search(
                 self._address.collection,
@@ -164,7 +169,7 @@ class MilvusStore:
             )
         return [hit["entity"] for hit in found[0]]
 
-    def _nearest(self, query: NDArray[np.float32], rows: Sequence[Any], k: int, where: Where) -> dict[str, float]:
+    def _nearest(self, query: Vectors, rows: Sequence[Any], k: int, where: Where) -> dict[str, float]:
         """Return content and exact distance of the k nearest pictures among rows, nearest first."""
         vectors = {
             row["content"]: np.array(row[self._vector], np.float32)
@@ -176,7 +181,7 @@ class MilvusStore:
         stacked = np.stack(list(vectors.values()))
         distances = exact_distances(query, np.arange(len(stacked)), lambda numbers: stacked[numbers])
         contents = list(vectors)
-        return {contents[place]: float(distances[place]) for place in np.argsort(distances, kind="stable")[:k]}
+        return {contents[index]: float(distances[index]) for index in np.argsort(distances, kind="stable")[:k]}
 
     def _query_each(self, field: str, values: Sequence[str], wanted: list[str]) -> list[Any]:
         """Return all entities whose field has one of the values."""
@@ -210,12 +215,12 @@ def open_milvus(
         force: drop what is in it first.
 
     Raises:
-        GalleryError: pymilvus or the collection is missing, the server cannot be reached, or the model is another.
+        MissingExtraError: pymilvus is not installed.
+        GalleryError: the collection is missing, the server cannot be reached, or the model is another.
     """
-    try:
-        from pymilvus import MilvusClient
-    except ImportError:
-        raise GalleryError(f"{address} needs pymilvus; run `pip install 'sketchy[milvus]'`") from None
+    require("milvus", str(address))
+    from pymilvus import MilvusClient
+
     with explained(address):
         client = MilvusClient(address.uri, token=os.environ.get("SKETCHY_MILVUS_TOKEN", ""))
     try:

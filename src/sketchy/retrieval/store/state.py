@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.retrieval.nearest import squared_norms
+from sketchy.retrieval.store.base import Vectors
 from sketchy.retrieval.store.faults import Damage
-from sketchy.retrieval.store.metadata import Meta, MetadataDatabase
-from sketchy.retrieval.store.records import Vectors
+from sketchy.retrieval.store.meta import Meta
+from sketchy.retrieval.store.metadata import MetadataDatabase
 from sketchy.retrieval.store.vectors import GROUP_ROWS, Sums, damaged_groups, mapped
 
 CHUNK_ROWS = 8192

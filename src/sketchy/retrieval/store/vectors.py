@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchy.retrieval.store.records import Vectors
+from sketchy.retrieval.store.base import Vectors
 
 GROUP_ROWS = 16
 """Rows under one checksum: few enough that checking a handful of candidates costs nothing."""

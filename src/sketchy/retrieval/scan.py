@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sketchy.errors import GalleryError
 from sketchy.image import KNOWN_UNREADABLE, SUFFIXES
 from sketchy.results import Skipped
-from sketchy.retrieval.store.records import label, matches
+from sketchy.retrieval.store.base import label, matches
 from sketchy.storage import os_reason
 
 FOREIGN_FOLDERS = frozenset(
@@ -34,7 +34,7 @@ Report = Callable[[Skipped], object]
 """Hears of folders that cannot be listed, or of files that are left out."""
 
 
-class Found(NamedTuple):
+class PhotoFile(NamedTuple):
     """An image file: its absolute path, and the category that its folder's name gives it."""
 
     path: str
@@ -92,7 +92,7 @@ def walk(
     report: Report,
     leave_out: Report = lambda left: None,
     exclude: Sequence[str] = (),
-) -> Iterator[Found]:
+) -> Iterator[PhotoFile]:
     """Yield the image files below folders, and the files among the sources, in a fixed order.
 
     Hidden files and folders are left out, as are folders of other programs and, in a dataset, the `sketch` folder
@@ -110,7 +110,7 @@ def walk(
         if os.path.isdir(source):  # noqa: PTH112 - false also where it cannot be told
             yield from walker.below(str(source))
         else:
-            yield Found(str(source), None)
+            yield PhotoFile(str(source), None)
 
 
 @lru_cache(maxsize=4096)
@@ -145,7 +145,7 @@ class _Walker:
         self._exclude = exclude
         self._entered: set[tuple[int, int]] = set()
 
-    def below(self, source: str) -> Iterator[Found]:
+    def below(self, source: str) -> Iterator[PhotoFile]:
         """Yield the image files below a folder."""
         waiting = [source]
         links: list[str] = []
@@ -154,7 +154,7 @@ class _Walker:
             names = self._enter(folder)
             category = None if folder == source else _category(folder)
             for name in names.files:
-                yield Found(f"{folder}{os.sep}{name}", category)
+                yield PhotoFile(f"{folder}{os.sep}{name}", category)
             waiting += [f"{folder}{os.sep}{name}" for name in reversed(names.folders)]
             links += [f"{folder}{os.sep}{name}" for name in names.links]
 

@@ -10,36 +10,12 @@ import pytest
 from PIL import Image
 
 from sketchy.errors import DamagedError, GalleryError, StorageError
-from sketchy.model.checkpoint import load_checkpoint
-from sketchy.retrieval.embed import Embedder
-from sketchy.retrieval.opening import identity_of, note_index, open_gallery
+from sketchy.retrieval.open import note_index, open_index
+from sketchy.retrieval.scan import Scan
+from sketchy.retrieval.search import Request
+from sketchy.retrieval.store.base import Where
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.store.records import EVERYTHING, Where
 from sketchy.retrieval.update import update
-from sketchy.retrieval.walk import Scan
-from sketchy.runtime import pick_device
-
-
-class Listener:
-    """Keeps what is said."""
-
-    def __init__(self):
-        self.lines = []
-
-    def say(self, message):
-        self.lines.append(message)
-
-    def bar(self, label, total, unit):
-        import contextlib
-
-        return contextlib.nullcontext(lambda done: None)
-
-
-@pytest.fixture(scope="module")
-def model(trained):
-    path = trained / "tiny" / "best.pth"
-    checkpoint = load_checkpoint(path)
-    return checkpoint, identity_of(checkpoint, path), Embedder.of(checkpoint, pick_device("cpu"))
 
 
 @pytest.fixture
@@ -54,20 +30,20 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SKETCHY_CACHE", str(tmp_path / "cache"))
 
 
-def opened(address, model, listener=None):
-    return open_gallery(None if address is None else str(address), *model, talk=listener or Listener())
+def opened(address, model):
+    return open_index(model, None if address is None else str(address))
 
 
-def nearest_to(gallery, model, path, k=1, where=EVERYTHING):
-    return gallery.search(model[2].embed_image(path, "photo").numpy(), k, where)
+def nearest_to(gallery, path, k=1, **filters):
+    return gallery.search(path, k, "photo", **filters)
 
 
 def test_a_folder_is_searched_by_an_index_in_the_cache(model, photos, tmp_path):
     gallery = opened(photos, model)
-    (hit,) = nearest_to(gallery, model, photos / "disc" / "p3.jpg")
-    assert (hit.rank, hit.path, hit.category) == (1, str(photos / "disc" / "p3.jpg"), "disc")
+    (hit,) = nearest_to(gallery, photos / "disc" / "p3.jpg")
+    assert (hit.path, hit.category) == (str(photos / "disc" / "p3.jpg"), "disc")
     assert hit.distance == pytest.approx(0, abs=1e-3)
-    assert gallery.count() == 40
+    assert len(gallery) == 40
     assert gallery.image(hit.path) == photos / "disc" / "p3.jpg"
     gallery.close()
     assert not list(photos.glob("*.*"))
@@ -79,32 +55,32 @@ def test_the_cached_index_follows_the_folder(model, photos):
     (photos / "disc" / "p3.jpg").rename(photos / "found.jpg")
     (photos / "bar" / "broken.jpg").write_bytes(b"no image")
     gallery = opened(photos, model)
-    assert nearest_to(gallery, model, photos / "found.jpg")[0].path == str(photos / "found.jpg")
+    assert nearest_to(gallery, photos / "found.jpg")[0].path == str(photos / "found.jpg")
     assert [item.reason for item in gallery.skipped] == ["not an image in a known format"]
     gallery.close()
 
 
-def test_a_damaged_cached_index_is_made_anew(model, photos, tmp_path):
+def test_a_damaged_cached_index_is_made_anew(model, photos, tmp_path, logged):
     opened(photos, model).close()
     (vectors,) = (tmp_path / "cache" / "galleries").glob("*/vectors-1.f32")
     vectors.unlink()
-    listener = Listener()
-    gallery = opened(photos, model, listener)
-    assert gallery.count() == 40
-    assert "in the cache is damaged; making it anew" in listener.lines[0]
+    logged.clear()
+    gallery = opened(photos, model)
+    assert len(gallery) == 40
+    assert "in the cache is damaged; making it anew" in logged.messages[0]
     gallery.close()
 
 
-def test_a_cached_index_of_another_format_is_made_anew(model, photos, tmp_path):
+def test_a_cached_index_of_another_format_is_made_anew(model, photos, tmp_path, logged):
     opened(photos, model).close()
     (database,) = (tmp_path / "cache" / "galleries").glob("*/index.sqlite")
     with closing(sqlite3.connect(database)) as db, db:
         content = db.execute("SELECT content FROM meta").fetchone()[0].replace('"format": 1', '"format": 2')
         db.execute("UPDATE meta SET content = ?, crc = ?", (content, zlib.crc32(content.encode())))
-    listener = Listener()
-    with closing(opened(photos, model, listener)) as gallery:
-        assert gallery.count() == 40
-    assert listener.lines == [
+    logged.clear()
+    with closing(opened(photos, model)) as gallery:
+        assert len(gallery) == 40
+    assert logged.messages == [
         f"the index of {photos} in the cache has another format than this version reads; making it anew"
     ]
 
@@ -120,12 +96,12 @@ def roots(model, photos, open_folder, monkeypatch):
     return open_folder
 
 
-def test_a_cache_of_another_user_is_searched_as_it_is(model, roots, as_nobody):
-    listener = Listener()
-    with as_nobody(), closing(opened(roots / "photos", model, listener)) as gallery:
-        assert gallery.count() == 40
-        assert nearest_to(gallery, model, roots / "photos" / "disc" / "p3.jpg")[0].category == "disc"
-    (line,) = listener.lines
+def test_a_cache_of_another_user_is_searched_as_it_is(model, roots, as_nobody, logged):
+    logged.clear()
+    with as_nobody(), closing(opened(roots / "photos", model)) as gallery:
+        assert len(gallery) == 40
+        assert nearest_to(gallery, roots / "photos" / "disc" / "p3.jpg")[0].category == "disc"
+    (line,) = logged.messages
     assert line.startswith("searching the photos that are indexed already: cannot write")
     assert "no permission to write in" in line
     assert "set SKETCHY_CACHE to a folder that can be written to" in line
@@ -139,12 +115,12 @@ def test_a_cache_of_another_user_that_is_of_no_use_names_its_setting(model, root
     elif what == "damage":
         (folder / "vectors-1.f32").unlink()
     else:
-        monkeypatch.setattr("sketchy.retrieval.store.metadata.FORMAT", 2)
+        monkeypatch.setattr("sketchy.retrieval.store.meta.FORMAT", 2)
     with as_nobody(), pytest.raises(StorageError, match=r"no permission to write in .*; set SKETCHY_CACHE"):
         opened(roots / "photos", model)
 
 
-def test_a_full_disk_leaves_the_photos_that_are_indexed(model, photos, monkeypatch):
+def test_a_full_disk_leaves_the_photos_that_are_indexed(model, photos, monkeypatch, logged):
     def full(path, size, rows, vectors):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -156,50 +132,50 @@ def test_a_full_disk_leaves_the_photos_that_are_indexed(model, photos, monkeypat
     opened(photos, model).close()
     monkeypatch.setattr("sketchy.retrieval.store.embedded.append", full)
     Image.new("RGB", (30, 30), "red").save(photos / "new.png")
-    listener = Listener()
-    with closing(opened(photos, model, listener)) as gallery:
-        assert gallery.count() == 40
-    assert "searching the photos that are indexed already" in listener.lines[0]
+    logged.clear()
+    with closing(opened(photos, model)) as gallery:
+        assert len(gallery) == 40
+    assert "searching the photos that are indexed already" in logged.messages[0]
 
 
-def test_the_index_that_was_made_of_a_folder_is_used_for_it(model, photos, tmp_path):
-    store = open_to_write(tmp_path / "index", model[1])
-    update(store, [photos], model[2])
+def test_the_index_that_was_made_of_a_folder_is_used_for_it(model, photos, tmp_path, logged):
+    store = open_to_write(tmp_path / "index", model.identity)
+    update(store, [photos], model)
     store.close()
-    note_index(photos, model[1], tmp_path / "index")
-    listener = Listener()
-    gallery = opened(photos, model, listener)
-    assert "using the index" in listener.lines[0]
+    note_index([photos], model.identity, str(tmp_path / "index"))
+    logged.clear()
+    gallery = opened(photos, model)
+    assert "using the index" in logged.messages[0]
     assert not list((tmp_path / "cache" / "galleries").glob("*/index.sqlite"))
     gallery.close()
     (tmp_path / "more").mkdir()
     Image.new("RGB", (30, 30), "red").save(tmp_path / "more" / "a.png")
-    store = open_to_write(tmp_path / "index", model[1])
-    update(store, [tmp_path / "more"], model[2])  # now it holds photos of elsewhere
+    store = open_to_write(tmp_path / "index", model.identity)
+    update(store, [tmp_path / "more"], model)  # now it holds photos of elsewhere
     store.close()
     gallery = opened(photos, model)
-    assert gallery.count() == 40
+    assert len(gallery) == 40
     gallery.close()
 
 
-def test_a_cached_index_that_is_being_written_is_searched_as_it_is(model, photos, tmp_path):
+def test_a_cached_index_that_is_being_written_is_searched_as_it_is(model, photos, tmp_path, logged):
     opened(photos, model).close()
     (folder,) = (tmp_path / "cache" / "galleries").glob("*")
-    writer = open_to_write(folder, model[1])
-    listener = Listener()
-    gallery = opened(photos, model, listener)
-    assert "another process is indexing" in listener.lines[0]
-    assert gallery.count() == 40
+    writer = open_to_write(folder, model.identity)
+    logged.clear()
+    gallery = opened(photos, model)
+    assert "another process is indexing" in logged.messages[0]
+    assert len(gallery) == 40
     gallery.close()
     writer.close()
 
 
 def test_an_index_is_a_gallery(model, photos, tmp_path):
-    store = open_to_write(tmp_path / "index", model[1])
-    update(store, [photos / "disc"], model[2])
+    store = open_to_write(tmp_path / "index", model.identity)
+    update(store, [photos / "disc"], model)
     store.close()
     gallery = opened(tmp_path / "index", model)
-    assert gallery.count() == 10
+    assert len(gallery) == 10
     with pytest.raises(GalleryError, match="is not in"):
         gallery.image("/etc/passwd")
     gallery.close()
@@ -207,11 +183,11 @@ def test_an_index_is_a_gallery(model, photos, tmp_path):
 
 def test_the_default_gallery_is_the_test_photos(model, dataset):
     gallery = opened(None, model)
-    assert gallery.count() == 8
-    hits = gallery.search(np.zeros(16, np.float32), 5)
-    assert [hit.rank for hit in hits] == [1, 2, 3, 4, 5]
+    assert len(gallery) == 8
+    hits = gallery.find(np.zeros(16, np.float32), Request(5))
+    assert [hit.distance for hit in hits] == sorted(hit.distance for hit in hits)
     assert isinstance(gallery.image(hits[0].path), bytes)
-    with pytest.raises(GalleryError, match="is not among the test photos"):
+    with pytest.raises(GalleryError, match="is not in the test photos"):
         gallery.image("/etc/passwd")
     gallery.close()
 
@@ -220,16 +196,16 @@ def test_the_default_gallery_is_the_test_photos(model, dataset):
 def test_a_search_is_narrowed_alike_in_all_galleries(model, photos, make):
     gallery = opened(make(photos), model)
     query = np.zeros(16, np.float32)
-    assert {hit.category for hit in gallery.search(query, 99, Where(categories=("bar",)))} == {"bar"}
-    assert {hit.category for hit in gallery.search(query, 99, Where(path_glob="disc/*.jpg"))} == {"disc"}
-    assert gallery.search(query, 99, Where(categories=("bee",))) == ()
+    assert {hit.category for hit in gallery.find(query, Request(99, Where(categories=("bar",))))} == {"bar"}
+    assert {hit.category for hit in gallery.find(query, Request(99, Where(path_glob="disc/*.jpg")))} == {"disc"}
+    assert gallery.find(query, Request(99, Where(categories=("bee",)))) == []
     gallery.close()
 
 
 def test_of_copies_the_one_that_was_asked_for_is_shown(model, photos):
     shutil.copy(photos / "disc" / "p3.jpg", photos / "bar" / "copy.jpg")
     gallery = opened(photos, model)
-    (hit,) = nearest_to(gallery, model, photos / "disc" / "p3.jpg", where=Where(categories=("disc",)))
+    (hit,) = nearest_to(gallery, photos / "disc" / "p3.jpg", categories=("disc",))
     assert (hit.path, hit.category) == (str(photos / "disc" / "p3.jpg"), "disc")
     assert hit.paths == (str(photos / "bar" / "copy.jpg"), str(photos / "disc" / "p3.jpg"))
     gallery.close()
@@ -237,12 +213,12 @@ def test_of_copies_the_one_that_was_asked_for_is_shown(model, photos):
 
 def test_of_copies_one_that_is_there_is_shown(model, photos, tmp_path):
     shutil.copytree(photos, tmp_path / "older")
-    store = open_to_write(tmp_path / "index", model[1])
-    update(store, [photos, tmp_path / "older"], model[2])
+    store = open_to_write(tmp_path / "index", model.identity)
+    update(store, [photos, tmp_path / "older"], model)
     store.close()
     shutil.rmtree(tmp_path / "older")
     gallery = opened(tmp_path / "index", model)
-    hits = nearest_to(gallery, model, photos / "disc" / "p3.jpg", k=40)
+    hits = nearest_to(gallery, photos / "disc" / "p3.jpg", k=40)
     assert all(hit.path.startswith(str(photos)) and not hit.missing for hit in hits)
     assert hits[0].paths == (str(tmp_path / "older" / "disc" / "p3.jpg"), str(photos / "disc" / "p3.jpg"))
     gallery.close()
@@ -250,27 +226,26 @@ def test_of_copies_one_that_is_there_is_shown(model, photos, tmp_path):
 
 def test_photos_whose_files_are_away_stand_behind_all_others(model, photos, tmp_path):
     (photos / "disc").rename(tmp_path / "disc")
-    store = open_to_write(tmp_path / "index", model[1])
-    update(store, [photos, tmp_path / "disc"], model[2])
+    store = open_to_write(tmp_path / "index", model.identity)
+    update(store, [photos, tmp_path / "disc"], model)
     store.close()
     query = photos.parent / "query.jpg"
     shutil.copy(tmp_path / "disc" / "p3.jpg", query)
     shutil.rmtree(tmp_path / "disc")
     gallery = opened(tmp_path / "index", model)
-    assert not any(hit.missing for hit in nearest_to(gallery, model, query, k=3))
-    hits = nearest_to(gallery, model, query, k=40)
-    assert [hit.rank for hit in hits] == list(range(1, 41))
+    assert not any(hit.missing for hit in nearest_to(gallery, query, k=3))
+    hits = nearest_to(gallery, query, k=40)
     assert [hit.missing for hit in hits] == [False] * 30 + [True] * 10
     for part in (hits[:30], hits[30:]):
         assert [hit.distance for hit in part] == sorted(hit.distance for hit in part)
     shutil.rmtree(photos)
-    hits = nearest_to(gallery, model, query, k=40)  # an index of another machine is searched as it is
+    hits = nearest_to(gallery, query, k=40)  # an index of another machine is searched as it is
     assert [hit.distance for hit in hits] == sorted(hit.distance for hit in hits)
     assert all(hit.missing for hit in hits)
     gallery.close()
 
 
-def test_the_cached_index_keeps_the_photos_of_a_drive_that_is_away(model, photos, tmp_path):
+def test_the_cached_index_keeps_the_photos_of_a_drive_that_is_away(model, photos, tmp_path, logged):
     opened(photos, model).close()
     photos.rename(tmp_path / "away")
     photos.mkdir()
@@ -278,10 +253,10 @@ def test_the_cached_index_keeps_the_photos_of_a_drive_that_is_away(model, photos
         opened(photos, model)
     (tmp_path / "away" / "disc").rename(photos / "disc")
     (photos / "bar").mkdir()
-    listener = Listener()
-    gallery = opened(photos, model, listener)
-    assert gallery.count() == 20
-    assert [line.split(",")[0] for line in listener.lines if "kept" in line] == [f"kept 10 photos of {photos / 'bar'}"]
+    logged.clear()
+    gallery = opened(photos, model)
+    assert len(gallery) == 20
+    assert [line.split(",")[0] for line in logged.messages if "kept" in line] == [f"kept 10 photos of {photos / 'bar'}"]
     gallery.close()
 
 
@@ -290,11 +265,11 @@ def test_what_the_cached_index_leaves_out_is_told(model, photos):
     gallery = opened(photos, model)
     assert gallery.left_out == {".heic": 1}
     gallery.close()
-    gallery = open_gallery(str(photos), *model, scan=Scan(exclude=("disc",)))
-    assert (gallery.count(), gallery.left_out) == (30, {".heic": 1, "excluded": 10})
+    gallery = open_index(model, str(photos), scan=Scan(exclude=("disc",)))
+    assert (len(gallery), gallery.left_out) == (30, {".heic": 1, "excluded": 10})
     gallery.close()
     gallery = opened(photos, model)  # the other index is as it was
-    assert gallery.count() == 40
+    assert len(gallery) == 40
     gallery.close()
 
 
@@ -329,7 +304,7 @@ def test_a_gallery_without_photos_is_an_error(model, tmp_path, make, message):
 
 
 def test_an_empty_or_damaged_index_is_an_error(model, tmp_path):
-    open_to_write(tmp_path / "index", model[1]).close()
+    open_to_write(tmp_path / "index", model.identity).close()
     with pytest.raises(GalleryError, match=r"index is empty; fill it with `sketchy index"):
         opened(tmp_path / "index", model)
     (tmp_path / "index" / "index.sqlite").write_bytes(b"x" * 5000)

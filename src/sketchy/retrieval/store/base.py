@@ -2,18 +2,23 @@
 
 import os
 import re
+import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchy.progress import Progress, no_progress
+from sketchy.results import Hit
+
 Vectors = NDArray[np.float32]
-"""(N, D) float32 embeddings."""
+"""Embeddings, float32: (N, D), or (D,) for one."""
 
 
 class Photo(NamedTuple):
@@ -24,7 +29,7 @@ class Photo(NamedTuple):
             a store holds one photo a path.
         size: bytes.
         mtime_ns: time of the last change; 0 where the file was too fresh to trust it.
-        content: SHA-256 of the bytes, in hex. Files of one content share an embedding and come back as one match.
+        content: SHA-256 of the bytes, in hex. Files of one content share an embedding and come back as one hit.
         category: what is known about the picture, else None.
     """
 
@@ -33,13 +38,6 @@ class Photo(NamedTuple):
     mtime_ns: int
     content: str
     category: str | None
-
-
-class Match(NamedTuple):
-    """One picture that was found: its Euclidean distance to the query, and its files, sorted by path."""
-
-    distance: float
-    photos: tuple[Photo, ...]
 
 
 def nfc(text: str) -> str:
@@ -122,24 +120,15 @@ class Identity:
 
 
 class Store(Protocol):
-    """Photos with their embeddings, on this machine or another.
+    """Photos with their embeddings, on this machine or another, to be searched.
 
-    A change is kept when the method returns, whole or not at all. Safe to call from several threads. Every method
-    raises GalleryError when the store is damaged or gone, and StorageError when it cannot be written.
+    Safe to call from several threads. Every method raises GalleryError when the store is damaged or gone.
 
     Attributes:
-        identity: the model that the embeddings come from.
-        shared: whether other machines, which may see other files, write it too.
+        identity: The model that the embeddings come from.
     """
 
     identity: Identity
-    shared: bool
-
-    def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
-        """Add photos, or replace those of the same path; `vectors` is (len(photos), D)."""
-
-    def delete(self, paths: Sequence[str]) -> None:
-        """Drop photos; unknown paths are ignored."""
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
         """Return those of the paths that are known."""
@@ -147,11 +136,15 @@ class Store(Protocol):
     def copies(self, contents: Sequence[str]) -> list[Photo]:
         """Return all photos that have one of the contents, in no order."""
 
-    def embeddings(self, contents: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Return the (D,) embedding of those of the contents that are known."""
+    def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
+        """Return the k pictures nearest to a query, nearest first; fewer where there are fewer.
 
-    def search(self, query: NDArray[np.float32], k: int, where: Where = EVERYTHING) -> list[Match]:
-        """Return the k nearest pictures to a (D,) query, nearest first; fewer where there are fewer."""
+        Args:
+            query: Embedding, shape (D,), float32.
+            k: Number of pictures, at least 1.
+            where: Which photos may be found.
+            exact: Measure every photo, also where an approximate index was built; a server decides that itself.
+        """
 
     def scan(self, below: str = "") -> Iterator[list[Photo]]:
         """Yield all photos, or those whose path starts with `below`, in batches; changes meanwhile may be missed."""
@@ -161,3 +154,57 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files, connections and locks."""
+
+
+class WritableStore(Store, Protocol):
+    """A store that can be changed. A change is kept when the method returns, whole or not at all.
+
+    Every method raises StorageError when the store cannot be written.
+
+    Attributes:
+        shared: Whether other machines, which may see other files, write it too.
+    """
+
+    shared: bool
+
+    def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
+        """Add photos, or replace those of the same path; `vectors` is (len(photos), D)."""
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Drop photos; unknown paths are ignored."""
+
+    def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
+        """Return the (D,) embedding of those of the contents that are known."""
+
+    def improve(self, queries: Vectors | None = None, progress: Progress = no_progress) -> None:
+        """Make searches faster where that pays, as with an approximate index.
+
+        Args:
+            queries: Embeddings of typical queries, shape (Q, D), float32, to decide how far a search looks.
+            progress: Shows the progress.
+        """
+
+
+def hit_of(distance: float, photos: Sequence[Photo], where: Where) -> Hit:
+    """Make the hit of one picture, shown by the first of its files that was asked for and is there.
+
+    Args:
+        distance: Euclidean distance to the query.
+        photos: All files of the picture, sorted by path.
+        where: What was asked for.
+    """
+    asked = [photo for photo in photos if where.allows(photo.path, photo.category)] or photos
+    there = next((photo for photo in asked if is_gone(photo.path) is False), None)
+    shown = there or asked[0]
+    category = shown.category and label(shown.category)
+    return Hit(shown.path, distance, category, tuple(photo.path for photo in photos), missing=there is None)
+
+
+def is_gone(path: str) -> bool | None:
+    """Whether there is no such file; None where that cannot be told, as without permission."""
+    try:
+        return not stat.S_ISREG(Path(path).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return None

@@ -2,16 +2,19 @@
 
 import resource
 import signal
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sketchy.errors import StorageError
-from sketchy.retrieval.store import ann, search
+from sketchy.retrieval.store import search
+from sketchy.retrieval.store.base import Identity, Photo, Where
+from sketchy.retrieval.store.embedded import Tuning
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
-from sketchy.retrieval.store.records import Identity, Photo, Where
 
-pytest.importorskip("faiss", reason="needs pip install 'sketchy[ann]'")
+pytest.importorskip("faiss", reason="needs pip install 'sketchy-search[ann]'")
 
 SIZE = 16
 ROWS = 4000
@@ -30,18 +33,13 @@ def vectors(rows: int, seed: int) -> np.ndarray:
 
 
 QUERIES = vectors(30, seed=9)
-
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch):
-    """Make it pay, and be used, for a few thousand photos."""
-    monkeypatch.setattr(ann, "MIN_ROWS", 1000)
-    monkeypatch.setattr(search, "FEW_ROWS", 50)
+SMALL = Tuning(approximate_from=1000, few_rows=50)
+"""Makes it pay, and be used, for a few thousand photos."""
 
 
 @pytest.fixture
 def folder(tmp_path):
-    store = open_to_write(tmp_path / "index", IDENTITY)
+    store = open_to_write(tmp_path / "index", IDENTITY, tuning=SMALL)
     store.upsert(photos(0, ROWS), vectors(ROWS, seed=1))
     store.improve()
     store.close()
@@ -49,18 +47,23 @@ def folder(tmp_path):
 
 
 def paths(hits) -> list[str]:
-    return [hit.photos[0].path for hit in hits]
+    return [hit.path for hit in hits]
+
+
+def content_of(hit) -> str:
+    return f"{int(hit.path[3:8]):064x}"
 
 
 def recall(folder, k=10, where=Where()) -> float:  # noqa: B008 - frozen
-    near, exact = open_to_read(folder), open_to_read(folder, exact=True)
+    near, exact = open_to_read(folder, tuning=SMALL), open_to_read(folder, tuning=SMALL)
     shares = []
     for query in QUERIES:
-        truth = exact.search(query, k, where)
+        truth = exact.search(query, k, where, exact=True)
         found = near.search(query, k, where)
         assert [hit.distance for hit in found] == sorted(hit.distance for hit in found)
-        embedded = exact.embeddings([hit.photos[0].content for hit in found])
-        lengths = [np.linalg.norm(embedded[hit.photos[0].content] - query) for hit in found]
+        contents = [content_of(hit) for hit in found]
+        embedded = exact.embeddings(contents)
+        lengths = [np.linalg.norm(embedded[content] - query) for content in contents]
         assert [hit.distance for hit in found] == pytest.approx(
             lengths, abs=1e-5
         )  # whatever is missed, no hit is wrong
@@ -90,17 +93,15 @@ def no_scan(monkeypatch):
 
 
 def test_it_is_used_unless_exact_is_asked_for(folder, no_scan):
-    store = open_to_read(folder)
+    store = open_to_read(folder, tuning=SMALL)
     store.search(QUERIES[0], 5)
-    store.close()
-    store = open_to_read(folder, exact=True)
-    store.search(QUERIES[0], 5)
+    store.search(QUERIES[0], 5, exact=True)
     store.close()
     assert no_scan == [ROWS, 0]
 
 
 def test_rows_added_since_are_measured_and_deleted_ones_never_found(folder, no_scan):
-    store = open_to_write(folder, IDENTITY)
+    store = open_to_write(folder, IDENTITY, tuning=SMALL)
     store.upsert(photos(ROWS, ROWS + 100), vectors(100, seed=5))
     store.improve()  # too few to build it anew
     assert no_scan == []
@@ -117,13 +118,12 @@ def test_a_narrowed_search_finds_what_fits(folder):
     assert recall(folder, where=Where(path_glob="/7/*97.jpg")) == 1  # few photos are measured directly
 
 
-def test_it_is_built_anew_when_many_were_added_and_after_compaction(folder, monkeypatch):
-    store = open_to_write(folder, IDENTITY)
+def test_it_is_built_anew_when_many_were_added_and_after_compaction(folder):
+    store = open_to_write(folder, IDENTITY, tuning=replace(SMALL, waste_rows=10))
     store.upsert(photos(ROWS, ROWS + 600), vectors(600, seed=5))
     assert store.meta().ann_rows == ROWS
     store.improve()
     assert store.meta().ann_rows == ROWS + 600
-    monkeypatch.setattr("sketchy.retrieval.store.embedded.WASTE_ROWS", 10)
     store.delete([photo.path for photo in photos(0, 2000)])
     assert store.meta().ann_rows == 0
     assert not list(folder.glob("ann-*"))
@@ -142,12 +142,12 @@ def test_a_damaged_one_is_not_used_is_told_and_is_built_anew(folder, no_scan, da
     file.write_bytes(content[: len(content) // 2] if damage == "cut" else content)
     if damage == "gone":
         file.unlink()
-    store = open_to_read(folder)
+    store = open_to_read(folder, tuning=SMALL)
     assert len(store.search(QUERIES[0], 5)) == 5
     assert no_scan == [0]
     assert "ann-1.faiss" in store.problems()[0]
     store.close()
-    store = open_to_write(folder, IDENTITY)
+    store = open_to_write(folder, IDENTITY, tuning=SMALL)
     store.improve()
     assert store.problems() == []
     store.close()
@@ -163,10 +163,10 @@ def test_flipped_bits_in_its_codes_never_make_a_wrong_hit(folder):
 
 def test_it_looks_as_far_as_the_queries_that_it_is_tried_with_need(folder):
     def cells(queries) -> int:
-        store = open_to_write(folder, IDENTITY)
+        store = open_to_write(folder, IDENTITY, tuning=SMALL)
         (folder / "ann-1.faiss").unlink()
         store.improve(queries)
-        found = store._approximation(store.meta())._index.nprobe
+        found = store._approximations.get(store.meta())._index.nprobe
         store.close()
         return found
 
@@ -175,7 +175,7 @@ def test_it_looks_as_far_as_the_queries_that_it_is_tried_with_need(folder):
 
 def test_a_disk_without_room_for_it_is_told_and_leaves_nothing(folder):
     (folder / "ann-1.faiss").unlink()
-    store = open_to_write(folder, IDENTITY)
+    store = open_to_write(folder, IDENTITY, tuning=SMALL)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
@@ -191,7 +191,7 @@ def test_a_disk_without_room_for_it_is_told_and_leaves_nothing(folder):
 
 
 def test_small_stores_have_none(tmp_path):
-    store = open_to_write(tmp_path / "index", IDENTITY)
+    store = open_to_write(tmp_path / "index", IDENTITY, tuning=SMALL)
     store.upsert(photos(0, 900), vectors(900, seed=1))
     store.improve()
     assert not list((tmp_path / "index").glob("ann-*"))
@@ -199,8 +199,8 @@ def test_small_stores_have_none(tmp_path):
 
 
 def test_without_faiss_every_photo_is_measured(folder, monkeypatch, no_scan):
-    monkeypatch.setattr(ann, "available", lambda: False)
-    store = open_to_read(folder)
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    store = open_to_read(folder, tuning=SMALL)
     assert len(store.search(QUERIES[0], 5)) == 5
     assert store.problems() == []
     store.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sketchy.retrieval.store.records import Where, label, whole_path
+from sketchy.retrieval.store.base import Where, label, whole_path
 
 
 @pytest.mark.parametrize(

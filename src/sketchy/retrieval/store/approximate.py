@@ -4,8 +4,8 @@ Photos are sorted into cells around centres; a search looks into the nearest cel
 proposes is measured exactly by the store's own vectors, so that a distance is never wrong; a photo can be missed.
 """
 
-import importlib.util
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchy.extras import is_installed
+from sketchy.progress import Progress, no_progress
 from sketchy.retrieval.store.faults import Damage
-from sketchy.retrieval.store.metadata import Meta
+from sketchy.retrieval.store.meta import Meta
 from sketchy.retrieval.store.state import CHUNK_ROWS, State
 from sketchy.storage import replacing
-from sketchy.talk import SILENT, Talk
 
-MIN_ROWS = 200_000
-"""Below this, measuring every photo is fast enough; see docs/benchmarks.md."""
 STALE_SHARE = 0.1
 """Rows that were added since it was built, as a share: they are measured one by one, until this many make it anew."""
 TRAINED_PER_CELL = 40
@@ -38,11 +37,6 @@ Allowed = NDArray[np.bool_] | None
 """Whether each row may be found; None allows all, and spares looking at a million of them."""
 
 
-def available() -> bool:
-    """Whether FAISS is installed."""
-    return importlib.util.find_spec("faiss") is not None
-
-
 @dataclass(frozen=True)
 class Built:
     """An approximate index that was written: what the metadata database keeps of it."""
@@ -57,9 +51,9 @@ def ann_path(folder: Path, generation: int) -> Path:
     return folder / f"ann-{generation}.faiss"
 
 
-def is_wanted(meta: Meta) -> bool:
-    """Whether an approximate index pays, and there is none or too old a one."""
-    return meta.rows >= MIN_ROWS and meta.rows - meta.ann_rows > STALE_SHARE * meta.rows
+def is_due(meta: Meta, from_rows: int) -> bool:
+    """Whether an approximate index pays, as it does from so many rows on, and there is none or too old a one."""
+    return meta.rows >= from_rows and meta.rows - meta.ann_rows > STALE_SHARE * meta.rows
 
 
 class Approximation:
@@ -103,14 +97,48 @@ class Approximation:
         return rows[(rows >= 0) & (rows < self.rows)]  # also what a flipped bit makes of a number
 
 
-def build(folder: Path, state: State, queries: NDArray[np.float32] | None, talk: Talk = SILENT) -> Built:
+class Approximations:
+    """Opens the approximate index of an index folder, each one that was built once.
+
+    Args:
+        folder: The index folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key: tuple[int, int, int] | None = None
+        self._opened: Approximation | None = None
+
+    def get(self, meta: Meta) -> Approximation | None:
+        """Return the one of a commit, unless it is missing or damaged: the vectors have all that it has."""
+        if meta.ann_rows == 0 or not is_installed("ann"):
+            return None
+        key = (meta.generation, meta.ann_rows, meta.ann_crc)
+        if key != self._key:
+            self._key, self._opened = key, None
+            with suppress(Damage):
+                self._opened = Approximation(ann_path(self._folder, meta.generation), meta)
+        return self._opened
+
+    def problem(self, meta: Meta) -> str | None:
+        """Read the one of a commit again, and say what is wrong with it; None where nothing is, or there is none."""
+        if meta.ann_rows == 0 or not is_installed("ann"):
+            return None
+        try:
+            Approximation(ann_path(self._folder, meta.generation), meta)
+        except Damage as error:
+            return str(error)
+        return None
+
+
+def build(folder: Path, state: State, queries: NDArray[np.float32] | None, progress: Progress = no_progress) -> Built:
     """Write the approximate index of all rows of a state.
 
     Args:
         folder: of the index.
         state: of the commit to build it of.
         queries: (Q, D) such as will be asked, by which it is decided how far a search looks; None makes some up.
-        talk: shows the progress.
+        progress: Shows the progress.
 
     Raises:
         Damage: a vector is not what was written.
@@ -126,7 +154,7 @@ def build(folder: Path, state: State, queries: NDArray[np.float32] | None, talk:
     index.cp.seed = 0
     index.cp.min_points_per_centroid = 1
     chosen = np.random.default_rng(0).permutation(state.rows)[: TRAINED_PER_CELL * cells]
-    with talk.bar("sorting into cells", 2 * state.rows, "photo") as advance:
+    with progress("sorting into cells", 2 * state.rows, "photo") as advance:
         index.train(state.fetch(np.sort(chosen)))
         advance(state.rows)
         for start in range(0, state.rows, CHUNK_ROWS):

@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image
 
-from sketchy.retrieval.sheet import CAPTION, GAP, PAPER, RIGHT, TILE, WRONG, Tile, contact_sheet
+from sketchy.retrieval.contact_sheet import CAPTION, GAP, PAPER, RIGHT, TILE, WRONG, Tile, contact_sheet
 
 SKETCH = Tile(Image.new("L", (60, 30), 255), "sketch.png")
 

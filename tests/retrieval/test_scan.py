@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from sketchy.errors import GalleryError
-from sketchy.retrieval.walk import Found, absolute_sources, walk
+from sketchy.retrieval.scan import PhotoFile, absolute_sources, walk
 
 
 def touch(path) -> None:
@@ -120,7 +120,7 @@ def test_names_that_are_no_utf8_are_kept(tmp_path):
     with open(folder + b"/\xff.jpg", "w"):  # noqa: PTH123
         pass
     (file,) = walk([tmp_path], lambda skipped: None)
-    assert file == Found(f"{tmp_path}/caf\udce9/\udcff.jpg", "caf\ufffd")
+    assert file == PhotoFile(f"{tmp_path}/caf\udce9/\udcff.jpg", "caf\ufffd")
 
 
 def test_the_sketches_of_a_dataset_are_not_photos(dataset):

@@ -1,0 +1,216 @@
+"""From what a user names to an open index: an index, folders of photos with or without one, or a dataset's photos."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from os import PathLike
+from pathlib import Path
+
+from sketchy.dataset.loader import load_dataset, refuse_moved
+from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
+from sketchy.image import SUFFIXES
+from sketchy.paths import as_path, expanded
+from sketchy.progress import Progress, no_progress
+from sketchy.results import left_out_text
+from sketchy.retrieval.embed import embed_pixels
+from sketchy.retrieval.index import Index, update_at
+from sketchy.retrieval.model import Model
+from sketchy.retrieval.scan import USUAL, Scan, absolute_sources
+from sketchy.retrieval.store.address import is_server, is_store, open_reader
+from sketchy.retrieval.store.base import Identity, Store
+from sketchy.retrieval.store.embedded import EmbeddedStore
+from sketchy.retrieval.store.folder import open_to_read
+from sketchy.retrieval.store.memory import MemoryStore
+from sketchy.retrieval.update import Changes
+from sketchy.storage import cache_folder, replacing
+
+log = logging.getLogger(__name__)
+
+
+def open_index(model: Model, address: str | None, *, scan: Scan = USUAL, progress: Progress = no_progress) -> Index:
+    """Open what is to be searched.
+
+    Args:
+        model: What searches.
+        address: An index folder; milvus://host:port/collection; a folder of photos, searched by the index that
+            `sketchy index` last made of it with this model, else by one in the cache, which is brought up to date
+            first; None for the test photos of the model's dataset.
+        scan: How a folder is looked through.
+        progress: Shows the progress of what must be embedded.
+
+    Raises:
+        GalleryError: There are no photos, or the index is of another model, damaged or empty.
+        DataError, StorageError: The dataset is missing; the cache cannot be written.
+    """
+    if address is None:
+        return _open_test_photos(model, progress)
+    if is_store(address):
+        return _filled(open_reader(address, model.identity), address, model)
+    folder = Path(address)
+    if not folder.is_dir():
+        raise GalleryError(f"no such folder of photos: {folder}; name one, or an index, with --gallery")
+    made = None if scan.exclude else _noted_index(folder, model.identity)
+    if made is None:
+        return _open_cached([folder], model, scan, progress)
+    log.info(
+        f"using the index {made.folder} of {folder}, updated {made.meta().updated}; "
+        f"`sketchy index {folder} --out {made.folder}` brings it up to date"
+    )
+    return _filled(made, str(made.folder), model, name=address, sources=[folder])
+
+
+def open_photos(
+    model: Model,
+    photos: str | PathLike[str] | Sequence[str | PathLike[str]],
+    out: str | PathLike[str] | None,
+    *,
+    exclude: Sequence[str],
+    drop_missing: bool,
+    progress: Progress,
+) -> Index:
+    """Open the index of photos, after making it or bringing it up to date; see `Model.index`."""
+    named = [photos] if isinstance(photos, str | PathLike) else list(photos)
+    if not named:
+        raise ValueError("no photos to index; give at least one folder")
+    scan = Scan((exclude,) if isinstance(exclude, str) else tuple(exclude), drop_missing)
+    if out is None and len(named) == 1:
+        return open_index(model, expanded(os.fspath(named[0])), scan=scan, progress=progress)
+    sources = [as_path(os.fspath(path)) for path in named]
+    if out is None:
+        return _open_cached(sources, model, scan, progress)
+    address = expanded(os.fspath(out))
+    changes = update_at(address, sources, model, scan=scan, progress=progress)
+    index = Index(open_reader(address, model.identity), address, model, address=address, sources=sources, scan=scan)
+    _finish(index, changes, sources)
+    note_index(sources, model.identity, address)
+    return index
+
+
+def note_index(sources: Sequence[Path], identity: Identity, address: str) -> None:
+    """Remember, in the cache, where the index of a folder lies; without a cache it must be named."""
+    if not is_server(address) and len(sources) == 1 and sources[0].is_dir():
+        with suppress(StorageError), replacing(_cache_path(sources, identity).with_suffix(".note")) as temporary:
+            temporary.write_bytes(os.fsencode(os.path.abspath(address)))  # noqa: PTH100 - keeps links
+
+
+def check_found(changes: Changes, count: int, sources: Sequence[Path]) -> None:
+    """Raise GalleryError when an update of an index found nothing to search.
+
+    Args:
+        changes: What was found.
+        count: Photos in the index now.
+        sources: Folders and files that were looked through.
+    """
+    if changes.kept and not changes.found:
+        raise GalleryError("no photos found; " + "; ".join(map(str, changes.kept)))
+    if count:
+        return
+    named, left_out = _named(sources), left_out_text(changes.left_out)
+    if changes.skipped:
+        first = changes.skipped[0]
+        raise GalleryError(
+            f"none of {len(changes.skipped)} images below {named} can be read; {first.path}: {first.reason}"
+            + (f"; {left_out}" if left_out else "")
+        )
+    known = f"known are {', '.join(sorted(SUFFIXES))}"
+    raise GalleryError(f"no images below {named}; {f'{left_out}; export them as JPEG first; ' * bool(left_out)}{known}")
+
+
+def _named(sources: Sequence[Path]) -> str:
+    return " and ".join(map(str, sources))
+
+
+def _filled(store: Store, address: str, model: Model, *, name: str = "", sources: Sequence[Path] = ()) -> Index:
+    name = name or address
+    if store.count() == 0:
+        store.close()
+        raise GalleryError(f"the index {name} is empty; fill it with `sketchy index PHOTOS --out {name}`")
+    return Index(store, name, model, address=address, sources=sources)
+
+
+def _finish(index: Index, changes: Changes, sources: Sequence[Path]) -> None:
+    """Check what was found, and say what was kept; closes the index when nothing can be searched."""
+    try:
+        check_found(changes, len(index), sources)
+    except GalleryError:
+        index.close()
+        raise
+    for kept in changes.kept:
+        log.info(str(kept))
+    index.note(changes)
+
+
+def _noted_index(folder: Path, identity: Identity) -> EmbeddedStore | None:
+    """Open the index that was made of a folder, if it is still there, fits, and holds nothing else."""
+    with suppress(OSError, GalleryError, StorageError), ExitStack() as stack:
+        noted = _cache_path([folder], identity).with_suffix(".note").read_bytes()
+        store = open_to_read(Path(os.fsdecode(noted)), identity)
+        stack.callback(store.close)
+        (source,) = absolute_sources([folder])
+        if store.count(f"{source}{os.sep}") == store.count():
+            stack.pop_all()
+            return store
+    return None
+
+
+def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Index:
+    """Bring the index in the cache up to date where that can be done, and open it."""
+    path = _cache_path(sources, model.identity, scan.exclude)
+    changes = Changes()
+    try:
+        changes = _update_cached(path, sources, model, scan, progress)
+    except LockedError:
+        busy = LockedError(f"another process is indexing {_named(sources)}; run the command again when it is done")
+        store = _as_it_is(path, model.identity, busy)
+    except StorageError as error:
+        store = _as_it_is(path, model.identity, error)
+    else:
+        store = open_to_read(path, model.identity)
+    index = Index(store, _named(sources), model, address=str(path), sources=sources, scan=scan)
+    _finish(index, changes, sources)
+    return index
+
+
+def _as_it_is(path: Path, identity: Identity, why: SketchyError) -> EmbeddedStore:
+    """Open the cached index that could not be brought up to date. Raises `why` when there is nothing in it."""
+    with suppress(GalleryError, StorageError), ExitStack() as stack:
+        store = open_to_read(path, identity)
+        stack.callback(store.close)
+        if store.count():
+            stack.pop_all()
+            log.info(f"searching the photos that are indexed already: {why}")
+            return store
+    raise why
+
+
+def _update_cached(path: Path, sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Changes:
+    try:
+        return update_at(str(path), sources, model, scan=scan, progress=progress)
+    except (DamagedError, FormatError) as error:
+        reason = "is damaged" if isinstance(error, DamagedError) else "has another format than this version reads"
+        log.info(f"the index of {_named(sources)} in the cache {reason}; making it anew")
+        return update_at(str(path), sources, model, force=True, scan=scan, progress=progress)
+
+
+def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[str] = ()) -> Path:
+    """Name the cached index of folders and a model; folders of which some is left out have one of their own."""
+    named = [*sorted(str(source.resolve()) for source in sources), identity.model, *sorted(exclude)]
+    return cache_folder(None) / "galleries" / hashlib.sha256(os.fsencode("\0".join(named))).hexdigest()[:32]
+
+
+def _open_test_photos(model: Model, progress: Progress) -> Index:
+    """Embed the held-out photos of the model's dataset anew from its pack; they may lie in an archive."""
+    refuse_moved(model.config, "name a folder of photos with --gallery")
+    data = load_dataset(model.config, progress=progress)
+    rows = data.parts["test"].photos
+    if not len(rows):
+        raise GalleryError(f"the test split of {data.source.path} has no photos; name a folder with --gallery")
+    vectors = embed_pixels(model.encoder_for(len(rows)), data.pack.photos, "photo", rows, progress=progress).numpy()
+    row_of = {data.photo_path(row): row for row in rows.tolist()}
+    categories = [data.pack.categories[label] for label in data.pack.photo_category[rows]]
+    store = MemoryStore(model.identity, list(zip(row_of, categories, strict=True)), vectors, data.source.close)
+    return Index(
+        store, f"the test photos of {data.source.path}", model, read=lambda path: data.photo_file(row_of[path])
+    )

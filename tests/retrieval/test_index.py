@@ -1,0 +1,162 @@
+"""An index as Python users have it, at the edges."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sketchy.errors import CheckpointError, GalleryError, ImageError, StorageError
+from sketchy.retrieval.model import load_model
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKETCHY_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def folder(photos, tmp_path) -> Path:
+    """Twenty photos of two categories."""
+    for category in ("disc", "bar"):
+        shutil.copytree(photos / category, tmp_path / "photos" / category)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def sketch(dataset) -> Path:
+    return dataset / "256x256" / "sketch" / "tx_000000000000" / "disc" / "p1-1.png"
+
+
+def test_hits_say_all_that_is_known_of_a_photo(index, sketch):
+    hits = index.search(sketch, k=3)
+    assert [hit.distance for hit in hits] == sorted(hit.distance for hit in hits)
+    for hit in hits:
+        assert hit.paths == (hit.path,)
+        assert hit.category == Path(hit.path).parent.name
+        assert 0 < hit.score < 1
+        assert not hit.missing
+
+
+def test_all_forms_of_a_query_find_the_same(index, sketch):
+    expected = index.search(sketch)
+    pixels = np.asarray(Image.open(sketch))
+    for form in (str(sketch), sketch.read_bytes(), pixels, Image.open(sketch), [sketch], (pixels, sketch)):
+        hits = index.search(form)
+        assert [hit.path for hit in hits] == [hit.path for hit in expected]
+        assert [hit.distance for hit in hits] == pytest.approx([hit.distance for hit in expected], abs=1e-4)
+
+
+def test_a_search_can_be_narrowed(index, sketch):
+    every = index.search(sketch, k=40)
+    assert len(every) == len(index) == 40
+    assert {hit.category for hit in index.search(sketch, categories=["bar", "disc"], k=40)} == {"bar", "disc"}
+    assert {hit.category for hit in index.search(sketch, categories="bar", k=40)} == {"bar"}
+    assert {hit.category for hit in index.search(sketch, path_glob="bar/*", k=40)} == {"bar"}
+    assert index.search(sketch, k=40, max_distance=every[4].distance) == every[:5]
+    assert index.search(sketch, k=40, min_score=every[4].score) == [x for x in every if x.score >= every[4].score]
+    assert index.search(sketch, k=40, exact=True) == every
+    assert index.search(sketch, categories=["zebra"]) == []
+
+
+def test_what_cannot_be_searched_for_is_told(index, sketch, trained, photos):
+    with pytest.raises(ValueError, match="k is 0; give at least 1"):
+        index.search(sketch, k=0)
+    with pytest.raises(ValueError, match="no image to search for; give at least one"):
+        index.search([])
+    with pytest.raises(ImageError, match=r"cannot use nowhere.png as a sketch: no such file"):
+        index.search("nowhere.png")
+    with pytest.raises(CheckpointError, match="a photo as query has none"):
+        index.search(sketch, kind="photo", min_score=0.5)
+    last = load_model(trained / "tiny" / "last.pth", "cpu")
+    with last.index(photos / "disc") as other, pytest.raises(CheckpointError, match=r"last\.pth has none"):
+        other.search(sketch, min_score=0.5)
+    with pytest.raises(GalleryError, match="was made with another model"):
+        last.index(index.name)
+
+
+def test_copies_are_one_hit_with_all_their_paths(model, folder):
+    copy = Path(shutil.copy(folder / "disc" / "p3.jpg", folder / "copy.jpg"))
+    with model.index(folder) as index:
+        (hit,) = index.search(copy, k=1, kind="photo")
+        assert hit.paths == (str(copy), str(folder / "disc" / "p3.jpg"))
+        assert len(index) == 21
+        assert len(index.search(copy, k=40, kind="photo")) == 20
+
+
+def test_photos_are_listed_and_shown(index, photos):
+    listed = dict(index.photos())
+    assert len(listed) == 40
+    assert listed[str(photos / "disc" / "p1.jpg")] == "disc"
+    assert index.image(str(photos / "disc" / "p1.jpg")) == photos / "disc" / "p1.jpg"
+    with pytest.raises(GalleryError, match="/etc/passwd is not in"):
+        index.image("/etc/passwd")
+
+
+def test_an_index_is_made_where_it_is_wanted_and_brought_up_to_date(model, folder, tmp_path):
+    with model.index(folder, tmp_path / "own.index") as index:
+        assert len(index) == 20
+        (folder / "disc" / "p1.jpg").unlink()
+        (folder / "broken.jpg").write_bytes(b"x")
+        (folder / "a.heic").write_bytes(b"x")
+        changes = index.update()
+        assert (changes.unchanged, changes.removed, len(index)) == (19, 1, 19)
+        assert ([item.reason for item in index.skipped], index.left_out) == (
+            ["not an image in a known format"],
+            {".heic": 1},
+        )
+    with model.index(str(tmp_path / "own.index")) as again:
+        assert len(again) == 19
+        with pytest.raises(GalleryError, match=r"no photos named to bring .* up to date with; name the folders"):
+            again.update()
+        assert again.update([folder]).unchanged == 19
+
+
+def test_several_folders_have_one_index_in_the_cache(model, folder, tmp_path):
+    parts = [folder / "disc", str(folder / "bar")]
+    with model.index(parts) as index:
+        assert len(index) == 20
+    (folder / "bar" / "p1.jpg").unlink()
+    with model.index(reversed(parts)) as index:
+        assert len(index) == 19
+    assert len(list((tmp_path / "cache" / "galleries").glob("*/index.sqlite"))) == 1
+
+
+def test_what_is_excluded_is_left_out_also_later(model, folder):
+    with model.index(folder, exclude=["bar"]) as index:
+        assert len(index) == 10
+        assert index.update().left_out == {"excluded": 10}
+
+
+@pytest.mark.parametrize("photos", ["nowhere", ["nowhere"], [], ["nowhere", "."]])
+def test_photos_that_are_not_there_are_told(model, photos):
+    with pytest.raises((GalleryError, ValueError), match=r"no such folder of photos|no photos to index; give at least"):
+        model.index(photos)
+
+
+def test_a_file_in_the_place_of_an_index_is_told(model, folder, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises((GalleryError, StorageError), match=r"file is a file|file exists"):
+        model.index(folder, tmp_path / "file")
+
+
+def test_a_closed_index_says_so(model, folder, sketch):
+    with model.index(folder) as index:
+        pass
+    index.close()
+    for use in (lambda: index.search(sketch), lambda: len(index), lambda: index.image("x"), index.update, index.photos):
+        with pytest.raises(ValueError, match=r"the index .*photos is closed"):
+            use()
+
+
+def test_threads_may_search_while_it_is_updated(model, folder, sketch):
+    with model.index(folder) as index, ThreadPoolExecutor(4) as pool:
+        expected = index.search(sketch, k=3)
+        searches = [pool.submit(index.search, sketch, 3) for _ in range(20)]
+        for number in range(5):
+            Image.new("RGB", (20, 20), (0, 50 * number, 0)).save(folder / f"{number}.png")
+            index.update()
+        assert all({hit.path for hit in expected} & {hit.path for hit in search.result()} for search in searches)
+        assert len(index) == 25
