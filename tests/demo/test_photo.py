@@ -19,7 +19,7 @@ def photo(*parts, scene="stone"):
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_every_scene_holds_the_thing(scene):
+def test_every_scene_shows_the_thing(scene):
     picture = photo(scene=scene)
     assert picture.shape == (256, 256, 3)
     assert (picture[110:150, 108:148, 0] - picture[110:150, 108:148, 2]).mean() > 40
