@@ -21,7 +21,7 @@ LAYERS = [
     ("image", "ink"),
     ("containers", "color", "paper"),
     ("texture",),
-    ("config_file", "results", "talk", "processes"),
+    ("config_file", "results", "processes"),
     ("config",),
     ("choices",),
     ("section", "storage", "extras"),

@@ -15,7 +15,6 @@ from sketchy.paths import as_path
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation, TrainResult
 from sketchy.retrieval.model import Model, load_model
-from sketchy.talk import LoggingTalk
 from sketchy.trainer.run_dir import checkpoint_file
 
 PathType = str | PathLike[str]
@@ -65,8 +64,7 @@ def train(
         config = parse_config(dict(config), "the settings")
     elif not isinstance(config, Config):
         config = load_config(as_path(os.fspath(config)))
-    talk = LoggingTalk(progress)
-    return train_command.run(config, as_path(os.fspath(out)), resume=resume, force=force, talk=talk)
+    return train_command.run(config, as_path(os.fspath(out)), resume=resume, force=force, progress=progress)
 
 
 def evaluate(

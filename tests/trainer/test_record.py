@@ -1,5 +1,6 @@
 import csv
 import errno
+import logging
 
 import pytest
 import torch
@@ -7,20 +8,9 @@ import torch
 from sketchy.config_file import load_config
 from sketchy.errors import StorageError
 from sketchy.model.checkpoint import load_checkpoint
-from sketchy.talk import Silent
 from sketchy.trainer import record
 from sketchy.trainer.history import PANELS
 from sketchy.trainer.run import train
-
-
-class Listener(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines = []
-
-    def say(self, message):
-        self.lines.append(message)
 
 
 def history(run):
@@ -103,8 +93,7 @@ def test_a_full_disk_while_saving_keeps_the_last_good_checkpoint(tiny_config, tm
     assert not list((tmp_path / "run").glob("*.part"))
 
 
-def test_a_contrastive_run_that_learns_nothing_is_warned_about(tiny_config, tmp_path):
-    talk = Listener()
+def test_a_contrastive_run_that_learns_nothing_is_warned_about(tiny_config, tmp_path, logged):
     config = load_config(
         tiny_config,
         [
@@ -115,15 +104,14 @@ def test_a_contrastive_run_that_learns_nothing_is_warned_about(tiny_config, tmp_
             "model.normalize=true",
         ],
     )
-    train(config, tmp_path / "run", talk=talk)
-    assert any("nothing is learnt yet" in line for line in talk.lines)
+    train(config, tmp_path / "run")
+    assert any("nothing is learnt yet" in line for line in logged.messages)
 
 
 def test_with_a_spatial_embedding_the_best_checkpoint_has_a_fitted_spatial_head(tiny_config, tmp_path):
     spatial = ["model.backbone=mobilenet_v2", "model.normalize=true", "model.spatial.size=8", "model.spatial.share=0.3"]
     config = settings(tiny_config, *spatial, "train.epochs=1", "image.color=rgb")
-    talk = Silent()
-    result = train(config, tmp_path / "run", talk=talk)
+    result = train(config, tmp_path / "run")
     best, last = (load_checkpoint(tmp_path / "run" / name) for name in ("best.pth", "last.pth"))
     assert float(best.weights["head.share"]) == pytest.approx(0.3)
     assert float(last.weights["head.share"]) == 0
@@ -134,11 +122,10 @@ def test_with_a_spatial_embedding_the_best_checkpoint_has_a_fitted_spatial_head(
     assert load_checkpoint(tmp_path / "run" / "best.pth").fingerprint() == best.fingerprint()
 
 
-def test_a_picture_that_cannot_be_drawn_is_a_warning_and_the_run_finishes(tiny_config, tmp_path, monkeypatch):
+def test_a_picture_that_cannot_be_drawn_is_a_warning_and_the_run_finishes(tiny_config, tmp_path, monkeypatch, logged):
     def full(*_):
         raise StorageError("no space")
 
     monkeypatch.setattr(record, "retrievals_sheet", full)
-    talk = Listener()
-    assert train(settings(tiny_config, "train.epochs=1"), tmp_path / "run", talk=talk).epochs == 1
-    assert "warning: no pictures were drawn: no space" in talk.lines
+    assert train(settings(tiny_config, "train.epochs=1"), tmp_path / "run").epochs == 1
+    assert ("sketchy.trainer.record", logging.WARNING, "no pictures were drawn: no space") in logged.record_tuples

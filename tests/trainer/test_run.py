@@ -1,7 +1,10 @@
 import csv
+import logging
 import os
 import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partialmethod
 
 import pytest
@@ -14,21 +17,28 @@ from sketchy.errors import CheckpointError, ConfigError, DataError, Interrupted,
 from sketchy.loss.infonce import InfoNCELoss
 from sketchy.loss.objective import Objective
 from sketchy.model.checkpoint import load_checkpoint
-from sketchy.talk import Silent
 from sketchy.trainer import run
 from sketchy.trainer.run import train
 
 
-class SignalWhen(Silent):
-    """Sends this process a signal when a line, or the n-th step of an epoch's bar, comes by."""
+@contextmanager
+def signal_when(number: int, text: str) -> Iterator[None]:
+    """Send this process a signal when a message that holds the text is logged."""
 
-    def __init__(self, number: int, line: str) -> None:
-        self.number, self.line, self.lines = number, line, []
+    class Sender(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if text in record.getMessage():
+                os.kill(os.getpid(), number)
 
-    def say(self, message):
-        self.lines.append(message)
-        if self.line in message:
-            os.kill(os.getpid(), self.number)
+    log, sender = logging.getLogger("sketchy"), Sender()
+    before = log.level
+    log.addHandler(sender)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(sender)
+        log.setLevel(before)
 
 
 class NotANumber(InfoNCELoss):
@@ -84,8 +94,9 @@ def test_a_relative_root_is_saved_as_absolute(tiny_config, dataset, tmp_path, mo
 def test_killed_after_epoch_1_and_resumed_is_never_stopped(number, tiny_config, tmp_path):
     config = settings(tiny_config, "model.dropout=0.2", "train.schedule=cosine")
     train(config, tmp_path / "unbroken")
-    with pytest.raises(Interrupted, match=r"epoch 2; .* continue with `sketchy train --resume"):
-        train(config, tmp_path / "stopped", talk=SignalWhen(number, "epoch 1/"))
+    expected = pytest.raises(Interrupted, match=r"epoch 2; .* continue with `sketchy train --resume")
+    with signal_when(number, "epoch 1/"), expected:
+        train(config, tmp_path / "stopped")
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     torch.manual_seed(123)
     train(load_config(tmp_path / "stopped" / "config.yaml"), tmp_path / "stopped", resume=True)
@@ -101,7 +112,8 @@ def test_killed_after_epoch_1_and_resumed_is_never_stopped(number, tiny_config, 
 
 
 def test_a_signal_in_the_last_epoch_lets_the_run_finish(tiny_config, tmp_path):
-    result = train(settings(tiny_config), tmp_path / "run", talk=SignalWhen(signal.SIGTERM, "epoch 3/3"))
+    with signal_when(signal.SIGTERM, "epoch 3/3"):
+        result = train(settings(tiny_config), tmp_path / "run")
     assert result.epochs == 3
     assert (tmp_path / "run" / "curves.png").exists()
 
@@ -197,12 +209,13 @@ def test_there_is_nothing_to_resume_in_an_empty_folder(tiny_config, tmp_path):
         train(settings(tiny_config), tmp_path, resume=True)
 
 
-def test_further_sketches_of_zero_shot_categories_are_not_trained_on(zero_shot_config, zero_shot_dataset, tmp_path):
-    talk = SignalWhen(0, "no such line")
+def test_further_sketches_of_zero_shot_categories_are_not_trained_on(
+    zero_shot_config, zero_shot_dataset, tmp_path, logged
+):
     extra = zero_shot_dataset / "256x256" / "sketch" / "tx_000000000000"  # 20 sketches of each of 4 categories
-    train(load_config(zero_shot_config, [f"data.extra_sketches={extra}"]), tmp_path / "run", talk=talk)
-    assert "32 further sketches of 2 of the categories" in talk.lines
-    assert any("zero shot 20 photos and 40 sketches" in line for line in talk.lines)
+    train(load_config(zero_shot_config, [f"data.extra_sketches={extra}"]), tmp_path / "run")
+    assert "32 further sketches of 2 of the categories" in logged.messages
+    assert any("zero shot 20 photos and 40 sketches" in line for line in logged.messages)
     assert load_checkpoint(tmp_path / "run" / "best.pth").categories == ("bar", "cross", "saw", "tree")
 
 

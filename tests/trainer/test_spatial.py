@@ -7,8 +7,8 @@ import torch
 from sketchy.config_file import parse_config
 from sketchy.dataset.pack import Pack, Subset
 from sketchy.model.encoder import Encoder, build_encoder
+from sketchy.progress import no_progress
 from sketchy.retrieval.embed import embed_pixels
-from sketchy.talk import SILENT
 from sketchy.trainer.spatial import fit_spatial
 
 SIDE, CATEGORIES, EACH = 32, 2, 8
@@ -57,7 +57,7 @@ def own_photo_nearest(encoder: Encoder, pack: Pack) -> float:
 def test_the_traced_photo_is_found_by_its_arrangement():
     encoder, pack = made_encoder(), made_pack()
     before = own_photo_nearest(encoder, pack)
-    assert fit_spatial(encoder, pack, EVERYTHING, 0.5, 0, SILENT)
+    assert fit_spatial(encoder, pack, EVERYTHING, 0.5, 0, no_progress)
     assert before < 0.5
     assert own_photo_nearest(encoder, pack) > 0.8
     assert float(encoder.head.share) == 0.5
@@ -66,7 +66,7 @@ def test_the_traced_photo_is_found_by_its_arrangement():
 def test_nothing_but_the_second_head_changes():
     encoder = made_encoder()
     before = copy.deepcopy(encoder.state_dict())
-    fit_spatial(encoder, made_pack(), EVERYTHING, 0.5, 0, SILENT)
+    fit_spatial(encoder, made_pack(), EVERYTHING, 0.5, 0, no_progress)
     changed = {name for name, tensor in encoder.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {"head.cells.weight", "head.cells.bias", "head.share"}
 
@@ -74,12 +74,12 @@ def test_nothing_but_the_second_head_changes():
 def test_the_same_seed_gives_the_same_head_also_when_it_is_fitted_again_and_touches_no_other_draw():
     encoder, pack = made_encoder(), made_pack()
     state = torch.get_rng_state()
-    fit_spatial(encoder, pack, EVERYTHING, 0.5, 3, SILENT)
+    fit_spatial(encoder, pack, EVERYTHING, 0.5, 3, no_progress)
     assert torch.equal(torch.get_rng_state(), state)
     first = encoder.head.cells.weight.clone()
-    fit_spatial(encoder, pack, EVERYTHING, 0.5, 3, SILENT)
+    fit_spatial(encoder, pack, EVERYTHING, 0.5, 3, no_progress)
     assert torch.equal(encoder.head.cells.weight, first)
-    fit_spatial(encoder, pack, EVERYTHING, 0.5, 4, SILENT)
+    fit_spatial(encoder, pack, EVERYTHING, 0.5, 4, no_progress)
     assert not torch.equal(encoder.head.cells.weight, first)
 
 
@@ -87,10 +87,10 @@ def test_only_sketches_and_photos_of_the_part_are_learnt_from():
     pack = made_pack()
     part = Subset(np.arange(6), np.arange(10))  # the last four trace photos of another part
     one, other = made_encoder(), made_encoder()
-    fit_spatial(one, pack, part, 0.5, 0, SILENT)
+    fit_spatial(one, pack, part, 0.5, 0, no_progress)
     pack.sketches[6:] = 0
     pack.photos[6:] = 0
-    fit_spatial(other, pack, part, 0.5, 0, SILENT)
+    fit_spatial(other, pack, part, 0.5, 0, no_progress)
     assert torch.equal(one.head.cells.weight, other.head.cells.weight)
 
 
@@ -102,5 +102,5 @@ def test_only_sketches_and_photos_of_the_part_are_learnt_from():
 def test_where_there_is_nothing_to_learn_nothing_changes(options, photos):
     encoder = made_encoder()
     before = copy.deepcopy(encoder.state_dict())
-    assert not fit_spatial(encoder, made_pack(**options), Subset(np.arange(photos), np.arange(16)), 0.5, 0, SILENT)
+    assert not fit_spatial(encoder, made_pack(**options), Subset(np.arange(photos), np.arange(16)), 0.5, 0, no_progress)
     assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())

@@ -61,16 +61,6 @@ def show_messages(command: str) -> None:
     log.setLevel(logging.INFO if _is_first(command, "RANK") else logging.CRITICAL)
 
 
-class StderrTalk:
-    """Lines and progress bars for what still takes a `Talk`."""
-
-    say = staticmethod(show_line)
-    bar = staticmethod(show_progress)
-
-
-TALK = StderrTalk()
-
-
 @contextmanager
 def importing() -> Iterator[None]:
     """Run the imports of a command; after them, Ctrl-C raises KeyboardInterrupt.

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded, importing
+from sketchy.cli.console import guarded, importing, show_progress
 from sketchy.cli.options import AsJson, address, path
 
 
@@ -26,7 +26,7 @@ def data_check(
     with importing():
         from sketchy.commands import data_check as command
 
-    found = command.run(source, photo_rendering, sketch_rendering, TALK.bar)
+    found = command.run(source, photo_rendering, sketch_rendering, show_progress)
     print(report.as_json(found) if json else report.data_report_text(found))
 
 
@@ -49,7 +49,7 @@ def data_fetch(
     with importing():
         from sketchy.commands import data_fetch as command
 
-    made = command.run(out, source, TALK.bar)
+    made = command.run(out, source, show_progress)
     print(report.as_json(made) if json else report.made_text(made))
 
 
@@ -71,5 +71,5 @@ def data_demo(
     with importing():
         from sketchy.commands import data_demo as command
 
-    made = command.run(out, photos=photos, sketches=sketches, categories=categories, seed=seed, progress=TALK.bar)
+    made = command.run(out, photos=photos, sketches=sketches, categories=categories, seed=seed, progress=show_progress)
     print(report.as_json(made) if json else report.made_text(made))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import TALK, guarded, importing, show_progress, suffix
+from sketchy.cli.console import guarded, importing, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
     CheckpointOption,
@@ -58,7 +58,7 @@ def train(
     with importing():
         from sketchy.commands import train as command
 
-    result = command.run(loaded, run, resume=resume is not None, force=force, talk=TALK)
+    result = command.run(loaded, run, resume=resume is not None, force=force, progress=show_progress)
     if result is not None:
         print(report.as_json(result) if json else report.train_text(result))
 

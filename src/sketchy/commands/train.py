@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from sketchy.config import Config
+from sketchy.progress import Progress, no_progress
 from sketchy.results import TrainResult
-from sketchy.talk import SILENT, Talk
 from sketchy.trainer.run import train
 
 
 def run(
-    config: Config, path: Path, *, resume: bool = False, force: bool = False, talk: Talk = SILENT
+    config: Config, path: Path, *, resume: bool = False, force: bool = False, progress: Progress = no_progress
 ) -> TrainResult | None:
     """Train a model, or resume a run; arguments, result and errors as `train`."""
-    return train(config, path, resume=resume, force=force, talk=talk)
+    return train(config, path, resume=resume, force=force, progress=progress)

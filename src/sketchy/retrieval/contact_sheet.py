@@ -28,8 +28,8 @@ def contact_sheet(rows: Sequence[tuple[Tile, Sequence[Tile]]], columns: int = 5)
     """Lay out queries at the left and their photos at the right.
 
     Args:
-        rows: each query with its photos, nearest first; at least one row.
-        columns: photos a line; more photos go on to further lines.
+        rows: Each query with its photos, nearest first; at least one row.
+        columns: Photos in a line; further photos go to further lines.
 
     Returns:
         An RGB image, as large as it needs to be.

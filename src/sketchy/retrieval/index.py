@@ -17,7 +17,7 @@ from sketchy.retrieval.scan import USUAL, Scan
 from sketchy.retrieval.search import Request, calibration_of, search, unmatched
 from sketchy.retrieval.store.address import open_writer
 from sketchy.retrieval.store.base import Store, Vectors, Where
-from sketchy.retrieval.update import Changes, update
+from sketchy.retrieval.update import UpdateResult, update
 
 
 class Index:
@@ -117,7 +117,7 @@ class Index:
 
     def update(
         self, photos: Sequence[str | os.PathLike[str]] | None = None, *, progress: Progress = no_progress
-    ) -> Changes:
+    ) -> UpdateResult:
         """Bring the index up to date: embed what is new, forget what is gone, leave the rest.
 
         Args:
@@ -137,7 +137,7 @@ class Index:
         self.note(changes)
         return changes
 
-    def note(self, changes: Changes) -> None:
+    def note(self, changes: UpdateResult) -> None:
         """Take over what an update left out."""
         self.skipped, self.left_out = tuple(changes.skipped), dict(changes.left_out)
 
@@ -189,7 +189,7 @@ def update_at(
     force: bool = False,
     scan: Scan = USUAL,
     progress: Progress = no_progress,
-) -> Changes:
+) -> UpdateResult:
     """Open the store at an address to be changed, or make it, and bring it up to date; see `update`."""
     store = open_writer(address, model.identity, force=force)
     try:

@@ -13,7 +13,7 @@ from sketchy.storage import os_reason
 DRIVES = re.compile(r"(/media(/[^/]+)?|/run/media/[^/]+|/mnt|/Volumes)/[^/]+")
 """Folders that systems make when a drive is mounted, and remove after it."""
 GONE = ("", "")
-"""In the place of a folder: there is no file to come back."""
+"""Stands for a folder: the photo is gone for good."""
 
 
 def stored(store: Store, source: str) -> Iterator[list[Photo]]:
@@ -27,17 +27,17 @@ class Pruning:
     """Drops photos from a store whose files are gone, and keeps those that may come back.
 
     Args:
-        store: That is brought up to date.
+        store: The store that is brought up to date.
         sources: Folders and files, absolute.
-        takes: Tells whether this process looks after a path.
+        takes: Returns whether this process is responsible for a path.
         scan: How the folders are looked through.
-        write: Whether to drop them; else they are only counted.
+        write: Whether to drop photos; else they are only counted.
 
     Attributes:
-        folders: Those that have photos now; to be filled before `drop_gone`.
+        folders: Folders that have photos now; to be filled before `drop_gone`.
         found: Contents that were found in the sources; to be filled before `drop_gone`.
-        removed: How many photos were dropped.
-        away: How many were kept, by folder and what is the matter with it.
+        removed: Number of photos that were dropped.
+        away: Number of photos that were kept, by folder and the folder's problem.
     """
 
     def __init__(
@@ -54,33 +54,33 @@ class Pruning:
         self._write = write
         self._dropped: set[str] = set()
         self._below = tuple(f"{source}{os.sep}" for source in self._sources)
-        # What another machine wrote to a shared store may be there for that machine.
+        # Another machine that writes a shared store may still see the files that it indexed.
         self._elsewhere = not store.shared and store.count() > sum(map(store.count, self._below))
 
     def drop_moved(self, photos: Sequence[Photo]) -> None:
-        """Drop photos elsewhere that are gone, as their content is that of photos here: their folder was renamed."""
+        """Drop missing photos outside the sources whose content is that of given photos: their folder was renamed."""
         if self._elsewhere:
             copies = self._store.copies(sorted({photo.content for photo in photos}))
             self._drop(copy.path for copy in copies if not copy.path.startswith(self._below) and is_gone(copy.path))
 
     def drop_gone(self) -> None:
-        """Drop photos of the sources that are gone or left out, but keep those that may only be away."""
+        """Drop photos of the sources that are gone or left out, but keep those whose drive may be missing."""
         missing = Missing(self.folders)
         for source in self._sources:
             for batch in stored(self._store, source):
                 own = [photo for photo in batch if self._takes(photo.path)]
-                away = {photo: place for photo in own if (place := self._place(photo.path, source, missing))}
+                away = {photo: folder for photo in own if (folder := self._missing_folder(photo.path, source, missing))}
                 moved = self._found_elsewhere(list(away))
                 kept = {
-                    photo: place
-                    for photo, place in away.items()
-                    if place != GONE and not (photo.content in moved and is_gone(photo.path))
+                    photo: folder
+                    for photo, folder in away.items()
+                    if folder != GONE and not (photo.content in moved and is_gone(photo.path))
                 }
                 self.away.update(kept.values())
                 self._drop(photo.path for photo in away if photo not in kept)
 
-    def _place(self, path: str, source: str, missing: "Missing") -> tuple[str, str] | None:
-        """Return None for a photo that is there, GONE for one to drop, else the folder where its drive may be away."""
+    def _missing_folder(self, path: str, source: str, missing: "Missing") -> tuple[str, str] | None:
+        """Return None for a photo that exists, GONE for one to drop, else the folder whose drive may be missing."""
         if self._is_left_out(path, source):
             return GONE
         gone = is_gone(path)
@@ -88,16 +88,16 @@ class Pruning:
             return None
         if gone and self._scan.drop_missing:
             return GONE
-        return missing.place(path, source) or (GONE if gone else (path, "cannot be read"))
+        return missing.folder_of(path, source) or (GONE if gone else (path, "cannot be read"))
 
     def _is_left_out(self, path: str, source: str) -> bool:
-        if path == source:  # named by hand, so it is meant
+        if path == source:  # the user named it
             return False
         exclude = self._scan.exclude
         return is_left_out(os.path.dirname(path), source, exclude) or matches(path, exclude)  # noqa: PTH120
 
     def _found_elsewhere(self, photos: Sequence[Photo]) -> set[str]:
-        """Return the contents of photos that other files have, which are there."""
+        """Return the contents of photos that other, existing files have."""
         copies = self._store.copies(sorted({photo.content for photo in photos})) if photos else []
         return self.found | {copy.content for copy in copies if is_gone(copy.path) is False}
 
@@ -110,26 +110,26 @@ class Pruning:
 
 
 class Missing:
-    """Tells where a drive may be missing, rather than a photo.
+    """Tells photos whose drive may be missing from photos that were deleted.
 
     Args:
-        folders: Those that have photos now.
+        folders: Folders that have photos now.
     """
 
     def __init__(self, folders: Collection[str]) -> None:
         self._folders = folders
         self._known: dict[tuple[str, str], tuple[str, str] | None] = {}
 
-    def place(self, path: str, source: str) -> tuple[str, str] | None:
-        """Return the folder where a drive may be missing, and what is the matter with it.
+    def folder_of(self, path: str, source: str) -> tuple[str, str] | None:
+        """Return the folder whose drive may be missing, and its problem.
 
         Args:
             path: A photo of the source that cannot be found.
             source: The folder or file that was indexed.
 
         Returns:
-            The source, when it is missing or has no photo at all; else a folder below it that is there but empty, as
-            a mount point is, or a link or a mount point that leads nowhere; None when only the photo is missing.
+            The source, if it is missing or has no photo at all; else a folder below it that exists but is empty, as a
+            mount point is, or a link or a mount point that leads nowhere; None if only the photo is missing.
         """
         if path == source:
             return source, "is missing"

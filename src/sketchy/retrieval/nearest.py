@@ -21,9 +21,9 @@ def rough_distances(query: Floats, vectors: Floats, norms: Floats) -> Floats:
     """Return (N,) squared distances less |query|², by one matrix product.
 
     Args:
-        query: (D,).
-        vectors: (N, D).
-        norms: (N,) squared lengths of the rows.
+        query: Embedding, shape (D,).
+        vectors: Embeddings, shape (N, D).
+        norms: Squared lengths of the rows, shape (N,).
     """
     rough: Floats = vectors @ (-2 * query)
     rough += norms
@@ -34,12 +34,12 @@ def candidates(rough: Floats, k: int, slack: float) -> NDArray[np.int64]:
     """Return the rows, ascending, that can be among the k nearest.
 
     Args:
-        rough: (N,) squared distances up to a constant; NaN and inf are never candidates.
-        k: at least 1.
-        slack: how far off a rough distance may be, twice over.
+        rough: Squared distances up to a constant, shape (N,); NaN and inf are never candidates.
+        k: Number of rows, at least 1.
+        slack: Twice the greatest error of a rough distance.
     """
     if k < len(rough):
-        bound = np.partition(rough, k - 1)[k - 1]  # what is no number comes last
+        bound = np.partition(rough, k - 1)[k - 1]  # NaN comes last
         if np.isfinite(bound):
             return np.flatnonzero(rough <= bound + slack)
     return np.flatnonzero(np.isfinite(rough))
@@ -49,8 +49,8 @@ def rounding_slack(query: Floats, largest: float) -> float:
     """Bound twice the rounding error of `rough_distances`: both of two compared distances can be off.
 
     Args:
-        query: (D,).
-        largest: of the squared lengths of the rows.
+        query: Embedding, shape (D,).
+        largest: Greatest squared length of a row.
     """
     unit = float(np.finfo(np.float32).eps)
     return 4 * unit * max(16, len(query)) * (float(query @ query) + largest)
@@ -60,9 +60,9 @@ def exact_distances(query: Floats, rows: NDArray[np.int64], fetch: Callable[[NDA
     """Return (len(rows),) Euclidean distances, from differences: 0 for a row equal to the query.
 
     Args:
-        query: (D,).
-        rows: which.
-        fetch: gives the (n, D) vectors of n rows.
+        query: Embedding, shape (D,).
+        rows: Indices of rows.
+        fetch: Returns the (n, D) vectors of n rows.
     """
     parts = [np.empty(0, np.float32)]
     for start in range(0, len(rows), EXACT_ROWS):
@@ -80,6 +80,6 @@ def nearest(
 
 
 def closest(rows: NDArray[np.int64], distances: Floats, k: int) -> list[tuple[int, float]]:
-    """Sort rows by distance, then by number, and keep k of them."""
+    """Return index and distance of the k nearest rows; equal distances in row order."""
     order = np.lexsort((rows, distances))[:k]
-    return [(int(rows[place]), float(distances[place])) for place in order]
+    return [(int(rows[index]), float(distances[index])) for index in order]

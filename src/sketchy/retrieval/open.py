@@ -23,7 +23,7 @@ from sketchy.retrieval.store.base import Identity, Store
 from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import open_to_read
 from sketchy.retrieval.store.memory import MemoryStore
-from sketchy.retrieval.update import Changes
+from sketchy.retrieval.update import UpdateResult
 from sketchy.storage import cache_folder, replacing
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def note_index(sources: Sequence[Path], identity: Identity, address: str) -> Non
             temporary.write_bytes(os.fsencode(os.path.abspath(address)))  # noqa: PTH100 - keeps links
 
 
-def check_found(changes: Changes, count: int, sources: Sequence[Path]) -> None:
+def check_found(changes: UpdateResult, count: int, sources: Sequence[Path]) -> None:
     """Raise GalleryError when an update of an index found nothing to search.
 
     Args:
@@ -130,7 +130,7 @@ def _filled(store: Store, address: str, model: Model, *, name: str = "", sources
     return Index(store, name, model, address=address, sources=sources)
 
 
-def _finish(index: Index, changes: Changes, sources: Sequence[Path]) -> None:
+def _finish(index: Index, changes: UpdateResult, sources: Sequence[Path]) -> None:
     """Check what was found, and say what was kept; closes the index when nothing can be searched."""
     try:
         check_found(changes, len(index), sources)
@@ -158,7 +158,7 @@ def _noted_index(folder: Path, identity: Identity) -> EmbeddedStore | None:
 def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Index:
     """Bring the index in the cache up to date where that can be done, and open it."""
     path = _cache_path(sources, model.identity, scan.exclude)
-    changes = Changes()
+    changes = UpdateResult()
     try:
         changes = _update_cached(path, sources, model, scan, progress)
     except LockedError:
@@ -185,7 +185,7 @@ def _as_it_is(path: Path, identity: Identity, why: SketchyError) -> EmbeddedStor
     raise why
 
 
-def _update_cached(path: Path, sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Changes:
+def _update_cached(path: Path, sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> UpdateResult:
     try:
         return update_at(str(path), sources, model, scan=scan, progress=progress)
     except (DamagedError, FormatError) as error:

@@ -1,4 +1,4 @@
-"""Which files of a folder are its photos, and what is left out."""
+"""Find the photos below folders, and count what is left out."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,7 @@ HIDDEN, EXCLUDED, NO_SUFFIX, OTHER = "hidden", "excluded", "without a suffix", "
 """Why something is left out; further reasons are `.heic` and other suffixes of KNOWN_UNREADABLE, and `in @eaDir`."""
 
 Report = Callable[[Skipped], object]
-"""Hears of folders that cannot be listed, or of files that are left out."""
+"""Called with folders that cannot be listed, or with files that are left out."""
 
 
 class PhotoFile(NamedTuple):
@@ -43,12 +43,12 @@ class PhotoFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Scan:
-    """How folders are looked through.
+    """How folders are scanned.
 
     Attributes:
-        exclude: globs of files and folders to leave out, read as `Where.path_glob`.
-        drop_missing: drop also the photos of sources and folders that may only be away.
-        name_left_out: name every file that is left out.
+        exclude: Globs of files and folders to leave out; see `Where.path_glob`.
+        drop_missing: Whether to drop also the photos of folders whose drive may be missing.
+        name_left_out: Whether to log every file that is left out.
     """
 
     exclude: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Bringing a store up to date with folders of photos: embed what is new, forget what is gone, leave the rest."""
+"""Bring a store up to date with folders of photos: embed new ones, drop those that are gone, keep the rest."""
 
 import hashlib
 import logging
@@ -30,25 +30,25 @@ from sketchy.storage import os_reason
 log = logging.getLogger(__name__)
 
 BATCH_FILES = 256
-"""Files looked at, and committed, at once. One batch is decoded while another is embedded, which bounds the memory."""
+"""Files in a commit, and files decoded ahead: two batches of pixels are in memory at a time."""
 MAX_FILE_BYTES = 256 * 2**20
-"""A larger file is no photo; reading it could fill the memory."""
+"""Larger files are skipped, as reading them could fill the memory."""
 FRESH_NS = 2 * 10**9
-"""A file changed this short ago may change again without a new time: it is looked into again the next time."""
+"""A file changed this recently may change again without a new time; the next update reads it again."""
 
 
 @dataclass
-class Changes:
+class UpdateResult:
     """What an update did, or would do.
 
     Attributes:
-        embedded: photos that the network saw.
-        reused: photos of a new path whose content was known: copies and renames.
-        unchanged: photos as they were.
-        removed: photos that are gone.
-        skipped: files that could not be used.
-        left_out: how many files are no photos to be searched, by reason.
-        away: how many photos stay though their files cannot be found, by folder and what is the matter with it.
+        embedded: Number of photos that were embedded.
+        reused: Number of new paths whose content was known: copies and renamed files.
+        unchanged: Number of photos that have not changed.
+        removed: Number of photos that were dropped.
+        skipped: Files that could not be used, with the reason.
+        left_out: Number of files that are not photos to search, by reason.
+        away: Number of photos that are kept although their files are missing, by folder and the folder's problem.
     """
 
     embedded: int = 0
@@ -61,18 +61,18 @@ class Changes:
 
     @property
     def kept(self) -> tuple[Kept, ...]:
-        """The photos that stay though their files cannot be found, by folder."""
+        """The photos that are kept although their files are missing, by folder."""
         return tuple(Kept(path, count, reason) for (path, reason), count in sorted(self.away.items()))
 
     @property
     def found(self) -> int:
-        """How many photos are there."""
+        """Number of photos whose files were found."""
         return self.embedded + self.reused + self.unchanged
 
 
-def summed(parts: Sequence[Changes]) -> Changes:
-    """Add up what several processes did."""
-    total = Changes()
+def summed(parts: Sequence[UpdateResult]) -> UpdateResult:
+    """Add up the results of several processes."""
+    total = UpdateResult()
     for part in parts:
         for name, value in vars(part).items():
             setattr(total, name, getattr(total, name) + value)
@@ -81,13 +81,13 @@ def summed(parts: Sequence[Changes]) -> Changes:
 
 @dataclass(frozen=True)
 class Share:
-    """The part of all paths that one of several processes takes; the same on every machine and in every order."""
+    """The paths that one of several processes is responsible for; the same on every machine, in any order."""
 
     rank: int = 0
     size: int = 1
 
     def takes(self, path: str) -> bool:
-        """Whether this process looks after a path."""
+        """Whether this process is responsible for a path."""
         digest = hashlib.blake2b(os.fsencode(path), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.size == self.rank
 
@@ -96,7 +96,7 @@ WHOLE = Share()
 
 
 class _Loaded(NamedTuple):
-    """A file that was read: what is known of it, and its pixels."""
+    """A file that was read: its record and its pixels."""
 
     photo: Photo
     pixels: NDArray[np.uint8]
@@ -111,18 +111,18 @@ def update(
     scan: Scan = USUAL,
     progress: Progress = no_progress,
     batch_files: int = BATCH_FILES,
-) -> Changes:
+) -> UpdateResult:
     """Make a store hold the photos below the sources. Every batch is a commit.
 
-    A file is looked into when its size or time changed; it is embedded when its content is unknown. Photos elsewhere
-    stay, unless their file is gone and its content is found below the sources. Photos of a source or folder that now
-    has no photo at all stay too, as its drive may not be mounted.
+    A file is read if its size or time changed, and embedded if its content is new. Photos outside the sources are kept,
+    unless their file is gone and its content is found below the sources. Photos of a source or folder that now has no
+    photo at all are kept too, as its drive may not be mounted.
 
     Args:
         store: Opened to be written, with the model's identity.
-        sources: Folders and files; one of which the store has photos may be missing.
+        sources: Folders and files; they may be missing if the store has photos of them.
         model: What embeds the photos.
-        share: Which of the paths to look after.
+        share: The paths that this process is responsible for.
         scan: How the folders are looked through.
         progress: Shows the progress.
         batch_files: Files in a commit, and files decoded ahead.
@@ -138,13 +138,13 @@ def update(
 
 def preview(
     store: WritableStore, sources: Sequence[Path], *, scan: Scan = USUAL, progress: Progress = no_progress
-) -> Changes:
-    """Say what `update` would do, as far as that can be told without decoding; `store` is only read."""
+) -> UpdateResult:
+    """Return what `update` would do, as far as that is known without decoding; `store` is only read."""
     return _Update(store, sources, None, WHOLE, scan, BATCH_FILES).run(progress)
 
 
 class _Update:
-    """One update under way; without a model it only counts."""
+    """An update in progress; without a model it only counts."""
 
     def __init__(
         self,
@@ -162,11 +162,11 @@ class _Update:
         self.share = share
         self.scan = scan
         self.batch_files = batch_files
-        self.changes = Changes()
+        self.changes = UpdateResult()
         self.pruning = Pruning(store, self.sources, share.takes, scan, write=model is not None)
 
-    def run(self, progress: Progress) -> Changes:
-        """Go through all files, then through what the store holds of files that are gone."""
+    def run(self, progress: Progress) -> UpdateResult:
+        """Go through all files, then through the photos in the store whose files are gone."""
         files = walk(self.present, lambda skipped: None, exclude=self.scan.exclude)
         total = sum(self.share.takes(file.path) for file in files)
         with progress("indexing", total, "photo") as advance, ThreadPoolExecutor() as pool:
@@ -183,14 +183,14 @@ class _Update:
         return self.changes
 
     def _unknown_files(self, advance: Advance, pool: Executor) -> Iterator[PhotoFile]:
-        """Settle the files whose content is known, and yield the others."""
+        """Handle the files whose content is known, and yield the others."""
         for batch in batched(self._files(), self.batch_files):
             unknown = self._reuse(batch, pool)
             advance(len(batch) - len(unknown))
             yield from unknown
 
     def _files(self) -> Iterator[PhotoFile]:
-        """Yield this process's share of the files; note folders that have photos, and what is left out."""
+        """Yield the files of this process; record folders with photos, and what is left out."""
 
         def leave_out(left: Skipped) -> None:
             if self.share.takes(left.path):
@@ -208,7 +208,7 @@ class _Update:
                 yield file
 
     def _reuse(self, batch: Sequence[PhotoFile], pool: Executor) -> list[PhotoFile]:
-        """Settle the files of a batch whose content is known, and return the others."""
+        """Handle the files of a batch whose content is known, and return the others."""
         known = self.store.get([file.path for file in batch])
         changed = [file for file in batch if not _is_same(known.get(file.path), file.path)]
         self.changes.unchanged += len(batch) - len(changed)
@@ -229,7 +229,7 @@ class _Update:
         return [file for file in changed if file.path not in paths]
 
     def _commit(self, batch: Sequence[_Loaded | Skipped], model: Model) -> None:
-        """Embed a batch of files that were loaded, and write it to the store."""
+        """Embed a batch of loaded files, and write it to the store."""
         skipped = [item for item in batch if isinstance(item, Skipped)]
         loaded = [item for item in batch if isinstance(item, _Loaded)]
         self.changes.skipped += skipped
@@ -242,13 +242,13 @@ class _Update:
         if loaded:
             photos = [item.photo for item in loaded]
             self.store.upsert(photos, np.stack([vectors[photo.content] for photo in photos]))
-        # What broken files held before is no longer there; of others the disk failed, not the photo.
+        # The earlier content of a broken file is gone; if its state is unknown, the disk failed, not the photo.
         if broken := [item.path for item in skipped if is_gone(item.path) is not None]:
             self.store.delete(broken)
 
 
 def _load(model: Model, file: PhotoFile) -> _Loaded | Skipped:
-    """Read a file once, so that what is embedded is what was hashed."""
+    """Read a file once, so that the embedded content is the hashed content."""
     try:
         content, photo = _read(file)
         return _Loaded(photo, model.preprocess.load(content, "photo"))
@@ -257,7 +257,7 @@ def _load(model: Model, file: PhotoFile) -> _Loaded | Skipped:
 
 
 def _is_same(known: Photo | None, path: str) -> bool:
-    """Whether a file has the size and time that the store knows."""
+    """Whether a file still has the size and time in the store."""
     if known is None:
         return False
     try:
@@ -275,7 +275,7 @@ def _describe(file: PhotoFile) -> Photo | None:
 
 
 def _read(file: PhotoFile) -> tuple[bytes, Photo]:
-    """Read a file and what is known of it. Raises ImageError."""
+    """Read a file; return its content and its record. Raises ImageError."""
     try:
         status = Path(file.path).stat()
         if not stat.S_ISREG(status.st_mode):
@@ -285,7 +285,7 @@ def _read(file: PhotoFile) -> tuple[bytes, Photo]:
         content = Path(file.path).read_bytes()
     except OSError as error:
         raise ImageError(os_reason(error).lower()) from None
-    # The time is that before the content was read: what is written meanwhile shows the next time.
+    # The time from before reading: a change during the read is then noticed by the next update.
     mtime = 0 if abs(time.time_ns() - status.st_mtime_ns) < FRESH_NS else status.st_mtime_ns
     digest = hashlib.sha256(content).hexdigest()
     return content, Photo(file.path, status.st_size, mtime, digest, file.category)

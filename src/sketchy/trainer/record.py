@@ -1,5 +1,6 @@
 """What a run keeps in its folder: history, checkpoints and pictures. Only the first process has a recorder."""
 
+import logging
 import time
 from dataclasses import replace
 
@@ -12,13 +13,15 @@ from sketchy.evaluation.lineage import dataset_digest
 from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import Encoder
+from sketchy.progress import Progress
 from sketchy.results import EpochResult, TrainResult
 from sketchy.storage import replacing
-from sketchy.talk import Talk
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import RunDir
 from sketchy.trainer.spatial import fit_spatial
+
+log = logging.getLogger(__name__)
 
 BEST_BY = "val_map_all"
 """Column of the history by which the best epoch is selected."""
@@ -37,18 +40,18 @@ class Recorder:
         trainer: The trainer whose weights and state are saved.
         data: The dataset, of which the validation split is used.
         history: The epochs so far.
-        talk: Receives messages.
+        progress: Shows the progress.
     """
 
     def __init__(
-        self, config: Config, run_dir: RunDir, trainer: Trainer, data: Dataset, history: History, talk: Talk
+        self, config: Config, run_dir: RunDir, trainer: Trainer, data: Dataset, history: History, progress: Progress
     ) -> None:
         self.config = config
         self.run_dir = run_dir
         self.trainer = trainer
         self.data = data
         self.history = history
-        self.talk = talk
+        self.progress = progress
         subset = data.parts["val"]
         self.validation = subset if len(subset.sketches) and len(subset.photos) else None
 
@@ -62,11 +65,11 @@ class Recorder:
         if self._best() is row:
             save_checkpoint(self.run_dir.best, self._checkpoint())
         self.save_last()
-        self.talk.say(_line(row, self.config.train.epochs))
+        log.info(_line(row, self.config.train.epochs))
         ratios = [past.columns.get("plateau_ratio", 0) for past in self.history.rows[-PLATEAU_EPOCHS:]]
         if len(ratios) == PLATEAU_EPOCHS and min(ratios) > PLATEAU_RATIO:
-            self.talk.say(
-                "warning: the loss is no better than with the same distance for all pairs; nothing is learnt yet "
+            log.warning(
+                "the loss is no better than with the same distance for all pairs; nothing is learnt yet "
                 "(try a lower train.learning_rate)"
             )
 
@@ -86,7 +89,7 @@ class Recorder:
                 with replacing(self.run_dir.retrievals) as temporary:
                     sheet.save(temporary, format="png")
         except SketchyError as error:
-            self.talk.say(f"warning: no pictures were drawn: {error}")
+            log.warning(f"no pictures were drawn: {error}")
 
     def finish(self, started: float) -> TrainResult:
         """Draw the pictures, complete best.pth, and return the result of a run that started at a `perf_counter`."""
@@ -131,14 +134,12 @@ class Recorder:
         best = load_checkpoint(self.run_dir.best)
         encoder = best.encoder().to(self.trainer.world.device)
         train, share = self.data.parts["train"], self.config.model.spatial.share
-        if not fit_spatial(encoder, self.data.pack, train, share, self.config.train.seed, self.talk):
-            self.talk.say(
-                "warning: the spatial embedding is left out: no sketch traces one of several photos of its category"
-            )
+        if not fit_spatial(encoder, self.data.pack, train, share, self.config.train.seed, self.progress):
+            log.warning("the spatial embedding is left out: no sketch traces one of several photos of its category")
             return
         row = EpochResult(best.epoch, best.metrics | self._validate(encoder))
         save_checkpoint(self.run_dir.best, replace(best, weights=encoder.state_dict(), metrics=row.columns))
-        self.talk.say(f"with the spatial embedding: {_line(row, self.config.train.epochs)}")
+        log.info(f"with the spatial embedding: {_line(row, self.config.train.epochs)}")
 
     def _calibrate(self) -> None:
         """Add the calibrated score to best.pth, and a few sketches to test indexes with."""

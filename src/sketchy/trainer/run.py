@@ -1,5 +1,6 @@
 """A run: from a config to a run folder with a trained model."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.loss import build_objective
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.preprocess import build_preprocess
+from sketchy.progress import Progress, no_progress
 from sketchy.results import TrainResult
 from sketchy.runtime import keep_freed_memory, seed_everything
 from sketchy.storage import refuse_unwritable, write_text
-from sketchy.talk import SILENT, Talk
 from sketchy.trainer.freezing import freeze
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
@@ -32,9 +33,11 @@ from sketchy.trainer.resume import load_run, restore
 from sketchy.trainer.run_dir import RunDir, create_run, refuse_taken, with_absolute_paths
 from sketchy.trainer.stopping import stop_on_signals
 
+log = logging.getLogger(__name__)
+
 
 def train(
-    config: Config, path: Path, *, resume: bool = False, force: bool = False, talk: Talk = SILENT
+    config: Config, path: Path, *, resume: bool = False, force: bool = False, progress: Progress = no_progress
 ) -> TrainResult | None:
     """Train a model, or resume a run.
 
@@ -43,7 +46,7 @@ def train(
         path: The run folder.
         resume: Whether to resume the run that is there, bit for bit if the config is the same.
         force: Whether to replace the run that is there.
-        talk: Receives messages and progress.
+        progress: Shows the progress.
 
     Returns:
         The result; None in all processes but the first.
@@ -54,13 +57,13 @@ def train(
     """
     config = with_absolute_paths(config)
     with join_world(config.train.device) as world:
-        talk = talk if world.is_main else SILENT
-        trainer, recorder = _prepare(config, path, world, resume=resume, force=force, talk=talk)
+        progress = progress if world.is_main else no_progress
+        trainer, recorder = _prepare(config, path, world, resume=resume, force=force, progress=progress)
         with stop_on_signals() as stop:
             started = time.perf_counter()
             while trainer.epoch < config.train.epochs:
                 try:
-                    row = trainer.run_epoch(lambda: stop.asked, talk)
+                    row = trainer.run_epoch(lambda: stop.asked, progress)
                 except Interrupted:
                     row = None
                 with world.fail_together():
@@ -72,7 +75,7 @@ def train(
 
 
 def _prepare(
-    config: Config, path: Path, world: World, *, resume: bool, force: bool, talk: Talk
+    config: Config, path: Path, world: World, *, resume: bool, force: bool, progress: Progress
 ) -> tuple[Trainer, Recorder]:
     """Load the data, make or restore all that trains, and then create the run folder.
 
@@ -87,8 +90,8 @@ def _prepare(
         if world.is_main and not resume:
             refuse_taken(path, force=force)
             refuse_unwritable(run_dir.last)
-        data = load_dataset(config, progress=talk.bar)
-        extra = _load_extra(config, data, talk)
+        data = load_dataset(config, progress=progress)
+        extra = _load_extra(config, data, progress)
     trainer = build_trainer(config, siamese, training_images(data, extra), len(data.pack.categories), world)
     history = History(run_dir.history)
     if saved is not None:
@@ -100,8 +103,8 @@ def _prepare(
             if not resume:
                 create_run(path, force=force)
             write_text(run_dir.config, dump_config(config))
-    _describe(config, trainer, data, talk)
-    return trainer, Recorder(config, run_dir, trainer, data, history, talk)
+    _describe(config, trainer, data)
+    return trainer, Recorder(config, run_dir, trainer, data, history, progress)
 
 
 def _interrupted(trainer: Trainer, recorder: Recorder, path: Path) -> Interrupted:
@@ -154,7 +157,7 @@ def build_trainer(
     )
 
 
-def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | None:
+def _load_extra(config: Config, data: Dataset, progress: Progress) -> ExtraSketches | None:
     if config.data.extra_sketches is None:
         return None
     extra = load_extra(
@@ -165,21 +168,21 @@ def _load_extra(config: Config, data: Dataset, talk: Talk) -> ExtraSketches | No
         test_fraction=config.data.test_fraction,
         seed=config.data.split_seed,
         leave_out=ZERO_SHOT_CATEGORIES[config.data.zero_shot] if config.data.zero_shot else (),
-        progress=talk.bar,
+        progress=progress,
     )
-    talk.say(f"{len(extra.train):,} further sketches of {extra.matched} of the categories")
+    log.info(f"{len(extra.train):,} further sketches of {extra.matched} of the categories")
     return extra
 
 
-def _describe(config: Config, trainer: Trainer, data: Dataset, talk: Talk) -> None:
+def _describe(config: Config, trainer: Trainer, data: Dataset) -> None:
     """Report the size of the data and of the network."""
     parts = ", ".join(
         f"{name.replace('_', ' ')} {len(subset.photos):,} photos and {len(subset.sketches):,} sketches"
         for name, subset in data.parts.items()
     )
     parameters = sum(parameter.numel() for parameter in trainer.siamese.parameters())
-    talk.say(f"{len(data.pack.categories)} categories: {parts}")
-    talk.say(
+    log.info(f"{len(data.pack.categories)} categories: {parts}")
+    log.info(
         f"{config.model.backbone} with {parameters / 1e6:.1f} million weights, {config.loss.name} loss, "
         f"{len(trainer.sampler)} steps an epoch on {trainer.world.device}"
     )

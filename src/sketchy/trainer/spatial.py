@@ -11,15 +11,15 @@ from sketchy.dataset.pack import Pack, Subset
 from sketchy.model.encoder import Encoder
 from sketchy.model.folding import folded
 from sketchy.model.spatial import SpatialHead, rms_normalize
+from sketchy.progress import Progress
 from sketchy.retrieval.embed import embed_pixels
-from sketchy.talk import Talk
 
 EPOCHS, BATCH, RATE, DECAY, DROPOUT, TEMPERATURE = 6, 256, 1e-3, 0.05, 0.3, 0.1
 """Chosen on the validation split of the Sketchy sample; twice the epochs change little, half the temperature
 finds fewer of the traced photos."""
 
 
-def fit_spatial(encoder: Encoder, pack: Pack, train: Subset, share: float, seed: int, talk: Talk) -> bool:
+def fit_spatial(encoder: Encoder, pack: Pack, train: Subset, share: float, seed: int, progress: Progress) -> bool:
     """Train the spatial head of an encoder to find the traced photo among those of its category, and set its share.
 
     The backbone stays as it is, so that each image passes through it once, uncropped, as in a search: trained on crops
@@ -31,7 +31,7 @@ def fit_spatial(encoder: Encoder, pack: Pack, train: Subset, share: float, seed:
         train: The rows to train on.
         share: Share of the squared distance, in (0, 1).
         seed: Seed of the initial weights, the order and the dropout.
-        talk: Shows the progress.
+        progress: Shows the progress.
 
     Returns:
         False, with nothing changed, if no sketch traces a photo that has another one of its category beside it.
@@ -48,14 +48,14 @@ def fit_spatial(encoder: Encoder, pack: Pack, train: Subset, share: float, seed:
         return False
     extractor = _feature_extractor(encoder, head)
     photos = embed_pixels(
-        extractor, pack.photos, "photo", train.photos, progress=talk.bar, label="spatial features of photos"
+        extractor, pack.photos, "photo", train.photos, progress=progress, label="spatial features of photos"
     )
     sketches = embed_pixels(
         extractor,
         pack.sketches,
         "sketch",
         train.sketches[usable],
-        progress=talk.bar,
+        progress=progress,
         label="spatial features of sketches",
     )
     fitted = _fit(head, sketches, photos, torch.from_numpy(traced[usable]), photo_category, seed)

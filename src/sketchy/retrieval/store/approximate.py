@@ -21,17 +21,17 @@ from sketchy.retrieval.store.state import CHUNK_ROWS, State
 from sketchy.storage import replacing
 
 STALE_SHARE = 0.1
-"""Rows that were added since it was built, as a share: they are measured one by one, until this many make it anew."""
+"""Share of rows that were added since it was built; these are measured one by one. With more, it is built anew."""
 TRAINED_PER_CELL = 40
 """Photos that each centre is fitted to."""
 RECALL = 0.995
-"""Share of the ten nearest that must be found, for the queries that it is tried with when it is built."""
+"""Share of the ten nearest photos that a search must find, measured with some queries when the index is built."""
 TRIED = 200
-"""Queries that it is tried with."""
+"""Number of queries with which that is measured."""
 PROPOSED = 4
 """Candidates measured exactly for each photo that is wanted; one byte a number misorders only near neighbours."""
 WRITTEN_BYTES = 2**20
-"""Bytes that FAISS hands over at once; written by Python, an error of the disk keeps its reason."""
+"""Bytes that FAISS hands over at once to Python, which writes them: FAISS would not say why a write fails."""
 
 Allowed = NDArray[np.bool_] | None
 """Whether each row may be found; None allows all, and spares looking at a million of them."""
@@ -60,11 +60,11 @@ class Approximation:
     """An approximate index, mapped into memory.
 
     Args:
-        path: its file.
-        meta: what the metadata database says of it.
+        path: The file.
+        meta: What the metadata database says about it.
 
     Raises:
-        Damage: the file is not the one that was written.
+        Damage: The file is not the one that was written.
     """
 
     def __init__(self, path: Path, meta: Meta) -> None:
@@ -81,9 +81,9 @@ class Approximation:
         """Return up to `count` rows that are probably the nearest of those allowed.
 
         Args:
-            query: (D,).
-            count: how many to propose.
-            allowed: (rows or more,) whether a row may be found; None allows all.
+            query: Embedding, shape (D,).
+            count: Number of rows to propose.
+            allowed: Whether a row may be found, shape (rows or more,); None allows all.
         """
         import faiss
 
@@ -135,14 +135,15 @@ def build(folder: Path, state: State, queries: NDArray[np.float32] | None, progr
     """Write the approximate index of all rows of a state.
 
     Args:
-        folder: of the index.
-        state: of the commit to build it of.
-        queries: (Q, D) such as will be asked, by which it is decided how far a search looks; None makes some up.
+        folder: The index folder.
+        state: The rows to build it from.
+        queries: Embeddings of typical queries, shape (Q, D), which decide how many cells a search looks into; None
+            makes some up.
         progress: Shows the progress.
 
     Raises:
-        Damage: a vector is not what was written.
-        StorageError: no space.
+        Damage: A vector is not what was written.
+        StorageError: There is no space.
     """
     import faiss
 
@@ -169,7 +170,7 @@ def build(folder: Path, state: State, queries: NDArray[np.float32] | None, progr
 
 
 def _made_up(state: State) -> NDArray[np.float32]:
-    """Return points between two photos: like sketches they lie off the photos, though real ones lie further off."""
+    """Return points between two photos: like sketches they are not photos, though sketches are further away."""
     generator = np.random.default_rng(1)
     one, other = (state.fetch(generator.integers(0, state.rows, TRIED)) for _ in range(2))
     middle: NDArray[np.float32] = np.float32(0.5) * (one + other)

@@ -1,4 +1,4 @@
-"""What a store of embedded photos keeps, and the few things that can be asked of it."""
+"""The interface of a store of embedded photos, and its types."""
 
 import os
 import re
@@ -25,12 +25,12 @@ class Photo(NamedTuple):
     """One file of a gallery.
 
     Attributes:
-        path: absolute; bytes that are no UTF-8 are kept as surrogates, as `os.fsdecode` makes them. It is the identity:
-            a store holds one photo a path.
-        size: bytes.
-        mtime_ns: time of the last change; 0 where the file was too fresh to trust it.
+        path: Absolute path; bytes that are not UTF-8 are kept as surrogates, as `os.fsdecode` returns them. It is the
+            key: a store has one photo for each path.
+        size: Size in bytes.
+        mtime_ns: Time of the last change; 0 if the file was too new to rely on it.
         content: SHA-256 of the bytes, in hex. Files of one content share an embedding and come back as one hit.
-        category: what is known about the picture, else None.
+        category: Category of the picture, or None.
     """
 
     path: str
@@ -71,7 +71,7 @@ class Where:
     """Which photos a search may find; the default is all. Unicode forms (NFC, NFD) make no difference.
 
     Attributes:
-        categories: any of these; empty for all.
+        categories: Categories of which a photo must have one; empty for all.
         path_glob: `*` matches any characters, also `/`; a pattern without a leading `/` or `*` may begin at any folder.
     """
 
@@ -109,9 +109,9 @@ class Identity:
     """The model that a store's embeddings come from.
 
     Attributes:
-        model: hash of all that makes an embedding, in hex.
-        size: D, numbers in an embedding.
-        checkpoint: where the model lay when the store was made; for people.
+        model: Fingerprint of the model, in hex.
+        size: Size of an embedding, D.
+        checkpoint: Where the checkpoint was when the store was made; only shown.
     """
 
     model: str

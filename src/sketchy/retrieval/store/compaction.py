@@ -1,4 +1,4 @@
-"""Leaving the dead rows of an index behind: the living ones go to the file of a new generation."""
+"""Compaction: the rows of an index that are not deleted are copied to a new file of vectors."""
 
 import os
 from dataclasses import replace

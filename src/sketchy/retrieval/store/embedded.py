@@ -206,16 +206,16 @@ class EmbeddedStore:
                 self._metadata.set_meta(replace(meta, version=meta.version + 1))
 
     def _orphans(self, rows: Sequence[int]) -> NDArray[np.int64]:
-        """Return those of the rows that no file is left of."""
+        """Return those of the rows that no longer have a file."""
         return np.array(self._metadata.without_photo(rows), np.int64)
 
     def _commit(self, state: State, vectors: Vectors, orphans: NDArray[np.int64], photos: int) -> None:
         """Write vectors, tombstones and counts; the transaction around makes them count.
 
         Args:
-            vectors: (n, D) to append.
-            orphans: rows to mark dead.
-            photos: how many more files there are now.
+            vectors: Vectors to append, shape (n, D).
+            orphans: Rows to mark as deleted.
+            photos: By how many the number of files changes.
         """
         meta = state.known
         rows, version = meta.rows + len(vectors), meta.version + 1
@@ -291,7 +291,7 @@ class EmbeddedStore:
                     file.unlink()
 
     def tidy(self) -> None:
-        """Remove what a killed writer left: vectors that were not committed, and files of other generations."""
+        """Remove what a killed writer left behind: vectors that were not committed, and files of other generations."""
         meta = self.meta()
         cut(vectors_path(self.folder, meta.generation), meta.size, meta.rows)
         self._remove_others()

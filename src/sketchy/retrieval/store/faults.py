@@ -1,4 +1,4 @@
-"""What can be wrong with an index folder, in words that say what to do."""
+"""Errors of an index folder, in words that say what to do."""
 
 import errno
 import os

@@ -32,8 +32,8 @@ def open_to_read(folder: Path, identity: Identity | None = None, *, tuning: Tuni
     """Open an index to be searched; any number of processes may.
 
     Args:
-        folder: as `open_to_write` left it, now or earlier.
-        identity: the model that will ask; None asks nothing of the model.
+        folder: An index folder.
+        identity: The model of the queries; None accepts any model.
         tuning: From how many rows on the store does what.
 
     Raises:
@@ -50,9 +50,9 @@ def open_to_write(folder: Path, identity: Identity, *, force: bool = False, tuni
     """Open an index to be changed, or make one.
 
     Args:
-        folder: an index, or new, or empty.
-        identity: the model of the embeddings.
-        force: begin with an empty index, whatever is in the one that is there.
+        folder: An index folder, a new folder or an empty one.
+        identity: The model of the embeddings.
+        force: Whether to begin with an empty index, whatever is in the folder.
         tuning: From how many rows on the store does what.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whether an index is whole: everything that was written, read again and compared."""
+"""Verification of an index: everything is read and compared with its checksums."""
 
 import os
 

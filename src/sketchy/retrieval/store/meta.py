@@ -18,18 +18,18 @@ class Meta:
     """What an index says about itself.
 
     Attributes:
-        format: of the folder; another one cannot be read.
-        model: hash of what makes the embeddings.
-        size: D, numbers in an embedding.
-        checkpoint: where the model lay.
-        generation: which file of vectors counts.
-        rows: vectors in it that count; what lies behind them is garbage.
-        photos: files in it.
-        version: rises with every change.
-        updated: when, in ISO format, UTC.
-        ann_rows: rows in the approximate index of this generation; 0 where there is none.
-        ann_size: bytes of its file.
-        ann_crc: checksum of the part that matters.
+        format: Format of the folder; another one cannot be read.
+        model: Fingerprint of the model.
+        size: Size of an embedding, D.
+        checkpoint: Where the checkpoint was.
+        generation: Number of the current file of vectors.
+        rows: Number of committed vectors in it; what follows them is garbage.
+        photos: Number of files in the index.
+        version: Rises with every change.
+        updated: Time of the last change, in ISO format, UTC.
+        ann_rows: Rows in the approximate index of this generation; 0 if there is none.
+        ann_size: Bytes of its file.
+        ann_crc: Checksum of the part of it whose damage matters.
     """
 
     model: str

@@ -209,10 +209,10 @@ def open_milvus(
     """Open a collection, or make one.
 
     Args:
-        address: of a server, or of a file of Milvus Lite.
-        identity: the model; None takes whatever the collection is of, and makes none.
-        write: make the collection where it is missing.
-        force: drop what is in it first.
+        address: Address of a collection on a server, or in a file of Milvus Lite.
+        identity: The model; None accepts any model, and makes no collection.
+        write: Whether to make the collection if it is missing.
+        force: Whether to drop the collection first.
 
     Raises:
         MissingExtraError: pymilvus is not installed.

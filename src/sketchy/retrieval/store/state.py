@@ -40,11 +40,11 @@ class State:
     """The rows of one commit of an index; `follow` brings it to another.
 
     Attributes:
-        meta: of that commit.
-        sums: checksum of every GROUP_ROWS rows.
-        dead: (rows,) whether a row is deleted.
-        any_dead: whether there is one.
-        vectors: (rows, D), memory-mapped.
+        meta: What the metadata database says about that commit.
+        sums: Checksum of every GROUP_ROWS rows.
+        dead: Whether a row is deleted, shape (rows,).
+        any_dead: Whether a row is deleted.
+        vectors: Vectors, shape (rows, D), memory-mapped.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -116,8 +116,8 @@ class State:
             Damage: a vector is not what was written.
         """
         vectors = self.vectors[start : start + BLOCK_ROWS]
-        for place in range(start, start + len(vectors), CHUNK_ROWS):
-            self.chunk(place)
+        for row in range(start, start + len(vectors), CHUNK_ROWS):
+            self.chunk(row)
         known = self._norms.get(start, np.empty(0, np.float32))
         if len(known) < len(vectors):
             known = self._norms[start] = np.concatenate([known, squared_norms(vectors[len(known) :])])
