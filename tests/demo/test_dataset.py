@@ -10,7 +10,7 @@ from PIL import Image
 
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
-from sketchy.demo import CATEGORIES, dataset, draw_dataset, draw_pair
+from sketchy.demo import CATEGORIES, draw_dataset, draw_pair
 from sketchy.errors import ConfigError, DataError, StorageError
 
 
@@ -73,10 +73,10 @@ def test_a_picture_does_not_depend_on_how_many_others_there_are(tmp_path):
 
 
 def test_several_processes_draw_the_same_as_one(tmp_path, monkeypatch):
-    one = drawn(tmp_path / "one", photos=2)
-    monkeypatch.setattr(dataset, "PHOTOS_EACH", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    one = drawn(tmp_path / "one", photos=2 * PHOTOS_EACH)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert drawn(tmp_path / "two", photos=2) == one
+    assert drawn(tmp_path / "two", photos=2 * PHOTOS_EACH) == one
 
 
 def test_a_pair_has_the_same_images_as_the_dataset(tmp_path):
@@ -127,7 +127,6 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch, cores):
-    monkeypatch.setattr(dataset, "PHOTOS_EACH", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     seen = []
 
@@ -136,7 +135,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch, cores):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        drawn(tmp_path / "demo", photos=2, progress=lambda label, total, unit: nullcontext(stop))
+        drawn(tmp_path / "demo", photos=2 * PHOTOS_EACH, progress=lambda label, total, unit: nullcontext(stop))
     assert seen == [".demo.part"]
     assert list(tmp_path.iterdir()) == []
 
