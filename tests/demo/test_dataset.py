@@ -11,6 +11,7 @@ from PIL import Image
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
 from sketchy.demo import CATEGORIES, draw_dataset, draw_pair
+from sketchy.demo.dataset import PHOTOS_EACH
 from sketchy.errors import ConfigError, DataError, StorageError
 
 
