@@ -13,9 +13,9 @@ LINEAR = (229, 168, 124)  # COLOR, when its numbers are amounts of light, in sRG
 PLAIN = Image.new("RGB", (16, 16), COLOR)
 
 
-def encode(image: Image.Image, form: str, **options: Any) -> bytes:
+def encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
     file = BytesIO()
-    image.save(file, form, **options)
+    image.save(file, image_format, **options)
     return file.getvalue()
 
 
@@ -27,11 +27,11 @@ def color_of(content: bytes) -> tuple[int, ...]:
     ("name", "expected"), [("swapped", (46, 201, 100)), ("linear", LINEAR), ("like sRGB", (201, 100, 46))]
 )
 @pytest.mark.parametrize(
-    ("form", "options"),
+    ("image_format", "options"),
     [("JPEG", {"quality": 100, "subsampling": 0}), ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {})],
 )
-def test_colours_of_another_profile_become_srgb(profiles, name, expected, form, options):
-    content = encode(PLAIN, form, icc_profile=profiles[name], **options)
+def test_colours_of_another_profile_become_srgb(profiles, name, expected, image_format, options):
+    content = encode(PLAIN, image_format, icc_profile=profiles[name], **options)
     np.testing.assert_allclose(color_of(content), expected, atol=3)
 
 
@@ -51,11 +51,13 @@ def test_a_grey_profile_applies_to_8_and_16_bits(profiles, image):
     assert abs(opened.getpixel((3, 3)) - 168) <= 2
 
 
-@pytest.mark.parametrize("form", ["JPEG", "TIFF"])
-def test_cmyk_is_converted_by_its_profile(profiles, form):
+@pytest.mark.parametrize("image_format", ["JPEG", "TIFF"])
+def test_cmyk_is_converted_by_its_profile(profiles, image_format):
     cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
-    np.testing.assert_allclose(color_of(encode(cyan, form)), (0, 255, 255), atol=3)
-    np.testing.assert_allclose(color_of(encode(cyan, form, icc_profile=profiles["CMYK"])), (255, 0, 255), atol=12)
+    np.testing.assert_allclose(color_of(encode(cyan, image_format)), (0, 255, 255), atol=3)
+    np.testing.assert_allclose(
+        color_of(encode(cyan, image_format, icc_profile=profiles["CMYK"])), (255, 0, 255), atol=12
+    )
 
 
 def test_a_profile_in_a_bmp_is_applied(profiles):
@@ -68,11 +70,11 @@ def test_a_profile_in_a_bmp_is_applied(profiles):
     np.testing.assert_allclose(color_of(content), (46, 201, 100), atol=3)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_srgb_images_stay_unchanged(form):
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_srgb_images_stay_unchanged(image_format):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    with_profile, without = encode(noise, form, icc_profile=srgb), encode(noise, form)
+    with_profile, without = encode(noise, image_format, icc_profile=srgb), encode(noise, image_format)
     assert np.array_equal(np.asarray(open_image(with_profile)), np.asarray(open_image(without)))
 
 
@@ -94,6 +96,8 @@ def test_the_conversion_keeps_transparency(profiles):
 
 
 def test_an_opened_image_has_no_profile_that_would_be_saved_with_it(profiles):
-    for form in ("JPEG", "PNG", "TIFF"):
-        again = Image.open(BytesIO(encode(open_image(encode(PLAIN, form, icc_profile=profiles["swapped"])), "PNG")))
+    for image_format in ("JPEG", "PNG", "TIFF"):
+        again = Image.open(
+            BytesIO(encode(open_image(encode(PLAIN, image_format, icc_profile=profiles["swapped"])), "PNG"))
+        )
         assert "icc_profile" not in again.info

@@ -18,9 +18,9 @@ PLAIN = Image.new("RGB", (40, 20), COLOR)
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
 
 
-def encode(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+def encode(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
     buffer = BytesIO()
-    image.save(buffer, form, **options)
+    image.save(buffer, image_format, **options)
     return buffer.getvalue()
 
 
@@ -39,10 +39,10 @@ def png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_every_supported_format_is_detected_by_its_content(tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_every_supported_format_is_detected_by_its_content(tmp_path: Path, image_format: str) -> None:
     path = tmp_path / "picture.txt"
-    path.write_bytes(encode(PLAIN, form))
+    path.write_bytes(encode(PLAIN, image_format))
     opened = open_image(path)
     assert opened.size == PLAIN.size
     np.testing.assert_allclose(np.asarray(opened.convert("RGB"))[5, 5], COLOR, atol=6)
@@ -87,10 +87,10 @@ def test_a_cmyk_jpeg_is_not_a_negative() -> None:
     np.testing.assert_allclose(first_pixel(encode(PLAIN.convert("CMYK"), "JPEG")), COLOR, atol=3)
 
 
-@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_an_animation_is_opened_at_its_first_frame(form: str) -> None:
+@pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_an_animation_is_opened_at_its_first_frame(image_format: str) -> None:
     content = encode(
-        Image.new("RGB", (8, 8), "red"), form, save_all=True, append_images=[Image.new("RGB", (8, 8), "blue")]
+        Image.new("RGB", (8, 8), "red"), image_format, save_all=True, append_images=[Image.new("RGB", (8, 8), "blue")]
     )
     red, _, blue = first_pixel(content)
     assert (red, blue) == (255, 0)
@@ -134,14 +134,14 @@ def test_half_transparent_ink_is_half_as_dark() -> None:
     assert first_pixel(encode(Image.new("RGBA", (4, 4), (0, 0, 0, 128)))) == (127, 127, 127)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (1, 1)), (6, (1, 0)), (8, (0, 1))])
-def test_images_are_turned_upright(form: str, orientation: int, corner: tuple[int, int]) -> None:
+def test_images_are_turned_upright(image_format: str, orientation: int, corner: tuple[int, int]) -> None:
     stored = Image.new("L", (64, 32), 0)
     stored.paste(255, (0, 0, 16, 16))
     exif = Image.Exif()
     exif[0x112] = orientation
-    upright = open_image(encode(stored.convert("RGB"), form, exif=exif)).convert("L")
+    upright = open_image(encode(stored.convert("RGB"), image_format, exif=exif)).convert("L")
     assert upright.size == ((64, 32) if orientation in (1, 3) else (32, 64))
     across, down = (edge * (side - 1) for edge, side in zip(corner, upright.size, strict=True))
     light = np.argwhere(np.asarray(upright) > 128)
@@ -158,10 +158,10 @@ def test_broken_exif_does_not_prevent_opening() -> None:
     assert open_image(bytes(content)).size == PLAIN.size
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
-def test_a_truncated_file_is_an_error_and_not_half_grey(form: str, share: float) -> None:
-    content = encode(NOISE, form)
+def test_a_truncated_file_is_an_error_and_not_half_grey(image_format: str, share: float) -> None:
+    content = encode(NOISE, image_format)
     with pytest.raises(ImageError, match=r"^(truncated|broken image data)$"):
         open_image(content[: round(max(share * len(content), 20))])
 
