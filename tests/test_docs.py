@@ -65,7 +65,14 @@ def test_every_local_link_of_the_readme_leads_somewhere(link):
     assert (ROOT / link).exists()
 
 
-@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").iterdir()))
+def scripts() -> list[str]:
+    """What can be run below scripts: files, and the main modules of folders."""
+    folder = ROOT / "scripts"
+    paths = [path for path in folder.iterdir() if path.is_file()] + list(folder.glob("*/__main__.py"))
+    return sorted(str(path.relative_to(folder)) for path in paths)
+
+
+@pytest.mark.parametrize("script", scripts())
 def test_every_script_can_be_run_and_says_what_it_does(script):
     path = ROOT / "scripts" / script
     assert path.stat().st_mode & 0o100

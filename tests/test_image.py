@@ -40,7 +40,7 @@ def png_that_claims(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_every_declared_format_is_told_by_its_content(tmp_path: Path, form: str) -> None:
+def test_every_supported_format_is_detected_by_its_content(tmp_path: Path, form: str) -> None:
     path = tmp_path / "picture.txt"
     path.write_bytes(encode(PLAIN, form))
     opened = open_image(path)
@@ -88,7 +88,7 @@ def test_a_cmyk_jpeg_is_not_a_negative() -> None:
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_of_an_animation_the_first_frame_is_taken(form: str) -> None:
+def test_an_animation_is_opened_at_its_first_frame(form: str) -> None:
     content = encode(
         Image.new("RGB", (8, 8), "red"), form, save_all=True, append_images=[Image.new("RGB", (8, 8), "blue")]
     )
@@ -107,7 +107,7 @@ def test_of_an_animation_the_first_frame_is_taken(form: str) -> None:
     ],
     ids=["rgba", "grey and alpha", "one colour", "one grey", "palette"],
 )
-def test_what_is_transparent_becomes_white(content: bytes) -> None:
+def test_transparent_pixels_become_white(content: bytes) -> None:
     assert first_pixel(content) == (255, 255, 255)
 
 
@@ -119,14 +119,14 @@ def drawn_on_nothing(color: str, nothing: tuple[int, int, int, int]) -> bytes:
 
 @pytest.mark.parametrize("nothing", [(0, 0, 0, 0), (255, 255, 255, 0), (9, 99, 200, 0)])
 @pytest.mark.parametrize(("color", "ink", "paper"), [("black", 0, 255), ("white", 255, 0), ("grey", 128, 255)])
-def test_ink_on_nothing_never_vanishes_whatever_colour_nothing_has(
+def test_ink_on_transparency_stays_visible_whatever_the_colour_of_transparent_pixels(
     color: str, ink: int, paper: int, nothing: tuple[int, int, int, int]
 ) -> None:
     image = open_image(drawn_on_nothing(color, nothing)).convert("L")
     assert (image.getpixel((10, 5)), image.getpixel((1, 5))) == (ink, paper)
 
 
-def test_white_that_hides_all_stays_white() -> None:
+def test_an_opaque_white_image_stays_white() -> None:
     assert first_pixel(encode(Image.new("RGBA", (4, 4), "white"))) == (255, 255, 255)
 
 
@@ -136,7 +136,7 @@ def test_half_transparent_ink_is_half_as_dark() -> None:
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (1, 1)), (6, (1, 0)), (8, (0, 1))])
-def test_a_turned_camera_is_turned_back(form: str, orientation: int, corner: tuple[int, int]) -> None:
+def test_images_are_turned_upright(form: str, orientation: int, corner: tuple[int, int]) -> None:
     stored = Image.new("L", (64, 32), 0)
     stored.paste(255, (0, 0, 16, 16))
     exif = Image.Exif()
@@ -149,7 +149,7 @@ def test_a_turned_camera_is_turned_back(form: str, orientation: int, corner: tup
     assert abs(len(light) - 256) < 30
 
 
-def test_broken_exif_does_not_cost_the_picture() -> None:
+def test_broken_exif_does_not_prevent_opening() -> None:
     exif = Image.Exif()
     exif[0x112] = 6
     content = bytearray(encode(PLAIN, "JPEG", exif=exif))
@@ -160,7 +160,7 @@ def test_broken_exif_does_not_cost_the_picture() -> None:
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
-def test_a_truncated_file_is_an_image_error_and_not_a_grey_half(form: str, share: float) -> None:
+def test_a_truncated_file_is_an_error_and_not_half_grey(form: str, share: float) -> None:
     content = encode(NOISE, form)
     with pytest.raises(ImageError, match=r"^(truncated|broken image data)$"):
         open_image(content[: round(max(share * len(content), 20))])
@@ -183,18 +183,18 @@ def test_a_truncated_file_is_an_image_error_and_not_a_grey_half(form: str, share
         (png_that_claims(MAX_PIXELS + 1, 1), "too large: 100000001x1 pixels, at most 100 megapixels"),
     ],
 )
-def test_what_cannot_be_opened_says_why(content: bytes, reason: str) -> None:
+def test_a_file_that_cannot_be_opened_has_a_reason(content: bytes, reason: str) -> None:
     with pytest.raises(ImageError) as caught:
         open_image(content)
     assert str(caught.value) == reason
 
 
-def test_the_pixel_limit_itself_is_allowed() -> None:
+def test_an_image_at_the_pixel_limit_is_allowed() -> None:
     with pytest.raises(ImageError, match="truncated"):  # so it was tried
         open_image(png_that_claims(MAX_PIXELS, 1))
 
 
-def test_a_path_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_opened_has_a_reason(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"^no such file$"):
         open_image(tmp_path / "gone.png")
     with pytest.raises(ImageError, match=r"^is a folder$"):
@@ -203,7 +203,7 @@ def test_a_path_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
         open_image(tmp_path / "a\0b.png")
 
 
-def test_what_a_suffix_promises_is_named_when_it_cannot_be_opened(tmp_path: Path) -> None:
+def test_the_format_of_the_suffix_is_named_if_a_file_cannot_be_opened(tmp_path: Path) -> None:
     path = tmp_path / "a.CR3"
     path.write_bytes(b"some camera's own")
     with pytest.raises(ImageError, match=r"^is a camera's raw file; export it as PNG first$"):
@@ -223,7 +223,7 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     writer.join()
 
 
-def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     content = encode(PLAIN)
     monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(content)))
     assert read_content(Path("-")) == content
@@ -232,7 +232,7 @@ def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         read_content(Path("-"))
 
 
-def test_input_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImageError, match=r"^not an image in a known format$"):
         open_image(Path("/dev/zero"))
     monkeypatch.setattr("sketchy.image.MAX_BYTES", 2_000_000)
@@ -242,7 +242,7 @@ def test_input_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         open_image(path)
 
 
-def test_a_file_is_closed_again(tmp_path: Path) -> None:
+def test_a_file_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode(PLAIN))
     image = open_image(path)
@@ -250,7 +250,7 @@ def test_a_file_is_closed_again(tmp_path: Path) -> None:
     assert image.getpixel((39, 19)) == COLOR
 
 
-def test_a_jpeg_may_come_smaller_but_never_below_what_is_asked() -> None:
+def test_a_jpeg_is_decoded_smaller_but_never_below_the_requested_size() -> None:
     content = encode(Image.new("RGB", (1600, 800)), "JPEG")
     assert open_image(content, at_least=200).size == (400, 200)
     assert open_image(content, at_least=201).size == (800, 400)
@@ -270,7 +270,7 @@ def test_a_jpeg_may_come_smaller_but_never_below_what_is_asked() -> None:
     ],
     ids=" and ".join,
 )
-def test_no_stroke_on_transparency_vanishes_whatever_its_colour(colors: tuple[str, ...]) -> None:
+def test_strokes_of_every_colour_on_transparency_stay_visible(colors: tuple[str, ...]) -> None:
     image = Image.new("RGBA", (90, 90), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)
     for row, color in enumerate(colors):
@@ -280,7 +280,7 @@ def test_no_stroke_on_transparency_vanishes_whatever_its_colour(colors: tuple[st
         assert np.abs(pixels[15 + 30 * row, 45] - pixels[1, 1]).max() >= 64
 
 
-def test_a_photo_that_was_cut_out_lies_on_white() -> None:
+def test_a_photo_that_was_cut_out_gets_a_white_background() -> None:
     image = Image.new("RGBA", (90, 90), (0, 0, 0, 0))
     shades = np.linspace(0, 255, 60, dtype=np.uint8)
     image.paste(Image.fromarray(np.repeat(np.tile(shades, (60, 1))[..., None], 3, 2)), (15, 15))

@@ -97,6 +97,20 @@ def test_an_epoch_reports_means_and_changes_the_weights():
     assert not torch.equal(before["head.weight"], weights(trainer)["head.weight"])
 
 
+def test_steps_on_one_loaded_batch_are_those_of_the_loop_and_lower_its_loss():
+    looped = make_trainer()
+    with pytest.raises(Interrupted):
+        looped.run_epoch(StopAfter(1))
+    trainer = make_trainer()
+    with trainer.train_mode():
+        batch = trainer.load(next(trainer.sampler.epoch(0)))
+        first = trainer.train_step(batch)
+        assert_same(weights(looped), weights(trainer))
+        for _ in range(5):
+            last = trainer.train_step(batch)
+    assert last < first
+
+
 @pytest.mark.parametrize("options", [{}, {"clip_norm": 1.0}, {"precision": "bfloat16"}])
 def test_the_same_seed_gives_the_same_weights(options):
     first = make_trainer(**options)

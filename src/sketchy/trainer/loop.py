@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,22 @@ CHECK_EVERY = 50
 """Steps between checks that the loss is finite: a check makes a GPU wait."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class LoadedBatch(NamedTuple):
+    """A batch on the device, ready for a training step.
+
+    Attributes:
+        sketches: This rank's shard of the sketches, shape (B/size, 1, S, S), uint8, augmented.
+        photos: This rank's shard of the photos, shape (B/size, C, S, S), uint8, augmented.
+        sketch_labels: Labels of all B sketches.
+        photo_labels: Labels of all B photos.
+    """
+
+    sketches: Tensor
+    photos: Tensor
+    sketch_labels: Labels
+    photo_labels: Labels
 
 
 class Trainer:
@@ -105,14 +121,12 @@ class Trainer:
             Interrupted: It was stopped; `state` resumes it at the next step.
             TrainingError: The loss or a weight is no longer finite, or the network cannot be compiled.
         """
-        self.parallel_model.train()
         started = time.perf_counter() - self.seconds
         losses: list[Tensor] = []  # of the steps that are not checked yet
-        compiling = explain_compiler_errors() if self.compiled else nullcontext()
-        with self._frozen_in_eval(), compiling, progress(f"epoch {self.epoch + 1}", len(self.sampler), "step") as bar:
+        with self.train_mode(), progress(f"epoch {self.epoch + 1}", len(self.sampler), "step") as bar:
             bar(self.step)
             for batch in islice(self.sampler.epoch(self.epoch), self.step, None):
-                losses.append(self._train_step(batch))
+                losses.append(self.train_step(self.load(batch)))
                 self.step += 1
                 bar(1)
                 last = self.step == len(self.sampler)
@@ -125,17 +139,48 @@ class Trainer:
                     raise Interrupted("stopped")
         return self._close_epoch(time.perf_counter() - started)
 
-    def _train_step(self, batch: Batch) -> Tensor:
-        """Take one optimizer step and return its loss, detached."""
+    @contextmanager
+    def train_mode(self) -> Iterator[None]:
+        """Prepare the network for training steps in the block: `train_step` must run inside.
+
+        Frozen modules stay in evaluation mode. On a CPU they are also folded, which saves a tenth of a step, unless the
+        network is compiled, since folding anew for each epoch would recompile it.
+
+        Raises:
+            TrainingError: The network cannot be compiled.
+        """
+        self.parallel_model.train()
+        for module in self.frozen:
+            module.eval()
+        folded = kept_folded(self.frozen if self.world.device.type == "cpu" and not self.compiled else ())
+        with folded, explain_compiler_errors() if self.compiled else nullcontext():
+            yield
+
+    def load(self, batch: Batch) -> LoadedBatch:
+        """Load the images and labels of a batch, and augment the images."""
+        shard = self.world.shard(len(batch.sketches))
+        sketches, photos = self.sketches(batch.sketches[shard]), self.photos(batch.photos[shard])
+        if self.augmenter:
+            changes = self.augmenter.draw(len(batch.sketches)).share(shard)
+            sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
+        return LoadedBatch(
+            sketches,
+            photos,
+            self._labels(self.images.sketch_category[batch.sketches], self.images.sketch_photo[batch.sketches]),
+            self._labels(self.images.photo_category[batch.photos], batch.photos),
+        )
+
+    def train_step(self, batch: LoadedBatch) -> Tensor:
+        """Take one optimizer step, at the learning rate of the current step, and return its loss, detached."""
         rate = self.rate(self.epoch * len(self.sampler) + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        sketches, photos = self.parallel_model(*self._load(batch))
+        sketches, photos = self.parallel_model(batch.sketches, batch.photos)
         loss, stats = self.loss(
             self.world.gather(sketches.float()),
             self.world.gather(photos.float()),
-            self._labels(self.images.sketch_category[batch.sketches], self.images.sketch_photo[batch.sketches]),
-            self._labels(self.images.photo_category[batch.photos], batch.photos),
+            batch.sketch_labels,
+            batch.photo_labels,
         )
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
@@ -149,28 +194,8 @@ class Trainer:
             self.sums[name] = self.sums.get(name, 0) + value
         return detached
 
-    def _load(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return this rank's shard of the images of a batch, on the device, uint8, augmented."""
-        shard = self.world.shard(len(batch.sketches))
-        sketches, photos = self.sketches(batch.sketches[shard]), self.photos(batch.photos[shard])
-        if self.augmenter:
-            changes = self.augmenter.draw(len(batch.sketches)).share(shard)
-            sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
-        return sketches, photos
-
     def _labels(self, *labels: NDArray[np.int64]) -> Labels:
         return Labels(*(torch.from_numpy(np.ascontiguousarray(array)).to(self.world.device) for array in labels))
-
-    @contextmanager
-    def _frozen_in_eval(self) -> Iterator[None]:
-        """Keep the frozen modules in evaluation mode; on a CPU also folded, which saves a tenth of a step.
-
-        Not folded if the network is compiled, since folding anew for each epoch would recompile it.
-        """
-        for module in self.frozen:
-            module.eval()
-        with kept_folded(self.frozen if self.world.device.type == "cpu" and not self.compiled else ()):
-            yield
 
     def _check_finite(self, losses: list[Tensor]) -> None:
         """Check the losses of the last steps and the weights. Raises TrainingError."""

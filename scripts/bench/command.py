@@ -1,0 +1,22 @@
+"""Running the command line as a user does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from sketchy.errors import SketchyError
+
+PEAK = Path(__file__).with_name("peak.py")
+
+
+def run_sketchy(*arguments: str) -> float:
+    """Run a command in a process of its own and return its peak memory in MiB (Linux). Raises SketchyError."""
+    return int(run_python(str(PEAK), *arguments).split()[-1]) / 1024
+
+
+def run_python(*arguments: str) -> str:
+    """Run the interpreter with some arguments and return what it wrote to stderr. Raises SketchyError if it fails."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SketchyError(f"python {' '.join(arguments)} failed:\n{done.stderr}")
+    return done.stderr

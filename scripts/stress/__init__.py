@@ -1,0 +1,1 @@
+"""What the stress test does to an index."""

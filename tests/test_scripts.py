@@ -1,0 +1,48 @@
+"""The scripts that measure run, in their smallest form."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the scripts read /proc")
+
+
+def run(*words: object) -> str:
+    """What a script writes to stdout."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_benchmark_measures_a_section(tmp_path):
+    table = json.loads(run("scripts/bench", "search", "--quick", "--turns", 1, "--data", tmp_path, "--json"))["search"]
+    assert table["exact search"]["ours beside it"] == 1
+    assert table["matrix product and partial sort"]["a second"] > 0
+
+
+def test_the_stress_test_finds_nothing_lost(tmp_path):
+    names = ["kills", "damage", "writers", "readers"]
+    lines = run("scripts/stress_test.py", "--quick", *names, "--work", tmp_path).splitlines()
+    assert [line.partition(":")[0] for line in lines] == names
+    assert not [line for line in lines if "FAILED" in line]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_index_benchmark_measures_the_store(tmp_path):
+    printed = run("scripts/benchmark_index.py", "store", "--rows", 1000, "--work", tmp_path)
+    assert "1,000 x 256" in printed
+    assert "ratio in turns" in printed
+
+
+def test_the_index_benchmark_measures_the_approximate_index(tmp_path):
+    pytest.importorskip("faiss")
+    printed = run("scripts/benchmark_index.py", "ann", "--rows", 1000, "--work", tmp_path)
+    assert "256 cells: recall@10 1.0000" in printed
