@@ -114,13 +114,16 @@ class Model:
         """Return the network to embed so many images with: a faster one where they are many."""
         return self._folded if count >= FOLD_FROM else self.encoder
 
-    def embed(self, images: ImageLike | Sequence[ImageLike], kind: Kind = "sketch") -> Vectors:
+    def embed(
+        self, images: ImageLike | Sequence[ImageLike], kind: Kind = "sketch", *, names: Sequence[str] = ()
+    ) -> Vectors:
         """Embed one image or several.
 
         Args:
             images: One image or a sequence of them; each is a path, the content of a file, a Pillow image or pixels of
                 shape (H, W), (H, W, 3) or (H, W, 4), uint8.
             kind: What all of them are, "sketch" or "photo".
+            names: What error messages call each image; empty takes its path or its index.
 
         Returns:
             Embeddings, shape (N, D), float32, to compare by Euclidean distance.
@@ -129,20 +132,17 @@ class Model:
             ImageError: An image cannot be read, or a sketch is blank; the message names it.
             TypeError, ValueError: An argument is not what is said above.
         """
-        given = as_sequence(images)
-        return self.embed_named(given, kind, [_name_of(image, index) for index, image in enumerate(given)])
-
-    def embed_named(self, images: Sequence[ImageLike], kind: Kind, names: Sequence[str]) -> Vectors:
-        """As `embed`, with what error messages call each image."""
         if kind not in ("sketch", "photo"):
             raise ValueError(f"kind is {kind!r}; give 'sketch' or 'photo'")
+        given = as_sequence(images)
+        names = names or [_name_of(image, index) for index, image in enumerate(given)]
 
         def load(index: int) -> Pixels:
             with usable(names[index], kind):
-                return self.preprocess.load(_source(images[index]), kind)
+                return self.preprocess.load(_source(given[index]), kind)
 
-        with ThreadPoolExecutor() as pool, closing(map_ahead(load, range(len(images)), pool, AHEAD)) as loaded:
-            return self.embed_prepared(loaded, len(images), kind)
+        with ThreadPoolExecutor() as pool, closing(map_ahead(load, range(len(given)), pool, AHEAD)) as loaded:
+            return self.embed_prepared(loaded, len(given), kind)
 
     def query(self, images: Sequence[ImageLike], kind: Kind, names: Sequence[str] = ()) -> Vectors:
         """Embed one image, or several as one query: their mean, on the unit sphere where the model's embeddings are.
@@ -150,7 +150,7 @@ class Model:
         Args:
             images: At least one; see `embed`.
             kind: What all of them are.
-            names: What messages call each of them; empty takes the paths.
+            names: What error messages call each image; empty takes its path or its index.
 
         Returns:
             Embedding, shape (D,), float32.
@@ -161,7 +161,7 @@ class Model:
         """
         if not images:
             raise ValueError("no image to search for; give at least one")
-        embedded = self.embed_named(images, kind, names) if names else self.embed(images, kind)
+        embedded = self.embed(images, kind, names=names)
         mean: Vectors = embedded.mean(0)
         if self.encoder.normalize and len(images) > 1:
             mean /= max(float(np.linalg.norm(mean)), 1e-12)
