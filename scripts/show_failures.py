@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sketchy.dataset.loader import load_dataset
 from sketchy.evaluation.charts import Focus, category_bars, confusion, heat_map
+from sketchy.evaluation.evaluate import EvaluationDetails, evaluate_subset
 from sketchy.evaluation.examples import pick_examples
-from sketchy.evaluation.judge import Judgement, judge
 from sketchy.model.checkpoint import load_checkpoint
 
 NAMED = 10
@@ -24,25 +24,25 @@ def show(checkpoint: Path, root: Path | None) -> None:
     """Evaluate on the test split and print the tables."""
     loaded = load_checkpoint(checkpoint)
     data = load_dataset(loaded.config, root=root)
-    judgement = judge(loaded.encoder(), data, data.parts["test"])
-    names, focus = data.pack.categories, Focus.of(judgement)
-    bars = category_bars(judgement, focus, names)
+    details = evaluate_subset(loaded.encoder(), data, data.parts["test"])
+    names, focus = data.pack.categories, Focus.of(details)
+    bars = category_bars(details, focus, names)
     for title, ends in (("Worst", bars[-NAMED:][::-1]), ("Best", bars[:NAMED])):
         print(f"{title} categories by mAP: {', '.join(f'{bar.name} {bar.share:.2f}' for bar in ends)}\n")
     print("| sketches of | find photos of | share of the nearest |\n| --- | --- | ---: |")
-    for mistake in heat_map(*confusion(judgement, focus.counted), names).mistakes:
+    for mistake in heat_map(*confusion(details, focus.counted), names).mistakes:
         print(f"| {mistake.sketches} | {mistake.photos} | {mistake.share:.0%} |")
-    for title, queries in zip(("Best", "Worst"), pick_examples(judgement, focus), strict=True):
+    for title, queries in zip(("Best", "Worst"), pick_examples(details, focus), strict=True):
         print(f"\n| {title.lower()} queries | average precision | photos of their category | nearest photos |")
         print("| --- | ---: | ---: | --- |")
         for query in queries:
-            print(_row(judgement, names, query))
+            print(_row(details, names, query))
 
 
-def _row(judgement: Judgement, names: tuple[str, ...], query: int) -> str:
-    scores = judgement.scores
-    nearest = judgement.gallery_categories[scores.nearest[query][:NEAREST]].tolist()
-    own = names[int(judgement.queries.categories[query])]
+def _row(details: EvaluationDetails, names: tuple[str, ...], query: int) -> str:
+    scores = details.scores
+    nearest = details.gallery_categories[scores.nearest[query][:NEAREST]].tolist()
+    own = names[int(details.queries.categories[query])]
     found = ", ".join(names[category] for category in nearest)
     precision = float(scores.metrics["map_all"][query])
     return f"| {own} | {precision:.2f} | {int(scores.relevant[query])} | {found} |"

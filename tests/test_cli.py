@@ -1,6 +1,7 @@
 """What a user types, and what comes back on which stream with which exit code."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from sketchy import __version__
 from sketchy.cli import app
+from sketchy.cli.console import show_messages
 from sketchy.commands import data_demo
 from sketchy.errors import Interrupted
 
@@ -336,3 +338,24 @@ def test_undecodable_names_are_printed_byte_for_byte(tmp_path):
 def test_the_module_runs_as_the_command():
     done = subprocess.run([sys.executable, "-m", "sketchy", "--version"], capture_output=True, text=True, timeout=30)
     assert done.stdout.strip() == __version__
+
+
+def test_messages_go_to_stderr_from_info_on_and_warnings_say_so(capsys):
+    show_messages("retrieve")
+    log = logging.getLogger("sketchy.retrieval.open")
+    log.debug("too much")
+    log.info("searching 5 photos")
+    log.warning("the dataset has changed")
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "searching 5 photos\nwarning: the dataset has changed\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "rank", "is_shown"), [("index", "1", False), ("index", "0", True), ("info", "1", True)]
+)
+def test_of_processes_that_work_together_only_the_first_shows_messages(capsys, monkeypatch, command, rank, is_shown):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", rank)
+    show_messages(command)
+    logging.getLogger("sketchy").warning("only once")
+    assert ("only once" in capsys.readouterr().err) is is_shown

@@ -13,9 +13,9 @@ LINEAR = (229, 168, 124)  # COLOR, when its numbers are amounts of light, in sRG
 PLAIN = Image.new("RGB", (16, 16), COLOR)
 
 
-def encode(image: Image.Image, form: str, **options: Any) -> bytes:
+def encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
     file = BytesIO()
-    image.save(file, form, **options)
+    image.save(file, image_format, **options)
     return file.getvalue()
 
 
@@ -27,11 +27,11 @@ def color_of(content: bytes) -> tuple[int, ...]:
     ("name", "expected"), [("swapped", (46, 201, 100)), ("linear", LINEAR), ("like sRGB", (201, 100, 46))]
 )
 @pytest.mark.parametrize(
-    ("form", "options"),
+    ("image_format", "options"),
     [("JPEG", {"quality": 100, "subsampling": 0}), ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {})],
 )
-def test_colours_of_another_profile_become_srgb(profiles, name, expected, form, options):
-    content = encode(PLAIN, form, icc_profile=profiles[name], **options)
+def test_colours_of_another_profile_become_srgb(profiles, name, expected, image_format, options):
+    content = encode(PLAIN, image_format, icc_profile=profiles[name], **options)
     np.testing.assert_allclose(color_of(content), expected, atol=3)
 
 
@@ -45,20 +45,22 @@ def test_every_mode_of_pixels_is_converted(profiles, mode):
 @pytest.mark.parametrize(
     "image", [Image.new("L", (16, 16), 100), Image.fromarray(np.full((16, 16), 25_700, np.uint16))]
 )
-def test_a_profile_of_grey_counts_for_grey_of_8_and_16_bits(profiles, image):
+def test_a_grey_profile_applies_to_8_and_16_bits(profiles, image):
     opened = open_image(encode(image, "PNG", icc_profile=profiles["grey"]))
     assert opened.mode == "L"
     assert abs(opened.getpixel((3, 3)) - 168) <= 2
 
 
-@pytest.mark.parametrize("form", ["JPEG", "TIFF"])
-def test_inks_are_converted_by_their_profile(profiles, form):
+@pytest.mark.parametrize("image_format", ["JPEG", "TIFF"])
+def test_cmyk_is_converted_by_its_profile(profiles, image_format):
     cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
-    np.testing.assert_allclose(color_of(encode(cyan, form)), (0, 255, 255), atol=3)
-    np.testing.assert_allclose(color_of(encode(cyan, form, icc_profile=profiles["CMYK"])), (255, 0, 255), atol=12)
+    np.testing.assert_allclose(color_of(encode(cyan, image_format)), (0, 255, 255), atol=3)
+    np.testing.assert_allclose(
+        color_of(encode(cyan, image_format, icc_profile=profiles["CMYK"])), (255, 0, 255), atol=12
+    )
 
 
-def test_a_profile_in_a_bmp_counts_too(profiles):
+def test_a_profile_in_a_bmp_is_applied(profiles):
     plain = encode(PLAIN, "BMP")
     pixels, profile = plain[54:], profiles["swapped"]
     head = plain[14:54] + bytes(124 - 40)
@@ -68,11 +70,11 @@ def test_a_profile_in_a_bmp_counts_too(profiles):
     np.testing.assert_allclose(color_of(content), (46, 201, 100), atol=3)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_what_is_srgb_already_keeps_every_bit(form):
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_srgb_images_stay_unchanged(image_format):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    with_profile, without = encode(noise, form, icc_profile=srgb), encode(noise, form)
+    with_profile, without = encode(noise, image_format, icc_profile=srgb), encode(noise, image_format)
     assert np.array_equal(np.asarray(open_image(with_profile)), np.asarray(open_image(without)))
 
 
@@ -87,13 +89,15 @@ def test_a_profile_of_another_kind_of_image_changes_nothing(profiles, mode, name
     assert to_srgb(image, profiles[name]) is image
 
 
-def test_transparency_outlives_the_conversion(profiles):
+def test_the_conversion_keeps_transparency(profiles):
     half = Image.new("RGBA", (4, 4), (100, 100, 100, 77))
     for name in ("linear", "grey"):
         assert to_srgb(half, profiles[name]).getpixel((0, 0))[3] == 77
 
 
-def test_the_opened_image_carries_no_profile_into_what_is_saved_of_it(profiles):
-    for form in ("JPEG", "PNG", "TIFF"):
-        again = Image.open(BytesIO(encode(open_image(encode(PLAIN, form, icc_profile=profiles["swapped"])), "PNG")))
+def test_an_opened_image_has_no_profile_that_would_be_saved_with_it(profiles):
+    for image_format in ("JPEG", "PNG", "TIFF"):
+        again = Image.open(
+            BytesIO(encode(open_image(encode(PLAIN, image_format, icc_profile=profiles["swapped"])), "PNG"))
+        )
         assert "icc_profile" not in again.info

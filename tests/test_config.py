@@ -75,7 +75,7 @@ def test_no_file_is_the_default_config():
 
 
 @pytest.mark.parametrize("section", sections(), ids=lambda section: section.__name__)
-def test_every_setting_says_what_it_does_and_has_a_default(section):
+def test_every_setting_has_a_description_and_a_default(section):
     assert len(section.model_fields) > 0
     for name, field in section.model_fields.items():
         assert not field.is_required(), name
@@ -111,7 +111,7 @@ def test_a_wrong_tree_is_refused_with_its_path(tree, message):
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 @pytest.mark.parametrize("dotted", ["image.mean", "image.std", "train.warmup_epochs", "train.clip_norm"])
-def test_numbers_that_are_none_are_refused(dotted, number):
+def test_nan_and_infinity_are_refused(dotted, number):
     section, key = dotted.split(".")
     with pytest.raises(ConfigError, match=f"{dotted}.*finite number"):
         parse_config({section: {key: number}}, "here")
@@ -124,7 +124,7 @@ def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path):
     assert config.image.std == (0.5, 0.5, 0.5)
 
 
-def test_one_number_stands_for_all_three_colours():
+def test_one_number_applies_to_all_three_colours():
     image = parse_config({"image": {"mean": 0.5, "std": [0.1, 0.2, 0.3]}}, "here").image
     assert image.mean == (0.5, 0.5, 0.5)
     assert image.std == (0.1, 0.2, 0.3)
@@ -178,7 +178,7 @@ def test_a_config_cannot_be_changed():
         ("augment.photo_size", {"augment": {"photo_size": 64}}),
     ],
 )
-def test_a_network_for_one_size_of_image_is_given_no_other(name, tree):
+def test_a_network_for_a_fixed_image_size_gets_no_other(name, tree):
     with pytest.raises(ConfigError, match=f"{name}: report_cnn takes images of one size only; leave it out"):
         parse_config(tree, "here")
     assert parse_config(tree | {"model": {"backbone": "resnet18"}}, "here")

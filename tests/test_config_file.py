@@ -57,7 +57,7 @@ def test_all_problems_are_named_at_once_with_path_and_value(tmp_path):
     assert len(problems) == 11
 
 
-def test_a_backbone_is_one_of_ours_or_a_name_that_timm_may_know():
+def test_a_backbone_is_known_or_a_name_of_timm():
     assert parse_config({"model": {"backbone": "timm/test_vit.r160_in1k"}}, "here").model.backbone.endswith("r160_in1k")
     known = r"Input should be 'report_cnn', .*'convnext_tiny' or timm/<model name> \(got "
     for name in (
@@ -75,7 +75,7 @@ def test_a_backbone_is_one_of_ours_or_a_name_that_timm_may_know():
             parse_config({"model": {"backbone": name}}, "here")
 
 
-def test_overrides_are_laid_over_the_file_and_the_last_one_wins(tmp_path):
+def test_overrides_replace_values_of_the_file_and_the_last_has_precedence(tmp_path):
     path = written(tmp_path, "train: {epochs: 3, seed: 1}")
     config = load_config(path, ["train.epochs=5", "image.size=64", "train.epochs=7", "image.mean=[0.1, 0.2, 0.3]"])
     assert (config.train.epochs, config.train.seed, config.image.size) == (7, 1, 64)
@@ -138,20 +138,20 @@ def test_a_wrong_override_is_refused(tmp_path, override, message):
     assert message in str(caught.value)
 
 
-def test_a_single_mistake_is_told_where_it_may_come_from(tmp_path):
+def test_a_mistake_is_reported_with_its_possible_sources(tmp_path):
     path = written(tmp_path, "train: {epochs: 3}")
     with pytest.raises(ConfigError) as caught:
         load_config(path, ["train.seed=-1"])
     assert str(caught.value).startswith(f"1 problem in {path} with --set; correct it and run again:\n  train.seed: ")
 
 
-def test_a_tree_that_is_no_table_is_told_in_words():
+def test_a_config_that_is_not_a_mapping_is_an_error():
     with pytest.raises(ConfigError, match=r"the whole config: Input should be a valid dictionary"):
         parse_config([1], "the test")
 
 
 @pytest.mark.parametrize("text", ["", "# all is commented out\n", "---\n"])
-def test_an_empty_file_is_all_defaults(tmp_path, text):
+def test_an_empty_file_gives_the_defaults(tmp_path, text):
     assert load_config(written(tmp_path, text)) == Config()
 
 
@@ -178,7 +178,7 @@ def test_an_empty_file_is_all_defaults(tmp_path, text):
         (b"just text", "has no `section:` lines"),
     ],
 )
-def test_a_file_that_is_no_config_is_refused_in_one_line(tmp_path, content, message):
+def test_an_invalid_file_is_refused_in_one_line(tmp_path, content, message):
     path = tmp_path / "some.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=message) as caught:
@@ -186,7 +186,7 @@ def test_a_file_that_is_no_config_is_refused_in_one_line(tmp_path, content, mess
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot read .*gone.yaml: no such file; check the path"):
         load_config(tmp_path / "gone.yaml")
     with pytest.raises(ConfigError, match="is a folder; name a file"):
@@ -200,7 +200,7 @@ def test_a_dumped_config_is_read_back_the_same(path, tmp_path):
     assert load_config(copy) == config
 
 
-def test_a_dump_spells_every_setting_out():
+def test_a_dump_contains_every_setting():
     tree = yaml.safe_load(dump_config(Config()))
     assert list(tree) == list(Config.model_fields)
     assert list(tree["train"]) == list(type(Config().train).model_fields)
@@ -216,13 +216,13 @@ def test_a_dump_spells_every_setting_out():
         ("data.held_out=zero-shot-25", "data.held_out: unknown key; it is now called data.zero_shot"),
     ],
 )
-def test_a_setting_of_an_earlier_version_is_unknown_and_says_what_became_of_it(old, told):
+def test_a_renamed_setting_is_an_error_with_its_present_name(old, told):
     with pytest.raises(ConfigError) as caught:
         load_config(None, [old])
     assert str(caught.value).endswith(f"\n  {told}")
 
 
-def test_the_file_of_an_earlier_run_is_read_with_the_names_of_today(tmp_path):
+def test_the_config_of_an_earlier_run_is_read_with_present_names(tmp_path):
     old = written(
         tmp_path,
         "train: {ema: 0.9, epochs: 3}\nmodel: {normalize: true, layout: {size: 8}}\ndata: {held_out: zero-shot-25}",
@@ -236,7 +236,7 @@ def test_the_file_of_an_earlier_run_is_read_with_the_names_of_today(tmp_path):
 
 
 @pytest.mark.parametrize("tree", [{}, {"train": 5}, {"model": {"layout": None}}, {"other": [1]}])
-def test_names_are_brought_up_to_date_in_a_copy(tree):
+def test_renaming_does_not_change_its_argument(tree):
     before = repr(tree)
     assert "layout" not in repr(with_current_names(tree))
     assert repr(tree) == before

@@ -88,7 +88,7 @@ def test_large_values_keep_their_relative_precision():
 
 
 @pytest.mark.parametrize("distance", [pairwise, paired])
-def test_a_broken_embedding_is_never_near(distance):
+def test_an_embedding_with_nan_is_never_near(distance):
     broken = torch.tensor([[float("nan"), 0.0]])
     assert distance(broken, torch.zeros(1, 2)).isnan().all()
 
@@ -99,6 +99,6 @@ def test_paired_refuses_shapes_that_would_broadcast(shape):
         paired(torch.zeros(3, 4), torch.zeros(shape))
 
 
-def test_nothing_against_something_is_nothing():
+def test_distances_of_no_rows_are_empty():
     assert pairwise(torch.zeros(0, 4), torch.zeros(3, 4)).shape == (0, 3)
     assert paired(torch.zeros(0, 4), torch.zeros(0, 4)).shape == (0,)

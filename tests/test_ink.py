@@ -62,7 +62,7 @@ def box(drawing: Drawing) -> tuple[int, int, int, int]:
 HOUSE = normalise(house(), SIZE, crop=1)
 
 
-def test_a_drawing_is_dark_on_white_in_the_size_asked_for() -> None:
+def test_a_drawing_is_dark_on_white_in_the_requested_size() -> None:
     for size in (16, 100, 300):
         drawing = normalise(house(), size, crop=0)
         assert drawing.shape == (size, size)
@@ -88,14 +88,14 @@ def test_the_colours_of_ink_and_paper_do_not_matter(ink: str, paper: str) -> Non
 
 
 @pytest.mark.parametrize("crop", [0, 0.5, 1])
-def test_polarity_changes_nothing_at_all(crop: float) -> None:
+def test_inverting_a_drawing_changes_nothing(crop: float) -> None:
     drawing = house(width=3)
     assert np.array_equal(normalise(ImageOps.invert(drawing), SIZE, crop), normalise(drawing, SIZE, crop))
     grey = drawing.convert("L")
     assert np.array_equal(normalise(ImageOps.invert(grey), SIZE, crop), normalise(grey, SIZE, crop))
 
 
-def test_a_canvas_of_the_size_asked_for_stays_as_it_is() -> None:
+def test_a_canvas_of_the_requested_size_stays_the_same() -> None:
     drawing = house(SIZE, width=2).convert("L")
     assert np.abs(normalise(drawing, SIZE, crop=0).astype(int) - np.asarray(drawing)).max() <= 26
 
@@ -112,7 +112,7 @@ def test_a_line_of_one_pixel_on_a_huge_canvas_stays_black(side: int) -> None:
 
 
 @pytest.mark.parametrize("side", [400, 3000])
-def test_a_small_drawing_in_a_corner_is_cut_out_and_looks_like_a_large_one(side: int) -> None:
+def test_a_small_drawing_in_a_corner_is_cropped_and_looks_like_a_large_one(side: int) -> None:
     canvas = Image.new("RGB", (side, side * 3 // 4), "white")
     canvas.paste(house(120), (side - 120, 0))
     drawing = normalise(canvas, SIZE, crop=0.5)
@@ -123,7 +123,7 @@ def test_a_small_drawing_in_a_corner_is_cut_out_and_looks_like_a_large_one(side:
     assert likeness(drawing, HOUSE) > 0.9
 
 
-def test_only_a_drawing_that_spans_little_enough_is_cut_out() -> None:
+def test_only_a_drawing_that_spans_little_of_the_canvas_is_cropped() -> None:
     drawing = house()  # spans 0.6
     whole = normalise(drawing, SIZE, crop=0)
     assert np.array_equal(normalise(drawing, SIZE, crop=0.5), whole)
@@ -132,7 +132,7 @@ def test_only_a_drawing_that_spans_little_enough_is_cut_out() -> None:
     assert box(HOUSE)[0] == pytest.approx(SIZE * (1 - INK_SPAN) / 2, abs=2)
 
 
-def test_dust_does_not_hinder_the_cut() -> None:
+def test_dust_does_not_affect_the_crop() -> None:
     clean, dusty = (Image.new("L", (600, 600), 255) for _ in range(2))
     for canvas in (clean, dusty):
         canvas.paste(house(200).convert("L"), (80, 80))
@@ -163,7 +163,7 @@ def test_ink_that_touches_the_border_is_kept() -> None:
 
 
 @pytest.mark.parametrize("ink", ["black", "white"])
-def test_a_filled_shape_of_half_the_canvas_is_ink_and_not_the_paper(ink: str) -> None:
+def test_a_filled_shape_of_half_the_canvas_is_ink(ink: str) -> None:
     image = Image.new("L", (256, 256), "white" if ink == "black" else "black")
     ImageDraw.Draw(image).ellipse((20, 20, 236, 236), fill=ink)
     drawing = normalise(image, SIZE, crop=0)
@@ -190,7 +190,7 @@ def test_a_blank_canvas_is_an_image_error(image: Image.Image, crop: float) -> No
 
 
 @pytest.mark.parametrize("side", [97, 300])
-def test_one_dot_alone_is_an_image_error_where_it_would_vanish(side: int) -> None:
+def test_a_single_dot_is_an_error_if_it_would_be_invisible(side: int) -> None:
     image = Image.new("L", (side, side), 255)
     image.putpixel((side // 2, side // 3), 0)
     dot = normalise(image, SIZE, crop=1)
@@ -231,7 +231,7 @@ def paper_on_a_dark_desk(drawing: Image.Image) -> Image.Image:
 
 
 @pytest.mark.parametrize("shot", [photographed, chalk_on_a_board, paper_on_a_dark_desk])
-def test_a_photo_under_uneven_light_gives_the_drawing_alone(shot: Callable[[Image.Image], Image.Image]) -> None:
+def test_a_photo_under_uneven_light_gives_only_the_drawing(shot: Callable[[Image.Image], Image.Image]) -> None:
     photo = shot(house(width=3))
     plain = np.asarray(photo.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX))
     drawing = normalise(photo, SIZE, crop=1)
@@ -246,7 +246,7 @@ def sample(count: int) -> list[Image.Image]:
 
 
 @needs_sample
-def test_sketches_of_the_database_come_out_as_they_were_resized() -> None:
+def test_sketches_of_the_database_are_only_resized() -> None:
     for sketch in sample(60):
         resized = np.asarray(sketch.resize((SIZE, SIZE), Image.Resampling.BOX))
         drawing = normalise(sketch, SIZE, crop=0)
@@ -254,7 +254,7 @@ def test_sketches_of_the_database_come_out_as_they_were_resized() -> None:
 
 
 @needs_sample
-def test_sketches_of_the_database_are_found_again_in_photos_of_paper() -> None:
+def test_sketches_of_the_database_are_recovered_from_photos_of_paper() -> None:
     for number, sketch in enumerate(sample(6)):
         assert likeness(normalise(photographed(sketch, number), SIZE, 1), normalise(sketch, SIZE, 1)) > 0.9
 
@@ -323,7 +323,7 @@ PATTERNS = {
 
 
 @pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
-def test_the_printed_pattern_of_a_page_is_no_ink(pattern: Image.Image) -> None:
+def test_the_printed_pattern_of_a_page_is_not_ink(pattern: Image.Image) -> None:
     assert likeness(normalise(on(pattern), SIZE, crop=1), HOUSE) > 0.92
 
 
@@ -351,20 +351,20 @@ def noisy(image: Image.Image, sigma: float) -> Image.Image:
 
 @pytest.mark.parametrize("paper", ["white", "#f6f5f0"])
 @pytest.mark.parametrize("sigma", [0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5])
-def test_the_noise_of_a_scan_is_no_ink(sigma: float, paper: str) -> None:
+def test_the_noise_of_a_scan_is_not_ink(sigma: float, paper: str) -> None:
     scan = page(paper).resize((800, 800))
     for image in (noisy(scan, sigma), noisy(ImageOps.invert(scan), sigma)):
         assert likeness(normalise(image, SIZE, crop=1), HOUSE) > 0.97
 
 
-def test_dithering_and_noise_on_a_pattern_are_no_ink() -> None:
+def test_dithering_and_noise_on_a_pattern_are_not_ink() -> None:
     dithered = page("#f4f4f4").convert("L").convert("1").convert("L")
     assert likeness(normalise(dithered, SIZE, crop=1), HOUSE) > 0.97
     assert likeness(normalise(noisy(on(lined("#c8d7eb", squared=True)), 2), SIZE, crop=1), HOUSE) > 0.97
 
 
 @pytest.mark.parametrize("pattern", [lined("#d7d7d7", squared=True), dotted("#202020")], ids=["squared", "dotted"])
-def test_a_small_drawing_on_a_large_patterned_page_is_cut_out(pattern: Image.Image) -> None:
+def test_a_small_drawing_on_a_large_patterned_page_is_cropped(pattern: Image.Image) -> None:
     sheet = Image.new("RGB", (1920, 1920), "white")
     for x in range(0, 1920, 640):
         for y in range(0, 1920, 640):

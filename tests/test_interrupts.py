@@ -7,7 +7,7 @@ import pytest
 from sketchy import interrupts
 
 
-def test_work_that_did_not_begin_by_the_program_keeps_its_handlers():
+def test_a_library_user_keeps_their_signal_handlers():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     interrupts.raise_instead()
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
@@ -15,7 +15,7 @@ def test_work_that_did_not_begin_by_the_program_keeps_its_handlers():
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize(("then", "told"), [("", "stopped\n"), ("interrupts.raise_instead()", "KeyboardInterrupt\n")])
-def test_a_signal_quits_until_work_begins_also_where_it_was_ignored(name, then, told):
+def test_a_signal_quits_before_work_begins_even_if_it_was_ignored(name, then, told):
     code = f"""
 import signal
 signal.signal(signal.{name}, signal.SIG_IGN)

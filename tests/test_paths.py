@@ -21,7 +21,7 @@ def test_only_a_leading_home_is_expanded(text, whole, monkeypatch):
     assert expanded(text) == whole
 
 
-def test_a_name_that_was_expanded_is_not_expanded_again(monkeypatch):
+def test_an_expanded_name_is_not_expanded_again(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     assert str(as_path(expanded("./~/x"))) == "~/x"
 
@@ -30,7 +30,7 @@ def test_a_name_that_was_expanded_is_not_expanded_again(monkeypatch):
     ("text", "message"),
     [("", "an empty name"), ("a\0b", "a NUL character"), ("\ud800", "cannot be a file name in utf-8")],
 )
-def test_what_cannot_be_a_file_name_is_refused(text, message):
+def test_an_invalid_file_name_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         expanded(text)
 
@@ -38,5 +38,5 @@ def test_what_cannot_be_a_file_name_is_refused(text, message):
 @pytest.mark.parametrize("home", ["", "~", "~/x"])
 def test_without_a_home_folder_its_name_is_refused(home, monkeypatch):
     monkeypatch.setenv("HOME", home)
-    with pytest.raises(ValueError, match="no home folder to put in place of ~ in ~/a"):
+    with pytest.raises(ValueError, match="cannot expand ~ in ~/a: there is no home folder"):
         expanded("~/a")

@@ -22,7 +22,7 @@ def encode(image: Image.Image, image_format: str = "PNG") -> bytes:
 
 @pytest.mark.parametrize(("color", "channels"), [("grey", 1), ("rgb", 3)])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_photo_is_stretched_to_a_square_of_the_channels_asked_for(color: Any, channels: int, mode: str) -> None:
+def test_a_photo_is_stretched_to_a_square_with_the_configured_channels(color: Any, channels: int, mode: str) -> None:
     image = Image.new(mode, (60, 20), "white")
     image.paste("black", (0, 0, 30, 20))
     pixels = Preprocess(16, color, 0.5).photo(image)
@@ -42,7 +42,7 @@ def test_a_photo_is_averaged_when_it_is_shrunk() -> None:
     assert np.abs(Preprocess(16, "grey", 0.5).photo(stripes).astype(int) - 127).max() < 12
 
 
-def test_the_fast_way_to_decode_a_photo_shows_the_same() -> None:
+def test_fast_decoding_gives_nearly_the_same_photo() -> None:
     x, y = np.meshgrid(np.arange(900), np.arange(900))
     content = encode(Image.fromarray((127 + 60 * np.sin(x / 50) + 60 * np.cos(y / 70)).astype(np.uint8)), "JPEG")
     preprocess = Preprocess(100, "grey", 0.5)
@@ -60,7 +60,7 @@ def test_a_sketch_has_one_channel_and_is_never_stretched(color: Any) -> None:
     assert abs(np.ptp(rows) - np.ptp(columns)) <= 1
 
 
-def test_a_blank_sketch_is_an_image_error_and_a_blank_photo_a_photo() -> None:
+def test_a_blank_sketch_is_an_error_but_a_blank_photo_is_not() -> None:
     preprocess = Preprocess(32, "grey", 0.5)
     content = encode(Image.new("L", (50, 50), 255))
     assert (preprocess.load(content, "photo") == 255).all()
@@ -68,12 +68,12 @@ def test_a_blank_sketch_is_an_image_error_and_a_blank_photo_a_photo() -> None:
         preprocess.load(content, "sketch")
 
 
-def test_the_preprocessing_is_what_the_config_says() -> None:
+def test_the_preprocessing_follows_the_config() -> None:
     assert build_preprocess(ImageConfig(size=64, color="rgb", sketch_crop=0.25)) == Preprocess(64, "rgb", 0.25)
     assert build_preprocess(ImageConfig(size=64, sketch_size=32)) == Preprocess(64, "grey", 0.5, 32)
 
 
-def test_sketches_may_be_of_another_size_than_photos():
+def test_sketches_can_have_another_size_than_photos():
     preprocess = Preprocess(32, "rgb", 0.5, 24)
     drawing = Image.new("L", (50, 50), 255)
     ImageDraw.Draw(drawing).line((5, 5, 45, 45), fill=0, width=3)

@@ -56,7 +56,7 @@ def test_a_table_puts_text_left_and_numbers_right():
     ]
 
 
-def test_a_dataset_is_told_as_the_report_has_it():
+def test_a_dataset_is_a_table_with_totals_and_problems():
     found = DataReport(
         "data",
         "official",
@@ -78,7 +78,7 @@ def test_an_evaluation_states_its_protocol_and_chance():
     assert "bee" not in text
 
 
-def test_an_extended_gallery_is_said_to_be_one():
+def test_an_extended_gallery_is_mentioned():
     told = replace(EVALUATION, protocol=EVALUATION.protocol | {"extended_photos": 14601})
     assert report.protocol_line(told).endswith("; 14,601 of the photos from the extension")
 
@@ -121,13 +121,13 @@ def test_evaluation_json_has_the_documented_shape():
     assert json.loads(report.as_json(EVALUATION)).keys() == {"protocol", "metrics", "chance", "per_category"}
 
 
-def test_json_has_no_numbers_that_are_none():
+def test_json_has_null_for_nan_and_infinity():
     result = TrainResult("runs/x", 1, 1, {"loss": 0.5, "plateau_ratio": float("inf"), "other": float("nan")}, 1.0)
     best = json.loads(report.as_json(result), parse_constant=pytest.fail)["best"]
     assert best == {"loss": 0.5, "plateau_ratio": None, "other": None}
 
 
-def test_a_file_name_that_is_no_text_is_still_json():
+def test_an_undecodable_file_name_can_be_written_as_json():
     name = b"caf\xe9/\xff.jpg".decode(errors="surrogateescape")
     text = report.retrieval_json(Retrieval("\N{SNOWMAN}.png", "m", "g", (Hit(name, 0.5, None, (name,)),)))
     found = json.loads(text.encode())
@@ -143,11 +143,11 @@ def test_copies_are_counted_behind_the_first_path():
     assert report.retrieval_text(RETRIEVAL).splitlines()[-2].split() == ["1", "0.1250", "0.750", "cat", "a.jpg", "+1"]
 
 
-def test_that_nothing_fits_is_said():
+def test_an_empty_result_is_a_message():
     assert report.retrieval_text(Retrieval("s.png", "m.pth", "photos", ())) == "no photo fits"
 
 
-def test_an_index_is_told_by_what_was_done():
+def test_an_index_is_described_by_its_changes():
     made = Indexed("i", False, 1200, 3, 0, 1197, 2, (Skipped("c.jpg", "bad"),), 1.25)
     assert report.index_text(made) == "i: 1,200 photos; 3 embedded, 1,197 unchanged, 2 gone, 1 skipped; 1.2 s"
     assert report.index_text(replace(made, dry_run=True)).endswith(
@@ -155,7 +155,7 @@ def test_an_index_is_told_by_what_was_done():
     )
 
 
-def test_what_is_left_out_and_what_is_kept_have_lines_of_their_own():
+def test_left_out_and_kept_photos_have_their_own_lines():
     left_out = {"other": 9000, "in @eaDir": 12, ".heic": 5120, ".cr2": 3}
     made = Indexed("i", False, 2, 0, 0, 1, 0, (), 1.25, left_out, (Kept("/usb", 1, "is empty"),))
     assert report.index_text(made).splitlines()[1:] == [
@@ -173,16 +173,16 @@ def test_what_is_left_out_and_what_is_kept_have_lines_of_their_own():
         ({"loss": 1.0}, "no validation split"),
     ],
 )
-def test_a_training_says_what_was_kept(best, told):
+def test_a_training_reports_its_best_epoch(best, told):
     text = report.train_text(TrainResult("runs/x", 7, 5, best, 10.0))
     assert text.startswith("runs/x: 7 epochs, epoch 5 kept;")
     assert told in text
 
 
-def test_one_is_not_many():
+def test_a_single_item_is_in_the_singular():
     assert "runs/x: 1 epoch, epoch 1 kept" in report.train_text(TrainResult("runs/x", 1, 1, {}, 10.0))
     assert "1 problem\n" in report.data_report_text(DataReport("data", "flat", (), ("bee: odd",), ()))
 
 
-def test_a_made_folder_says_what_it_holds():
+def test_a_dataset_folder_is_described_by_its_counts():
     assert report.made_text(MadeFolder("d", 1200, 2400, 16)) == "d: 16 categories, 1,200 photos, 2,400 sketches"

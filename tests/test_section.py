@@ -11,14 +11,14 @@ class Example(Section):
     path: AsPath[bool | str] = False
 
 
-def test_a_section_tells_its_settings_by_their_role():
+def test_a_section_lists_its_settings_by_role():
     assert Example.names(Role.FREE) == {"free"}
     assert Example.names(Role.FIXED, Role.EMBEDDING) == {"fixed", "embedding"}
     assert Example.names(*Role) == set(Example.model_fields)
     assert Example.names() == set()
 
 
-def test_a_role_does_not_change_what_a_setting_takes():
+def test_a_role_does_not_change_the_type_of_a_setting():
     made = Example.model_validate({"free": "7", "fixed": ["a"], "path": "b"})
     assert made == Example(free=7, fixed=("a",), embedding=None, path="b")
     with pytest.raises(ValueError, match="greater than or equal to 1"):

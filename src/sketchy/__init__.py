@@ -7,7 +7,7 @@
         for hit in index.search("drawing.png", k=5):
             print(hit.distance, hit.path)
 
-docs/python.md has more. What needs PyTorch is imported when it is first asked for, so that `import sketchy` is quick.
+See docs/python.md for more. Modules that need PyTorch are imported on first use, so that `import sketchy` is fast.
 """
 
 from importlib import import_module
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Hit", "Index", "Model", "SketchyError", "__version__", "evaluate", "load", "train"]
 
-_HOMES = {
+_MODULES = {
     "Hit": "sketchy.results",
     "Index": "sketchy.retrieval.index",
     "Model": "sketchy.retrieval.model",
@@ -33,10 +33,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for the first time."""
-    if name not in _HOMES:
+    """Import an exported name on first access."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = getattr(import_module(_MODULES[name]), name)
     return globals()[name]
 
 

@@ -1,4 +1,4 @@
-"""The functions that Python users call; `sketchy` itself names them, with `Model`, `Index` and `Hit`."""
+"""The public Python functions, which the package `sketchy` exports together with `Model`, `Index` and `Hit`."""
 
 import os
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ def load(source: PathType | None = None, device: str = "auto") -> Model:
     """Load a trained model.
 
     Args:
-        source: A .pth file or a run folder; None takes the bundled model.
-        device: "auto", "cpu", "cuda" or "cuda:N"; "auto" takes a GPU where there is one.
+        source: A .pth file or a run folder; None loads the bundled model.
+        device: "auto", "cpu", "cuda" or "cuda:N"; "auto" selects a GPU if there is one.
 
     Raises:
-        CheckpointError: There is no such checkpoint, or it cannot be used.
-        ConfigError: The device is not there.
+        CheckpointError: The checkpoint is missing or cannot be used.
+        ConfigError: The device is not available.
     """
     return load_model(_checkpoint(source), device)
 
@@ -42,22 +42,22 @@ def train(
     force: bool = False,
     progress: Progress = no_progress,
 ) -> TrainResult | None:
-    """Train a model, or go on with a run, as `sketchy train` does.
+    """Train a model or resume a run, like `sketchy train`.
 
     Args:
-        config: Settings: a YAML file, or a mapping like one, such as {"data": {"root": "data/demo"}}; what is left out
-            has its default.
+        config: The settings, as a `Config`, a YAML file, or a mapping such as {"data": {"root": "data/demo"}}; settings
+            that are left out have their defaults.
         out: The run folder.
-        resume: Whether to go on with the run that is there, bit for bit if the settings are the same.
-        force: Whether to replace the run that is there.
+        resume: Whether to resume the run in this folder; bit-exact if the settings are the same.
+        force: Whether to replace the run in this folder.
         progress: Shows the progress.
 
     Returns:
-        Where the run lies and how good its best epoch was; None in all processes but the first.
+        The run folder and the metrics of the best epoch; None in all processes but the main one.
 
     Raises:
-        ConfigError: A setting is wrong; the message names all that are.
-        Interrupted: The process was asked to stop; the state is saved.
+        ConfigError: Settings are wrong; the message lists all of them.
+        Interrupted: The process received a signal to stop; the state is saved.
         SketchyError: Any other error that the user can correct.
     """
     if isinstance(config, Mapping):
@@ -75,21 +75,24 @@ def evaluate(
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Evaluation:
-    """Judge a model on what it was not trained on, with chance beside each figure, as `sketchy evaluate` does.
+    """Evaluate a model on images that it was not trained on, like `sketchy evaluate`.
 
     Args:
-        source: A .pth file or a run folder; None takes the bundled model, which needs `data`.
-        data: Where the dataset lies; None takes the place where it was trained on.
+        source: A .pth file or a run folder; None evaluates the bundled model, which needs `data`.
+        data: Path of the dataset; None takes the path from training.
         protocol: "all", "category", "instance", "zero-shot-25" or "zero-shot-21"; see docs/protocols.md.
-        device: As for `load`.
+        device: See `load`.
         progress: Shows the progress.
 
+    Returns:
+        The metrics, each with its chance level.
+
     Raises:
-        CheckpointError: There is no such checkpoint, or it was trained on the categories of the zero-shot protocol.
+        CheckpointError: The checkpoint is missing, or was trained on the categories of the zero-shot protocol.
         DataError: The dataset is missing or unusable.
     """
-    place = None if data is None else as_path(os.fspath(data))
-    return evaluate_command.run(_checkpoint(source), data=place, protocol=protocol, device=device, progress=progress)
+    root = None if data is None else as_path(os.fspath(data))
+    return evaluate_command.run(_checkpoint(source), data=root, protocol=protocol, device=device, progress=progress)
 
 
 def _checkpoint(source: PathType | None) -> Path:

@@ -3,7 +3,7 @@
     SketchyError
     ├── ConfigError       a config file or an override is wrong
     ├── DataError         a dataset cannot be read, split or sampled as the settings ask
-    ├── ImageError        one image cannot be read or holds nothing
+    ├── ImageError        an image cannot be read, or is blank
     ├── CheckpointError   a .pth cannot be loaded, or does not match
     ├── GalleryError      a gallery is missing, empty or unusable
     │   ├── DamagedError  the files of an index are damaged
@@ -43,7 +43,7 @@ class DataError(SketchyError):
 
 
 class ImageError(SketchyError):
-    """One image cannot be read or holds nothing; the message is the reason, without the path."""
+    """An image cannot be read, or is blank; the message is the reason, without the path."""
 
 
 class CheckpointError(SketchyError):

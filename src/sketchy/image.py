@@ -104,8 +104,12 @@ def image_size(content: bytes) -> tuple[int, int]:
         return open_stripped(image_format, strip_metadata(image_format, content).still).size
 
 
-def read_content(path: Path) -> bytes:
-    """Read a whole image file or pipe, or standard input if the path is "-". Raises ImageError."""
+def read_content(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """Read a whole image file or pipe, or standard input if the path is "-", of at most `limit` bytes.
+
+    Raises:
+        ImageError: It cannot be read, is larger, or does not begin like an image.
+    """
     try:
         with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
             blocks = [file.read(HEAD)]
@@ -113,8 +117,8 @@ def read_content(path: Path) -> bytes:
             size = 0
             while block := file.read(16_000_000):
                 size += len(block)
-                if size > MAX_BYTES:
-                    raise ImageError(f"too large: more than {MAX_BYTES // 1_000_000} MB")
+                if size > limit:
+                    raise ImageError(f"too large: more than {limit // 1_000_000} MB")
                 blocks.append(block)
     except ImageError:
         if path.suffix.lower() in KNOWN_UNREADABLE:

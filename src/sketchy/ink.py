@@ -1,4 +1,4 @@
-"""Turn a drawing of any origin into dark ink on white, of one size.
+"""Turn a drawing of any origin and size into dark ink on white, of a given size.
 
 Clean scans, white on black, coloured pens, grey canvases, photographs of paper and hairlines on huge canvases all come
 out like the sketches that a network is trained on. Those sketches themselves are only resized.

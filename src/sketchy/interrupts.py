@@ -20,18 +20,18 @@ def quit_at_once() -> None:
 
     An exception could get lost during an import, as libraries catch exceptions there.
     """
-    for number in _SIGNALS:
-        signal.signal(number, _quit)
+    for signum in _SIGNALS:
+        signal.signal(signum, _quit)
 
 
 def raise_instead() -> None:
     """Raise KeyboardInterrupt on these signals, so that work can clean up; only after `quit_at_once`."""
-    for number in _SIGNALS:
-        if signal.getsignal(number) is _quit:
-            signal.signal(number, signal.default_int_handler)
+    for signum in _SIGNALS:
+        if signal.getsignal(signum) is _quit:
+            signal.signal(signum, signal.default_int_handler)
 
 
-def _quit(number: int, frame: FrameType | None) -> NoReturn:
+def _quit(signum: int, frame: FrameType | None) -> NoReturn:
     with suppress(OSError):
         os.write(2, b"stopped\n")
     os._exit(STOPPED)

@@ -25,7 +25,7 @@ def expanded(text: str) -> str:
         raise ValueError(f"{text!a} cannot be a file name in {error.encoding}; set LC_ALL=C.UTF-8") from None
     path = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser would also take ./~ for the home folder
     if re.match(r"~(/|$)", text) and (re.match(r"~(/|$)", path) or os.environ.get("HOME") == ""):
-        raise ValueError(f"no home folder to put in place of ~ in {text}; write the full path")
+        raise ValueError(f"cannot expand ~ in {text}: there is no home folder; write the full path")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Work in other processes, for what holds Python's lock; they end with this one, however that ends."""
+"""A pool of processes for work that holds Python's global lock; they always end with the main process."""
 
 import os
 import signal
@@ -15,13 +15,13 @@ from sketchy.errors import DataError
 
 @contextmanager
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Start so many processes; on leaving, what has not begun never does.
+    """Start `count` processes; leaving the context cancels work that has not begun.
 
-    They are spawned, not forked: a fork of a process with threads (torch has some) may hang. A program of one's own
-    that gets here must therefore keep its work under `if __name__ == "__main__":`.
+    They are spawned, not forked, as a fork of a process with threads, which torch starts, may hang. A program that uses
+    them must therefore keep its main part under `if __name__ == "__main__":`.
 
     Raises:
-        DataError: one of them was killed.
+        DataError: One of the processes was killed.
     """
     pool = ProcessPoolExecutor(count, get_context("spawn"), _follow_parent)
     try:
@@ -36,7 +36,7 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def _interrupts_later() -> Iterator[None]:
-    """Hold Ctrl-C back, also in processes that are started meanwhile, until they can leave it to the parent."""
+    """Delay Ctrl-C, also in processes started meanwhile, until they have set their own handler."""
     if sys.platform == "win32":
         yield
         return
@@ -48,7 +48,7 @@ def _interrupts_later() -> Iterator[None]:
 
 
 def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it ends."""
+    """Leave Ctrl-C to the parent process, and end when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

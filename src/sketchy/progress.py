@@ -1,6 +1,6 @@
-"""Progress of long work, shown by whoever called: the command line draws bars, a library user may draw their own.
+"""The interface for progress bars: the command line draws bars, and users of the library can draw their own.
 
-Messages go to `logging`, under the logger of each module; the command line shows those from INFO on.
+Messages go to the logger of each module; the command line shows those from INFO on.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,18 @@ class Progress(Protocol):
     """Opens a progress bar."""
 
     def __call__(self, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
-        """Open a bar over `total` items, of which each is one `unit`; the value of the `with` block advances it."""
+        """Open a progress bar.
+
+        Args:
+            label: Text beside the bar.
+            total: Number of items.
+            unit: Name of an item, in the singular.
+
+        Returns:
+            A context manager whose value advances the bar.
+        """
 
 
 def no_progress(label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
-    """Show nothing: the default of every function that takes a `Progress`."""
+    """Open no progress bar; the default of functions that take a `Progress`."""
     return nullcontext(lambda done: None)

@@ -1,4 +1,4 @@
-"""Results as text for people, and as JSON for scripts."""
+"""Format results as text for people and as JSON for scripts."""
 
 import dataclasses
 import json

@@ -111,16 +111,16 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Hit:
-    """One photo that a search found; its position in the list of hits is its rank.
+    """A photo that a search found; its rank is its position in the list of hits.
 
     Attributes:
-        path: The file to show.
+        path: Path of the photo.
         distance: Euclidean distance to the query; lower is closer.
-        category: What is known about the picture; None where nothing is.
-        paths: All files with the same content, `path` among them.
-        score: Probability that it is of the sketched category, as on the model's validation split; None where the
-            model has no calibration, and for a photo as query.
-        missing: Whether none of the files is there.
+        category: Category of the photo, or None if it is unknown.
+        paths: Paths of all files with the same content, including `path`.
+        score: Probability that the photo shows the sketched category, as calibrated on the validation split; None if
+            the model is not calibrated, or the query is a photo.
+        missing: Whether all these files are missing now.
     """
 
     path: str

@@ -164,6 +164,6 @@ def refuse_replacing(path: Path, originals: Iterable[Path], what: str) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to `path` atomically. Raises StorageError as `replacing` does."""
+    """Write UTF-8 text to `path` atomically. Raises StorageError."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -26,9 +26,9 @@ def test_a_whole_dataset_is_counted_and_has_no_problems(dataset: Path) -> None:
     assert report.skipped == ()
 
 
-@pytest.mark.parametrize("form", ["zip", "tar", "gztar"])
-def test_an_archive_is_counted_as_its_folder(dataset: Path, tmp_path: Path, form: str) -> None:
-    archive = Path(shutil.make_archive(str(tmp_path / "data"), form, dataset))
+@pytest.mark.parametrize("archive_format", ["zip", "tar", "gztar"])
+def test_an_archive_is_counted_as_its_folder(dataset: Path, tmp_path: Path, archive_format: str) -> None:
+    archive = Path(shutil.make_archive(str(tmp_path / "data"), archive_format, dataset))
     assert data_check.run(archive).counts == data_check.run(dataset).counts
 
 

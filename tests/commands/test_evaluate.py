@@ -74,7 +74,7 @@ def test_a_dataset_that_moved_is_asked_for(trained, tmp_path):
     data = checkpoint.config.data.model_copy(update={"root": "/moved"})
     config = checkpoint.config.model_copy(update={"data": data})
     save_checkpoint(tmp_path / "moved.pth", replace(checkpoint, config=config))
-    with pytest.raises(DataError, match=r"is not at /moved; say where it lies now with --data PLACE"):
+    with pytest.raises(DataError, match=r"is not at /moved; give its new path with --data PATH"):
         evaluate.run(tmp_path / "moved.pth")
     assert evaluate.run(tmp_path / "moved.pth", data=Path(checkpoint.config.data.root)).metrics
 
@@ -87,7 +87,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path):
 
 def test_a_page_of_someone_else_is_never_replaced_by_a_report(tmp_path):
     (tmp_path / "index.html").write_text("<title>My garden</title>")
-    with pytest.raises(StorageError, match=r"index.html is no earlier report and would be replaced; name another"):
+    with pytest.raises(StorageError, match=r"index.html is not an earlier report and would be replaced; name another"):
         evaluate.run(tmp_path / "never-read.pth", report=tmp_path)
     assert (tmp_path / "index.html").read_text() == "<title>My garden</title>"
 
@@ -128,7 +128,7 @@ def slow_zero_shot(checkpoint):
     return sum(averages) / len(averages), sum(hits) / len(hits)
 
 
-def test_zero_shot_judges_all_that_was_left_out_of_training(zero_shot_checkpoint, logged):
+def test_zero_shot_evaluates_all_that_was_left_out_of_training(zero_shot_checkpoint, logged):
     found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21")
     assert (found.protocol["queries"], found.protocol["gallery"], found.protocol["categories"]) == (40, 20, 2)
     average, hits = slow_zero_shot(zero_shot_checkpoint)
@@ -146,7 +146,7 @@ def test_the_test_split_of_a_zero_shot_run_is_of_the_other_categories(zero_shot_
 
 @pytest.mark.parametrize("protocol", ["zero-shot-25", "zero-shot-21"])
 def test_what_was_trained_on_is_not_zero_shot(trained, protocol):
-    with pytest.raises(CheckpointError, match=f"not zero-shot; train with `--set data.zero_shot={protocol}`"):
+    with pytest.raises(CheckpointError, match=f"not be zero-shot; train with `--set data.zero_shot={protocol}`"):
         evaluate.run(trained / "tiny" / "best.pth", protocol=protocol)
 
 
@@ -170,7 +170,7 @@ def test_an_extended_gallery_adds_new_photos_and_tells_what_it_left_out(zero_sho
     (tmp_path / "more" / "saw" / "a.heic").touch()
     found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21", extended=tmp_path / "more")
     assert found.protocol["gallery"] == 21
-    assert f"{tmp_path}/more: 1 further photos; 1 copies left out" in logged.messages
+    assert f"{tmp_path}/more: 1 additional photos; 1 copies left out" in logged.messages
     assert "left out: 1 .heic" in logged.messages
     assert f"skipped 1 of its files, the first: {tmp_path}/more/saw/broken.jpg: empty file" in logged.messages
 

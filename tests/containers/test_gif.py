@@ -14,14 +14,14 @@ DRAWN = WHITE.copy()
 ImageDraw.Draw(DRAWN).rectangle((10, 10, 30, 20), fill="red")
 
 
-def encode(image: Image.Image, form: str = "GIF", **options: Any) -> bytes:
+def encode(image: Image.Image, image_format: str = "GIF", **options: Any) -> bytes:
     file = BytesIO()
-    image.save(file, form, **options)
+    image.save(file, image_format, **options)
     return file.getvalue()
 
 
-def animation(form: str, *frames: Image.Image) -> bytes:
-    return encode(frames[0], form, save_all=True, append_images=frames[1:], duration=100, lossless=True)
+def animation(image_format: str, *frames: Image.Image) -> bytes:
+    return encode(frames[0], image_format, save_all=True, append_images=frames[1:], duration=100, lossless=True)
 
 
 def plain(count: int) -> list[Image.Image]:
@@ -34,25 +34,25 @@ def shows_drawing(content: bytes) -> bool:
     return pixels.shape == (30, 40, 3) and np.abs(pixels - np.asarray(DRAWN)).max() < 30
 
 
-@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+@pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG"])
 @pytest.mark.parametrize(
     "first", [WHITE, Image.new("RGB", (40, 30), "black"), Image.new("RGBA", (40, 30), (0, 0, 0, 0))]
 )
-def test_an_animation_stands_for_its_first_frame_that_is_not_of_one_colour(form, first):
-    assert shows_drawing(animation(form, first, DRAWN, WHITE))
-    assert shows_drawing(animation(form, first, *plain(5), DRAWN))
-    assert not shows_drawing(animation(form, first, *plain(2)))
+def test_an_animation_is_opened_at_its_first_frame_with_more_than_one_colour(image_format, first):
+    assert shows_drawing(animation(image_format, first, DRAWN, WHITE))
+    assert shows_drawing(animation(image_format, first, *plain(5), DRAWN))
+    assert not shows_drawing(animation(image_format, first, *plain(2)))
 
 
-@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
-def test_only_so_many_frames_are_looked_at(form):
-    assert shows_drawing(animation(form, *plain(MAX_FRAMES - 1), DRAWN))
-    assert not shows_drawing(animation(form, *plain(MAX_FRAMES), DRAWN))
+@pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG"])
+def test_the_number_of_frames_is_limited(image_format):
+    assert shows_drawing(animation(image_format, *plain(MAX_FRAMES - 1), DRAWN))
+    assert not shows_drawing(animation(image_format, *plain(MAX_FRAMES), DRAWN))
 
 
-@pytest.mark.parametrize("form", ["GIF", "PNG"])
-def test_broken_later_frames_leave_the_first(form):
-    content = animation(form, WHITE, DRAWN, DRAWN)
+@pytest.mark.parametrize("image_format", ["GIF", "PNG"])
+def test_broken_later_frames_do_not_affect_the_first(image_format):
+    content = animation(image_format, WHITE, DRAWN, DRAWN)
     assert open_image(content[:-25]).size == WHITE.size
 
 
@@ -67,7 +67,7 @@ def test_broken_later_frames_leave_the_first(form):
         b"\0\0",
     ],
 )
-def test_metadata_never_refuses_a_picture(extra):
+def test_odd_metadata_never_prevents_opening(extra):
     content = encode(DRAWN)
     head = 13 + 3 * 2 ** ((content[10] & 7) + 1)
     assert shows_drawing(content[:head] + extra + content[head:])
@@ -75,7 +75,7 @@ def test_metadata_never_refuses_a_picture(extra):
     assert image_size(content[:head] + extra + content[head:]) == DRAWN.size
 
 
-def test_pixels_that_are_missing_are_missed():
+def test_missing_pixels_are_an_error():
     content = encode(Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60), np.uint8)))
     assert open_image(content[:-1]).size == (60, 40)
     with pytest.raises(ImageError, match=r"^truncated$"):

@@ -44,7 +44,7 @@ PIXELS = np.asarray(open_image(PLAIN))
         b"\xff\xff\xff",
     ],
 )
-def test_metadata_never_refuses_or_changes_a_picture(extra):
+def test_odd_metadata_neither_prevents_opening_nor_changes_pixels(extra):
     for at in (2, 20):
         content = PLAIN[:at] + extra + PLAIN[at:]
         assert np.array_equal(np.asarray(open_image(content)), PIXELS)
@@ -52,7 +52,7 @@ def test_metadata_never_refuses_or_changes_a_picture(extra):
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}])
-def test_a_jpeg_is_whole_when_all_its_pixels_are_there(options):
+def test_a_jpeg_with_all_its_pixels_opens_without_an_end(options):
     content = encode(**options)
     pixels = np.asarray(open_image(content))
     for whole in (content[:-2], content[:-1], content + bytes(5000), content[:-2] + bytes(300)):
@@ -62,7 +62,7 @@ def test_a_jpeg_is_whole_when_all_its_pixels_are_there(options):
             open_image(content[:-cut])
 
 
-def test_a_jpeg_that_goes_over_its_pixels_without_end_is_refused_before_it_does():
+def test_a_jpeg_with_too_many_scans_is_refused_before_it_is_decoded():
     content = encode(progressive=True)
     last = content[content.rindex(b"\xff\xda") : -2]
     assert open_image(content[:-2] + last * 50 + content[-2:]).size == NOISE.size
@@ -71,16 +71,16 @@ def test_a_jpeg_that_goes_over_its_pixels_without_end_is_refused_before_it_does(
             open_image(content[:-2] + many + content[-2:])
 
 
-def test_what_follows_the_end_is_not_taken_for_scans():
+def test_data_after_the_end_does_not_count_as_scans():
     content = encode(progressive=True)
     assert open_image(content + b"\xff\xda\0\x08" * 5000).size == NOISE.size
 
 
-def test_tables_without_end_are_refused():
+def test_too_many_tables_are_refused():
     with pytest.raises(ImageError, match=r"^too complicated: more than 1,000 tables$"):
         open_image(PLAIN[:2] + segment(0xC4, b"") * 2000 + PLAIN[2:])
 
 
-def test_orientation_is_taken_from_xmp_where_exif_has_none():
+def test_orientation_comes_from_xmp_if_exif_has_none():
     xmp = b"http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation='1' tiff:Orientation=\"8\"/>"
     assert open_image(PLAIN[:2] + segment(0xE1, xmp) + PLAIN[2:]).size == (40, 60)

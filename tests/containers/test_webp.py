@@ -37,12 +37,12 @@ WITH_EXIF = encode(NOISE, lossless=True, exif=b"Exif\0\0MM\0*" + b"\xff" * 5000,
         WITH_EXIF[:4] + b"\xff\xff\0\0" + WITH_EXIF[8:],
     ],
 )
-def test_metadata_and_lengths_never_refuse_a_picture(content):
+def test_odd_metadata_and_lengths_never_prevent_opening(content):
     assert np.array_equal(np.asarray(open_image(content)), np.asarray(NOISE))
     assert image_size(content) == NOISE.size
 
 
-def test_pixels_that_are_missing_are_missed():
+def test_missing_pixels_are_an_error():
     with pytest.raises(ImageError, match=r"^truncated$"):
         open_image(encode(NOISE)[:-20])
 

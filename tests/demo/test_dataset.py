@@ -10,7 +10,8 @@ from PIL import Image
 
 from sketchy.dataset.reader import find_records
 from sketchy.dataset.source import open_source
-from sketchy.demo import CATEGORIES, dataset, draw_dataset, draw_pair
+from sketchy.demo import CATEGORIES, draw_dataset, draw_pair
+from sketchy.demo.dataset import PHOTOS_EACH
 from sketchy.errors import ConfigError, DataError, StorageError
 
 
@@ -24,7 +25,7 @@ def drawn(out, *, photos=1, sketches=1, categories=1, **options):
     return files(out)
 
 
-def test_it_is_in_the_official_layout(tmp_path):
+def test_the_folders_are_those_of_the_sketchy_database(tmp_path):
     made = draw_dataset(tmp_path / "demo", photos=1, sketches=2, categories=2)
     assert (made.path, made.photos, made.sketches, made.categories) == (str(tmp_path / "demo"), 2, 4, 2)
     assert sorted(files(tmp_path / "demo")) == [
@@ -72,14 +73,14 @@ def test_a_picture_does_not_depend_on_how_many_others_there_are(tmp_path):
     assert len(set(many.values())) == len(many)
 
 
-def test_several_processes_draw_what_one_draws(tmp_path, monkeypatch):
-    one = drawn(tmp_path / "one", photos=2)
-    monkeypatch.setattr(dataset, "PHOTOS_EACH", 1)
+def test_several_processes_draw_the_same_as_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    one = drawn(tmp_path / "one", photos=2 * PHOTOS_EACH)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert drawn(tmp_path / "two", photos=2) == one
+    assert drawn(tmp_path / "two", photos=2 * PHOTOS_EACH) == one
 
 
-def test_a_pair_is_the_pictures_of_the_dataset(tmp_path):
+def test_a_pair_has_the_same_images_as_the_dataset(tmp_path):
     made = drawn(tmp_path, sketches=2)
     _, sketches = draw_pair("apple", 1, 2)
     assert len(sketches) == 2
@@ -94,28 +95,28 @@ def test_an_empty_folder_is_filled(tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, -1, len(CATEGORIES) + 1])
-def test_a_number_of_categories_that_there_is_not_is_told(tmp_path, count):
+def test_an_impossible_number_of_categories_is_refused(tmp_path, count):
     with pytest.raises(ConfigError, match=f"cannot draw {count} categories; the demo data has {len(CATEGORIES)}"):
         draw_dataset(tmp_path / "demo", categories=count)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+def test_a_folder_that_is_not_empty_stays_unchanged(tmp_path):
     (tmp_path / "mine").write_text("mine")
-    with pytest.raises(DataError, match="name a new folder or an empty one"):
+    with pytest.raises(DataError, match="name a new or empty folder"):
         drawn(tmp_path)
-    with pytest.raises(DataError, match="name a new folder or an empty one"):
+    with pytest.raises(DataError, match="name a new or empty folder"):
         drawn(tmp_path / "mine")
     assert files(tmp_path) == {"mine": b"mine"}
 
 
-def test_a_place_that_cannot_be_written_to_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="choose a place"):
         drawn(tmp_path / "file" / "demo")
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -126,8 +127,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("cores", [1, 2])
-def test_a_run_that_is_stopped_half_way_leaves_nothing(tmp_path, monkeypatch, cores):
-    monkeypatch.setattr(dataset, "PHOTOS_EACH", 1)
+def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch, cores):
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     seen = []
 
@@ -136,12 +136,12 @@ def test_a_run_that_is_stopped_half_way_leaves_nothing(tmp_path, monkeypatch, co
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        drawn(tmp_path / "demo", photos=2, progress=lambda label, total, unit: nullcontext(stop))
+        drawn(tmp_path / "demo", photos=2 * PHOTOS_EACH, progress=lambda label, total, unit: nullcontext(stop))
     assert seen == [".demo.part"]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_run_left_hidden_is_cleared_away(tmp_path):
+def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     (tmp_path / ".demo.part" / "256x256" / "photo").mkdir(parents=True)
     (tmp_path / ".demo.part" / "256x256" / "old.jpg").touch()
     assert not any("old" in name for name in drawn(tmp_path / "demo"))

@@ -19,7 +19,7 @@ def photo(*parts, scene="stone"):
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_every_scene_holds_the_thing(scene):
+def test_every_scene_shows_the_thing(scene):
     picture = photo(scene=scene)
     assert picture.shape == (256, 256, 3)
     assert (picture[110:150, 108:148, 0] - picture[110:150, 108:148, 2]).mean() > 40
@@ -31,7 +31,7 @@ def test_a_ball_is_brighter_on_the_side_of_the_light():
     assert red[72:88, 120:136].mean() > red[172:188, 120:136].mean() + 10  # light falls from above
 
 
-def test_what_is_painted_on_a_body_ends_with_it():
+def test_a_part_on_a_body_is_clipped_to_it():
     picture = photo(Part([BAND], [BALL], 0.0, BLUE, BLUE, "puff", "plain", 0.0, 1.0))
     blue = picture[..., 2] - picture[..., 0]
     assert blue[120:140, 120:136].mean() > 40

@@ -13,7 +13,7 @@ def test_a_picked_colour_can_be_shown():
     assert all(0 < channel < 1 for name in PALETTE for channel in pick(rng, name))
 
 
-def test_noise_is_about_a_unit_to_either_side():
+def test_noise_is_about_between_minus_one_and_one():
     clouds = noise(np.random.default_rng(0), 3, 3)
     assert clouds.shape == (SIZE, SIZE)
     assert abs(clouds.mean()) < 0.4
@@ -34,11 +34,11 @@ def test_a_line_covers_its_length_times_its_width():
     assert coverage([line], width=4.0).sum() == pytest.approx(100 * 4 + np.pi * 4, rel=0.1)
 
 
-def test_nothing_is_covered_outside_the_limit():
+def test_nothing_is_covered_outside_the_clipping_path():
     cover = coverage([SQUARE], [SQUARE + 30])
     assert cover[55, 55] == 1
     assert cover[:48].max() == cover[:, :48].max() == 0
 
 
-def test_a_window_is_a_piece_of_the_picture():
+def test_a_window_is_a_crop_of_the_picture():
     assert (coverage([SQUARE], window=(10, 15, 70, 40)) == coverage([SQUARE])[15:40, 10:70]).all()

@@ -8,7 +8,7 @@ from sketchy.demo.scenes import SCENES
 
 @pytest.mark.parametrize("name", SCENES)
 @pytest.mark.parametrize("horizon", [0.3, 1.0])
-def test_a_scene_is_a_whole_picture_of_light_wherever_the_horizon_lies(name, horizon):
+def test_a_scene_fills_the_picture_for_every_horizon(name, horizon):
     one, other = (SCENES[name].paint(np.random.default_rng(seed), horizon) for seed in (1, 2))
     assert one.shape == (256, 256, 3)
     assert np.isfinite(one).all()

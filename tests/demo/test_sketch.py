@@ -44,18 +44,18 @@ def inside(points, left, top, right, bottom):
 BELOW, ABOVE = part(box(40, 40, 160, 160)), part(box(100, 100, 220, 220))
 
 
-def test_what_lies_behind_is_not_drawn():
+def test_hidden_parts_are_not_drawn():
     assert inside(lines_of(0, BELOW, ABOVE), 60, 150, 90, 170)
     assert not inside(lines_of(0, BELOW, ABOVE), 104, 104, 216, 216)
     assert inside(lines_of(1, BELOW, ABOVE), 104, 90, 150, 110)
 
 
-def test_what_only_the_photo_has_hides_nothing():
+def test_a_part_without_ink_hides_nothing():
     unseen = part(box(100, 100, 220, 220), ink=0)
     assert inside(lines_of(0, BELOW, unseen), 104, 104, 216, 216)
 
 
-def test_what_is_painted_on_a_body_is_not_drawn_beyond_it():
+def test_a_part_on_a_body_is_clipped_to_it():
     points = lines_of(1, part(circle(50)), part(box(20, 80, 180, 120), within=[circle(50)]))
     assert np.hypot(*(points - 100).T).max() < 53
 
@@ -70,7 +70,7 @@ def test_the_middle_of_a_bar_is_drawn():
     assert np.ptp(lines_of(0, bar)[:, 1]) < 1
 
 
-def test_no_two_hands_draw_alike_but_all_draw_the_thing():
+def test_sketches_of_a_thing_differ_but_resemble_it():
     lines = visible_lines(thing(part(circle(80))))
     first, second = (np.asarray(trace(lines, np.random.default_rng(seed))) < 128 for seed in (1, 2))
     assert (first != second).any()

@@ -34,7 +34,7 @@ def test_an_outline_ends_where_it_begins(text):
     assert path[-1] == pytest.approx(path[0])
 
 
-def test_it_is_straight_between_corners():
+def test_a_path_is_straight_between_corners():
     for text in ("L 0,0 4,0 4,2", "0,0! 4,0! 4,2!"):
         (path,) = paths(text, closed=False)
         assert np.minimum(np.abs(path[:, 1]), np.abs(path[:, 0] - 4)).max() == pytest.approx(0)
@@ -62,7 +62,7 @@ def test_the_copies_about_a_point_keep_their_shape_where_others_vary():
 
 
 @pytest.mark.parametrize("name", CATEGORIES)
-def test_every_thing_is_whole_and_large_in_the_picture(name):
+def test_every_thing_is_large_and_completely_in_the_picture(name):
     things = [draw_thing(CATEGORIES[name], np.random.default_rng(seed)) for seed in range(6)]
     for thing in things:
         points = np.concatenate([path for part in thing.parts for path in part.paths])
@@ -73,7 +73,7 @@ def test_every_thing_is_whole_and_large_in_the_picture(name):
 
 
 @pytest.mark.parametrize("name", CATEGORIES)
-def test_a_category_names_only_what_there_is(name):
+def test_a_category_has_only_known_fields_and_names(name):
     category = CATEGORIES[name]
     assert set(category.scenes) <= SCENES.keys()
     known = {
@@ -107,7 +107,7 @@ def test_the_categories_are_in_alphabetical_order():
     assert list(CATEGORIES) == sorted(CATEGORIES)
 
 
-def test_a_things_own_coordinates_lead_back_to_its_pixels():
+def test_own_coordinates_can_be_mapped_back_to_pixels():
     thing = draw_thing(CATEGORIES["fish"], np.random.default_rng(0))
     across, down = thing.own_coordinates((20, 10, 23, 14))
     assert across.shape == down.shape == (4, 3)

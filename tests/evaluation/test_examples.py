@@ -16,9 +16,9 @@ NAMES = tuple("abcdefghijkl")
 
 
 def picked(values, categories, counted=None):
-    judgement = SimpleNamespace(queries=SimpleNamespace(categories=torch.tensor(categories)))
+    details = SimpleNamespace(queries=SimpleNamespace(categories=torch.tensor(categories)))
     counted = torch.ones(len(values), dtype=torch.bool) if counted is None else torch.tensor(counted)
-    return pick_examples(judgement, Focus(False, counted, torch.tensor(values), "map_all"))
+    return pick_examples(details, Focus(False, counted, torch.tensor(values), "map_all"))
 
 
 def png(size=(300, 150), mode="RGB"):
@@ -82,8 +82,8 @@ def judged(protocol="all"):
 
 
 def read(data, protocol="all", progress=no_progress):
-    judgement = judged(protocol)
-    return read_examples(judgement, data, [0, 1], Focus.of(judgement), progress)
+    details = judged(protocol)
+    return read_examples(details, data, [0, 1], Focus.of(details), progress)
 
 
 def test_best_and_worst_are_of_different_categories_and_share_no_query():
@@ -110,9 +110,9 @@ def test_no_more_than_the_declared_number_is_picked():
 
 
 def test_the_instance_protocol_ranks_queries_by_the_place_of_the_traced_photo():
-    judgement = judged("instance")
-    judgement.scores.instance_rank = torch.tensor([7, 3])
-    assert pick_examples(judgement, Focus.of(judgement)) == ([1, 0], [])
+    details = judged("instance")
+    details.scores.instance_rank = torch.tensor([7, 3])
+    assert pick_examples(details, Focus.of(details)) == ([1, 0], [])
 
 
 def test_photos_are_right_by_category_and_the_traced_one_is_marked():
@@ -158,7 +158,7 @@ def test_a_file_that_cannot_be_read_leaves_an_empty_picture_and_a_line(error, lo
     first, second = read(FakeData({11: error, 20: error}))
     assert first.image == first.photos[0].image == second.photos[0].image == ""
     assert first.photos[1].image
-    assert logged.messages == [f"no picture of /data/{row}.png on the page: gone" for row in (11, 20)]
+    assert logged.messages == [f"/data/{row}.png is not shown on the page: gone" for row in (11, 20)]
 
 
 def test_asking_to_stop_is_not_taken_for_a_broken_file():

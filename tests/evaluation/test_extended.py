@@ -6,8 +6,8 @@ from PIL import Image
 
 from sketchy.dataset.loader import load_dataset
 from sketchy.errors import DataError
+from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.extended import embed_extension
-from sketchy.evaluation.judge import judge
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.retrieval.model import Model
 
@@ -88,7 +88,7 @@ def test_broken_files_are_skipped_with_the_reason(scene, folder):
 
 def test_a_folder_of_other_things_is_refused(scene, folder):
     paint(folder / "bar" / "1.jpg", "red")
-    with pytest.raises(DataError, match=r"no photo of the held-out categories below .*<category>/<photo>"):
+    with pytest.raises(DataError, match=r"no photo of the zero-shot categories below .*<category>/<photo>"):
         embed_extension([folder], *scene)
 
 
@@ -97,8 +97,8 @@ def test_the_gallery_has_the_further_photos_behind_its_own(scene, folder):
     for number in range(3):
         paint(folder / "tree" / f"ext_{number}.jpg", (80 * number, 0, 0))
     extension = embed_extension([folder], data, subset, model)
-    own = judge(model.encoder, data, subset, "zero-shot-21")
-    found = judge(model.encoder, data, subset, "zero-shot-21", extension=extension)
+    own = evaluate_subset(model.encoder, data, subset, "zero-shot-21")
+    found = evaluate_subset(model.encoder, data, subset, "zero-shot-21", extension=extension)
     assert torch.equal(found.gallery_categories[:20], own.gallery_categories)
     assert torch.equal(found.queries.instances, own.queries.instances)
     told = found.evaluation.protocol

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from sketchy.errors import ImageError, StorageError
-from sketchy.evaluation.judge import Judgement
+from sketchy.evaluation.evaluate import EvaluationDetails
 from sketchy.evaluation.page import amount, percent, times, write_page
 from sketchy.evaluation.protocol import Queries, score, summarize
 
@@ -83,12 +83,12 @@ def judged(names, *, photos=3, sketches=2, protocol="all", query_categories=None
     all_names = (*names, "none")
     evaluation = summarize(scores, queries, gallery_categories, all_names, protocol)
     subset = SimpleNamespace(photos=np.arange(len(gallery)), sketches=np.arange(len(queries.embeddings)))
-    judgement = Judgement(evaluation, scores, queries, subset, gallery_categories)
-    return judgement, FakeData(all_names, max(len(gallery), len(embeddings)))
+    details = EvaluationDetails(evaluation, scores, queries, subset, gallery_categories)
+    return details, FakeData(all_names, max(len(gallery), len(embeddings)))
 
 
-def written(tmp_path, judgement, data, title="A report"):
-    path = write_page(judgement, data, tmp_path / "report", title=title)
+def written(tmp_path, details, data, title="A report"):
+    path = write_page(details, data, tmp_path / "report", title=title)
     assert path == tmp_path / "report" / "index.html"
     text = path.read_text(encoding="utf-8")
     return text, Reader(text)
@@ -111,9 +111,9 @@ def test_the_page_has_its_parts_in_order(tmp_path):
 
 
 def test_every_metric_stands_beside_its_chance_and_how_often_it_beats_it(tmp_path):
-    judgement, data = judged(("ant", "bee", "cat", "dog"))
-    _, page = written(tmp_path, judgement, data)
-    metrics, chance = judgement.evaluation.metrics, judgement.evaluation.chance
+    details, data = judged(("ant", "bee", "cat", "dog"))
+    _, page = written(tmp_path, details, data)
+    metrics, chance = details.evaluation.metrics, details.evaluation.chance
     for key, label in (("map_all", "mAP@all"), ("p_at_5", "P@5"), ("instance_r_at_1", "instance R@1")):
         row = rf"{label} [a-z0-9 ]+ {percent(metrics[key])} {percent(chance[key])} {times(metrics[key], chance[key])}"
         assert re.search(row.replace("\N{NO-BREAK SPACE}", " "), page.text())
@@ -150,8 +150,8 @@ def test_the_category_protocol_says_nothing_of_traced_photos(tmp_path):
 
 
 def test_the_instance_protocol_shows_only_what_it_measured(tmp_path):
-    judgement, data = judged(("ant", "bee", "cat"), protocol="instance")
-    _, page = written(tmp_path, judgement, data)
+    details, data = judged(("ant", "bee", "cat"), protocol="instance")
+    _, page = written(tmp_path, details, data)
     text = page.text()
     assert "right is only the photo that it traces. No sketch was left out." in text
     assert "By category: instance R@1" in text
@@ -176,8 +176,8 @@ def test_sketches_that_were_left_out_are_counted(tmp_path):
 
 @pytest.mark.parametrize("protocol", ["all", "category", "instance"])
 def test_a_page_of_nothing_measured_says_so(tmp_path, protocol):
-    judgement = judged(("ant",), query_categories=torch.tensor([1]), traced=False, protocol=protocol)
-    _, page = written(tmp_path, *judgement)
+    details = judged(("ant",), query_categories=torch.tensor([1]), traced=False, protocol=protocol)
+    _, page = written(tmp_path, *details)
     assert "Nothing was measured" in page.text()
     assert not page.all("table")
     assert not page.all("img")
@@ -198,8 +198,8 @@ def test_a_gallery_smaller_than_ten_names_its_size(tmp_path):
 
 def test_names_and_titles_cannot_break_the_page(tmp_path):
     names = ("<b>ant</b>", 'a "bee" & co', "ご飯_été")
-    judgement, data = judged(names)
-    text, page = written(tmp_path, judgement, data, title="<script>alert(1)</script>")
+    details, data = judged(names)
+    text, page = written(tmp_path, details, data, title="<script>alert(1)</script>")
     assert not page.all("b")
     assert not page.all("script")
     for name in (*names, "<script>alert(1)</script>"):
@@ -214,9 +214,9 @@ def test_a_name_that_is_not_unicode_does_not_stop_the_page(tmp_path):
 
 
 def test_a_vanished_photo_leaves_an_empty_tile(tmp_path):
-    judgement, data = judged(("ant", "bee"))
+    details, data = judged(("ant", "bee"))
     data.broken = (0,)
-    _, page = written(tmp_path, judgement, data)
+    _, page = written(tmp_path, details, data)
     assert "file cannot be read" in page.text()
     tiles = [drawn["aria-label"] for drawn in page.all("div") if drawn.get("class") == "gone"]
     assert set(tiles) == {
@@ -237,9 +237,9 @@ def test_125_categories_stay_small_and_whole(tmp_path):
 
 
 def test_an_earlier_page_is_replaced_and_nothing_else_is_left(tmp_path):
-    judgement, data = judged(("ant", "bee"))
-    first, _ = written(tmp_path, judgement, data)
-    assert written(tmp_path, judgement, data)[0] == first
+    details, data = judged(("ant", "bee"))
+    first, _ = written(tmp_path, details, data)
+    assert written(tmp_path, details, data)[0] == first
     assert [path.name for path in (tmp_path / "report").iterdir()] == ["index.html"]
 
 

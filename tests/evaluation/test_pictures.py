@@ -45,8 +45,8 @@ def tile(row, column):
 
 
 def test_photos_of_the_category_are_framed_green_and_others_red():
-    judgement = judged([1, 0], [[1, 0, 2], [3, 0, 1]])  # places in the gallery of photos 0, 2, 3, 5
-    sheet = retrievals_sheet(judgement, FakeData(), [0, 1])
+    details = judged([1, 0], [[1, 0, 2], [3, 0, 1]])  # places in the gallery of photos 0, 2, 3, 5
+    sheet = retrievals_sheet(details, FakeData(), [0, 1])
     for row, columns in enumerate(
         [[(RIGHT, "blue"), (WRONG, "red"), (RIGHT, "blue")], [(WRONG, "yellow"), (RIGHT, "red"), (WRONG, "blue")]]
     ):
@@ -59,8 +59,8 @@ def test_photos_of_the_category_are_framed_green_and_others_red():
 
 
 def test_queries_are_drawn_in_the_order_asked_for():
-    judgement = judged([0, 2], [[0], [3]])
-    sheet = retrievals_sheet(judgement, FakeData(), [1])
+    details = judged([0, 2], [[0], [3]])
+    sheet = retrievals_sheet(details, FakeData(), [1])
     left, top = tile(0, 1)
     assert sheet.getpixel((left + TILE // 2, top + TILE // 2)) == (255, 255, 0)
     assert sheet.height == GAP + TILE + CAPTION + GAP

@@ -105,7 +105,7 @@ def test_a_contrastive_run_that_learns_nothing_is_warned_about(tiny_config, tmp_
         ],
     )
     train(config, tmp_path / "run")
-    assert any("nothing is learnt yet" in line for line in logged.messages)
+    assert any("nothing has been learnt yet" in line for line in logged.messages)
 
 
 def test_with_a_spatial_embedding_the_best_checkpoint_has_a_fitted_spatial_head(tiny_config, tmp_path):
@@ -128,4 +128,8 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning_and_the_run_finishes(tiny_c
 
     monkeypatch.setattr(record, "retrievals_sheet", full)
     assert train(settings(tiny_config, "train.epochs=1"), tmp_path / "run").epochs == 1
-    assert ("sketchy.trainer.record", logging.WARNING, "no pictures were drawn: no space") in logged.record_tuples
+    assert (
+        "sketchy.trainer.record",
+        logging.WARNING,
+        "the pictures of the run were not drawn: no space",
+    ) in logged.record_tuples

@@ -35,7 +35,7 @@ def show_line(message: str) -> None:
 
 @contextmanager
 def show_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
-    """Show a bar on stderr that vanishes when it is full, where a person watches; a `Progress`."""
+    """Show a progress bar on stderr, if it is a terminal, and clear it at the end; see `Progress`."""
     with importing():
         from tqdm import tqdm
 
@@ -47,15 +47,15 @@ def show_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
 
 
 class _Messages(logging.Handler):
-    """Shows what the package logs."""
+    """Shows log messages on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a message on stderr, and whether it is a warning."""
+        """Print a message; a warning begins with `warning: `."""
         show_line(f"{'warning: ' if record.levelno >= logging.WARNING else ''}{record.getMessage()}")
 
 
 def show_messages(command: str) -> None:
-    """Show messages from INFO on; of processes that torchrun started together, only the first shows any."""
+    """Show the log messages of the package from INFO on, in only one of the processes that torchrun started."""
     log = logging.getLogger("sketchy")
     log.handlers = [_Messages()]
     log.setLevel(logging.INFO if _is_first(command, "RANK") else logging.CRITICAL)
@@ -166,7 +166,12 @@ def suffix(*known: str) -> Callable[[Path | None], Path | None]:
 
 
 def _is_first(command: str, rank: str) -> bool:
-    """Whether this is the process that shows things, of those that torchrun started: RANK, or LOCAL_RANK, is 0."""
+    """Return whether this process prints messages: only the first of those that torchrun started does.
+
+    Args:
+        command: Name of the command.
+        rank: Environment variable with the number of the process, RANK or LOCAL_RANK.
+    """
     size = os.environ.get("WORLD_SIZE", "")
     many = command in DISTRIBUTED and size.isdecimal() and int(size) > 1
     return not many or os.environ.get(rank, "0") == "0"

@@ -134,16 +134,12 @@ def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
     return BUNDLED
 
 
-def say_skipped(skipped: tuple[Skipped, ...], *, every: bool = False) -> None:
-    """Report files that could not be used, the first few or `every` one."""
+def log_unused(skipped: tuple[Skipped, ...], left_out: Mapping[str, int] | None = None, *, every: bool = False) -> None:
+    """Report files that could not be used, the first few or `every` one, and how many others were left out."""
     shown = len(skipped) if every else SKIPPED_SHOWN
     for item in skipped[:shown]:
         log.info(f"skipping {item.path}: {item.reason}")
     if len(skipped) > shown:
         log.info(f"skipped {len(skipped)} files in all")
-
-
-def say_left_out(left_out: Mapping[str, int]) -> None:
-    """Report how many files were left out, and how to list them."""
     if left_out:
-        log.info(f"{left_out_text(left_out)}; `sketchy index FOLDER --out INDEX --dry-run -v` names them")
+        log.info(f"{left_out_text(left_out)}; `sketchy index FOLDER --out INDEX --dry-run -v` lists them")

@@ -21,9 +21,8 @@ from sketchy.cli.options import (
     SheetOption,
     address,
     chosen_checkpoint,
+    log_unused,
     path,
-    say_left_out,
-    say_skipped,
 )
 
 
@@ -55,8 +54,7 @@ def embed(
         from sketchy.commands import embed as command
 
     made = command.run(images, kind.value, out, chosen, device=device, progress=show_progress)
-    say_skipped(made.skipped)
-    say_left_out(made.left_out)
+    log_unused(made.skipped, made.left_out)
     print(report.as_json(made) if json else report.embedded_text(made))
 
 
@@ -104,7 +102,7 @@ def index(
         photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, progress=show_progress
     )
     if made is not None:
-        say_skipped(made.skipped, every=verbose)
+        log_unused(made.skipped, every=verbose)
         print(report.as_json(made) if json else report.index_text(made))
 
 
@@ -185,8 +183,7 @@ def retrieve(
         device=device,
         progress=show_progress,
     )
-    say_skipped(found.skipped)
-    say_left_out(found.left_out)
+    log_unused(found.skipped, found.left_out)
     if json:
         print(report.retrieval_json(found))
     elif paths_only or print0:

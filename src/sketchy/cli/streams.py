@@ -48,24 +48,23 @@ def prepare_streams() -> None:
 def drop_stdout() -> None:
     """Discard further output; otherwise the interpreter would fail on it again at its end."""
     with suppress(OSError, ValueError):
-        number = sys.stdout.fileno()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed() -> None:
     """Replace closed streams by the null device; otherwise the next file that is opened would become that stream."""
-    for number in (0, 1, 2):
+    for descriptor in (0, 1, 2):
         try:
-            os.fstat(number)
+            os.fstat(descriptor)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number, which is this one
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            setattr(sys, name, _null(number))
+            setattr(sys, name, _null(descriptor))
 
 
-def _null(number: int) -> TextIO:
-    return open(number, "w" if number else "r", encoding="utf-8", closefd=False)
+def _null(descriptor: int) -> TextIO:
+    return open(descriptor, "w" if descriptor else "r", encoding="utf-8", closefd=False)
 
 
 ERRORS = "sketchy"

@@ -1,4 +1,4 @@
-"""`sketchy evaluate`: metrics of a checkpoint on what it was not trained on."""
+"""`sketchy evaluate`: metrics of a checkpoint on images that it was not trained on."""
 
 import logging
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from sketchy.dataset.loader import Dataset, load_dataset, refuse_moved
 from sketchy.dataset.pack import Subset
 from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
 from sketchy.errors import CheckpointError, DataError
+from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.extended import Extension, embed_extension
-from sketchy.evaluation.judge import judge
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.evaluation.page import PAGE, refuse_other_page, write_page
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
@@ -33,20 +33,20 @@ def run(
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Evaluation:
-    """Judge a checkpoint on the test split of its dataset, or on the categories that it was not trained on.
+    """Evaluate a checkpoint on the test split of its dataset, or on categories that training left out.
 
     Args:
         checkpoint: A .pth file.
-        data: Where the dataset lies now; None takes the one it was trained on.
+        data: Path of the dataset; None takes the path from training.
         protocol: all, category, instance, zero-shot-25 or zero-shot-21.
-        extended: Folder of <category>/<photo> with more photos for the gallery; for a zero-shot protocol alone.
-        report: Folder to write an HTML page into; not together with `extended`.
+        extended: Folder of <category>/<photo> with additional gallery photos; only for zero-shot protocols.
+        report: Folder to write the report page into; cannot be combined with `extended`.
         device: See `pick_device`.
         progress: Shows the progress.
 
     Raises:
-        CheckpointError: it cannot be loaded, or was trained on the categories of the zero-shot protocol.
-        DataError, GalleryError, StorageError: what is missing or unusable.
+        CheckpointError: The checkpoint cannot be loaded, or was trained on the categories of the zero-shot protocol.
+        DataError, GalleryError, StorageError: The dataset, `extended` or `report` is missing or unusable.
     """
     if report is not None:
         refuse_unwritable(report / PAGE)
@@ -58,30 +58,30 @@ def run(
     keep_freed_memory()
     model = Model(loaded, checkpoint, pick_device(device))
     if data is None:
-        refuse_moved(loaded.config, "say where it lies now with --data PLACE")
+        refuse_moved(loaded.config, "give its new path with --data PATH")
     dataset = load_dataset(loaded.config, progress=progress, root=data)
     warn_if_changed(loaded, dataset)
-    subset = _judged_on(dataset, protocol)
+    subset = _evaluated_subset(dataset, protocol)
     extension = _extension(sources, dataset, subset, model, progress) if sources else None
     encoder = model.encoder_for(len(subset.photos) + len(subset.sketches))
-    judgement = judge(encoder, dataset, subset, protocol, progress, extension)
+    details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
-        page = write_page(judgement, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
+        page = write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
         log.info(f"wrote {page}")
-    return judgement.evaluation
+    return details.evaluation
 
 
 def _refuse_seen(loaded: Checkpoint, path: Path, protocol: str) -> None:
-    """Check that a checkpoint was trained without the categories of a zero-shot protocol."""
+    """Raise CheckpointError unless training left out the categories of this zero-shot protocol."""
     if loaded.config.data.zero_shot != protocol:
         raise CheckpointError(
-            f"{path} may have been trained on the categories of {protocol}, so that this is not zero-shot; train with "
+            f"{path} may have been trained on the categories of {protocol}, so this would not be zero-shot; train with "
             f"`--set data.zero_shot={protocol}`"
         )
 
 
-def _judged_on(dataset: Dataset, protocol: str) -> Subset:
-    """Return the part of a dataset that a protocol is about, and say what it holds."""
+def _evaluated_subset(dataset: Dataset, protocol: str) -> Subset:
+    """Return the subset that a protocol evaluates, and log its size."""
     zero_shot = protocol in ZERO_SHOT_CATEGORIES
     subset = dataset.parts["zero_shot" if zero_shot else "test"]
     name = f"{'zero-shot categories' if zero_shot else 'test split'} of {dataset.source.path}"
@@ -97,9 +97,9 @@ def _judged_on(dataset: Dataset, protocol: str) -> Subset:
 def _extension(
     sources: Sequence[Path], dataset: Dataset, subset: Subset, model: Model, progress: Progress
 ) -> Extension:
-    """Embed the further photos, and say how many there are and what was left out."""
+    """Embed the additional photos, and log how many were embedded and left out."""
     extension = embed_extension(sources, dataset, subset, model, progress)
-    log.info(f"{sources[0]}: {len(extension.embeddings):,} further photos; {extension.copies:,} copies left out")
+    log.info(f"{sources[0]}: {len(extension.embeddings):,} additional photos; {extension.copies:,} copies left out")
     if extension.left_out:
         log.info(left_out_text(extension.left_out))
     if extension.skipped:

@@ -24,9 +24,9 @@ def run(checkpoint: Path, kind: Kind, out: Path) -> Exported:
     """Write the encoder of a checkpoint as ONNX, and compare both on drawn pictures.
 
     Args:
-        checkpoint: a .pth file.
-        kind: of the images that the file will embed.
-        out: the .onnx to write; replaced if it is there.
+        checkpoint: A .pth file.
+        kind: Kind of the images that the exported model embeds.
+        out: The .onnx to write; an existing file is replaced.
 
     Raises:
         CheckpointError: it cannot be loaded or written as ONNX, or what was written computes something else.

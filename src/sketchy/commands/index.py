@@ -1,4 +1,4 @@
-"""`sketchy index`: folders of photos, embedded once and searched ever after."""
+"""`sketchy index`: make an index of folders of photos, or bring it up to date."""
 
 import tempfile
 import time
@@ -15,7 +15,7 @@ from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
 from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.update import Changes, Shard, preview, summed, update
+from sketchy.retrieval.update import Shard, UpdateResult, preview, summed, update
 from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.trainer.parallel import World, join_world
 
@@ -68,7 +68,7 @@ def run(
     return _result(changes, out, dry_run, count, time.perf_counter() - started)
 
 
-def _result(changes: Changes, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:
+def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:
     return Indexed(
         out=out,
         dry_run=dry_run,
@@ -86,7 +86,7 @@ def _result(changes: Changes, out: str, dry_run: bool, photos: int, seconds: flo
 
 def _update(
     photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, world: World, progress: Progress
-) -> tuple[Changes, int]:
+) -> tuple[UpdateResult, int]:
     """Do this process's share; return what all did, and how many photos there are then."""
     if world.size > 1 and not is_server(out):
         raise GalleryError(
@@ -111,7 +111,7 @@ def _update(
 
 def _preview(
     photos: Sequence[Path], out: str, identity: Identity, force: bool, scan: Scan, progress: Progress
-) -> tuple[Changes, int]:
+) -> tuple[UpdateResult, int]:
     """Compare with the index that is there, else with an empty one."""
     with tempfile.TemporaryDirectory() as folder:
         compared = is_store(out) and not force

@@ -17,8 +17,8 @@ def run(address: str, *, verify: bool = False) -> Info:
     """Describe what lies at a path.
 
     Args:
-        address: an index folder, a .pth file, a run folder or milvus://host:port/collection.
-        verify: read all of it and compare it with its checksums.
+        address: An index folder, a .pth file, a run folder or milvus://host:port/collection.
+        verify: Whether to read all of it and compare it with its checksums.
 
     Raises:
         GalleryError: it is none of these, or a damaged index.

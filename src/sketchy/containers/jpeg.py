@@ -29,7 +29,8 @@ def strip_jpeg(content: bytes) -> StrippedImage:
         body = content[start + 4 : end]
         if marker == _SOS:
             if progressive or body[:1] < bytes([components]):  # otherwise this scan is the only one
-                _check_scans(segments)
+                for scans, _ in enumerate((other for other, _, _ in segments if other == _SOS), start=2):
+                    check_limit(scans, MAX_SCANS, "scans")
             still = b"".join([*kept, memoryview(content)[start:]])
             icc = b"".join(part[14:] for part in sorted(profile))
             return StrippedImage(still, icc or None, read_orientation(exif, xmp))
@@ -57,14 +58,6 @@ def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
         position = match.end() + max(2, int.from_bytes(content[match.end() : match.end() + 2]))
         yield content[match.end() - 1], match.start(), position
     check_limit(MAX_BLOCKS + 1, MAX_BLOCKS, "segments")
-
-
-def _check_scans(segments: Iterator[tuple[int, int, int]]) -> None:
-    """Raise ImageError if too many scans follow the first."""
-    scans = 1
-    for marker, _, _ in segments:
-        scans += marker == _SOS
-        check_limit(scans, MAX_SCANS, "scans")
 
 
 def complete_jpeg(content: bytes) -> list[bytes]:

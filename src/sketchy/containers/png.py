@@ -66,8 +66,8 @@ def _pixels_size(header: memoryview) -> int:
     bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
     size = 0
     for left, across, top, down in _INTERLACED if interlaced else [(0, 1, 0, 1)]:
-        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
-        size += rows * (1 + (columns * bits + 7) // 8) if columns > 0 and rows > 0 else 0
+        columns, rows = len(range(left, width, across)), len(range(top, height, down))
+        size += rows * (1 + (columns * bits + 7) // 8) if columns else 0
     return size
 
 

@@ -29,14 +29,14 @@ class _Tag(NamedTuple):
 
 def strip_tiff(content: bytes) -> StrippedImage:
     """Append a directory of the first page with only the tags that its pixels need. Raises ImageError."""
-    order, long = _byte_order(content)
+    order, long, entry = _structure(content)
     tags = _read_tags(content)
     if _DNG in tags or content[8:10] == b"CR":
         raise ImageError("is a camera's raw file; export it as PNG first")
     for name in (_STRIPS, _TILES):
         check_limit(tags[name].values if name in tags else 0, MAX_STRIPS, "strips")
     kept = [
-        struct.pack(f"{order}HH{long}{struct.calcsize(long)}s", name, tag.type, tag.values, tag.field)
+        entry.pack(name, tag.type, tag.values, tag.field)
         for name, tag in tags.items()
         if (name <= 532 or name == _LERC) and name not in (_ORIENTATION, _SUB_FILES)
     ]
@@ -52,7 +52,7 @@ def strip_tiff(content: bytes) -> StrippedImage:
 
 def read_orientation(exif: bytes, xmp: bytes) -> int:
     """Return the orientation, 1 to 8, from EXIF, else from XMP; 1 (upright) if neither has a valid one."""
-    return _orientation(_read_tags(exif) if exif[:2] in (b"II", b"MM") else {}, _byte_order(exif)[0], xmp)
+    return _orientation(_read_tags(exif) if exif[:2] in (b"II", b"MM") else {}, _structure(exif)[0], xmp)
 
 
 def _orientation(tags: Mapping[int, _Tag], order: str, xmp: bytes) -> int:
@@ -64,15 +64,16 @@ def _orientation(tags: Mapping[int, _Tag], order: str, xmp: bytes) -> int:
     return int(found[1]) if found else 1
 
 
-def _byte_order(content: bytes) -> tuple[str, str]:
-    """Return the byte order, and the `struct` format of a count or an address, which is longer in a BigTIFF."""
-    return "<" if content[:2] == b"II" else ">", "Q" if content[2:4] in (b"\x2b\0", b"\0\x2b") else "I"
+def _structure(content: bytes) -> tuple[str, str, struct.Struct]:
+    """Return, as formats of `struct`, the byte order, an address (longer in a BigTIFF), and an entry of a directory."""
+    order = "<" if content[:2] == b"II" else ">"
+    long = "Q" if content[2:4] in (b"\x2b\0", b"\0\x2b") else "I"
+    return order, long, struct.Struct(f"{order}HH{long}{struct.calcsize(long)}s")
 
 
 def _read_tags(content: bytes) -> dict[int, _Tag]:
     """Read the tags of the first page, without those whose data is missing or together exceeds the file."""
-    order, long = _byte_order(content)
-    entry = struct.Struct(f"{order}HH{long}{struct.calcsize(long)}s")
+    order, long, entry = _structure(content)
     tags: dict[int, _Tag] = {}
     with suppress(struct.error):
         (start,) = struct.unpack_from(order + long, content, 8 if long == "Q" else 4)

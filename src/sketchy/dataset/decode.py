@@ -45,7 +45,7 @@ def for_each_image(
     Args:
         source: Where the records were found.
         records: The images to read.
-        prepare: Turns the content of a file into what is used; raises ImageError if it is unusable.
+        prepare: Converts the content of a file into what is used; raises ImageError if it is unusable.
         use: Takes the index of a record and what was prepared from it.
         label: Label of the progress bar.
         per_process: Number of images for which a process is worth starting, for a `prepare` that holds Python's lock,

@@ -1,4 +1,4 @@
-"""Photos and sketches drawn by program: a dataset to try everything on without downloading one."""
+"""A small dataset of photos and sketches that are drawn by program, to try everything without a download."""
 
 from sketchy.demo.dataset import draw_dataset, draw_pair
 from sketchy.demo.things import CATEGORIES

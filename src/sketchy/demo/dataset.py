@@ -1,4 +1,4 @@
-"""Drawing the demo set: which pictures, from which chance, into which files."""
+"""Draw the demo dataset: its images, their random generators, and their files."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ from sketchy.storage import os_problem
 TOP = "256x256"
 RENDERING = "tx_000000000000"
 PHOTOS_EACH = 16
-"""A process that draws fewer than this is not worth starting."""
+"""Least number of photos for which another process is worth starting."""
 
 
 def draw_dataset(
@@ -35,22 +35,22 @@ def draw_dataset(
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> MadeFolder:
-    """Draw a small dataset in the official layout.
+    """Draw a small dataset in the folder structure of the Sketchy Database.
 
-    A picture depends on the seed, its category and its numbers only: more photos, sketches or categories leave those
-    that were there as they were.
+    An image depends only on the seed, its category and its number: with more photos, sketches or categories, the other
+    images stay the same.
 
     Args:
-        out: Folder to make, or an empty one. It holds all pictures or none, however the run ends.
-        photos: Photos of each category, 1 or more; RGB JPEG, 256x256.
-        sketches: Sketches of each photo, 1 or more; grey PNG, 256x256, dark on white.
+        out: Path of a new or empty folder. It will contain all images or, if an error occurs, none.
+        photos: Number of photos in each category, 1 or more; RGB JPEG, 256x256.
+        sketches: Number of sketches of each photo, 1 or more; grey PNG, 256x256, dark on white.
         categories: Number of categories, in alphabetical order; None draws all.
-        seed: Source of chance, 0 or more.
+        seed: Random seed, 0 or more.
         progress: Opens the progress bar.
 
     Raises:
-        ConfigError: There are not so many categories.
-        DataError: `out` holds something already, or a process was killed.
+        ConfigError: `categories` is not between 1 and the number of categories.
+        DataError: `out` is not empty, or a process was killed.
         StorageError: `out` cannot be written.
     """
     if categories is not None and not 1 <= categories <= len(CATEGORIES):
@@ -59,7 +59,7 @@ def draw_dataset(
             f"choose --categories from 1 to {len(CATEGORIES)}"
         )
     names = list(CATEGORIES)[:categories]
-    with _made_whole(out) as folder:
+    with _complete_or_absent(out) as folder:
         for name in names:
             for kind in ("photo", "sketch"):
                 (folder / kind / RENDERING / name).mkdir(parents=True)
@@ -76,17 +76,27 @@ def draw_dataset(
 def draw_pair(
     category: str, number: int = 1, sketches: int = 1, seed: int = 0
 ) -> tuple[Image.Image, list[Image.Image]]:
-    """Return a photo, RGB, and so many sketches of it, grey, all 256x256; `category` is one of CATEGORIES."""
-    chance = [seed, crc32(category.encode()), number]
-    rng = np.random.default_rng([*chance, 0])
+    """Draw a photo, RGB, and sketches of it, grey, all 256x256.
+
+    Args:
+        category: Name of the category, one of CATEGORIES.
+        number: Number of the photo in its category.
+        sketches: Number of sketches.
+        seed: Random seed, 0 or more.
+    """
+    seeds = [seed, crc32(category.encode()), number]
+    rng = np.random.default_rng([*seeds, 0])
     thing = draw_thing(CATEGORIES[category], rng)
     photo = paint(thing, str(rng.choice(CATEGORIES[category].scenes)), rng)
     lines = visible_lines(thing)
-    return photo, [trace(lines, np.random.default_rng([*chance, n])) for n in range(1, sketches + 1)]
+    return photo, [trace(lines, np.random.default_rng([*seeds, n])) for n in range(1, sketches + 1)]
 
 
 def _write(folder: Path, sketches: int, seed: int, job: tuple[str, int]) -> None:
-    """Draw one photo, by category and number, and its sketches into the folder that holds `photo` and `sketch`."""
+    """Draw and save a photo and its sketches, given its category and number.
+
+    `folder` contains the folders `photo` and `sketch`.
+    """
     category, number = job
     photo, drawn = draw_pair(category, number, sketches, seed)
     photo_id = f"{category}_{number:05d}"
@@ -96,13 +106,15 @@ def _write(folder: Path, sketches: int, seed: int, job: tuple[str, int]) -> None
 
 
 @contextmanager
-def _made_whole(out: Path) -> Iterator[Path]:
-    """Give a hidden folder beside `out`; on success move what is in it to `out`, else remove it."""
+def _complete_or_absent(out: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside `out`; on success move its contents to `out`, else remove it."""
     target = out.resolve()
     unfinished = target.with_name(f".{target.name}.part")
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise DataError(f"will not draw over something else; {out}; name a new folder or an empty one")
+            raise DataError(
+                f"cannot draw into a file, or a folder that is not empty; {out}; name a new or empty folder"
+            )
         shutil.rmtree(unfinished, ignore_errors=True)
         (unfinished / TOP).mkdir(parents=True)
         yield unfinished / TOP

@@ -1,4 +1,4 @@
-"""The photos of the demo set: a thing lit and set into a scene, then taken with a middling camera."""
+"""The photos of the demo dataset: a thing is lit, put into a scene, and photographed with a mediocre camera."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,12 @@ from sketchy.demo.things import Part, Thing
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """A lamp in one direction, and a glow from all around whose colour from above and from below differs."""
+    """A lamp, and ambient light that differs above and below.
+
+    Attributes:
+        toward: Unit vector towards the lamp, shape (3,).
+        lamp: Linear light of the lamp, shape (3,); `above` and `below` likewise, of the ambient light.
+    """
 
     toward: Array
     lamp: Array
@@ -23,7 +28,7 @@ class Light:
 
 
 def paint(thing: Thing, scene: str, rng: Generator) -> Image.Image:
-    """Return a photo, RGB, 256x256, of the thing in a scene, which is a key of `scenes.SCENES`."""
+    """Return a photo of the thing, RGB, 256x256, in a scene named as in `scenes.SCENES`."""
     setting = SCENES[scene]
     horizon = thing.bottom / SIZE - rng.uniform(*setting.depth)
     canvas = setting.paint(rng, horizon)
@@ -34,12 +39,12 @@ def paint(thing: Thing, scene: str, rng: Generator) -> Image.Image:
     canvas *= _cast_shadow(silhouette, setting.rest, light, thing.bottom, horizon * SIZE, rng)[..., None]
     done = np.zeros_like(silhouette)
     for part in thing.parts:
-        _lay(canvas, done, part, thing, light, rng)
+        _paint_part(canvas, done, part, thing, light, rng)
     return _develop(canvas, rng)
 
 
 def _draw_light(rng: Generator, canvas: Array) -> Light:
-    """Return a light from somewhere above, in front of the thing, coloured by the surroundings."""
+    """Return random light from above and in front of the thing, coloured by the scene."""
     toward = np.array([rng.uniform(-0.75, 0.75), -rng.uniform(0.35, 0.8), rng.uniform(0.5, 0.9)], np.float32)
     warm, hard = rng.normal(0.04, 0.05), rng.uniform(0.6, 1.1)
     top, bottom = canvas[:80].mean((0, 1)), canvas[-80:].mean((0, 1))
@@ -52,8 +57,8 @@ def _draw_light(rng: Generator, canvas: Array) -> Light:
     )
 
 
-def _lay(canvas: Array, done: Array, part: Part, thing: Thing, light: Light, rng: Generator) -> None:
-    """Paint one part over the canvas, with the soft shadow that it casts on the parts below it."""
+def _paint_part(canvas: Array, done: Array, part: Part, thing: Thing, light: Light, rng: Generator) -> None:
+    """Paint a part on the canvas, with the soft shadow that it casts on the parts behind it."""
     window = _window(part)
     left, top, right, bottom = window
     cover = coverage(part.paths, part.within, width=part.width, window=window)
@@ -62,20 +67,20 @@ def _lay(canvas: Array, done: Array, part: Part, thing: Thing, light: Light, rng
     if not 0 < part.width < 1.5:
         area *= (1 - (0.25 if part.form == "flat" else 0.45) * blurred(cover, 2.5) * below)[..., None]
     color = albedo(part, *thing.own_coordinates(window), top, rng)
-    area += cover[..., None] * (_lit(color, normals(part.form, body), part.gloss, light) - area)
+    area += cover[..., None] * (_shade(color, normals(part.form, body), part.gloss, light) - area)
     np.maximum(below, cover, out=below)
 
 
 def _window(part: Part) -> Window:
-    """Return left, top, right and bottom of the pixels in which a part, or what it is painted on, lies."""
+    """Return the box of the pixels of a part, or of the body that it is painted on."""
     points = np.concatenate(part.within or part.paths)
     left, top = np.clip(np.floor(points.min(0) - part.width - 3), 0, SIZE - 2).astype(int).tolist()
     right, bottom = np.clip(np.ceil(points.max(0) + part.width + 3), (left + 2, top + 2), SIZE).astype(int).tolist()
     return left, top, right, bottom
 
 
-def _lit(color: Array, normal: Array, gloss: float, light: Light) -> Array:
-    """Return the light, shape (H, W, 3), that a surface of these colours and unit normals sends to the viewer."""
+def _shade(color: Array, normal: Array, gloss: float, light: Light) -> Array:
+    """Return the light that the viewer sees, shape (H, W, 3), given colours and unit normals of a surface."""
     upwards = 0.5 - 0.5 * normal[..., 1:2]
     facing = np.maximum(normal @ light.toward, 0)[..., None]
     seen = color * (light.below + (light.above - light.below) * upwards + light.lamp * facing)
@@ -88,10 +93,10 @@ def _lit(color: Array, normal: Array, gloss: float, light: Light) -> Array:
 
 
 def _cast_shadow(silhouette: Array, rest: str, light: Light, bottom: float, horizon: float, rng: Generator) -> Array:
-    """Return the share of its light that each pixel of the scene keeps beside the thing, shape (SIZE, SIZE)."""
+    """Return the share of light that each pixel of the scene keeps in the shadow of the thing, shape (SIZE, SIZE)."""
     lean, drop = (-light.toward[:2] / light.toward[2]).tolist()
     if rest == "ground":
-        # Laid down: the point that is h rows above the bottom falls h * length above it, h * lean aside.
+        # A point h rows above the bottom casts its shadow h * length rows above it, shifted by h * lean.
         length, foot = rng.uniform(0.18, 0.4), bottom - 2
         fallen = (1.0, lean / length, -lean / length * foot, 0.0, 1 / length, foot - foot / length)
         ground = np.clip((np.arange(SIZE) - horizon) / 3, 0, 1)[:, None]
@@ -106,13 +111,13 @@ def _cast_shadow(silhouette: Array, rest: str, light: Light, bottom: float, hori
 
 
 def _sheared(values: Array, back: tuple[float, float, float, float, float, float]) -> Array:
-    """Return values moved about; `back` holds two rows of the matrix from new pixels to old ones."""
+    """Return the affine transform of values; `back` is the 2x3 matrix from new pixels to old ones, by rows."""
     moved = Image.fromarray(values).transform((SIZE, SIZE), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
     return np.asarray(moved)
 
 
 def _develop(canvas: Array, rng: Generator) -> Image.Image:
-    """Expose, tint, blur and grain the scene's light into a picture."""
+    """Turn linear light into a picture, with exposure, white balance, vignetting, blur and noise."""
     exposure = rng.uniform(0.8, 1.25) * (0.3 / max(float(canvas.mean()), 0.12)) ** 0.5
     balance = np.array([1 + (warm := rng.normal(0, 0.05)), 1.0, 1 - warm], np.float32)
     across = np.linspace(-1, 1, SIZE, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Pixels of the demo set: colours, smooth noise, and shapes filled with smooth edges."""
+"""Drawing primitives of the demo dataset: colours, smooth noise, and antialiased shapes."""
 
 from collections.abc import Sequence
 
@@ -8,22 +8,22 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 SIZE = 256
-"""Side of every picture in pixels."""
+"""Width and height of every image in pixels."""
 
 Points = NDArray[np.float64]
-"""A polyline, shape (N, 2). A closed one ends where it begins."""
+"""A polyline, shape (N, 2); a closed polyline ends at its first point."""
 
 Array = NDArray[np.floating]
 """Values on a grid of pixels, float32."""
 
 Layers = Sequence[tuple[float, float, float]]
-"""Layers of noise: the strength of each, and its frequencies along x and y."""
+"""Layers of noise: strength, and frequencies along x and y."""
 
 Window = tuple[int, int, int, int]
-"""Left, top, right and bottom of some pixels of a picture."""
+"""Left, top, right and bottom of a box in pixels."""
 
 ROWS, COLUMNS = np.mgrid[0 : 1 : SIZE * 1j, 0 : 1 : SIZE * 1j].astype(np.float32)
-"""Where every pixel is, 0 top to 1 bottom and 0 left to 1 right, shape (SIZE, SIZE) each."""
+"""Coordinates of every pixel, from 0 (top, left) to 1 (bottom, right), shape (SIZE, SIZE) each."""
 
 PALETTE = {
     "red": "c8201e", "crimson": "8e1220", "orange": "e0701a", "yellow": "e8b820", "cream": "efe3c4",
@@ -35,7 +35,7 @@ PALETTE = {
 
 
 def pick(rng: Generator, names: str) -> Array:
-    """Return a slight variation of one of the named colours, linear light, shape (3,), 0 to 1."""
+    """Return a random variation of one of the named colours as linear light, shape (3,), 0 to 1."""
     known = names.split()
     srgb = np.array([*bytes.fromhex(PALETTE[known[rng.integers(len(known))]])]) / 255
     varied = np.clip(srgb * rng.uniform(0.85, 1.12) + rng.normal(0, 0.025, 3), 0.02, 0.97)
@@ -43,7 +43,7 @@ def pick(rng: Generator, names: str) -> Array:
 
 
 def lattice(rng: Generator, x: Array, y: Array) -> Array:
-    """Return smooth noise, about -1 to 1, that changes once about every unit of `x` and `y`."""
+    """Return smooth noise, about -1 to 1, that changes about once in every unit of `x` and `y`."""
     table = rng.random(4096, np.float32) * 2 - 1
     left, top = np.floor(x), np.floor(y)
     fx, fy = x - left, y - top
@@ -57,7 +57,7 @@ def lattice(rng: Generator, x: Array, y: Array) -> Array:
 
 
 def noise(rng: Generator, rows: float, columns: float, octaves: int = 4) -> Array:
-    """Return cloudy noise, shape (SIZE, SIZE), about -1 to 1, whose largest clouds number `rows` by `columns`."""
+    """Return cloudy noise, shape (SIZE, SIZE), about -1 to 1, with `rows` by `columns` of the largest clouds."""
     total = np.zeros((SIZE, SIZE), np.float32)
     for octave in range(octaves):
         grid = rng.random((max(2, round(rows * 2**octave)), max(2, round(columns * 2**octave))), np.float32) * 2 - 1
@@ -66,7 +66,7 @@ def noise(rng: Generator, rows: float, columns: float, octaves: int = 4) -> Arra
 
 
 def grain(rng: Generator, x: Array, y: Array, layers: Layers) -> Array:
-    """Return 1 plus layers of noise, where x and y are as given."""
+    """Return 1 plus layers of noise at the coordinates `x` and `y`."""
     total = np.ones(np.broadcast_shapes(x.shape, y.shape), np.float32)
     for strength, across, down in layers:
         total += np.float32(strength) * lattice(rng, x * np.float32(across), y * np.float32(down))
@@ -81,14 +81,14 @@ def coverage(
     window: Window = (0, 0, SIZE, SIZE),
     oversample: int = 4,
 ) -> Array:
-    """Return how much of each pixel the shapes cover, shape (bottom - top, right - left), 0 to 1.
+    """Return the share of each pixel that shapes cover, shape (bottom - top, right - left), 0 to 1.
 
     Args:
-        paths: Outlines to fill or, with a width, lines to follow with a round pen; in pixels.
-        within: Outlines outside which nothing is covered; empty for no limit.
+        paths: Outlines to fill or, with a width, lines to draw with a round pen, in pixels.
+        within: Outlines that clip the shapes; empty for no clipping.
         width: Width of the pen in pixels; 0 fills.
-        window: The wanted pixels.
-        oversample: The shapes are drawn this many times larger and shrunk, which smooths their edges.
+        window: Box of the pixels to return.
+        oversample: Factor by which shapes are drawn larger and then shrunk, for antialiasing.
     """
     left, top, right, bottom = window
     sheet = Image.new("L", ((right - left) * oversample, (bottom - top) * oversample))
@@ -110,11 +110,11 @@ def coverage(
 
 
 def blurred(values: Array, radius: float) -> Array:
-    """Return values from 0 to 1 blurred by so many pixels."""
+    """Return values from 0 to 1 after a Gaussian blur of `radius` pixels."""
     sheet = Image.fromarray((values * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
     return np.asarray(sheet, np.float32) / 255
 
 
 def resized(values: Array, size: tuple[int, int]) -> Array:
-    """Return values on a grid of another size (width, height), interpolated smoothly."""
+    """Return values on a grid of another size (width, height), by bicubic interpolation."""
     return np.asarray(Image.fromarray(np.asarray(values, np.float32)).resize(size, Image.Resampling.BICUBIC))

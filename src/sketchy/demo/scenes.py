@@ -1,7 +1,7 @@
-"""Where the things of the demo set are photographed.
+"""The backgrounds of the photos of the demo dataset.
 
-A scene paints linear light, shape (256, 256, 3), float32, given a source of chance and the horizon: the height (0 top
-to 1 bottom) from which the ground reaches down.
+A scene paints linear light, shape (256, 256, 3), float32, given a random generator and the height of the horizon (0 top
+to 1 bottom), below which is the ground.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,13 @@ from sketchy.demo.raster import COLUMNS, ROWS, SIZE, Array, Layers, grain, latti
 
 @dataclass(frozen=True)
 class Scene:
-    """A backdrop, where things rest in it, and how far above their foot the horizon may lie (shares of the height)."""
+    """A background.
+
+    Attributes:
+        rest: What a thing rests on in this scene.
+        paint: Paints the scene, given a generator and the horizon.
+        depth: Least and largest height of the horizon above the foot of a thing, as shares of the image's height.
+    """
 
     rest: Literal["ground", "surface", "air"]
     paint: Callable[[Generator, float], Array]
@@ -26,7 +32,7 @@ class Scene:
 
 
 def _table(rng: Generator, horizon: float) -> Array:
-    """A table before a wall that is out of focus, with boxes, books and jars on its far side."""
+    """Paint a table with boxes, books and jars on its far side, before a wall out of focus."""
 
     def clutter(pen: ImageDraw.ImageDraw) -> None:
         for _ in range(rng.integers(0, 7)):
@@ -40,7 +46,7 @@ def _table(rng: Generator, horizon: float) -> Array:
 
 
 def _meadow(rng: Generator, horizon: float) -> Array:
-    """Grass before trees or hills, under the sky."""
+    """Paint grass before trees or hills, under the sky."""
     canvas = _hills(rng, _clouded(rng), horizon, "forest green grey", rng.uniform(0.05, 0.2))
     foot, pointed, count = horizon * SIZE, rng.random() < 0.4, rng.integers(10, 30) * (rng.random() < 0.6)
 
@@ -65,7 +71,7 @@ def _meadow(rng: Generator, horizon: float) -> Array:
 
 
 def _street(rng: Generator, horizon: float) -> Array:
-    """Asphalt before a row of houses out of focus."""
+    """Paint asphalt before a row of houses out of focus."""
 
     def houses(pen: ImageDraw.ImageDraw) -> None:
         left = -rng.uniform(0, 40)
@@ -83,7 +89,7 @@ def _street(rng: Generator, horizon: float) -> Array:
 
 
 def _sea(rng: Generator, horizon: float) -> Array:
-    """Open water, perhaps with a coast behind it."""
+    """Paint open water, perhaps with a coast behind it."""
     canvas = _clouded(rng)
     if rng.random() < 0.6:
         canvas = _hills(rng, canvas, horizon, "forest grey navy", 0.12)
@@ -91,13 +97,13 @@ def _sea(rng: Generator, horizon: float) -> Array:
 
 
 def _sky(rng: Generator, horizon: float) -> Array:
-    """High air, with hills far below where there is room."""
+    """Paint the sky, with hills at the bottom if there is room."""
     canvas, low = _clouded(rng), max(horizon, 0.8)
     return _hills(rng, canvas, low, "forest green tan", 0.1) if low < 0.97 else canvas
 
 
 def _blurry(rng: Generator, _: float, high: str, low: str) -> Array:
-    """Leaves or water out of focus."""
+    """Paint leaves or water out of focus."""
 
     def blot(pen: ImageDraw.ImageDraw) -> None:
         for _ in range(40):
@@ -109,7 +115,7 @@ def _blurry(rng: Generator, _: float, high: str, low: str) -> Array:
 
 
 def _surface(rng: Generator, _: float, colors: str, layers: Layers, pattern: str) -> Array:
-    """A surface seen from above, turned by any angle, with light from one side."""
+    """Paint a surface seen from above, rotated by a random angle, with light from one side."""
     angle = rng.uniform(0, np.pi)
     x, y = COLUMNS * np.cos(angle) + ROWS * np.sin(angle) + 2, ROWS * np.cos(angle) - COLUMNS * np.sin(angle) + 2
     tone = grain(rng, x, y, layers)
@@ -149,21 +155,21 @@ SCENES: dict[str, Scene] = {
 
 
 def _wall(rng: Generator) -> Array:
-    """A wall, plain or papered."""
+    """Paint a wall, plain or with wallpaper."""
     color = pick(rng, "cream white silver sky teal straw pink grey brick lime")
     stripes = (np.sin(COLUMNS * rng.uniform(40, 120)) > 0) * (rng.random() < 0.35)
     return _side_lit(rng, color * (1 + 0.05 * noise(rng, 6, 6) - 0.12 * stripes)[..., None])
 
 
 def _side_lit(rng: Generator, canvas: Array) -> Array:
-    """Light a surface more on one side than on the other."""
+    """Light a surface more on one random side."""
     angle = rng.uniform(0, 2 * np.pi)
     slope = (COLUMNS - 0.5) * np.cos(angle) + (ROWS - 0.5) * np.sin(angle)
     return np.asarray(canvas * (0.85 + rng.uniform(0.1, 0.7) * slope)[..., None], np.float32)
 
 
 def _gradient(rng: Generator, high: Array, low: Array) -> Array:
-    """Return a picture that runs from one colour at the top to another at the bottom."""
+    """Return a gradient from the colour `high` at the top to `low` at the bottom."""
     share = ROWS[..., None] ** np.float32(rng.uniform(0.7, 1.4))
     return np.asarray(high * (1 - share) + low * share, np.float32)
 
@@ -179,7 +185,7 @@ def _clouded(rng: Generator) -> Array:
 
 
 def _hills(rng: Generator, canvas: Array, horizon: float, colors: str, height: float) -> Array:
-    """Put two ridges before the sky, the farther one paler."""
+    """Paint two ridges before the sky, the farther one paler."""
     color = pick(rng, colors)
     for near in (1.0, 0.45):
         ridge = horizon - height * near * (0.6 + 0.6 * noise(rng, 2, 3, 5)[:1])
@@ -190,7 +196,7 @@ def _hills(rng: Generator, canvas: Array, horizon: float, colors: str, height: f
 
 
 def _floored(rng: Generator, canvas: Array, horizon: float, colors: str, layers: Layers, soft: float) -> Array:
-    """Put level ground below the horizon, its far edge `soft` pixels wide."""
+    """Paint level ground below the horizon, whose far edge is blurred over `soft` pixels."""
     away = 0.35 / np.maximum(ROWS - np.float32(horizon) + 0.06, 0.02)
     ground = pick(rng, colors) * grain(rng, (COLUMNS - 0.5) * away * 2, away, layers)[..., None]
     cover = np.clip((ROWS - horizon) * SIZE / soft, 0, 1)[..., None]
@@ -198,13 +204,13 @@ def _floored(rng: Generator, canvas: Array, horizon: float, colors: str, layers:
 
 
 def _drawn_on(canvas: Array, blur: float, strokes: Callable[[ImageDraw.ImageDraw], None]) -> Array:
-    """Return the picture with what `strokes` draws on it, blurred by so many pixels."""
+    """Return the picture with the drawing of `strokes` on it, both blurred by `blur` pixels."""
     sheet = Image.fromarray((np.clip(canvas, 0, 1) ** np.float32(1 / 2.2) * 255).astype(np.uint8))
     strokes(ImageDraw.Draw(sheet))
     return (np.asarray(sheet.filter(ImageFilter.GaussianBlur(blur)), np.float32) / 255) ** np.float32(2.2)
 
 
 def _rgb(color: Array) -> tuple[int, int, int]:
-    """Return linear light as Pillow's pen takes it."""
+    """Return linear light as a colour of Pillow, 0 to 255."""
     red, green, blue = (255 * np.clip(color, 0, 1) ** (1 / 2.2)).astype(int).tolist()
     return red, green, blue

@@ -1,4 +1,4 @@
-"""The sketches of the demo set: the visible lines of a thing, as a quick hand would trace them."""
+"""The sketches of the demo dataset: the visible lines of a thing, as if traced quickly by hand."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,18 @@ from sketchy.demo.raster import SIZE, Points, coverage
 from sketchy.demo.things import Thing, curve, draw_warp
 
 STEP = 2.0
-"""Pixels between the points of a line while it is worked on."""
+"""Distance between the points of a line in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A visible piece of a part's outline or path, shape (N, 2), pixels; a part's lines are drawn all or none."""
+    """A visible piece of the outline or path of a part.
+
+    Attributes:
+        points: Its points in pixels, shape (N, 2).
+        part: Index of the part; either all of its lines are drawn or none.
+        ink: Probability that they are drawn.
+    """
 
     points: Points
     part: int
@@ -27,44 +33,48 @@ class Line:
 
 
 def trace(lines: Sequence[Line], rng: Generator) -> Image.Image:
-    """Return a sketch, grey, 256x256, dark on white, of the lines as one hand, careful or hasty, would draw them."""
+    """Return a sketch of the lines, grey, 256x256, dark on white, drawn carefully or hastily."""
     haste, detail, lifts = rng.uniform((0.2, 0.4, 0.0), (1.0, 1.6, 0.8)).tolist()
-    misplace = draw_warp(rng, 0.04 * haste, 0.04 * haste)
+    distort = draw_warp(rng, 0.04 * haste, 0.04 * haste)
     inks = {line.part: line.ink for line in lines}
     shown = {part: rng.random() < ink ** (1 / detail) for part, ink in inks.items()}
     strokes = []
     for line in lines:
         if shown[line.part]:
-            seen = misplace(line.points / SIZE * 2 - 1) * (SIZE / 2) + SIZE / 2
-            strokes += [_wobbled(piece, haste, rng) for piece in _lifted(seen, lifts, rng)]
+            seen = distort(line.points / SIZE * 2 - 1) * (SIZE / 2) + SIZE / 2
+            strokes += [_distort_stroke(piece, haste, rng) for piece in _split_into_strokes(seen, lifts, rng)]
     ink = coverage(strokes, width=rng.uniform(1.4, 2.0)) * rng.uniform(0.8, 1.0)
     return Image.fromarray(np.round(255 * (1 - ink)).astype(np.uint8))
 
 
 def visible_lines(thing: Thing) -> list[Line]:
-    """Return the lines of a thing's parts where no other part hides them."""
-    drawn = [(number, part) for number, part in enumerate(thing.parts) if part.ink]
+    """Return the lines of the parts of a thing that no other part hides."""
+    drawn = [(index, part) for index, part in enumerate(thing.parts) if part.ink]
     owner = np.zeros((SIZE, SIZE), np.uint8)
-    for number, part in drawn:
+    for index, part in drawn:
         if not part.width:
-            owner[coverage(part.paths, part.within, oversample=1) > 0] = number
+            owner[coverage(part.paths, part.within, oversample=1) > 0] = index
     top = np.asarray(Image.fromarray(owner).filter(ImageFilter.MinFilter(3)))
     lines = []
-    for number, part in drawn:
+    for index, part in drawn:
         limit = coverage(part.within, oversample=1) if part.within else np.ones_like(owner)
         insides = [np.zeros_like(owner) for _ in part.paths]
-        if len(part.paths) > 1 and not part.width:  # one body: no lines where its outlines overlap
+        if len(part.paths) > 1 and not part.width:  # no lines where the outlines of one body overlap
             insides = [(coverage([path], oversample=1) > 0).astype(np.uint8) for path in part.paths]
         covered = np.sum(insides, axis=0)
         for path, inside in zip(part.paths, insides, strict=True):
-            points = _evenly(path)
-            shown = (_at(top, points) <= number) & (_at(limit, points) > 0) & (_at(covered - inside, points) == 0)
-            lines += [Line(piece, number, part.ink) for piece in _pieces(points, shown)]
+            points = _resample(path)
+            shown = (
+                (_pixels_at(top, points) <= index)
+                & (_pixels_at(limit, points) > 0)
+                & (_pixels_at(covered - inside, points) == 0)
+            )
+            lines += [Line(piece, index, part.ink) for piece in _visible_runs(points, shown)]
     return lines
 
 
-def _lifted(line: Points, lifts: float, rng: Generator) -> Iterator[Points]:
-    """Yield the strokes of a line: the pen is lifted at some of its corners, and now and then between."""
+def _split_into_strokes(line: Points, lifts: float, rng: Generator) -> Iterator[Points]:
+    """Yield the strokes of a line: the pen is lifted at some corners, and sometimes between them."""
     corners = _corners(line)
     if np.linalg.norm(line[0] - line[-1]) < STEP and not corners:
         start, over = int(rng.integers(len(line))), int(rng.integers(0, 4))
@@ -77,8 +87,8 @@ def _lifted(line: Points, lifts: float, rng: Generator) -> Iterator[Points]:
             yield line[start : end + 1]
 
 
-def _wobbled(line: Points, haste: float, rng: Generator) -> Points:
-    """Return a stroke that strays from the line by a little, now to this side, now to that, and ends early or late."""
+def _distort_stroke(line: Points, haste: float, rng: Generator) -> Points:
+    """Return the line with small random deviations to both sides, and with ends that are too short or too long."""
     length = (len(line) - 1) * STEP
     slack = (0.4 + haste) * min(1.0, length / 60)
     count = max(round(length / (14 + 16 * haste)), 1) + 1
@@ -93,7 +103,7 @@ def _wobbled(line: Points, haste: float, rng: Generator) -> Points:
 
 
 def _corners(line: Points, reach: int = 3) -> list[int]:
-    """Return where a line turns by 50 degrees or more within `reach` points to either side."""
+    """Return the indices where a line turns by 50 degrees or more within `reach` points to either side."""
     if len(line) <= 2 * reach:
         return []
     ways = line[reach:] - line[:-reach]
@@ -104,8 +114,8 @@ def _corners(line: Points, reach: int = 3) -> list[int]:
     return [int(at) + reach for at in np.flatnonzero((turn >= 50) & (turn == sharpest))]
 
 
-def _pieces(points: Points, shown: NDArray[np.bool_]) -> Iterator[Points]:
-    """Yield the runs of a line that are shown; of a closed one the last and the first run are one."""
+def _visible_runs(points: Points, shown: NDArray[np.bool_]) -> Iterator[Points]:
+    """Yield the visible runs of a line; the last and the first run of a closed line are joined."""
     if shown.all():
         yield points
         return
@@ -114,17 +124,17 @@ def _pieces(points: Points, shown: NDArray[np.bool_]) -> Iterator[Points]:
         points, shown = np.roll(points[:-1], -start, axis=0), np.roll(shown[:-1], -start)
     edges = np.flatnonzero(np.diff(shown.astype(int), prepend=0, append=0))
     for start, end in zip(edges[::2], edges[1::2], strict=True):
-        if (end - start) * STEP >= 5:  # pixels; less is not worth a stroke
+        if (end - start) * STEP >= 5:  # shorter runs, in pixels, are not drawn
             yield points[start:end]
 
 
-def _evenly(path: Points) -> Points:
-    """Return the path with its points one step apart."""
+def _resample(path: Points) -> Points:
+    """Return the path with points at a distance of `STEP`."""
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
     marks = np.linspace(0, lengths[-1], max(7, round(lengths[-1] / STEP) + 1))
     return np.stack([np.interp(marks, lengths, path[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _at(picture: NDArray[Any], points: Points) -> NDArray[Any]:
+def _pixels_at(picture: NDArray[Any], points: Points) -> NDArray[Any]:
     x, y = np.clip(points.astype(int), 0, SIZE - 1).T
     return np.asarray(picture[y, x])

@@ -1,4 +1,4 @@
-"""What the things of the demo set are made of: their textures and their relief."""
+"""The surfaces of the things of the demo dataset: their textures and their relief."""
 
 import numpy as np
 from numpy.random import Generator
@@ -18,18 +18,21 @@ GRAINS = {
     "bricks": ((0.08, 30, 30),),
     "tiles": ((0.06, 20, 20),),
 }
-"""Every texture's noise, as `raster.grain` takes it, in the thing's own coordinates."""
+"""The layers of noise of each texture, for `raster.grain`, in the coordinates of the thing."""
 
 COURSES = {"planks": (7.0, 0.3, 0.0), "bricks": (11.0, 5.0, 0.0), "tiles": (12.0, 10.0, 0.5)}
-"""Textures in courses: rows and columns to a unit of length, and how deep each piece hangs in the middle."""
+"""Textures of rows of pieces: rows and columns in a unit of length, and how far a piece sags in its middle."""
 
 
 def albedo(part: Part, x: Array, y: Array, top: int, rng: Generator) -> Array:
-    """Return the share of each colour that a part reflects, shape (H, W, 3).
+    """Return the share of red, green and blue light that a part reflects, shape (H, W, 3).
 
     Args:
-        part: The part; its pixels begin with the row `top` of the picture.
-        x: Where each pixel is in the thing's own coordinates, shape (H, W); `y` likewise.
+        part: The part.
+        x: Coordinates of each pixel in the system of the thing, shape (H, W).
+        y: Likewise.
+        top: Row of the picture that is the first row of `x` and `y`.
+        rng: Random generator.
     """
     color = np.broadcast_to(part.color, (*x.shape, 3))
     if part.fade is not part.color:
@@ -48,7 +51,7 @@ def albedo(part: Part, x: Array, y: Array, top: int, rng: Generator) -> Array:
 
 
 def _courses(rng: Generator, x: Array, y: Array, rows: float, columns: float, hang: float) -> Array:
-    """Return the brightness of boards, bricks, tiles or scales, each of its own, with dark joints."""
+    """Return the random brightness of boards, bricks, tiles or scales, with dark joints."""
     row = np.floor(y * rows)
     across = x * columns + 0.5 * (row % 2)
     depth = y * rows - row - hang * (2 * (across % 1) - 1) ** 2
@@ -58,16 +61,24 @@ def _courses(rng: Generator, x: Array, y: Array, rows: float, columns: float, ha
 
 
 def normals(form: str, body: Array) -> Array:
-    """Return the unit normals, shape (H, W, 3), x right, y down, z towards the viewer, of a covered area, (H, W)."""
+    """Return the unit normals of a part: x to the right, y down, z towards the viewer.
+
+    Args:
+        form: The form of the part, as in `things.Part`.
+        body: Coverage of its pixels, shape (H, W), 0 to 1.
+
+    Returns:
+        Normals, shape (H, W, 3), float32.
+    """
     if form == "puff":
-        return _cushion(body)
+        return _inflate(body)
     if form == "tube":
-        return _turned(body)
+        return _revolve(body)
     return _relief(1.2 * blurred(body, 1.2), np.ones_like(body))
 
 
-def _cushion(cover: Array) -> Array:
-    """Blow the area up: the root of the solution of Poisson's equation, which is a sphere where the area is a disc."""
+def _inflate(cover: Array) -> Array:
+    """Inflate the area: its height is the root of the solution of Poisson's equation, a sphere over a disc."""
     height, width = cover.shape
     swell = np.zeros((2, 2), np.float32)
     for side in (6, 12, 24, 48):
@@ -84,8 +95,8 @@ def _cushion(cover: Array) -> Array:
     return _relief(swell, np.sqrt(swell) + 0.2)
 
 
-def _turned(cover: Array) -> Array:
-    """Round the area about its upright axis, each row by its own width."""
+def _revolve(cover: Array) -> Array:
+    """Make the area a solid of revolution about its vertical axis: each row is as deep as it is wide."""
     filled = cover > 0.5
     first = filled.argmax(1)[:, None]
     last = (cover.shape[1] - 1 - filled[:, ::-1].argmax(1))[:, None]
@@ -94,7 +105,7 @@ def _turned(cover: Array) -> Array:
 
 
 def _relief(height: Array, z: Array) -> Array:
-    """Return the unit normals of a relief of this height; a larger z makes it flatter."""
+    """Return the unit normals of a relief with this height; a larger `z` makes it flatter."""
     down, across = (np.asarray(slope) for slope in np.gradient(height))
     return _unit(-across, -down, z)
 

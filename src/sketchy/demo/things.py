@@ -1,4 +1,4 @@
-"""The things of the demo set: read from things.yaml, varied by chance, and placed in a picture."""
+"""The things of the demo dataset: described in things.yaml, varied at random, and placed in a picture."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ Warp = Callable[[Points], Points]
 
 @dataclass(frozen=True)
 class Category:
-    """How a category is drawn; things.yaml says what each field means."""
+    """The description of a category; things.yaml explains the fields."""
 
     scenes: Sequence[str]
     parts: Sequence[dict[str, Any]]
@@ -30,7 +30,11 @@ class Category:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A part of a thing: an area (of width 0) or a line. Colours are linear light; once placed, lengths are pixels."""
+    """A part of a thing: an area, or a line if it has a width.
+
+    Colours are linear light. Lengths are in units of the thing at first, and in pixels once the thing is in a picture.
+    things.yaml explains the fields.
+    """
 
     paths: list[Points]
     within: list[Points]
@@ -45,7 +49,13 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Thing:
-    """A thing in its picture: parts from back to front; pixels = matrix @ its own coordinates + shift."""
+    """A thing in a picture.
+
+    Attributes:
+        parts: Its parts, from back to front.
+        matrix: With `shift`, the transform from its own coordinates to pixels: `matrix @ point + shift`.
+        shift: See `matrix`.
+    """
 
     parts: list[Part]
     matrix: Points
@@ -53,24 +63,24 @@ class Thing:
 
     @property
     def bottom(self) -> float:
-        """The lowest row of pixels that it reaches."""
+        """The lowest row of pixels that the thing covers."""
         return float(max(path[:, 1].max() for part in self.parts for path in part.paths))
 
     def own_coordinates(self, window: Window) -> tuple[Array, Array]:
-        """Return x and y in the thing's own coordinates, of some pixels."""
+        """Return x and y of the pixels of a box, in the coordinates of the thing."""
         left, top, right, bottom = window
         pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), axis=2) + 0.5
         own = ((pixels - self.shift) @ np.linalg.inv(self.matrix).T).astype(np.float32)
         return own[..., 0], own[..., 1]
 
 
-DESCRIBED = yaml.safe_load(files("sketchy.demo").joinpath("things.yaml").read_text("utf-8"))
-CATEGORIES: dict[str, Category] = {name: Category(**fields) for name, fields in DESCRIBED.items()}
-"""What can be drawn, by category of the Sketchy Database, in alphabetical order."""
+DESCRIPTIONS = yaml.safe_load(files("sketchy.demo").joinpath("things.yaml").read_text("utf-8"))
+CATEGORIES: dict[str, Category] = {name: Category(**fields) for name, fields in DESCRIPTIONS.items()}
+"""The categories that can be drawn, which are in the Sketchy Database too, in alphabetical order."""
 
 
 def draw_thing(category: Category, rng: Generator) -> Thing:
-    """Draw a thing of the category, no two alike, somewhere in its picture."""
+    """Return a random thing of the category, placed in a picture."""
     warp = draw_warp(rng, category.tall, category.long)
     style, turned = str(rng.choice(category.styles)), rng.random() < 0.5
     colors = {name: pick(rng, names) for name, names in category.colors.items()}
@@ -81,37 +91,37 @@ def draw_thing(category: Category, rng: Generator) -> Thing:
         return np.asarray(np.minimum(known * float(factor or 1) ** 2.2, 0.93), np.float32)
 
     parts = []
-    for text in category.parts:
-        if rng.random() < text.get("chance", 1) and style in text.get("style", style).split():
-            side, fill = np.array([-1 if turned and text.get("flip") else 1, 1]), color(text["fill"])
+    for fields in category.parts:
+        if rng.random() < fields.get("chance", 1) and style in fields.get("style", style).split():
+            side, fill = np.array([-1 if turned and fields.get("flip") else 1, 1]), color(fields["fill"])
             parts.append(
                 Part(
-                    [path * side for path in parse_paths(text.get("area") or text["line"], warp, "area" in text)],
-                    parse_paths(text.get("within", ""), warp, True),
-                    text.get("width", 0.0),
+                    [path * side for path in parse_paths(fields.get("area") or fields["line"], warp, "area" in fields)],
+                    parse_paths(fields.get("within", ""), warp, True),
+                    fields.get("width", 0.0),
                     fill,
-                    color(text["fade"]) if "fade" in text else fill,
-                    text.get("form", "puff"),
-                    str(rng.choice(text.get("texture", "plain").split())),
-                    text.get("gloss", 0.0),
-                    text.get("ink", 1.0),
+                    color(fields["fade"]) if "fade" in fields else fill,
+                    fields.get("form", "puff"),
+                    str(rng.choice(fields.get("texture", "plain").split())),
+                    fields.get("gloss", 0.0),
+                    fields.get("ink", 1.0),
                 )
             )
-    return _placed(parts, rng, category.tilt)
+    return _place(parts, rng, category.tilt)
 
 
-def _placed(parts: list[Part], rng: Generator, tilt: float) -> Thing:
-    """Place a thing, in its own coordinates and leaning by up to `tilt` degrees, whole in the picture."""
+def _place(parts: list[Part], rng: Generator, tilt: float) -> Thing:
+    """Place a thing completely inside the picture, tilted by up to `tilt` degrees."""
     angle = np.radians(rng.uniform(-tilt, tilt))
     spin = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = spin @ np.array([[rng.choice([-1.0, 1.0]), rng.normal(0, 0.03)], [0.0, rng.uniform(0.92, 1.08)]])
-    spread = np.concatenate([path for part in parts for path in part.paths]) @ matrix.T
-    low, high = spread.min(0), spread.max(0)
+    points = np.concatenate([path for part in parts for path in part.paths]) @ matrix.T
+    low, high = points.min(0), points.max(0)
     zoom = SIZE * rng.uniform(0.58, 0.9) / float((high - low).max())
     shift = (SIZE - zoom * (high - low)) * np.array([rng.uniform(0.2, 0.8), rng.uniform(0.3, 0.75)]) - zoom * low
     matrix *= zoom
     scale = np.sqrt(abs(np.linalg.det(matrix)))
-    placed = [
+    parts = [
         replace(
             part,
             paths=[path @ matrix.T + shift for path in part.paths],
@@ -120,16 +130,16 @@ def _placed(parts: list[Part], rng: Generator, tilt: float) -> Thing:
         )
         for part in parts
     ]
-    return Thing(placed, matrix, shift)
+    return Thing(parts, matrix, shift)
 
 
 def draw_warp(rng: Generator, tall: float, long: float) -> Warp:
-    """Return a function that gently changes proportions: of widths by height, and of heights by length."""
+    """Return a random function that changes proportions smoothly: widths along the height, heights along the length."""
     strength = rng.normal(0, 1, (4, 3)) * np.array([[tall], [tall / 2], [long], [long / 2]])
     phase = rng.uniform(-np.pi, np.pi, (4, 3))
 
-    def wave(number: int, at: Points) -> Points:
-        return np.asarray((strength[number] * np.sin(at[:, None] * (0.8, 1.6, 2.4) + phase[number])).sum(1) * 0.7)
+    def wave(index: int, at: Points) -> Points:
+        return np.asarray((strength[index] * np.sin(at[:, None] * (0.8, 1.6, 2.4) + phase[index])).sum(1) * 0.7)
 
     def warp(points: Points) -> Points:
         x, y = points.T
@@ -139,7 +149,7 @@ def draw_warp(rng: Generator, tall: float, long: float) -> Warp:
 
 
 def parse_paths(text: str, warp: Warp, closed: bool) -> list[Points]:
-    """Return the paths that a text of things.yaml describes, their shape varied by `warp`."""
+    """Parse the paths of a part, as described in things.yaml, and apply `warp` to them."""
     return [path for piece in text.split(";") if piece.strip() for path in _parse_path(piece.split(), warp, closed)]
 
 
@@ -172,7 +182,7 @@ def _parse_path(words: list[str], warp: Warp, closed: bool) -> list[Points]:
 
 
 def curve(knots: Points, corner: NDArray[np.bool_], closed: bool, steps: int = 8) -> Points:
-    """Return the Catmull-Rom curve through the knots, broken at corners: straight between two of them."""
+    """Return the Catmull-Rom curve through the knots, which is straight between two corners."""
     here, there = knots, np.roll(knots, -1, 0)
     sharp = corner.copy()
     if not closed:

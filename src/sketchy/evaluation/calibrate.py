@@ -1,4 +1,4 @@
-"""What a finished training learns from its validation split: the calibrated score, and sketches to try indexes with."""
+"""Fitting the calibrated score on the validation split after training, and keeping probe sketches for indexes."""
 
 import numpy as np
 import torch
@@ -12,21 +12,22 @@ from sketchy.model.encoder import Encoder
 from sketchy.retrieval.embed import embed_pixels
 
 PROBES = 200
-"""Sketches whose embeddings are kept; 200 KB at 256 numbers."""
+"""Number of sketches whose embeddings are kept in the checkpoint: 200 KB at 256 dimensions."""
 MAX_PAIRS = 20_000_000
-"""Pairs of a sketch and a photo that are looked at, 500 MB for a moment; of more, every so many sketches are taken."""
+"""Sketch-photo pairs that are compared at most (500 MB at the peak); with more, sketches are subsampled evenly."""
 
 
 def calibrate(encoder: Encoder, data: Dataset, subset: Subset) -> tuple[Calibration | None, Tensor]:
-    """Measure every sketch of a subset against all its photos.
+    """Fit the calibration on the distances between the sketches and the photos of a subset.
 
     Args:
-        encoder: on the device that computes.
-        data: what the subset is part of.
-        subset: not trained on; at least one sketch and one photo.
+        encoder: The encoder, on the device that computes.
+        data: The dataset that contains the subset.
+        subset: Images that were not trained on: at least one sketch and one photo.
 
     Returns:
-        The calibration, None where there is nothing to fit, and (at most PROBES, D) embeddings of sketches.
+        The calibration, or None if it cannot be fitted.
+        Embeddings of at most PROBES sketches, shape (P, D), float32.
     """
     pack = data.pack
     step = -(-len(subset.sketches) * len(subset.photos) // MAX_PAIRS)
@@ -36,5 +37,5 @@ def calibrate(encoder: Encoder, data: Dataset, subset: Subset) -> tuple[Calibrat
     with torch.inference_mode():
         distances = pairwise(sketches, photos).numpy().ravel()
     relevant = pack.sketch_category[rows][:, np.newaxis] == pack.photo_category[subset.photos]
-    probes = sketches[:: -(-len(sketches) // PROBES)].clone()  # not a view, of which all would be saved
+    probes = sketches[:: -(-len(sketches) // PROBES)].clone()  # a view would save the whole tensor
     return fit_calibration(distances, relevant.ravel()), probes

@@ -1,4 +1,4 @@
-"""The best and worst queries of a judgement, with thumbnails of the photos they found."""
+"""The best and worst queries of an evaluation, with thumbnails of the photos that they retrieved."""
 
 import base64
 import logging
@@ -12,22 +12,22 @@ from torch import Tensor
 from sketchy.dataset.loader import Dataset
 from sketchy.errors import DataError, ImageError
 from sketchy.evaluation.charts import Focus
-from sketchy.evaluation.judge import Judgement
+from sketchy.evaluation.evaluate import EvaluationDetails
 from sketchy.image import open_image
 from sketchy.progress import Advance, Progress
 
 log = logging.getLogger(__name__)
 
 EXAMPLES = 8
-"""Best queries, and as many worst."""
+"""Number of best queries, and of worst queries."""
 THUMBNAIL = 128
-"""Longer side of a picture in pixels; 176 of them, a whole report, are about 1 MB."""
+"""Longer side of a thumbnail in pixels; a full report has 176 of them, about 1 MB."""
 QUALITY = 80
-"""Of the JPEG thumbnails."""
+"""JPEG quality of the thumbnails."""
 
 
 class ShownPhoto(NamedTuple):
-    """One of the nearest photos of a query; `image` is a data URI, or empty where the file cannot be read."""
+    """One of the nearest photos of a query; `image` is a data URI, empty if the file cannot be read."""
 
     image: str
     file: str
@@ -37,7 +37,7 @@ class ShownPhoto(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A query with its nearest photos, nearest first; `traced_rank` is 0 where it is not measured."""
+    """A query with its nearest photos, nearest first; `traced_rank` is 0 if it was not measured."""
 
     image: str
     file: str
@@ -47,50 +47,50 @@ class Example(NamedTuple):
     photos: tuple[ShownPhoto, ...]
 
 
-def pick_examples(judgement: Judgement, focus: Focus) -> tuple[list[int], list[int]]:
-    """Choose up to EXAMPLES best and as many worst queries, no category twice among each and no query in both.
+def pick_examples(details: EvaluationDetails, focus: Focus) -> tuple[list[int], list[int]]:
+    """Choose up to EXAMPLES best and as many worst queries.
 
-    Equal ones are taken in the order of the queries.
+    Either list has one query per category, and no query is in both. Ties keep the order of the queries.
     """
-    best = _firsts(focus.value, judgement, focus.counted)
+    best = _best_by_category(focus.value, details, focus.counted)
     rest = focus.counted.clone()
     rest[best] = False
-    return best, _firsts(-focus.value, judgement, rest)
+    return best, _best_by_category(-focus.value, details, rest)
 
 
-def _firsts(value: Tensor, judgement: Judgement, allowed: Tensor) -> list[int]:
-    """Go through the queries by falling value and take the first of each category."""
+def _best_by_category(value: Tensor, details: EvaluationDetails, allowed: Tensor) -> list[int]:
+    """Return the query with the highest value of each category, for the EXAMPLES best categories."""
     first_of: dict[int, int] = {}
     for query in (-value).argsort(stable=True).tolist():
         if allowed[query]:
-            first_of.setdefault(int(judgement.queries.categories[query]), query)
+            first_of.setdefault(int(details.queries.categories[query]), query)
     return list(first_of.values())[:EXAMPLES]
 
 
 def read_examples(
-    judgement: Judgement, data: Dataset, queries: Sequence[int], focus: Focus, progress: Progress
+    details: EvaluationDetails, data: Dataset, queries: Sequence[int], focus: Focus, progress: Progress
 ) -> list[Example]:
-    """Read the pictures of these queries, each file once and in the order of the pack, and put them together."""
-    subset, nearest = judgement.subset, judgement.scores.nearest
-    photos = sorted({int(subset.photos[place]) for query in queries for place in nearest[query].tolist()})
+    """Read the images of queries and of their nearest photos, each file once and in the order of the pack."""
+    subset, nearest = details.subset, details.scores.nearest
+    photos = sorted({int(subset.photos[index]) for query in queries for index in nearest[query].tolist()})
     sketches = sorted(int(subset.sketches[query]) for query in queries)
     with progress("pictures", len(photos) + len(sketches), "image") as advance:
         photo_images = _thumbnails(photos, data.photo_file, data.photo_path, advance)
         sketch_images = _thumbnails(sketches, data.sketch_file, data.sketch_path, advance)
-    return [_example(judgement, data, query, focus, sketch_images, photo_images) for query in queries]
+    return [_example(details, data, query, focus, sketch_images, photo_images) for query in queries]
 
 
 def _thumbnails(
     rows: Sequence[int], read: Callable[[int], bytes], locate: Callable[[int], str], advance: Advance
 ) -> dict[int, str]:
-    """Return a data URI for each row, empty where the file cannot be read."""
+    """Return a data URI for each row of the pack, empty if the file cannot be read."""
     images: dict[int, str] = {}
     for row in rows:
         try:
             images[row] = _data_uri(open_image(read(row), at_least=THUMBNAIL))
         except (DataError, ImageError, OSError) as error:
             images[row] = ""
-            log.info(f"no picture of {locate(row)} on the page: {error}")
+            log.info(f"{locate(row)} is not shown on the page: {error}")
         advance(1)
     return images
 
@@ -103,23 +103,23 @@ def _data_uri(picture: Image.Image) -> str:
 
 
 def _example(
-    judgement: Judgement,
+    details: EvaluationDetails,
     data: Dataset,
     query: int,
     focus: Focus,
     sketch_images: dict[int, str],
     photo_images: dict[int, str],
 ) -> Example:
-    names, scores = data.pack.categories, judgement.scores
-    category, traced = int(judgement.queries.categories[query]), int(judgement.queries.instances[query])
-    by_instance = judgement.evaluation.protocol["name"] in ("all", "instance")
+    names, scores = data.pack.categories, details.scores
+    category, traced = int(details.queries.categories[query]), int(details.queries.instances[query])
+    by_instance = details.evaluation.protocol["name"] in ("all", "instance")
     photos = []
-    for place in scores.nearest[query].tolist():
-        row, own = int(judgement.subset.photos[place]), int(judgement.gallery_categories[place])
-        right = place == traced if focus.instance else own == category
+    for index in scores.nearest[query].tolist():
+        row, label = int(details.subset.photos[index]), int(details.gallery_categories[index])
+        right = index == traced if focus.instance else label == category
         file = data.pack.photo_records[row].name
-        photos.append(ShownPhoto(photo_images[row], file, names[own], right, by_instance and place == traced))
-    sketch = int(judgement.subset.sketches[query])
+        photos.append(ShownPhoto(photo_images[row], file, names[label], right, by_instance and index == traced))
+    sketch = int(details.subset.sketches[query])
     return Example(
         image=sketch_images[sketch],
         file=data.pack.sketch_records[sketch].name,

@@ -1,7 +1,7 @@
-"""Photos that a gallery has beyond the dataset's own, such as those of the extended Sketchy Database.
+"""Additional photos for the gallery of an evaluation, such as those of the extended Sketchy Database.
 
-The extension (Liu et al., "Deep Sketch Hashing", CVPR 2017) has 73,002 photos, of which 12,165 are of the database
-itself; those must not count twice.
+The extension (Liu et al., "Deep Sketch Hashing", CVPR 2017) has 73,002 photos, of which 12,165 belong to the
+database itself and must not be counted twice.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ class Extension:
 
     Attributes:
         embeddings: Shape (N, D), float32, on the CPU.
-        categories: Labels among the categories of the pack, shape (N,), int64.
-        copies: Number of files left out because their photo is in the gallery already.
+        categories: Category labels, shape (N,), int64.
+        copies: Number of files left out because the gallery already has the photo.
         skipped: Files that cannot be used, with the reason.
-        left_out: Number of other files of the folders that are no photos, by reason.
+        left_out: Number of files in the folders that are not photos, by reason.
     """
 
     embeddings: Tensor
@@ -47,20 +47,20 @@ class Extension:
 def embed_extension(
     sources: Sequence[Path], data: Dataset, subset: Subset, model: Model, progress: Progress = no_progress
 ) -> Extension:
-    """Embed the photos of folders that are of a subset's categories and not yet in it.
+    """Embed the photos in folders that belong to the categories of a subset and are not yet in it.
 
-    A file is a copy when a photo of its category has the same content, or is in the subset and has the file's name
-    without suffix for its id.
+    A file is a copy if another photo of its category has the same content, or if its name without suffix is the id of
+    a photo of its category in the subset.
 
     Args:
-        sources: Folders of <category>/<photo>, as `absolute_sources` gives them; other categories are passed over.
-        data: What the subset is part of.
-        subset: Its photos are in the gallery.
-        model: The model that is judged.
+        sources: Folders of <category>/<photo>, as returned by `absolute_sources`; other categories are ignored.
+        data: The dataset that contains the subset.
+        subset: The subset whose photos are in the gallery.
+        model: The model that is evaluated.
         progress: Shows the progress.
 
     Raises:
-        DataError: There is no photo of the subset's categories.
+        DataError: The folders have no photo of these categories.
     """
     pack = data.pack
     own = np.union1d(pack.photo_category[subset.photos], pack.sketch_category[subset.sketches])
@@ -71,7 +71,7 @@ def embed_extension(
     files = [file for file in walked if file.category in labels]
     if not files:
         raise DataError(
-            f"no photo of the held-out categories below {', '.join(map(str, sources))}; name a folder of "
+            f"no photo of the zero-shot categories below {', '.join(map(str, sources))}; name a folder of "
             "<category>/<photo>"
         )
     new = {Path(file.path): labels[file.category or ""] for file in _without_copies(files, data, subset, progress)}
@@ -86,7 +86,7 @@ def embed_extension(
 
 
 def _without_copies(files: Sequence[PhotoFile], data: Dataset, subset: Subset, progress: Progress) -> list[PhotoFile]:
-    """Leave out the files whose photo is in the subset or stands before them in the list."""
+    """Leave out the files whose photo is in the subset or earlier in the list."""
     records = [data.pack.photo_records[row] for row in subset.photos.tolist()]
     ids = {(record.category, record.photo_id) for record in records}
     contents: set[tuple[str | None, bytes]] = set()
@@ -109,7 +109,7 @@ def _hash(content: bytes, kind: Kind) -> bytes:
 
 
 def _digest(path: Path) -> bytes:
-    """Hash the content of a file; one that cannot be read is like no other, and refused where it is embedded."""
+    """Hash the content of a file; one that cannot be read gets a unique value, and is skipped when it is embedded."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

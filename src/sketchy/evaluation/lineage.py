@@ -1,4 +1,4 @@
-"""Whether a dataset is the one that a checkpoint comes from."""
+"""Checking whether a dataset is still the one that a checkpoint was trained on."""
 
 import logging
 
@@ -10,14 +10,14 @@ log = logging.getLogger(__name__)
 
 
 def dataset_digest(data: Dataset) -> str:
-    """Hash which readable images a dataset has: the split, and so what was trained on, depends on it alone."""
+    """Hash the list of readable images of a dataset, which alone determines the split."""
     return digest(data.pack.photo_records + data.pack.sketch_records)
 
 
 def warn_if_changed(checkpoint: Checkpoint, data: Dataset) -> None:
-    """Warn when images came or went since the checkpoint was saved; nothing where it does not know."""
+    """Warn if images were added or removed since training; checkpoints without a digest are not checked."""
     if checkpoint.dataset not in (None, dataset_digest(data)):
         log.warning(
-            f"{data.source.path} holds other images than the run was trained with; the split has moved, and "
-            "what is tested on now may have been trained on"
+            f"{data.source.path} holds other images than the run was trained with; its split has changed, so that "
+            "test images may have been trained on"
         )

@@ -1,6 +1,6 @@
-"""The metrics and the protocols that report them. The tables are the only place that names a metric.
+"""The metrics, and the protocols that report them. Metrics are named in the tables here and nowhere else.
 
-The command line prints labels without importing torch, so this module needs none: the formulas are in
+This module does not import torch, since the command line prints labels without it: the formulas are in
 `sketchy.evaluation.ranking`.
 """
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
 
 
 class Ranked(Protocol):
-    """The gallery in some order, for each of Q queries: as a model ranks it, or at random."""
+    """A ranking of the gallery for each of Q queries, by a model or at random."""
 
     def average_precision(self, k: int | None = None, *, strict: bool = True) -> "Tensor":
-        """Return the (Q,) float64 average precision of the first k photos, of all of them where k is None."""
+        """Return the average precision of the first k photos (None: of all), shape (Q,), float64."""
 
     def precision(self, k: int) -> "Tensor":
-        """Return the (Q,) float64 share of relevant photos among the first k."""
+        """Return the share of relevant photos among the first k, shape (Q,), float64."""
 
     def instance_recall(self, k: int) -> "Tensor":
-        """Return (Q,) float64, whether the traced photo is among the first k, or how likely that is."""
+        """Return the probability (0 or 1 for a model) that the traced photo is among the first k, (Q,) float64."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of an evaluation.
+    """A metric of an evaluation.
 
     Attributes:
-        key: name in JSON, in `history.csv` (after `val_`) and in checkpoints.
-        label: short name for people.
-        meaning: what it says, in a few words.
-        measure: scores each query of a ranking; applied to a random order, it gives chance.
-        instance: whether only the traced photo is relevant, in place of all photos of the sketch's category.
+        key: Name in JSON, in `history.csv` (after `val_`) and in checkpoints.
+        label: Short name for display.
+        meaning: Explanation in a few words.
+        measure: Function that scores each query of a ranking; for a random order, it computes the chance level.
+        instance: Whether only the traced photo is relevant, instead of all photos of the sketch's category.
     """
 
     key: str
@@ -80,7 +80,7 @@ METRICS = {
         *(_instance_recall(k) for k in (1, 5, 10)),
     )
 }
-"""Every metric by its key; add one here, and its key to the protocols that report it."""
+"""All metrics by key. To add one, add it here, and its key to the protocols that report it."""
 
 _CATEGORY = ("map_all", "p_at_1", "p_at_5", "p_at_10", "p_at_100")
 _INSTANCE = ("instance_r_at_1", "instance_r_at_5", "instance_r_at_10")
@@ -96,10 +96,10 @@ PROTOCOLS = {
 """The metrics that each protocol reports."""
 
 HEADLINE = ("map_all", "p_at_1", "instance_r_at_1")
-"""The metrics of each category, and of the validation split after each epoch."""
+"""The metrics that are reported for each category, and for the validation split after each epoch."""
 
 
 def label(key: str) -> str:
-    """Return the label of a metric, also under its name in a history, `val_<key>`; an unknown key as it is."""
+    """Return the label of a metric by its key, with or without the prefix `val_`; unknown keys are unchanged."""
     metric = METRICS.get(key.removeprefix("val_"))
     return metric.label if metric else key

@@ -1,4 +1,4 @@
-"""The report page: one HTML file that shows an evaluation and asks nothing of any other file or host."""
+"""The report page: an evaluation as one self-contained HTML file."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sketchy.dataset.loader import Dataset
 from sketchy.errors import StorageError
 from sketchy.evaluation.charts import LEVELS, Focus, category_bars, confusion, heat_map
+from sketchy.evaluation.evaluate import EvaluationDetails
 from sketchy.evaluation.examples import pick_examples, read_examples
-from sketchy.evaluation.judge import Judgement
 from sketchy.evaluation.metrics import METRICS
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation
@@ -27,79 +27,79 @@ class MetricRow(NamedTuple):
 
 PAGE = "index.html"
 OWN_TITLE = b"<title>Evaluation of "
-"""What an earlier page has near its beginning."""
+"""Text near the beginning of a report page, by which an earlier one is recognised."""
 
 
 def refuse_other_page(path: Path) -> None:
-    """Raise StorageError when a page that someone else wrote lies where a report is to be written."""
+    """Raise StorageError if the file at `path` is not an earlier report page."""
     if path.is_file():
         with path.open("rb") as file:
             if OWN_TITLE not in file.read(1024):
-                raise StorageError(f"{path} is no earlier report and would be replaced; name another folder")
+                raise StorageError(f"{path} is not an earlier report and would be replaced; name another folder")
 
 
 def write_page(
-    judgement: Judgement, data: Dataset, folder: Path, *, title: str, progress: Progress = no_progress
+    details: EvaluationDetails, data: Dataset, folder: Path, *, title: str, progress: Progress = no_progress
 ) -> Path:
-    """Write `index.html` into a folder, in place of an earlier one.
+    """Write the report page as `index.html` into a folder, and replace an earlier one.
 
     An image that can no longer be read is shown as an empty tile.
 
     Args:
-        judgement: of a part of `data`.
-        data: whose files the pictures are read from.
-        folder: made when it is not there.
-        title: the heading of the page.
-        progress: Shows the progress over the pictures.
+        details: The evaluation of a subset of `data`.
+        data: The dataset, from which the thumbnails are read.
+        folder: The folder; created if it does not exist.
+        title: Heading of the page.
+        progress: Shows the progress while images are read.
 
     Returns:
         The path of the page.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: The page cannot be written.
     """
-    focus = Focus.of(judgement)
-    best, worst = pick_examples(judgement, focus)
-    examples = read_examples(judgement, data, best + worst, focus, progress)
-    content = _figures(judgement, focus, data.pack.categories) | {
+    focus = Focus.of(details)
+    best, worst = pick_examples(details, focus)
+    examples = read_examples(details, data, best + worst, focus, progress)
+    content = _content(details, focus, data.pack.categories) | {
         "title": title,
         "best": examples[: len(best)],
         "worst": examples[len(best) :],
     }
     page = _environment().get_template("page.html.j2").render(content)
     path = folder / PAGE
-    write_text(path, page.encode(errors="replace").decode())  # lone surrogates of names that are not Unicode
+    write_text(path, page.encode(errors="replace").decode())  # names that are not Unicode have lone surrogates
     return path
 
 
-def _figures(judgement: Judgement, focus: Focus, names: tuple[str, ...]) -> dict[str, Any]:
-    """Collect what the template shows besides pictures; what was not measured is left out."""
-    evaluation, scores = judgement.evaluation, judgement.scores
+def _content(details: EvaluationDetails, focus: Focus, names: tuple[str, ...]) -> dict[str, Any]:
+    """Collect the values that the template shows, except examples; charts that were not measured are left out."""
+    evaluation, scores = details.evaluation, details.scores
     figures: dict[str, Any] = {
         "protocol": evaluation.protocol,
         "instance": focus.instance,
         "label": METRICS[focus.key].label,
         "measured": bool(focus.counted.any()),
         "metrics": metric_rows(evaluation),
-        "bars": category_bars(judgement, focus, names),
+        "bars": category_bars(details, focus, names),
         "shown": scores.nearest.shape[1],
     }
     if figures["measured"] and not focus.instance:
-        present, shares = confusion(judgement, focus.counted)
+        present, shares = confusion(details, focus.counted)
         figures["curve"] = scores.curve[focus.counted].mean(0).tolist()
-        figures["prevalence"] = _prevalence(judgement, focus)  # what a random order has at every recall
+        figures["prevalence"] = _prevalence(details, focus)  # the precision of a random order at every recall
         figures["heat"] = heat_map(present, shares, names)
         figures["levels"] = LEVELS
     return figures
 
 
-def _prevalence(judgement: Judgement, focus: Focus) -> float:
-    """Return the share of the gallery that is relevant, as a mean over the queries."""
-    return float(judgement.scores.relevant[focus.counted].double().mean()) / len(judgement.gallery_categories)
+def _prevalence(details: EvaluationDetails, focus: Focus) -> float:
+    """Return the share of the gallery that is relevant, averaged over the queries."""
+    return float(details.scores.relevant[focus.counted].double().mean()) / len(details.gallery_categories)
 
 
 def metric_rows(evaluation: Evaluation) -> list[MetricRow]:
-    """Name and explain the metrics, without those that no query was measured for."""
+    """Return the metrics with labels and explanations, except those that were measured for no query."""
     instance, category = evaluation.protocol["instance_queries"], evaluation.protocol["queries"]
     return [
         MetricRow(METRICS[key].label, METRICS[key].meaning, value, evaluation.chance[key])
@@ -109,19 +109,19 @@ def metric_rows(evaluation: Evaluation) -> list[MetricRow]:
 
 
 def percent(share: float) -> str:
-    """Write a share as a percentage, with two decimals where one would say little."""
+    """Format a share as a percentage, with a second decimal below 1 %."""
     return f"{100 * share:.{1 if share >= 0.01 or share == 0 else 2}f}\N{NO-BREAK SPACE}%"
 
 
 def times(value: float, chance: float) -> str:
-    """Write how many times chance a value is."""
+    """Format a value as a multiple of its chance level."""
     if chance == 0:
         return "\N{EN DASH}"
     return f"{value / chance:,.{1 if value < 10 * chance else 0}f}\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}"
 
 
 def amount(count: int, one: str, many: str) -> str:
-    """Write a number with its noun."""
+    """Format a count with its noun."""
     return f"{count:,} {one if count == 1 else many}"
 
 

@@ -1,4 +1,4 @@
-"""Queries against a gallery: scores of every query, and their summary with chance beside it."""
+"""Scores of queries against a gallery, and their mean under a protocol with the chance level."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from sketchy.evaluation.ranking import RandomOrder, Ranking, rank, rank_of
 from sketchy.results import Evaluation
 
 SHOWN = 10
-"""Nearest photos kept for each query, for pictures and the confusion of categories."""
+"""Number of nearest photos that are kept for each query, for pictures and the confusion matrix."""
 CHUNK_ELEMENTS = 4_000_000
-"""Distances ranked at once. One takes about 80 bytes while it is ranked: 320 MB, however large the gallery."""
+"""Number of distances ranked at once, at about 80 bytes each: 320 MB, however large the gallery is."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Queries:
     Attributes:
         embeddings: Embeddings, shape (Q, D), float32.
         categories: Category labels, shape (Q,), int64.
-        instances: Gallery row of the photo that was traced, shape (Q,), int64; -1 where it is not in the gallery.
+        instances: Gallery row of the traced photo, shape (Q,), int64; -1 if it is not in the gallery.
     """
 
     embeddings: Tensor
@@ -35,14 +35,14 @@ class Queries:
 
 @dataclass(frozen=True)
 class Scores:
-    """What each query scored.
+    """The scores of each query.
 
     Attributes:
-        metrics: The score of each query under every key of METRICS, shape (Q,), float64.
-        relevant: Photos of the query's category in the gallery, shape (Q,).
-        instance_rank: Rank of the traced photo from 1, shape (Q,); 0 where it is not in the gallery.
-        nearest: Gallery rows of the nearest photos, shape (Q, at most SHOWN).
-        curve: Interpolated precision, shape (Q, RECALL_POINTS), float32.
+        metrics: For every key of METRICS, the score of each query, shape (Q,), float64.
+        relevant: Number of photos of the query's category in the gallery, shape (Q,), int64.
+        instance_rank: Rank of the traced photo, counted from 1, shape (Q,), int64; 0 if it is not in the gallery.
+        nearest: Gallery rows of the nearest photos, shape (Q, min(SHOWN, N)), int64.
+        curve: Interpolated precision at each recall, shape (Q, RECALL_POINTS), float32.
     """
 
     metrics: dict[str, Tensor]
@@ -55,13 +55,13 @@ class Scores:
 def score(
     queries: Queries, gallery: Tensor, gallery_categories: Tensor, chunk_elements: int = CHUNK_ELEMENTS
 ) -> Scores:
-    """Rank the whole gallery for every query, a bounded chunk of queries at a time.
+    """Rank the whole gallery for every query, in chunks of queries so that memory stays bounded.
 
     Args:
         queries: Q queries, at least one.
         gallery: Embeddings of the photos, shape (N, D), float32, N >= 1.
         gallery_categories: Category labels of the photos, shape (N,), int64.
-        chunk_elements: Distances ranked at once.
+        chunk_elements: Number of distances ranked at once.
 
     Raises:
         ValueError: There are no queries or no gallery.
@@ -75,7 +75,7 @@ def score(
         rows = slice(start, start + step)
         part = Queries(queries.embeddings[rows], queries.categories[rows], queries.instances[rows])
         for name, values in _score_chunk(part, gallery, gallery_categories).items():
-            # Copied into one tensor: small ones that outlive their chunk split the heap, and memory grows with Q x N.
+            # One tensor for all chunks: many small ones would fragment the heap, and memory would grow with Q x N.
             if name not in kept:
                 kept[name] = values.new_empty((total, *values.shape[1:]))
             kept[name][rows] = values
@@ -99,17 +99,17 @@ def summarize(
 ) -> Evaluation:
     """Average the scores under a protocol.
 
-    category: every sketch whose category is in the gallery is a query, photos of its category are relevant.
-    instance: every sketch whose traced photo is in the gallery is a query, that one photo is relevant.
+    category: the queries are the sketches whose category is in the gallery; photos of that category are relevant.
+    instance: the queries are the sketches whose traced photo is in the gallery; only that photo is relevant.
     all: both.
-    zero-shot-25, zero-shot-21: as category; queries and gallery are to be of the categories left out of training.
+    zero-shot-25, zero-shot-21: like category; the caller passes the categories that training left out.
 
     Args:
         scores: Scores of the queries.
         queries: The queries.
         gallery_categories: Category labels of the photos, shape (N,), int64.
         names: Category names by label.
-        protocol: A key of PROTOCOLS; it also chooses the metrics.
+        protocol: A key of PROTOCOLS, which also determines the metrics.
 
     Raises:
         ValueError: The protocol is unknown.
@@ -154,5 +154,5 @@ def _per_category(
 
 
 def _mean(values: Tensor) -> float:
-    """Return the mean, 0 of nothing."""
+    """Return the mean, or 0 if there are no values."""
     return float(values.double().mean()) if len(values) else 0.0

@@ -1,6 +1,6 @@
-"""Rankings of a gallery, what they are worth, and what a random order of the gallery would be worth.
+"""The metrics of a ranking, and their exact expected values for a random order of the gallery.
 
-A query with no relevant photo scores 0 here; the protocols leave such queries out of their means, and say how many.
+A query without relevant photos scores 0 here; the protocols leave such queries out of the means and count them.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,21 @@ import torch
 from torch import Tensor
 
 RECALL_POINTS = 101
-"""Points of the precision-recall curve: recall 0, 0.01, ..., 1."""
+"""Number of points of the precision-recall curve: recall 0, 0.01, ..., 1."""
 
 
 def rank(distance: Tensor) -> Tensor:
-    """Return (Q, N) int64, the gallery rows by rising distance, ties in gallery order.
+    """Sort the gallery rows of each query by distance; ties keep the order of the gallery.
 
     Args:
-        distance: Distances, shape (Q, N), float, >= 0, on the CPU; ranked as float32. NaN comes last.
+        distance: Distances, shape (Q, N), >= 0, on the CPU; compared as float32, NaN last.
+
+    Returns:
+        Gallery rows, nearest first, shape (Q, N), int64.
     """
-    # The bits of a float that is not negative, read as an integer, sort as the float does. With the row in the lower
-    # half no two keys are equal, so that NumPy's plain sort, several times as fast as a stable argsort, gives the same.
+    # The bit patterns of non-negative floats, read as integers, sort in the same order as the floats. With the row in
+    # the lower half of the key all keys differ, so that NumPy's default sort, which is several times as fast as a
+    # stable argsort, gives the same result.
     keys = distance.float().contiguous().numpy().view(np.uint32).astype(np.uint64)
     keys <<= np.uint64(32)
     keys |= np.arange(keys.shape[1], dtype=np.uint64)
@@ -30,29 +34,32 @@ def rank(distance: Tensor) -> Tensor:
 
 
 def rank_of(order: Tensor, row: Tensor) -> Tensor:
-    """Return the (Q,) rank, from 1, of gallery row `row[q]` in the (Q, N) `order` that `rank` gave."""
+    """Return the rank, from 1, of gallery row `row[q]` in `order[q]`; `order` is the result of `rank`, shape (Q, N)."""
     return (order == row[:, None]).int().argmax(1) + 1
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The gallery as a model ranks it.
+    """The ranking of the gallery by a model.
 
     Attributes:
         relevant: Whether the photo at each rank is relevant, nearest first, shape (Q, N), bool.
-        traced_rank: Rank of the traced photo, counted from 1, shape (Q,); 0 where it is not in the gallery.
+        traced_rank: Rank of the traced photo, counted from 1, shape (Q,), int64; 0 if it is not in the gallery.
     """
 
     relevant: Tensor
     traced_rank: Tensor
 
     def average_precision(self, k: int | None = None, *, strict: bool = True) -> Tensor:
-        """Return the (Q,) float64 sum of the precision at each relevant photo of the first k, over their count.
+        """Return the average precision: the sum of the precision at each relevant photo in the first k, divided.
 
         Args:
-            k: Ranks that count; None counts all.
-            strict: Divide by the most that the first k could hold, min(k, R) with R relevant photos in the gallery;
-                else by the relevant photos that they do hold, which forgives all that are missing.
+            k: Number of ranks to count; None counts all.
+            strict: Whether to divide by min(k, R), with R relevant photos in the gallery; otherwise the divisor is the
+                number of relevant photos in the first k, so that missing ones are not penalised.
+
+        Returns:
+            Average precision, shape (Q,), float64.
         """
         first = self.relevant[:, :k]
         query, _, precision = _precision_at_hits(first)
@@ -61,15 +68,15 @@ class Ranking:
         return total / count.clamp(min=1)
 
     def precision(self, k: int) -> Tensor:
-        """Return the (Q,) float64 number of relevant photos among the first k, over k, however few photos there are."""
+        """Return the number of relevant photos in the first k divided by k, shape (Q,), float64, also if N < k."""
         return self.relevant[:, :k].sum(1, dtype=torch.float64) / k
 
     def instance_recall(self, k: int) -> Tensor:
-        """Return (Q,) float64, 1 where the traced photo is among the first k."""
+        """Return 1 where the traced photo is among the first k, else 0, shape (Q,), float64."""
         return ((self.traced_rank > 0) & (self.traced_rank <= k)).double()
 
     def interpolated_precision(self) -> Tensor:
-        """Return (Q, RECALL_POINTS) float32, the highest precision at any rank that reaches each recall.
+        """Return the highest precision at any rank that reaches each recall, shape (Q, RECALL_POINTS), float32.
 
         The 101-point form of the interpolation in Manning et al., "Introduction to Information Retrieval", section 8.4.
         """
@@ -79,13 +86,13 @@ class Ranking:
         at_hit[query, hit] = precision.float()
         best_from_here = at_hit.flip(1).cummax(1).values.flip(1)
         steps = RECALL_POINTS - 1
-        # Hits needed for each recall: R x point, rounded up in integers, since 0.29 x 100 is not 29 in floats.
+        # Hits needed for each recall: R x point, rounded up by integer division, since 0.29 x 100 is not 29 in floats.
         needed = (torch.arange(RECALL_POINTS) * count + steps - 1) // steps
         return best_from_here.gather(1, (needed - 1).clamp(min=0))
 
 
 def _precision_at_hits(relevant: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return, for every relevant photo in order: its query, its index among the query's hits, the precision there."""
+    """Return for every relevant photo its query, its index among the hits of the query, and the precision at it."""
     query, column = relevant.nonzero(as_tuple=True)
     count = relevant.sum(1)
     hit = torch.arange(len(query)) - (count.cumsum(0) - count)[query]
@@ -94,7 +101,7 @@ def _precision_at_hits(relevant: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class RandomOrder:
-    """The mean over all orders of a gallery: the exact chance level of each metric.
+    """A random order of the gallery: each metric is its exact mean over all orders, the chance level.
 
     Attributes:
         relevant: Number R of relevant photos of each query, shape (Q,), int64.
@@ -105,13 +112,14 @@ class RandomOrder:
     total: int
 
     def average_precision(self, k: int | None = None, *, strict: bool = True) -> Tensor:
-        """Return the (Q,) float64 mean of `Ranking.average_precision` over all orders; 0 where R is 0.
+        """Return the mean of `Ranking.average_precision` over all orders, shape (Q,), float64; 0 where R is 0.
 
-        With n = min(k, N) ranks that count and H their n-th harmonic number: rank r holds a relevant photo with
-        probability R/N, which then has on average (R-1)(r-1)/(N-1) relevant ones before it, so that the precisions add
-        up to R/N (H + (R-1)/(N-1) (n - H)); strict divides that by min(k, R). Lenient divides by the h photos found,
-        which are equally likely at any of the n ranks: the mean for h > 0 is (H + (h-1)/(n-1) (n - H)) / n, linear in
-        h, so that it needs only the mean of h, n R/N, and the probability that h is 0, C(N-R, n) / C(N, n).
+        Let n = min(k, N) be the number of ranks that count, and H the n-th harmonic number. Rank r holds a relevant
+        photo with probability R/N; on average, (R-1)(r-1)/(N-1) relevant ones are before it. The precisions therefore
+        add up to R/N (H + (R-1)/(N-1) (n - H)). The strict form divides this by min(k, R). The lenient form divides by
+        the number h of relevant photos in the first n, which are equally likely at any of the n ranks: its mean for a
+        given h > 0 is (H + (h-1)/(n-1) (n - H)) / n. This is linear in h, so that only the mean of h, n R/N, and the
+        probability that h is 0, C(N-R, n) / C(N, n), are needed.
         """
         k = self.total if k is None else k
         n, share = min(k, self.total), self.relevant.double() / self.total
@@ -123,15 +131,15 @@ class RandomOrder:
         return (n * share * slope + self._any_among(n) * (harmonic - slope)) / n
 
     def precision(self, k: int) -> Tensor:
-        """Return the (Q,) float64 mean of `Ranking.precision`: beyond the end of the gallery there is nothing."""
+        """Return the mean of `Ranking.precision` over all orders, shape (Q,), float64."""
         return self.relevant.double() / self.total * min(k, self.total) / k
 
     def instance_recall(self, k: int) -> Tensor:
-        """Return the (Q,) float64 probability that one given photo is among the first k."""
+        """Return the probability that a given photo is among the first k, shape (Q,), float64."""
         return torch.full(self.relevant.shape, min(1.0, k / self.total), dtype=torch.float64)
 
     def _any_among(self, n: int) -> Tensor:
-        """Return the (Q,) float64 probability that n photos drawn at random hold a relevant one."""
+        """Return the probability that n photos drawn at random include a relevant one, shape (Q,), float64."""
         drawn = torch.arange(n, dtype=torch.float64)
-        others = (self.total - self.relevant[:, None] - drawn).clamp(min=0)  # (Q, n): irrelevant ones left
+        others = (self.total - self.relevant[:, None] - drawn).clamp(min=0)  # (Q, n): irrelevant photos left
         return 1 - (others / (self.total - drawn)).prod(1)

@@ -17,7 +17,7 @@ from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.search import Request, calibration_of, search, unmatched
 from sketchy.retrieval.store.address import open_writer
 from sketchy.retrieval.store.base import Store, Vectors, Where
-from sketchy.retrieval.update import Changes, update
+from sketchy.retrieval.update import UpdateResult, update
 
 
 class Index:
@@ -117,7 +117,7 @@ class Index:
 
     def update(
         self, photos: Sequence[str | os.PathLike[str]] | None = None, *, progress: Progress = no_progress
-    ) -> Changes:
+    ) -> UpdateResult:
         """Update the index: embed new photos, remove deleted ones, leave the others alone.
 
         Args:
@@ -137,7 +137,7 @@ class Index:
         self.note(changes)
         return changes
 
-    def note(self, changes: Changes) -> None:
+    def note(self, changes: UpdateResult) -> None:
         """Record which files an update skipped and left out."""
         self.skipped, self.left_out = tuple(changes.skipped), dict(changes.left_out)
 
@@ -189,7 +189,7 @@ def update_at(
     force: bool = False,
     scan: Scan = DEFAULT_SCAN,
     progress: Progress = no_progress,
-) -> Changes:
+) -> UpdateResult:
     """Open or create the store at an address, and update it; see `update`."""
     store = open_writer(address, model.identity, force=force)
     try:

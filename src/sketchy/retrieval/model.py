@@ -114,13 +114,16 @@ class Model:
         """Return the network for embedding `count` images: a folded, faster one if there are many."""
         return self._folded if count >= FOLD_FROM else self.encoder
 
-    def embed(self, images: ImageLike | Sequence[ImageLike], kind: Kind = "sketch") -> Vectors:
+    def embed(
+        self, images: ImageLike | Sequence[ImageLike], kind: Kind = "sketch", *, names: Sequence[str] = ()
+    ) -> Vectors:
         """Embed one image or several.
 
         Args:
             images: One image or a sequence of them; each is a path, the content of a file, a Pillow image or pixels of
                 shape (H, W), (H, W, 3) or (H, W, 4), uint8.
             kind: Kind of all images, "sketch" or "photo".
+            names: Name of each image in error messages; empty takes its path or its index.
 
         Returns:
             Embeddings, shape (N, D), float32, to compare by Euclidean distance.
@@ -129,24 +132,20 @@ class Model:
             ImageError: An image cannot be read, or a sketch is blank; the message names it.
             TypeError, ValueError: An argument has another type, shape or value than described above.
         """
-        images = as_sequence(images)
-        names = [
-            str(Path(image)) if isinstance(image, str | PathLike) else f"image {index}"
-            for index, image in enumerate(images)
-        ]
-        return self.embed_named(images, kind, names)
-
-    def embed_named(self, images: Sequence[ImageLike], kind: Kind, names: Sequence[str]) -> Vectors:
-        """Embed images as `embed` does, with a name for each in error messages."""
         if kind not in ("sketch", "photo"):
             raise ValueError(f"kind is {kind!r}; give 'sketch' or 'photo'")
+        given = as_sequence(images)
+        names = names or [
+            str(Path(image)) if isinstance(image, str | PathLike) else f"image {index}"
+            for index, image in enumerate(given)
+        ]
 
         def load(index: int) -> Pixels:
             with naming_image(names[index], kind):
-                return self.preprocess.load(_loadable(images[index]), kind)
+                return self.preprocess.load(_loadable(given[index]), kind)
 
-        with ThreadPoolExecutor() as pool, closing(map_ahead(load, range(len(images)), pool, AHEAD)) as loaded:
-            return self.embed_prepared(loaded, len(images), kind)
+        with ThreadPoolExecutor() as pool, closing(map_ahead(load, range(len(given)), pool, AHEAD)) as loaded:
+            return self.embed_prepared(loaded, len(given), kind)
 
     def query(self, images: Sequence[ImageLike], kind: Kind, names: Sequence[str] = ()) -> Vectors:
         """Embed one image, or several as their mean, normalised if the model normalises its embeddings.
@@ -154,7 +153,7 @@ class Model:
         Args:
             images: At least one image; see `embed`.
             kind: Kind of all images.
-            names: Name of each image in error messages; empty takes the paths.
+            names: Name of each image in error messages; empty takes its path or its index.
 
         Returns:
             Embedding, shape (D,), float32.
@@ -165,7 +164,7 @@ class Model:
         """
         if not images:
             raise ValueError("no image to search for; give at least one")
-        embedded = self.embed_named(images, kind, names) if names else self.embed(images, kind)
+        embedded = self.embed(images, kind, names=names)
         mean: Vectors = embedded.mean(0)
         if self.encoder.normalize and len(images) > 1:
             mean /= max(float(np.linalg.norm(mean)), 1e-12)

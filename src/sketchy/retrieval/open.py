@@ -23,7 +23,7 @@ from sketchy.retrieval.store.base import Identity, Store
 from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import open_to_read
 from sketchy.retrieval.store.memory import MemoryStore
-from sketchy.retrieval.update import Changes
+from sketchy.retrieval.update import UpdateResult
 from sketchy.storage import cache_folder, replacing
 
 log = logging.getLogger(__name__)
@@ -98,11 +98,11 @@ def note_index(sources: Sequence[Path], identity: Identity, address: str) -> Non
             temporary.write_bytes(os.fsencode(os.path.abspath(address)))  # noqa: PTH100 - keeps links
 
 
-def check_found(changes: Changes, count: int, sources: Sequence[Path]) -> None:
+def check_found(changes: UpdateResult, count: int, sources: Sequence[Path]) -> None:
     """Raise GalleryError if an index has nothing to search after an update.
 
     Args:
-        changes: Changes by the update.
+        changes: UpdateResult by the update.
         count: Number of photos in the index now.
         sources: Folders and files that were scanned.
     """
@@ -133,7 +133,7 @@ def _not_empty(store: Store, address: str, model: Model, *, name: str = "", sour
     return Index(store, name, model, address=address, sources=sources)
 
 
-def _finish(index: Index, changes: Changes, sources: Sequence[Path]) -> None:
+def _finish(index: Index, changes: UpdateResult, sources: Sequence[Path]) -> None:
     """Report an update of an index; if there is nothing to search, close the index and raise GalleryError."""
     try:
         check_found(changes, len(index), sources)
@@ -161,7 +161,7 @@ def _noted_index(folder: Path, identity: Identity) -> EmbeddedStore | None:
 def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Index:
     """Open the index in the cache, after updating it if possible."""
     path = _cache_path(sources, model.identity, scan.exclude)
-    changes = Changes()
+    changes = UpdateResult()
     try:
         changes = _update_cached(path, sources, model, scan, progress)
     except LockedError:
@@ -188,7 +188,7 @@ def _open_outdated(path: Path, identity: Identity, cause: SketchyError) -> Embed
     raise cause
 
 
-def _update_cached(path: Path, sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Changes:
+def _update_cached(path: Path, sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> UpdateResult:
     try:
         return update_at(str(path), sources, model, scan=scan, progress=progress)
     except (DamagedError, FormatError) as error:

@@ -38,7 +38,7 @@ FRESH_NS = 2 * 10**9
 
 
 @dataclass
-class Changes:
+class UpdateResult:
     """What an update did, or what it would do.
 
     Attributes:
@@ -70,9 +70,9 @@ class Changes:
         return self.embedded + self.reused + self.unchanged
 
 
-def summed(parts: Sequence[Changes]) -> Changes:
+def summed(parts: Sequence[UpdateResult]) -> UpdateResult:
     """Sum the changes of several processes."""
-    total = Changes()
+    total = UpdateResult()
     for part in parts:
         for name, value in vars(part).items():
             setattr(total, name, getattr(total, name) + value)
@@ -111,7 +111,7 @@ def update(
     scan: Scan = DEFAULT_SCAN,
     progress: Progress = no_progress,
     batch_files: int = BATCH_FILES,
-) -> Changes:
+) -> UpdateResult:
     """Update a store to the photos below the sources, with a commit for every batch.
 
     A file is read if its size or time changed, and embedded if its content is not in the store. Photos outside the
@@ -138,7 +138,7 @@ def update(
 
 def preview(
     store: WritableStore, sources: Sequence[Path], *, scan: Scan = DEFAULT_SCAN, progress: Progress = no_progress
-) -> Changes:
+) -> UpdateResult:
     """Return what `update` would do, as far as is known without decoding; the store is only read."""
     return _Update(store, sources, None, WHOLE, scan, BATCH_FILES).run(progress)
 
@@ -162,10 +162,10 @@ class _Update:
         self.shard = shard
         self.scan = scan
         self.batch_files = batch_files
-        self.changes = Changes()
+        self.changes = UpdateResult()
         self.pruning = Pruning(store, self.sources, shard.takes, scan, write=model is not None)
 
-    def run(self, progress: Progress) -> Changes:
+    def run(self, progress: Progress) -> UpdateResult:
         """Add new and changed files, then remove the photos whose files are gone."""
         files = walk(self.present, lambda skipped: None, exclude=self.scan.exclude)
         total = sum(self.shard.takes(file.path) for file in files)

@@ -1,10 +1,11 @@
-"""history.csv, with a row per epoch, and curves.png."""
+"""The training history: history.csv, with one row per epoch, and curves.png."""
 
 import csv
 import io
 from pathlib import Path
 
 from sketchy.errors import RunError
+from sketchy.evaluation.metrics import HEADLINE, label
 from sketchy.results import EpochResult
 from sketchy.storage import os_reason, replacing, write_text
 
@@ -14,13 +15,13 @@ PANELS = {
         "positive_distance": "of one category",
         "negative_distance": "of two categories",
     },
-    "validation": {"val_map_all": "mAP@all", "val_p_at_1": "P@1", "val_instance_r_at_1": "instance R@1"},
+    "validation": {f"val_{key}": label(key) for key in HEADLINE},
 }
-"""Title to the columns that are plotted, with their labels."""
+"""For each panel of curves.png, the columns that are plotted and their labels."""
 
 
 class History:
-    """The history of a run, in a file that is complete after every epoch."""
+    """The history of a run; its file is rewritten atomically after every epoch."""
 
     def __init__(self, path: Path, rows: list[EpochResult] | None = None) -> None:
         self.path = path
@@ -28,7 +29,7 @@ class History:
 
     @classmethod
     def read(cls, path: Path, epochs: int) -> "History":
-        """Read the first `epochs` epochs; later ones are of training that was not saved.
+        """Read the first `epochs` epochs; later rows belong to epochs whose checkpoint was not saved.
 
         Raises:
             RunError: The file is missing or damaged.
@@ -51,7 +52,7 @@ class History:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["epoch", *row.columns])
         for past in self.rows:
-            # Unrounded: a resumed run finds the best epoch among these.
+            # Not rounded: a resumed run selects the best epoch from these values.
             writer.writerow([past.epoch, *(float(past.columns[name]) for name in row.columns)])
         write_text(self.path, text.getvalue())
 
@@ -63,9 +64,9 @@ class History:
         figure = Figure(figsize=(12, 3.6), layout="constrained")
         epochs = [row.epoch for row in self.rows]
         for axes, (title, lines) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
-            for name, label in lines.items():
+            for name, text in lines.items():
                 if self.rows and name in self.rows[0].columns:
-                    axes.plot(epochs, [row.columns[name] for row in self.rows], marker=".", label=label)
+                    axes.plot(epochs, [row.columns[name] for row in self.rows], marker=".", label=text)
             axes.set(title=title, xlabel="epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""What a run keeps in its folder: history, checkpoints and pictures. Only the first process has a recorder."""
+"""Recording a run in its folder: history, checkpoints and pictures. Only the main process has a recorder."""
 
 import logging
 import time
@@ -8,8 +8,9 @@ from sketchy.config import Config
 from sketchy.dataset.loader import Dataset
 from sketchy.errors import SketchyError
 from sketchy.evaluation.calibrate import calibrate
-from sketchy.evaluation.judge import judge
+from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.lineage import dataset_digest
+from sketchy.evaluation.metrics import HEADLINE, label
 from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import Encoder
@@ -27,19 +28,20 @@ BEST_BY = "val_map_all"
 """Column of the history by which the best epoch is selected."""
 PICTURED_QUERIES = 8
 PLATEAU_RATIO = 0.98
+"""Ratio of the contrastive loss to that of constant embeddings above which an epoch has learnt nothing."""
 PLATEAU_EPOCHS = 3
-"""Epochs for which a contrastive loss may stay this close to that of constant embeddings before a warning."""
+"""Number of such epochs in a row before a warning."""
 
 
 class Recorder:
-    """Validates after every epoch and keeps the files of the run folder.
+    """Validates after every epoch and writes the files of the run folder.
 
     Args:
-        config: All settings.
-        run_dir: The folder.
+        config: The settings of the run.
+        run_dir: The run folder.
         trainer: The trainer whose weights and state are saved.
-        data: The dataset, of which the validation split is used.
-        history: The epochs so far.
+        data: The dataset; its validation split selects the best epoch.
+        history: The history of the epochs so far.
         progress: Shows the progress.
     """
 
@@ -56,9 +58,9 @@ class Recorder:
         self.validation = subset if len(subset.sketches) and len(subset.photos) else None
 
     def end_epoch(self, trained: EpochResult) -> None:
-        """Validate, and save the row of the history, best.pth if the epoch is the best so far, and last.pth.
+        """Validate, then save the row of the history, best.pth if the epoch is the best so far, and last.pth.
 
-        In this order: what a kill in between leaves behind is overwritten when the epoch is repeated from last.pth.
+        last.pth comes last: if the process is killed before, the epoch is repeated and overwrites the other files.
         """
         row = EpochResult(trained.epoch, trained.columns | self._validate(self.trainer.encoder))
         self.history.add(row)
@@ -69,7 +71,7 @@ class Recorder:
         ratios = [past.columns.get("plateau_ratio", 0) for past in self.history.rows[-PLATEAU_EPOCHS:]]
         if len(ratios) == PLATEAU_EPOCHS and min(ratios) > PLATEAU_RATIO:
             log.warning(
-                "the loss is no better than with the same distance for all pairs; nothing is learnt yet "
+                "the loss is no better than with the same distance for all pairs, so nothing has been learnt yet "
                 "(try a lower train.learning_rate)"
             )
 
@@ -78,21 +80,21 @@ class Recorder:
         save_checkpoint(self.run_dir.last, replace(self._checkpoint(), training=self.trainer.state()))
 
     def draw(self) -> None:
-        """Draw curves.png and retrievals.png; a failure is only a warning, since the training is done."""
+        """Draw curves.png and retrievals.png; a failure is only a warning, since training is finished."""
         subset = self.validation or self.data.parts["test"]
         try:
             if self.history.rows:
                 self.history.draw(self.run_dir.curves)
             if len(subset.sketches) and len(subset.photos):
-                judgement = judge(self.trainer.encoder, self.data, subset)
-                sheet = retrievals_sheet(judgement, self.data, spread_queries(judgement, PICTURED_QUERIES))
+                details = evaluate_subset(self.trainer.encoder, self.data, subset)
+                sheet = retrievals_sheet(details, self.data, spread_queries(details, PICTURED_QUERIES))
                 with replacing(self.run_dir.retrievals) as temporary:
                     sheet.save(temporary, format="png")
         except SketchyError as error:
-            log.warning(f"no pictures were drawn: {error}")
+            log.warning(f"the pictures of the run were not drawn: {error}")
 
     def finish(self, started: float) -> TrainResult:
-        """Draw the pictures, complete best.pth, and return the result of a run that started at a `perf_counter`."""
+        """Draw the pictures, complete best.pth, and return the result; `started` is a time of `perf_counter`."""
         self.draw()
         self._fit_spatial()
         self._calibrate()
@@ -108,11 +110,11 @@ class Recorder:
     def _validate(self, encoder: Encoder) -> dict[str, float]:
         if self.validation is None:
             return {}
-        metrics = judge(encoder, self.data, self.validation).evaluation.metrics
-        return {f"val_{name}": metrics[name] for name in ("map_all", "p_at_1", "instance_r_at_1")}
+        metrics = evaluate_subset(encoder, self.data, self.validation).evaluation.metrics
+        return {f"val_{key}": metrics[key] for key in HEADLINE}
 
     def _best(self) -> EpochResult:
-        """Return the row of the best epoch: the first with the highest validation mAP, else the newest."""
+        """Return the first row with the highest validation mAP, or the last row if nothing is validated."""
         rows = self.history.rows
         return rows[-1] if self.validation is None else max(rows, key=lambda row: row.columns[BEST_BY])
 
@@ -142,7 +144,7 @@ class Recorder:
         log.info(f"with the spatial embedding: {_line(row, self.config.train.epochs)}")
 
     def _calibrate(self) -> None:
-        """Add the calibrated score to best.pth, and a few sketches to test indexes with."""
+        """Add the calibration and the probe embeddings to best.pth."""
         if self.validation is not None:
             best = load_checkpoint(self.run_dir.best)
             encoder = best.encoder().to(self.trainer.world.device)
@@ -151,14 +153,8 @@ class Recorder:
 
 
 def _line(row: EpochResult, epochs: int) -> str:
-    """Format an epoch as one line."""
-    shown = {
-        "loss": "loss",
-        "positive_distance": "positive",
-        "negative_distance": "negative",
-        "val_map_all": "val mAP",
-        "val_p_at_1": "val P@1",
-        "val_instance_r_at_1": "val instance R@1",
-    }
-    figures = "  ".join(f"{label} {row.columns[name]:.3f}" for name, label in shown.items() if name in row.columns)
+    """Format the metrics of an epoch as one line of the log."""
+    shown = {"loss": "loss", "positive_distance": "positive", "negative_distance": "negative"}
+    shown |= {f"val_{key}": f"val {label(key)}" for key in HEADLINE}
+    figures = "  ".join(f"{text} {row.columns[name]:.3f}" for name, text in shown.items() if name in row.columns)
     return f"epoch {row.epoch}/{epochs}  {figures}  {row.columns['seconds']:.1f} s"

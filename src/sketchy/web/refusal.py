@@ -1,13 +1,13 @@
-"""What a request is answered with when it is not done."""
+"""Requests that are refused."""
 
 
 class Refusal(Exception):
     """A request that is refused: one clear line and a status.
 
     Args:
-        status: of HTTP, 400 or above.
-        reason: what the client is told.
-        headers: to send along.
+        status: HTTP status, 400 or above.
+        reason: Text for the client, one line.
+        headers: Further headers of the answer.
     """
 
     def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:

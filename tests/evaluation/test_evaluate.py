@@ -7,7 +7,7 @@ import torch
 from sketchy.config_file import parse_config
 from sketchy.dataset.pack import Pack, Subset
 from sketchy.dataset.records import Record
-from sketchy.evaluation.judge import judge
+from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.protocol import Queries, score
 from sketchy.model.encoder import build_encoder
 from sketchy.retrieval.embed import embed_pixels
@@ -48,8 +48,8 @@ def part(photos, sketches):
     return Subset(np.array(photos, np.int64), np.array(sketches, np.int64))
 
 
-def test_all_of_a_dataset_is_judged_as_its_embeddings_are_scored(encoder, data):
-    found = judge(encoder, data, part(range(6), range(6)))
+def test_all_of_a_dataset_is_evaluated_as_its_embeddings_are_scored(encoder, data):
+    found = evaluate_subset(encoder, data, part(range(6), range(6)))
     pack = data.pack
     queries = Queries(
         embed_pixels(encoder, pack.sketches, "sketch"), torch.tensor(pack.sketch_category), torch.tensor(SKETCH_PHOTO)
@@ -63,7 +63,7 @@ def test_all_of_a_dataset_is_judged_as_its_embeddings_are_scored(encoder, data):
 
 
 def test_the_traced_photo_is_looked_for_where_it_stands_in_the_part(encoder, data):
-    found = judge(encoder, data, part([1, 3, 5], [0, 2, 3, 5]))
+    found = evaluate_subset(encoder, data, part([1, 3, 5], [0, 2, 3, 5]))
     # sketch 0 traces photo 0, which is of another part; 2 traces photo 3, the second of this one; 5 photo 5, the third
     assert found.queries.instances.tolist() == [-1, 1, -1, 2]
     assert found.gallery_categories.tolist() == [0, 1, 2]
@@ -77,17 +77,17 @@ def test_a_photo_finds_itself(encoder, data):
     """With each sketch the very picture of its photo, all that can be found is found first."""
     pixels = data.pack.photos
     twin = SimpleNamespace(pack=SimpleNamespace(**{**vars(data.pack), "sketches": pixels[[0, 0, 3, 2, 5, 5]]}))
-    found = judge(encoder, twin, part(range(6), range(6)))
+    found = evaluate_subset(encoder, twin, part(range(6), range(6)))
     assert found.scores.instance_rank.tolist() == [1, 1, 1, 0, 1, 1]
     assert found.evaluation.metrics["instance_r_at_1"] == found.evaluation.metrics["p_at_1"] == 1
 
 
 @pytest.mark.parametrize("protocol", ["category", "instance"])
 def test_the_protocol_is_handed_on(encoder, data, protocol):
-    assert judge(encoder, data, part(range(6), range(6)), protocol).evaluation.protocol["name"] == protocol
+    assert evaluate_subset(encoder, data, part(range(6), range(6)), protocol).evaluation.protocol["name"] == protocol
 
 
 @pytest.mark.parametrize(("photos", "sketches"), [([], [0]), ([0], [])])
-def test_nothing_to_judge_is_refused(encoder, data, photos, sketches):
+def test_nothing_to_evaluate_is_refused(encoder, data, photos, sketches):
     with pytest.raises(ValueError, match="no queries or no gallery"):
-        judge(encoder, data, part(photos, sketches))
+        evaluate_subset(encoder, data, part(photos, sketches))

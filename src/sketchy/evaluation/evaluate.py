@@ -1,4 +1,4 @@
-"""Judge an encoder on one part of a dataset: its sketches as queries, its photos as the gallery."""
+"""Evaluation of an encoder on a subset of a dataset: its sketches are the queries, its photos the gallery."""
 
 from dataclasses import dataclass, replace
 
@@ -17,15 +17,15 @@ from sketchy.retrieval.embed import embed_pixels
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """An evaluation with what it was made from.
+class EvaluationDetails:
+    """An evaluation with the data it was computed from.
 
     Attributes:
-        evaluation: the figures.
-        scores: of each query; `nearest` holds positions in `subset.photos`, and behind them in the extension.
-        queries: embedded sketches, in the order of `subset.sketches`.
-        subset: rows of the pack.
-        gallery_categories: (N,) int64, of `subset.photos` and of the extension.
+        evaluation: The metrics.
+        scores: The scores of each query; `nearest` indexes the gallery: `subset.photos`, then the extension.
+        queries: The embedded sketches, in the order of `subset.sketches`.
+        subset: The subset of the dataset, as rows of the pack.
+        gallery_categories: Category labels of the gallery, shape (N,), int64.
     """
 
     evaluation: Evaluation
@@ -35,23 +35,23 @@ class Judgement:
     gallery_categories: torch.Tensor
 
 
-def judge(
+def evaluate_subset(
     encoder: Encoder,
     data: Dataset,
     subset: Subset,
     protocol: str = "all",
     progress: Progress = no_progress,
     extension: Extension | None = None,
-) -> Judgement:
-    """Embed and score a subset.
+) -> EvaluationDetails:
+    """Embed and score a subset of a dataset.
 
     Args:
-        encoder: On the device that computes.
-        data: What the subset is part of.
+        encoder: The encoder, on the device that computes.
+        data: The dataset that contains the subset.
         subset: At least one sketch and one photo.
         protocol: Name of the protocol; see `summarize`.
         progress: Shows the progress.
-        extension: Photos that the gallery has besides, embedded by the same encoder.
+        extension: Additional photos of the gallery, embedded by the same encoder.
 
     Raises:
         ValueError: The subset has no sketches or no photos.
@@ -65,7 +65,9 @@ def judge(
     queries = Queries(
         embeddings=embed_pixels(encoder, pack.sketches, "sketch", subset.sketches, progress=progress, label="sketches"),
         categories=torch.from_numpy(pack.sketch_category[subset.sketches]),
-        instances=torch.from_numpy(_positions(pack.sketch_photo[subset.sketches], subset.photos, len(pack.photos))),
+        instances=torch.from_numpy(
+            _gallery_indices(pack.sketch_photo[subset.sketches], subset.photos, len(pack.photos))
+        ),
     )
     scores = score(queries, gallery, gallery_categories)
     evaluation = summarize(scores, queries, gallery_categories, pack.categories, protocol)
@@ -76,11 +78,11 @@ def judge(
             "extended_skipped": len(extension.skipped),
         }
         evaluation = replace(evaluation, protocol=evaluation.protocol | counts)
-    return Judgement(evaluation, scores, queries, subset, gallery_categories)
+    return EvaluationDetails(evaluation, scores, queries, subset, gallery_categories)
 
 
-def _positions(rows: NDArray[np.int64], gallery: NDArray[np.int64], photos: int) -> NDArray[np.int64]:
-    """Turn pack rows of photos into positions in the gallery, -1 for those not in it (and for row -1)."""
-    position = np.full(photos + 1, -1, dtype=np.int64)  # row -1 reads the last, which stays -1
-    position[gallery] = np.arange(len(gallery))
-    return position[rows]
+def _gallery_indices(rows: NDArray[np.int64], gallery: NDArray[np.int64], photos: int) -> NDArray[np.int64]:
+    """Convert pack rows of photos to indices in the gallery; -1 for photos not in it and for row -1."""
+    index = np.full(photos + 1, -1, dtype=np.int64)  # row -1 reads the last element, which stays -1
+    index[gallery] = np.arange(len(gallery))
+    return index[rows]
