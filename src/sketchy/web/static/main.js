@@ -1,17 +1,15 @@
 // Connects the parts of the page: the drawing, the search, and the photos that were found.
 
 import { decode, encode } from "./code.js";
-import { Drawing, Exporter, Layer, SIDE } from "./drawing.js";
+import { Drawing, Exporter, Layer } from "./drawing.js";
+import { download, pictureIn, readMarks } from "./files.js";
 import { ResultsGrid } from "./grid.js";
 import { Pad } from "./pad.js";
-import { textOf, withText } from "./png.js";
 import { SearchClient } from "./search_client.js";
 import { Viewer } from "./viewer.js";
 
 const SENT_SIDE = 512; // side in pixels of the sketch that is sent: several times the input of the models
-const SAVED_SIDE = 1024;
 const QUIET = 700; // milliseconds without change before the screen reader and the address are updated
-const PICTURES = ["image/png", "image/jpeg", "image/webp"];
 
 const find = (name) => document.querySelector(name);
 const results = find("#results");
@@ -70,13 +68,9 @@ function succeeded(response, query) {
   shown = response.results;
   become(shown.length ? "found" : "none");
   grid.show(shown);
-  requestAnimationFrame(() => setTimeout(() => measure(query.since)));
+  // The latency after painting, for scripts/measure_page.py.
+  requestAnimationFrame(() => setTimeout(() => performance.measure("stroke to results", { start: query.since })));
   say(shown.length ? describeCount(shown.length) : "No photo matches.");
-}
-
-/** Record the latency in the timeline of the browser, for scripts/measure_page.py. */
-function measure(since) {
-  performance.measure("stroke to results", { start: since, end: performance.now() });
 }
 
 function failed(problem) {
@@ -189,19 +183,8 @@ function choose(tool) {
 }
 
 async function open(file) {
-  const text = await textOf(file);
-  const marks = text === null ? null : decode(text);
-  if (marks?.length) return drawing.replace(marks);
   try {
-    const image = await createImageBitmap(file);
-    const scale = Math.min(1, SIDE / Math.max(image.width, image.height));
-    const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.round(image.width * scale));
-    canvas.height = Math.max(1, Math.round(image.height * scale));
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(image, 0, 0, canvas.width, canvas.height);
-    drawing.replace([{ image: canvas }]);
+    drawing.replace(await readMarks(file));
   } catch {
     client.cancel();
     failed({ status: 415, reason: `${file.name || "This file"} is not a picture that the browser can open.` });
@@ -209,19 +192,9 @@ async function open(file) {
 }
 
 function openFrom(transfer) {
-  const file = [...(transfer?.files ?? [])].find((each) => PICTURES.includes(each.type) || !each.type);
+  const file = pictureIn(transfer);
   if (file) open(file);
   return Boolean(file);
-}
-
-async function save() {
-  const png = await new Exporter(SAVED_SIDE).png(drawing.marks);
-  const code = encode(drawing.marks);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(code === null ? png : await withText(png, code));
-  link.download = "sketch.png";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 function showK() {
@@ -241,7 +214,7 @@ press("#eraser", () => choose("eraser"));
 press("#undo", () => drawing.undo());
 press("#redo", () => drawing.redo());
 press("#clear", () => drawing.replace([]));
-press("#save", save);
+press("#save", () => download(drawing.marks));
 press("#open", () => find("#file").click());
 press("#back", backToDrawing);
 press("#again", () => search());
@@ -276,7 +249,7 @@ addEventListener("keydown", (event) => {
     drawing.redo();
   } else if (key === "s" && !drawing.isEmpty) {
     event.preventDefault();
-    save();
+    download(drawing.marks);
   }
 });
 addEventListener("paste", (event) => openFrom(event.clipboardData) && event.preventDefault());
