@@ -8,13 +8,12 @@ import { Pad } from "./pad.js";
 import { SearchClient } from "./search_client.js";
 import { Viewer } from "./viewer.js";
 
-const SENT_SIDE = 512; // side in pixels of the sketch that is sent: several times the input of the models
 const QUIET = 700; // milliseconds without change before the screen reader and the address are updated
 
 const find = (name) => document.querySelector(name);
 const results = find("#results");
 const drawing = new Drawing();
-const exporter = new Exporter(SENT_SIDE);
+const exporter = new Exporter(512); // pixels: several times the input of the models
 const pad = new Pad(find("#canvas"), find("#cursor"), drawing, announce);
 const grid = new ResultsGrid(find("#grid"), (index) => viewer.open(shown, index));
 const viewer = new Viewer(find("#viewer"), { like: (result) => searchLike(result.id), closed: (index) => grid.focus(index) });
