@@ -68,7 +68,7 @@ def measure(address: str, strokes: int) -> str:
             if number % 6 == 5:
                 page.get_by_role("button", name="Clear").click()
             draw(page, generator)
-            page.wait_for_function("() => !document.querySelector('#results').classList.contains('is-asking')")
+            page.wait_for_function("() => !document.querySelector('#results').classList.contains('is-searching')")
             page.wait_for_timeout(300)
             times.append(page.evaluate(TIMES)[-1][1])
         browser.close()

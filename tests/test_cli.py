@@ -83,7 +83,7 @@ def test_the_json_of_a_dataset_has_counts(dataset):
 def test_more_photos_than_there_are_gives_all_and_says_so(trained, sketch):
     shown = type_in("retrieve", sketch, "--runs", trained, "--k", 1000, "--json")
     assert len(json.loads(shown.stdout)["results"]) == 8
-    assert "k = 1000 is more than the gallery holds; all of it follows" in shown.stderr
+    assert "the gallery has fewer than k = 1000 photos; all of them are listed" in shown.stderr
 
 
 def test_a_run_folder_is_taken_as_a_checkpoint(trained, sketch):

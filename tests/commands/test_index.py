@@ -165,9 +165,9 @@ def _other_model(checkpoint, tmp_path):
         (["index", "broken", "--out", "full"], "full holds other files and is not an index"),
         (["index", "broken", "--out", "full", "--force"], "full holds other files and is not an index"),
         (["index", "phone", "--out", "i"], "no images below phone; left out: 1 .heic; export them as JPEG first"),
-        (["info", "nowhere"], "nowhere is no index, no checkpoint and no run"),
+        (["info", "nowhere"], "nowhere is not an index, a checkpoint or a run"),
         (["info", "full/letters.txt"], "letters.txt"),
-        (["info", "empty"], "empty is no index, no checkpoint and no run"),
+        (["info", "empty"], "empty is not an index, a checkpoint or a run"),
     ],
     ids=lambda value: " ".join(value)[:40],
 )

@@ -87,7 +87,7 @@ def test_the_contact_sheet_never_replaces_a_photo_of_the_gallery(trained, sketch
     (tmp_path / "link.jpg").symlink_to(photo)
     (tmp_path / "folder").symlink_to(photo.parent)
     for save in (photo, tmp_path / "link.jpg", tmp_path / "folder" / photo.name):
-        with pytest.raises(StorageError, match=r"would replace a photo of .*; choose another name"):
+        with pytest.raises(StorageError, match=r"is a photo of .* and would be replaced; choose another"):
             retrieve.run([sketch], Request(1), checkpoint=best, gallery=named and str(named), save=save)
     assert photo.read_bytes() == before
     for _ in range(2):  # an earlier sheet may be replaced
@@ -221,7 +221,7 @@ def test_a_least_score_needs_a_finished_run(trained, sketch):
         (Where(("squares", "bars")), "category 'squares'; try square and no photo is of the category 'bars'; try bar"),
         (Where(("zebra",)), "no photo is of the category 'zebra'; try bar, cross, disc, square"),
         (Where(path_glob="nowhere/*"), "no path matches 'nowhere/*'"),
-        (Where(("bar",), "disc/*"), "no photo fits both --category and --path-glob"),
+        (Where(("bar",), "disc/*"), "no photo matches both --category and --path-glob"),
     ],
 )
 def test_filters_that_no_photo_fits_are_told_with_the_nearest_categories(trained, sketch, where, message):

@@ -8,7 +8,7 @@ from sketchy.evaluation.charts import LEVELS, Bar, Focus, Mistake, category_bars
 NAMES = ("ant", "bee", "cat", "dog")
 
 
-def judged(*, queries, gallery, nearest, relevant=None, per_category=None):
+def evaluated(*, queries, gallery, nearest, relevant=None, per_category=None):
     """What the charts read of a details; without `relevant` all of the nearest photos could be right."""
     relevant = relevant or [len(nearest[0])] * len(queries)
     return SimpleNamespace(
@@ -25,7 +25,7 @@ def focused(counted):
 
 def test_bars_come_best_first_and_equal_ones_by_name():
     rows = {"ant": 0.2, "bee": 0.5, "cat": 0.5}
-    details = judged(
+    details = evaluated(
         queries=[2, 0, 0, 1],
         gallery=[0, 1, 2, 2],
         nearest=[[0]] * 4,
@@ -39,27 +39,27 @@ def test_bars_come_best_first_and_equal_ones_by_name():
 
 
 def test_a_category_without_a_counted_query_has_no_bar():
-    details = judged(
+    details = evaluated(
         queries=[0, 0, 3], gallery=[0], nearest=[[0]] * 3, per_category={"ant": {"map_all": 1.0, "photos": 1}}
     )
     assert category_bars(details, focused([True, False, False]), NAMES) == [Bar("ant", 1.0, 1, 1)]
 
 
 def test_confusion_is_the_share_of_each_category_among_the_nearest():
-    details = judged(queries=[0, 0, 2], gallery=[0, 2, 3, 0], nearest=[[0, 3], [1, 0], [2, 1]])
+    details = evaluated(queries=[0, 0, 2], gallery=[0, 2, 3, 0], nearest=[[0, 3], [1, 0], [2, 1]])
     present, shares = confusion(details, torch.tensor([True, True, True]))
     assert present.tolist() == [0, 2, 3]
     assert shares.tolist() == [[0.75, 0.25, 0], [0, 0.5, 0.5], [0, 0, 0]]
 
 
 def test_a_perfect_ranking_of_few_photos_has_no_mistakes():
-    details = judged(queries=[0, 1], gallery=[0, 0, 1], nearest=[[1, 0, 2], [2, 0, 1]], relevant=[2, 1])
+    details = evaluated(queries=[0, 1], gallery=[0, 0, 1], nearest=[[1, 0, 2], [2, 0, 1]], relevant=[2, 1])
     _, shares = confusion(details, torch.tensor([True, True]))
     assert shares.tolist() == [[1, 0], [0, 1]]
 
 
 def test_confusion_leaves_out_queries_that_do_not_count():
-    details = judged(queries=[0, 1, 0], gallery=[0, 2], nearest=[[0, 1], [1, 0], [1, 0]])
+    details = evaluated(queries=[0, 1, 0], gallery=[0, 2], nearest=[[0, 1], [1, 0], [1, 0]])
     present, shares = confusion(details, torch.tensor([True, False, False]))
     assert present.tolist() == [0, 2]
     assert shares.tolist() == [[0.5, 0.5], [0, 0]]

@@ -65,7 +65,7 @@ class Counter:
         self.done += count
 
 
-def judged(protocol="all"):
+def evaluated(protocol="all"):
     """Two queries, of a and b, that find photos 10, 11, 12 of a, b, b; only the first one's photo is there."""
     return SimpleNamespace(
         evaluation=SimpleNamespace(protocol={"name": protocol}),
@@ -82,7 +82,7 @@ def judged(protocol="all"):
 
 
 def read(data, protocol="all", progress=no_progress):
-    details = judged(protocol)
+    details = evaluated(protocol)
     return read_examples(details, data, [0, 1], Focus.of(details), progress)
 
 
@@ -110,7 +110,7 @@ def test_no_more_than_the_declared_number_is_picked():
 
 
 def test_the_instance_protocol_ranks_queries_by_the_place_of_the_traced_photo():
-    details = judged("instance")
+    details = evaluated("instance")
     details.scores.instance_rank = torch.tensor([7, 3])
     assert pick_examples(details, Focus.of(details)) == ([1, 0], [])
 

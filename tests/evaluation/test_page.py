@@ -68,7 +68,7 @@ class FakeData:
     sketch_file, sketch_path = photo_file, photo_path
 
 
-def judged(names, *, photos=3, sketches=2, protocol="all", query_categories=None, traced=True):
+def evaluated(names, *, photos=3, sketches=2, protocol="all", query_categories=None, traced=True):
     """Queries that lie near the photos of their category, each tracing the category's first photo."""
     generator = torch.Generator().manual_seed(0)
     gallery_categories = torch.arange(len(names)).repeat_interleave(photos)
@@ -95,15 +95,15 @@ def written(tmp_path, details, data, title="A report"):
 
 
 def test_the_page_has_its_parts_in_order(tmp_path):
-    _, page = written(tmp_path, *judged(("ant", "bee", "cat", "dog")))
+    _, page = written(tmp_path, *evaluated(("ant", "bee", "cat", "dog")))
     text = page.text()
     parts = [
-        "A report Each of 8 sketches ranks a gallery of 12 photos of 4 categories; right is every photo",
+        "A report Each of 8 sketches ranks a gallery of 12 photos of 4 categories; relevant is every photo",
         "No sketch was left out.",
         "Metrics",
         "Precision and recall",
         "By category: mAP@all",
-        "Which categories are taken for which",
+        "Confusion of categories",
         "Best sketches",
         "Worst sketches",
     ]
@@ -111,7 +111,7 @@ def test_the_page_has_its_parts_in_order(tmp_path):
 
 
 def test_every_metric_stands_beside_its_chance_and_how_often_it_beats_it(tmp_path):
-    details, data = judged(("ant", "bee", "cat", "dog"))
+    details, data = evaluated(("ant", "bee", "cat", "dog"))
     _, page = written(tmp_path, details, data)
     metrics, chance = details.evaluation.metrics, details.evaluation.chance
     for key, label in (("map_all", "mAP@all"), ("p_at_5", "P@5"), ("instance_r_at_1", "instance R@1")):
@@ -120,7 +120,7 @@ def test_every_metric_stands_beside_its_chance_and_how_often_it_beats_it(tmp_pat
 
 
 def test_nothing_is_asked_of_another_file_or_host(tmp_path):
-    text, page = written(tmp_path, *judged(("ant", "bee")))
+    text, page = written(tmp_path, *evaluated(("ant", "bee")))
     assert page.all("img")
     assert all(image["src"].startswith("data:image/jpeg;base64,") for image in page.all("img"))
     assert not {tag for tag, _ in page.elements} & {"script", "link", "iframe", "object", "image", "use"}
@@ -130,7 +130,7 @@ def test_nothing_is_asked_of_another_file_or_host(tmp_path):
 
 
 def test_the_page_speaks_to_those_who_do_not_see_it(tmp_path):
-    _, page = written(tmp_path, *judged(("ant", "bee", "cat")))
+    _, page = written(tmp_path, *evaluated(("ant", "bee", "cat")))
     assert page.all("html") == [{"lang": "en"}]
     assert len(page.all("h1")) == len(page.all("main")) == 1
     assert all(head["scope"] in ("row", "col") for head in page.all("th"))
@@ -143,32 +143,32 @@ def test_the_page_speaks_to_those_who_do_not_see_it(tmp_path):
 
 
 def test_the_category_protocol_says_nothing_of_traced_photos(tmp_path):
-    _, page = written(tmp_path, *judged(("ant", "bee", "cat"), protocol="category"))
+    _, page = written(tmp_path, *evaluated(("ant", "bee", "cat"), protocol="category"))
     assert "traced" not in page.text()
     assert "instance" not in page.text()
     assert "Precision and recall" in page.text()
 
 
 def test_the_instance_protocol_shows_only_what_it_measured(tmp_path):
-    details, data = judged(("ant", "bee", "cat"), protocol="instance")
+    details, data = evaluated(("ant", "bee", "cat"), protocol="instance")
     _, page = written(tmp_path, details, data)
     text = page.text()
-    assert "right is only the photo that it traces. No sketch was left out." in text
+    assert "relevant is only the photo that it traces. No sketch was left out." in text
     assert "By category: instance R@1" in text
     assert "traced photo at rank" in text
-    for absent in ("mAP", "P@1 ", "Precision", "average precision", "taken for which"):
+    for absent in ("mAP", "P@1 ", "Precision", "average precision", "Confusion of categories"):
         assert absent not in text
 
 
 def test_instance_figures_are_left_out_when_no_traced_photo_is_there(tmp_path):
-    _, page = written(tmp_path, *judged(("ant", "bee"), traced=False))
+    _, page = written(tmp_path, *evaluated(("ant", "bee"), traced=False))
     assert "instance" not in page.text()
     assert "traced" not in page.text()
 
 
 def test_sketches_that_were_left_out_are_counted(tmp_path):
     categories = torch.tensor([0, 1, 2])
-    _, page = written(tmp_path, *judged(("ant", "bee"), query_categories=categories, traced=False))
+    _, page = written(tmp_path, *evaluated(("ant", "bee"), query_categories=categories, traced=False))
     assert "Each of 2 sketches ranks a gallery of 6 photos of 2 categories" in page.text()
     assert "Left out: 1 sketch without a photo of the category in the gallery." in page.text()
     assert "none" not in page.text()
@@ -176,7 +176,7 @@ def test_sketches_that_were_left_out_are_counted(tmp_path):
 
 @pytest.mark.parametrize("protocol", ["all", "category", "instance"])
 def test_a_page_of_nothing_measured_says_so(tmp_path, protocol):
-    details = judged(("ant",), query_categories=torch.tensor([1]), traced=False, protocol=protocol)
+    details = evaluated(("ant",), query_categories=torch.tensor([1]), traced=False, protocol=protocol)
     _, page = written(tmp_path, *details)
     assert "Nothing was measured" in page.text()
     assert not page.all("table")
@@ -185,20 +185,20 @@ def test_a_page_of_nothing_measured_says_so(tmp_path, protocol):
 
 @pytest.mark.parametrize("protocol", ["all", "category", "instance"])
 def test_one_category_with_one_photo_and_one_sketch_is_enough(tmp_path, protocol):
-    _, page = written(tmp_path, *judged(("ant",), photos=1, sketches=1, protocol=protocol))
+    _, page = written(tmp_path, *evaluated(("ant",), photos=1, sketches=1, protocol=protocol))
     assert "Each of 1 sketch ranks a gallery of 1 photo of 1 category" in page.text()
-    assert "taken for which" not in page.text()
+    assert "Confusion of categories" not in page.text()
     assert len(page.all("img")) == 2
 
 
 def test_a_gallery_smaller_than_ten_names_its_size(tmp_path):
-    _, page = written(tmp_path, *judged(("ant", "bee")))
+    _, page = written(tmp_path, *evaluated(("ant", "bee")))
     assert "nearest photos, as many as its own category has, at most 6." in page.text()
 
 
 def test_names_and_titles_cannot_break_the_page(tmp_path):
     names = ("<b>ant</b>", 'a "bee" & co', "ご飯_été")
-    details, data = judged(names)
+    details, data = evaluated(names)
     text, page = written(tmp_path, details, data, title="<script>alert(1)</script>")
     assert not page.all("b")
     assert not page.all("script")
@@ -209,12 +209,12 @@ def test_names_and_titles_cannot_break_the_page(tmp_path):
 
 
 def test_a_name_that_is_not_unicode_does_not_stop_the_page(tmp_path):
-    _, page = written(tmp_path, *judged(("caf\udce9", "bee")))
+    _, page = written(tmp_path, *evaluated(("caf\udce9", "bee")))
     assert "caf?" in page.text()
 
 
 def test_a_vanished_photo_leaves_an_empty_tile(tmp_path):
-    details, data = judged(("ant", "bee"))
+    details, data = evaluated(("ant", "bee"))
     data.broken = (0,)
     _, page = written(tmp_path, details, data)
     assert "file cannot be read" in page.text()
@@ -227,7 +227,7 @@ def test_a_vanished_photo_leaves_an_empty_tile(tmp_path):
 
 def test_125_categories_stay_small_and_whole(tmp_path):
     names = tuple(f"category_{number:03}" for number in range(125))
-    text, page = written(tmp_path, *judged(names, photos=4, sketches=4))
+    text, page = written(tmp_path, *evaluated(names, photos=4, sketches=4))
     assert len(text) < 1_500_000
     bars = next(attributes for attributes in page.all("ol") if attributes.get("class") == "bars")
     assert bars
@@ -237,7 +237,7 @@ def test_125_categories_stay_small_and_whole(tmp_path):
 
 
 def test_an_earlier_page_is_replaced_and_nothing_else_is_left(tmp_path):
-    details, data = judged(("ant", "bee"))
+    details, data = evaluated(("ant", "bee"))
     first, _ = written(tmp_path, details, data)
     assert written(tmp_path, details, data)[0] == first
     assert [path.name for path in (tmp_path / "report").iterdir()] == ["index.html"]
@@ -246,7 +246,7 @@ def test_an_earlier_page_is_replaced_and_nothing_else_is_left(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "report").write_text("a file")
     with pytest.raises(StorageError, match="report"):
-        write_page(*judged(("ant",)), tmp_path / "report", title="A report")
+        write_page(*evaluated(("ant",)), tmp_path / "report", title="A report")
 
 
 @pytest.mark.parametrize(

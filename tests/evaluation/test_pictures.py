@@ -31,7 +31,7 @@ class FakeData:
         return png("black")
 
 
-def judged(queries, nearest, photos=(0, 2, 3, 5)):
+def evaluated(queries, nearest, photos=(0, 2, 3, 5)):
     return SimpleNamespace(
         queries=SimpleNamespace(categories=torch.tensor(queries)),
         scores=SimpleNamespace(nearest=torch.tensor(nearest)),
@@ -45,7 +45,7 @@ def tile(row, column):
 
 
 def test_photos_of_the_category_are_framed_green_and_others_red():
-    details = judged([1, 0], [[1, 0, 2], [3, 0, 1]])  # places in the gallery of photos 0, 2, 3, 5
+    details = evaluated([1, 0], [[1, 0, 2], [3, 0, 1]])  # places in the gallery of photos 0, 2, 3, 5
     sheet = retrievals_sheet(details, FakeData(), [0, 1])
     for row, columns in enumerate(
         [[(RIGHT, "blue"), (WRONG, "red"), (RIGHT, "blue")], [(WRONG, "yellow"), (RIGHT, "red"), (WRONG, "blue")]]
@@ -59,7 +59,7 @@ def test_photos_of_the_category_are_framed_green_and_others_red():
 
 
 def test_queries_are_drawn_in_the_order_asked_for():
-    details = judged([0, 2], [[0], [3]])
+    details = evaluated([0, 2], [[0], [3]])
     sheet = retrievals_sheet(details, FakeData(), [1])
     left, top = tile(0, 1)
     assert sheet.getpixel((left + TILE // 2, top + TILE // 2)) == (255, 255, 0)
@@ -68,7 +68,7 @@ def test_queries_are_drawn_in_the_order_asked_for():
 
 def test_the_ten_nearest_stand_on_one_line():
     photos = tuple(range(6)) * 2
-    sheet = retrievals_sheet(judged([0], [list(range(10))], photos), FakeData(), [0])
+    sheet = retrievals_sheet(evaluated([0], [list(range(10))], photos), FakeData(), [0])
     assert sheet.height == GAP + TILE + CAPTION + GAP
     assert sheet.width == 2 * GAP + 11 * (TILE + GAP)
 
@@ -84,4 +84,4 @@ def test_the_ten_nearest_stand_on_one_line():
     ],
 )
 def test_queries_are_of_different_categories_spread_over_all(categories, count, chosen):
-    assert spread_queries(judged(categories, [[0]] * len(categories)), count) == chosen
+    assert spread_queries(evaluated(categories, [[0]] * len(categories)), count) == chosen

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from cachetools import LRUCache
 from PIL import Image
+from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from sketchy.config import Config
@@ -21,7 +22,6 @@ from sketchy.results import Hit
 from sketchy.web.app import create_app
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.limits import Limits
-from sketchy.web.refusal import Refusal
 
 CATEGORIES = ("disc", "square", "bar", "cross")
 ID = re.compile("[0-9a-f]{24}")
@@ -126,7 +126,7 @@ def test_the_server_says_how_long_it_took(client, sketch):
 
 
 REFUSED = [
-    ("/api/search", b"", 400, "no image came"),
+    ("/api/search", b"", 400, "the request has no image"),
     ("/api/search", b"hello", 415, "not a PNG, JPEG or WebP"),
     ("/api/search", b"<svg xmlns='x'/>", 415, "not a PNG, JPEG or WebP"),
     ("/api/search", encoded(Image.new("L", (9, 9)), "TIFF"), 415, "not a PNG, JPEG or WebP"),
@@ -456,10 +456,10 @@ def test_the_index_may_grow_while_it_is_served(tmp_path, photos):
 
 def test_photos_of_a_huge_gallery_get_their_ids_when_they_are_found(photos):
     paths = [photos / "disc" / "p1.jpg", photos / "disc" / "p2.jpg"]
-    catalogue = Catalogue(Shelf(*paths), photos, known=1)
+    catalogue = Catalogue(Shelf(*paths), photos, preloaded=1)
     known, found = (hashlib.blake2b(bytes(path), digest_size=12).hexdigest() for path in paths)
     assert catalogue.path_of(known) == str(paths[0])
-    with pytest.raises(Refusal, match="no photo has this id"):
+    with pytest.raises(HTTPException, match="no photo has this id"):
         catalogue.path_of(found)
     assert catalogue.id_of(str(paths[1])) == found
     assert catalogue.file_of(found) == paths[1]

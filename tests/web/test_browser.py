@@ -27,7 +27,8 @@ ARGUMENTS = [
 DESKTOP, PHONE, WALL = (1280, 800), (360, 740), (3840, 2160)
 SETTLED = """() => {
     const results = document.querySelector('#results');
-    return !results.classList.contains('is-asking') && document.querySelectorAll('.photo img:not([src])').length === 0;
+    const pending = document.querySelectorAll('.photo img:not([src])').length;
+    return !results.classList.contains('is-searching') && pending === 0;
 }"""
 
 
@@ -110,8 +111,8 @@ def found(page):
     page.wait_for_function(SETTLED)
     return list(
         zip(
-            page.locator("#wall .name").all_inner_texts(),
-            page.locator("#wall .distance").all_inner_texts(),
+            page.locator("#grid .name").all_inner_texts(),
+            page.locator("#grid .distance").all_inner_texts(),
             strict=True,
         )
     )
@@ -194,7 +195,7 @@ def test_the_keyboard_does_it_all(page):
     assert found(page) == first
     for _ in range(40):
         page.keyboard.press("Tab")
-        if page.evaluate("Boolean(document.activeElement.closest('#wall'))"):
+        if page.evaluate("Boolean(document.activeElement.closest('#grid'))"):
             break
     page.keyboard.press("Enter")
     viewer = page.get_by_role("dialog")
@@ -202,7 +203,7 @@ def test_the_keyboard_does_it_all(page):
     page.keyboard.press("ArrowRight")
     assert viewer.get_by_role("heading").inner_text() == first[1][0]
     page.keyboard.press("Escape")
-    until(page, "document.activeElement.closest('#wall li')?.querySelector('.rank').textContent === '2'")
+    until(page, "document.activeElement.closest('#grid li')?.querySelector('.rank').textContent === '2'")
     page.keyboard.press("Enter")
     until(page, "document.querySelector('#viewer').open")
     viewer.get_by_role("button", name="Find photos like this one").press("Enter")
@@ -215,7 +216,7 @@ def test_the_keyboard_does_it_all(page):
 def test_a_photo_is_shown_with_its_path_and_finds_others_like_it(page, photos):
     circle(page)
     drawn = found(page)
-    page.locator("#wall button").nth(2).click()
+    page.locator("#grid button").nth(2).click()
     viewer = page.get_by_role("dialog")
     until(page, "document.querySelector('#viewer .path').textContent")
     path = viewer.locator(".path").inner_text()
@@ -240,7 +241,7 @@ def test_the_address_holds_the_query(page, browser, address):
     page.locator("#k").fill("6")
     drawn = found(page)
     assert len(drawn) == 6
-    assert {text.split()[0] for text in page.locator("#wall .category").all_inner_texts()} == {"bar"}
+    assert {text.split()[0] for text in page.locator("#grid .category").all_inner_texts()} == {"bar"}
     until(page, "location.hash.includes('category=bar')")
     fragment = "#" + page.url.split("#")[1]
     assert len(fragment) < 500
@@ -293,7 +294,7 @@ def test_a_picture_that_is_opened_dropped_or_pasted_is_the_sketch(page, tmp_path
         assert found(page) == opened
     page.locator("#file").set_input_files(tmp_path / "broken.png")
     until(page, "document.querySelector('#results').dataset.state === 'failed'")
-    assert "broken.png is no picture" in page.locator("#reason").inner_text()
+    assert "broken.png is not a picture" in page.locator("#reason").inner_text()
 
 
 def test_the_eraser_the_width_and_the_pressure_of_a_pen_change_the_ink(page):
@@ -344,7 +345,7 @@ def test_an_answer_that_is_late_is_never_shown(page):
 def test_slow_and_failed_answers_are_told_and_can_be_asked_again(page):
     page.route("**/api/search*", lambda route: (time.sleep(1.4), route.continue_()))
     draw(page, (0.5, 0.5))
-    until(page, "document.querySelector('#line').textContent.includes('Still looking')")
+    until(page, "document.querySelector('#line').textContent.includes('Still searching')")
     until(page, "document.querySelector('#results').dataset.state === 'found'")
     page.unroute("**/api/search*")
     page.route("**/api/search*", lambda route: route.abort())
@@ -381,13 +382,13 @@ def test_everything_fits_at_every_width(browser, address, size):
         circle(page)
         assert len(found(page)) == 20
         assert page.evaluate("document.documentElement.scrollWidth") == size[0]
-        for name in ("canvas", "tools", "bar", "wall"):
+        for name in ("canvas", "tools", "bar", "grid"):
             box = page.locator(f"#{name}").bounding_box()
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= size[0]
         tools = [page.locator(f"#{name}").bounding_box() for name in ("pen", "save")]
         assert abs(tools[0]["y"] - tools[1]["y"]) < 2  # one line
-        tiles = [tile.bounding_box() for tile in page.locator("#wall li").all()]
+        tiles = [tile.bounding_box() for tile in page.locator("#grid li").all()]
         first_row = [tile for tile in tiles if abs(tile["y"] - tiles[0]["y"]) < 1]
         assert first_row[-1]["x"] + first_row[-1]["width"] == pytest.approx(box["x"] + box["width"], abs=1)
         assert all(tile["width"] >= 80 for tile in tiles)
@@ -408,7 +409,7 @@ def test_axe_finds_nothing_that_keeps_people_out(browser, address, theme):
         circle(page)
         found(page)
         assert findings(page) == []
-        page.locator("#wall button").first.click()
+        page.locator("#grid button").first.click()
         until(page, "document.querySelector('#viewer .path').textContent")
         assert findings(page) == []
         page.get_by_role("button", name="Find photos like this one").click()
@@ -435,5 +436,5 @@ def test_the_api_is_described(browser, address):
     with visit(browser, address) as page:
         page.goto(f"{address}/docs")
         page.get_by_role("heading", name="POST /api/search").wait_for()
-        assert page.get_by_role("row", name="k integer 1 to 100 10 How many photos.").is_visible()
+        assert page.get_by_role("row", name="k integer 1 to 100 10 Number of photos to return.").is_visible()
         assert page.locator("article").count() == 5

@@ -3,9 +3,9 @@
 import threading
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from sketchy.web.fair_queue import FairQueue
-from sketchy.web.refusal import Refusal
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_newest_query_of_a_client_replaces_only_its_own(queue, hold):
     old = queue.submit("a", lambda: "old", newest_only=True)
     other = queue.submit("b", lambda: "other", newest_only=True)
     new = queue.submit("a", lambda: "new", newest_only=True)
-    with pytest.raises(Refusal, match="superseded"):
+    with pytest.raises(HTTPException, match="superseded"):
         old.result(10)
     hold.set()
     assert (other.result(10), new.result(10)) == ("other", "new")
@@ -54,9 +54,9 @@ def test_the_newest_query_of_a_client_replaces_only_its_own(queue, hold):
 def test_too_many_queries_are_refused_at_once(queue, hold):
     for _ in range(8):
         queue.submit("a", lambda: None, newest_only=False)
-    with pytest.raises(Refusal, match="too many queries wait") as refused:
+    with pytest.raises(HTTPException, match="too many queries wait") as refused:
         queue.submit("b", lambda: None, newest_only=False)
-    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+    assert (refused.value.status_code, refused.value.headers) == (503, {"Retry-After": "1"})
 
 
 def test_an_error_belongs_to_its_query_and_the_next_is_computed(queue):
@@ -78,7 +78,7 @@ def test_a_cancelled_query_is_not_computed(queue, hold):
 def test_closing_refuses_what_waits_and_what_comes(queue, hold):
     waiting = queue.submit("a", lambda: None, newest_only=False)
     queue.close(patience=0)
-    with pytest.raises(Refusal, match="stopping"):
+    with pytest.raises(HTTPException, match="stopping"):
         waiting.result(10)
-    with pytest.raises(Refusal, match="stopping"):
+    with pytest.raises(HTTPException, match="stopping"):
         queue.submit("a", lambda: None, newest_only=False)

@@ -1,1 +1,1 @@
-"""One module a command, each with one `run` that returns a result and prints nothing."""
+"""One module per command, each with a function `run` that returns a result and prints nothing."""

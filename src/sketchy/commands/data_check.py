@@ -1,4 +1,4 @@
-"""`sketchy data check`: what a dataset holds, and everything that is wrong with it."""
+"""`sketchy data check`: what a dataset contains, and all of its problems."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,19 +17,19 @@ def run(
     sketch_rendering: str | None = None,
     progress: Progress = no_progress,
 ) -> DataReport:
-    """Find the photos and sketches of a dataset and decode every one; nothing is written.
+    """Find the photos and sketches of a dataset and decode all of them, without writing anything.
 
     Args:
         source: A folder, .zip or .tar.
-        photo_rendering: The `tx_...` folder of photos to read, as for `find_records`.
+        photo_rendering: The `tx_...` folder of photos to read; see `find_records`.
         sketch_rendering: The `tx_...` folder of sketches to read.
         progress: Opens the progress bar.
 
     Returns:
-        Readable images by category (also of a category without any), problems, and unreadable images with the reason.
+        Numbers of readable images by category (also if 0), problems, and unreadable images with the reason.
 
     Raises:
-        DataError: It is missing, or there are no photos and sketches in it.
+        DataError: The source is missing, or has no photos and sketches.
     """
     opened = open_source(source)
     try:

@@ -1,4 +1,4 @@
-"""`sketchy data demo`: a small dataset drawn by program."""
+"""`sketchy data demo`: a small synthetic dataset."""
 
 from pathlib import Path
 
@@ -16,5 +16,5 @@ def run(
     seed: int,
     progress: Progress = no_progress,
 ) -> MadeFolder:
-    """Draw the demo dataset; arguments and errors are those of `draw_dataset`."""
+    """Draw the demo dataset; see `draw_dataset`."""
     return draw_dataset(out, photos=photos, sketches=sketches, categories=categories, seed=seed, progress=progress)

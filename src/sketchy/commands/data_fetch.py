@@ -1,4 +1,4 @@
-"""`sketchy data fetch`: the Sketchy database from its authors' links, or an archive of the user's own, unpacked."""
+"""`sketchy data fetch`: download and unpack the Sketchy database, or unpack an archive of the user."""
 
 import hashlib
 import logging
@@ -17,34 +17,34 @@ from sketchy.results import MadeFolder
 
 PAGE = "https://sketchy.eye.gatech.edu/"
 DRIVE_IDS = ("1z4--ToTXYb0-2cLuUWPYM5m7ST7Ob3Ck", "0B7ISyeE8QtDdTjE1MG9Gcy1kSkE")
-"""The authors' Google Drive files of the rendered 256x256 archive, a .7z of about 1 GB: that of 2024, and an older one.
+"""Google Drive ids of the authors' rendered 256x256 archive, a .7z of about 1 GB: the file of 2024, then an older one.
 
-Their page does not say which of its files is the rendered archive; the ids are those in public code that uses the
-database. Neither has been tested.
+The authors' page does not say which file is the rendered archive; the ids are from public code that uses the database.
+Neither has been tested.
 """
 CATEGORIES = 125
 PHOTOS = 12_500
 SKETCHES = (75_471, 75_481)
-"""By the paper (Sangkloy et al., SIGGRAPH 2016), and in some copies."""
+"""The number in the paper (Sangkloy et al., SIGGRAPH 2016), and the number in some copies."""
 
 log = logging.getLogger(__name__)
 
 
 def run(out: Path, source: str | None = None, progress: Progress = no_progress) -> MadeFolder:
-    """Get an archive of photos and sketches and unpack it into the new folder `out`.
+    """Download an archive of photos and sketches if necessary, and unpack it into the new folder `out`.
 
-    A download grows in the hidden folder `.NAME.download` beside `out`, where the next run continues it, and is deleted
-    when the dataset is complete. An archive of the user's own is only read.
+    Downloads go to the hidden folder `.NAME.download` beside `out`, where the next run can resume them, and are deleted
+    when the dataset is complete. A local archive is only read.
 
     Args:
-        out: Folder to make; it must not exist, or be empty.
-        source: An archive file, its http(s) or Google Drive address, or None for the authors' links.
+        out: Folder to create; it must not exist, or be empty.
+        source: An archive file, or its http(s) or Google Drive address; None tries the authors' links.
         progress: Opens the progress bars.
 
     Raises:
-        DataError: `out` is taken, nothing can be downloaded, or the archive is not a dataset; a download is kept.
-        StorageError: There is no space, or no permission to write.
-        MissingExtraError: gdown or py7zr is needed and not installed.
+        DataError: `out` is not empty, the download fails, or the archive is not a dataset; downloads are kept.
+        StorageError: The disk is full or not writable.
+        MissingExtraError: gdown or py7zr is needed but not installed.
     """
     check_free(out)
     if source is None:
@@ -60,12 +60,12 @@ def run(out: Path, source: str | None = None, progress: Progress = no_progress) 
 
 
 def is_full_database(made: MadeFolder) -> bool:
-    """Whether a dataset has all images of the Sketchy database, by their numbers."""
+    """Return whether a dataset has as many categories, photos and sketches as the full Sketchy database."""
     return (made.categories, made.photos) == (CATEGORIES, PHOTOS) and made.sketches in SKETCHES
 
 
 def _from_authors(out: Path, progress: Progress) -> MadeFolder:
-    """Try the links in order until one gives a dataset; a broken connection ends it, so that the next run continues."""
+    """Try the links in order until one is a dataset; a broken connection raises, so that the next run can resume."""
     log.info(
         "trying the authors' Google Drive links of the rendered 256x256 archive; "
         "they have not been tested and may have changed, see %s",
@@ -93,7 +93,7 @@ def _from_address(url: str, out: Path, progress: Progress) -> MadeFolder:
     if file_id := drive_id(url):
         archive = download_from_drive(file_id, _downloads(out) / file_id, progress=progress)
     else:
-        # The digest keeps files apart that have one name on two servers.
+        # The hash distinguishes files of the same name on different servers.
         name = f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{re.split('[?#]', url)[0].rpartition('/')[2][-80:]}"
         archive = download(url, _downloads(out) / name, progress=progress)
     return _unpack_downloaded(archive, out, progress)
@@ -111,7 +111,7 @@ def _unpack_downloaded(archive: Path, out: Path, progress: Progress) -> MadeFold
 
 
 def _unpack(archive: Path, out: Path, progress: Progress) -> MadeFolder:
-    """Unpack and count; a folder without photos or sketches is removed again."""
+    """Unpack an archive and count its images; the folder is removed if there are none."""
     folder = unpack(archive, out, progress=progress)
     try:
         records = find_records(open_source(folder)).records

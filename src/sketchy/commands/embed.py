@@ -1,4 +1,4 @@
-"""`sketchy embed`: embeddings of images as an .npz, for people with their own tools."""
+"""`sketchy embed`: embeddings of images as an .npz file, for use in other programs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,19 +26,19 @@ def run(
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Embedded:
-    """Embed images and write `paths` (N,) and `embeddings` (N, D) float32.
+    """Embed images and write an .npz with `paths`, shape (N,), and `embeddings`, shape (N, D), float32.
 
     Args:
-        images: Image files, and folders of them.
-        kind: What all of them are.
-        out: The .npz to write; replaced if it is there.
+        images: Image files, and folders of images.
+        kind: Whether the images are photos or sketches.
+        out: The .npz file to write; an existing one is replaced.
         checkpoint: A .pth file.
         device: See `pick_device`.
         progress: Shows the progress.
 
     Raises:
         DataError: No image could be embedded.
-        CheckpointError, StorageError: What is missing or unusable.
+        CheckpointError, StorageError: The checkpoint cannot be used, or `out` cannot be written.
     """
     refuse_unwritable(out)
     refuse_replacing(out, [*images, checkpoint], "input")
@@ -60,7 +60,7 @@ def run(
 
 
 def _find(images: Sequence[Path]) -> tuple[list[Path], list[Skipped], Counter[str]]:
-    """Return the image files, the folders that cannot be listed, and how many other files there are, by reason."""
+    """Return the image files, the folders that cannot be listed, and the number of other files by reason."""
     skipped: list[Skipped] = []
     left_out: Counter[str] = Counter()
     found = (walk([image], skipped.append, lambda left: left_out.update([left.reason])) for image in images)

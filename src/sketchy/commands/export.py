@@ -1,4 +1,4 @@
-"""`sketchy export`: the encoder for programs that have no torch."""
+"""`sketchy export`: the encoder as ONNX, for programs without PyTorch."""
 
 from pathlib import Path
 
@@ -14,23 +14,23 @@ from sketchy.preprocess import Preprocess, build_preprocess
 from sketchy.results import Exported
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 
-TRIED = ("butterfly", "cup", "hat", "house")
-"""Categories of the demo data whose pictures the file is tried with."""
-FARTHEST = 1e-4
-"""How far a number of an embedding may be from the checkpoint's."""
+CHECKED_CATEGORIES = ("butterfly", "cup", "hat", "house")
+"""Categories of the demo data whose images the ONNX file is checked with."""
+TOLERANCE = 1e-4
+"""Largest absolute difference allowed between embeddings of the ONNX file and of the checkpoint."""
 
 
 def run(checkpoint: Path, kind: Kind, out: Path) -> Exported:
-    """Write the encoder of a checkpoint as ONNX, and compare both on drawn pictures.
+    """Write the encoder of a checkpoint as ONNX, after checking that both give the same embeddings.
 
     Args:
         checkpoint: A .pth file.
-        kind: Kind of the images that the exported model embeds.
-        out: The .onnx to write; an existing file is replaced.
+        kind: Kind of image that the exported encoder embeds.
+        out: The .onnx file to write; an existing one is replaced.
 
     Raises:
-        CheckpointError: it cannot be loaded or written as ONNX, or what was written computes something else.
-        MissingExtraError: a package is not installed.
+        CheckpointError: The checkpoint cannot be loaded or exported, or the ONNX file gives other embeddings.
+        MissingExtraError: A package is not installed.
         StorageError: `out` cannot be written.
     """
     require("onnx", "writing ONNX")
@@ -46,16 +46,16 @@ def run(checkpoint: Path, kind: Kind, out: Path) -> Exported:
     with replacing(out) as temporary:
         write_onnx(temporary, encoder, kind, preprocess, loaded.fingerprint())
         difference = float(np.abs(open_onnx(temporary)(pictures) - expected).max())
-        if not difference <= FARTHEST:  # neither is NaN
+        if not difference <= TOLERANCE:  # also true for NaN
             raise CheckpointError(
-                f"the ONNX of {checkpoint} is {difference:.1e} off, so it was not written; report this"
+                f"the ONNX of {checkpoint} differs by {difference:.1e}, so nothing was written; please report this"
             )
     return Exported(str(out), kind, preprocess.shape(kind), expected.shape[1], out.stat().st_size, difference)
 
 
 def _pictures(preprocess: Preprocess, kind: Kind) -> np.ndarray:
     made = []
-    for category in TRIED:
+    for category in CHECKED_CATEGORIES:
         photo, (sketch,) = draw_pair(category)
         made.append(preprocess.photo(photo) if kind == "photo" else preprocess.sketch(sketch))
     return np.stack(made)

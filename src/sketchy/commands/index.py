@@ -1,4 +1,4 @@
-"""`sketchy index`: make an index of folders of photos, or bring it up to date."""
+"""`sketchy index`: embed folders of photos, so that they can be searched."""
 
 import tempfile
 import time
@@ -31,24 +31,25 @@ def run(
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Indexed | None:
-    """Make an index of photos, or bring it up to date. Started by torchrun, each process takes its share.
+    """Create or update an index of photos; under torchrun, each process embeds its share.
 
     Args:
-        photos: Folders and files; photos of the index that lie elsewhere stay in it, unless they were moved here.
+        photos: Folders and files; indexed photos elsewhere stay in the index, unless they were moved here.
         out: The index folder, or milvus://host:port/collection.
         checkpoint: A .pth file.
-        dry_run: Only count what would be done.
-        force: Begin anew, also where the index is damaged or of another model.
-        scan: How the folders are looked through.
-        device, progress: Where to compute, see `pick_device`; shows the progress.
+        dry_run: Whether to only count what would be done.
+        force: Whether to replace the index, even if it is damaged or made by another model.
+        scan: Options for scanning the folders.
+        device: See `pick_device`.
+        progress: Shows the progress.
 
     Returns:
-        What all processes did; None in all but the first.
+        The changes by all processes; None in all processes but the main one.
 
     Raises:
         GalleryError: There are no photos, or the index cannot be used.
-        CheckpointError, StorageError: What is missing or unusable.
-        Interrupted: Ctrl-C; what was committed stays.
+        CheckpointError, StorageError: The checkpoint cannot be used, or the index cannot be written.
+        Interrupted: Ctrl-C was pressed; photos that were committed stay in the index.
     """
     started = time.perf_counter()
     loaded = load_checkpoint(checkpoint)
@@ -78,7 +79,7 @@ def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds
         unchanged=changes.unchanged,
         removed=changes.removed,
         skipped=tuple(changes.skipped),
-        left_out=dict(changes.left_out),  # asdict makes no good copy of a Counter
+        left_out=dict(changes.left_out),  # asdict cannot copy a Counter
         kept=changes.kept,
         seconds=round(seconds, 3),
     )
@@ -87,7 +88,7 @@ def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds
 def _update(
     photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, world: World, progress: Progress
 ) -> tuple[UpdateResult, int]:
-    """Do this process's share; return what all did, and how many photos there are then."""
+    """Embed the share of this process; return the changes by all processes, and the number of photos."""
     if world.size > 1 and not is_server(out):
         raise GalleryError(
             f"an index folder takes one writer, and there are {world.size}; run {out} without torchrun, or name "
@@ -112,7 +113,7 @@ def _update(
 def _preview(
     photos: Sequence[Path], out: str, identity: Identity, force: bool, scan: Scan, progress: Progress
 ) -> tuple[UpdateResult, int]:
-    """Compare with the index that is there, else with an empty one."""
+    """Count the changes to the existing index, or to an empty one if it would be replaced."""
     with tempfile.TemporaryDirectory() as folder:
         compared = is_store(out) and not force
         store = open_reader(out, identity) if compared else open_to_write(Path(folder, "index"), identity)

@@ -1,4 +1,4 @@
-"""`sketchy info`: what an index, a checkpoint or a run folder is, and whether it is whole."""
+"""`sketchy info`: a description of an index, a checkpoint or a run folder, and its problems."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,15 +14,15 @@ from sketchy.trainer.run_dir import RunDir
 
 
 def run(address: str, *, verify: bool = False) -> Info:
-    """Describe what lies at a path.
+    """Describe an index, a checkpoint or a run.
 
     Args:
         address: An index folder, a .pth file, a run folder or milvus://host:port/collection.
-        verify: Whether to read all of it and compare it with its checksums.
+        verify: Whether to read all of an index and compare it with its checksums.
 
     Raises:
-        GalleryError: it is none of these, or a damaged index.
-        CheckpointError: it cannot be loaded.
+        GalleryError: `address` is none of these, or a damaged index.
+        CheckpointError: The checkpoint cannot be loaded.
     """
     if is_server(address):
         return _collection(address)
@@ -34,7 +34,7 @@ def run(address: str, *, verify: bool = False) -> Info:
         return _run(run_dir)
     if path.is_file():
         return _checkpoint(path)
-    raise GalleryError(f"{path} is no index, no checkpoint and no run; name one of these")
+    raise GalleryError(f"{path} is not an index, a checkpoint or a run; name one of these")
 
 
 def _index(path: Path, verify: bool) -> Info:
@@ -79,7 +79,7 @@ def _collection(address: str) -> Info:
 
 
 def _checkpoint(path: Path) -> Info:
-    checkpoint = load_checkpoint(path)  # torch checks the archive's own checksums
+    checkpoint = load_checkpoint(path)  # torch verifies the checksums in the file
     config = checkpoint.config
     return Info(
         kind="checkpoint",
@@ -100,14 +100,14 @@ def _checkpoint(path: Path) -> Info:
             "data": config.data.root,
         },
         figures=dict(checkpoint.metrics),
-        updated=_changed(path),
+        updated=_modified(path),
         verified=True,
         problems=(),
     )
 
 
 def _run(run_dir: RunDir) -> Info:
-    """Describe a run by its best checkpoint; what cannot be read is a problem, not the end."""
+    """Describe a run by its best checkpoint; other files that cannot be read are listed as problems."""
     problems = [] if run_dir.config.is_file() else [f"no {run_dir.config.name}"]
     described = _checkpoint(run_dir.best if run_dir.best.is_file() else run_dir.last)
     counts = dict(described.counts)
@@ -124,7 +124,7 @@ def _run(run_dir: RunDir) -> Info:
         size=_bytes(run_dir.path),
         model=described.model,
         figures=described.figures,
-        updated=_changed(run_dir.last if run_dir.last.is_file() else run_dir.path),
+        updated=_modified(run_dir.last if run_dir.last.is_file() else run_dir.path),
         verified=True,
         problems=tuple(problems),
     )
@@ -134,5 +134,5 @@ def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def _changed(path: Path) -> str:
+def _modified(path: Path) -> str:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""`sketchy retrieve`: the photos nearest to a sketch."""
+"""`sketchy retrieve`: find the photos nearest to a sketch."""
 
 import logging
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 log = logging.getLogger(__name__)
 
 
-def run(  # noqa: PLR0913 - one an option, by keyword
+def run(  # noqa: PLR0913 - one per option, by keyword
     queries: Sequence[Path],
     request: Request,
     *,
@@ -35,36 +35,37 @@ def run(  # noqa: PLR0913 - one an option, by keyword
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Retrieval:
-    """Find the photos nearest to a sketch, to several drawn of one thing, or to a photo.
+    """Find the photos nearest to a sketch, to several sketches of one object, or to a photo.
 
     Args:
-        queries: Image files, at least one; several are averaged. They are read once, so that pipes will do; "-" is the
-            standard input.
-        request: What to find.
+        queries: Image files, at least one; the embeddings of several are averaged. Each is read once, so pipes are
+            possible; "-" is the standard input.
+        request: Number of hits, and filters.
         checkpoint: A .pth file.
-        kind: What the queries are.
-        gallery: What to search; see `open_index`.
-        scan: How a folder is looked through.
-        save: Where to write a contact sheet, as PNG or JPEG by its suffix.
-        device, progress: Where to compute, see `pick_device`; shows the progress of what must be embedded.
+        kind: Whether the queries are sketches or photos.
+        gallery: Gallery to search; see `open_index`.
+        scan: Options for scanning a folder.
+        save: Contact sheet to write, as PNG or JPEG by its suffix.
+        device: See `pick_device`.
+        progress: Shows the progress of embedding.
 
     Raises:
         ImageError: A query cannot be read or is blank.
-        CheckpointError: It cannot be loaded, or has no calibration and a least score is asked for.
-        GalleryError: It is unusable, or no photo of it is of the categories or paths that are asked for.
-        DataError, StorageError: What is missing or unusable.
+        CheckpointError: The checkpoint cannot be loaded, or lacks the calibration that a minimum score needs.
+        GalleryError: The gallery cannot be used, or none of its photos passes the filters.
+        DataError, StorageError: A file is missing, or cannot be read or written.
     """
     if save is not None:
         refuse_unwritable(save)
         refuse_replacing(save, queries, kind)
     contents = _read(queries, kind)
     model = load_model(checkpoint, device)
-    calibration_of(model, kind, request)  # fails before the work where there is none
-    keep_freed_memory()  # a folder without an index is indexed first
+    calibration_of(model, kind, request)  # raises early if the calibration is missing
+    keep_freed_memory()  # opening a folder without an index embeds its photos
     query = model.query(contents, kind, [str(path) for path in queries])
     with open_index(model, gallery, scan=scan, progress=progress) as index:
         if save is not None and save.is_file() and index.holds(save):
-            raise StorageError(f"{save} would replace a photo of {index.name}; choose another name for it")
+            raise StorageError(f"{save} is a photo of {index.name} and would be replaced; choose another file name")
         hits = _search(index, query, request, kind)
         if save is not None:
             _save_sheet(save, Tile(open_image(contents[0]), queries[0].name), index, hits)
@@ -73,7 +74,7 @@ def run(  # noqa: PLR0913 - one an option, by keyword
 
 
 def _read(paths: Sequence[Path], kind: Kind) -> list[bytes]:
-    """Read images once, as pipes and the standard input allow no more."""
+    """Read each image once, since pipes and the standard input cannot be read again."""
     contents = []
     for path in paths:
         with naming_image(str(path), kind):
@@ -82,10 +83,10 @@ def _read(paths: Sequence[Path], kind: Kind) -> list[bytes]:
 
 
 def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> list[Hit]:
-    """Search, and say which filters no photo fits. Raises GalleryError when no photo fits all of them."""
+    """Search, and log the filters that match no photo. Raises GalleryError if no photo passes all of them."""
     log.info(f"searched {index.name}: {len(index):,} photos")
     if request.k > len(index) and request.where.everything:
-        log.info(f"k = {request.k} is more than the gallery holds; all of it follows")
+        log.info(f"the gallery has fewer than k = {request.k} photos; all of them are listed")
     hits = index.find(query, request, kind)
     if request.where.everything or (hits and len(request.where.categories) < 2):
         return hits
@@ -94,7 +95,7 @@ def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> list[
         for line in problems:
             log.info(line)
     else:
-        both = "no photo fits both --category and --path-glob; leave one of them out"
+        both = "no photo matches both --category and --path-glob; leave one of them out"
         raise GalleryError(" and ".join(problems) or both)
     return hits
 
@@ -106,7 +107,7 @@ def _save_sheet(path: Path, sketch: Tile, index: Index, hits: Sequence[Hit]) -> 
 
 
 def _tile(index: Index, hit: Hit, rank: int) -> Tile:
-    """Show a photo with its rank and distance, or a grey tile with the reason why it cannot be shown."""
+    """Return a tile with a photo, its rank and its distance, or a grey tile with the reason why it cannot be shown."""
     caption = f"{rank}  {hit.category or ''}\n"
     score = "" if hit.score is None else f"  score {hit.score:.2f}"
     try:

@@ -1,4 +1,4 @@
-"""`sketchy serve`: the page on which one draws and sees photos."""
+"""`sketchy serve`: the web page for drawing and searching."""
 
 import logging
 import socket
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def run(  # noqa: PLR0913 - one an option, by keyword
+def run(  # noqa: PLR0913 - one per option, by keyword
     checkpoint: Path,
     ready: Callable[[str], object],
     *,
@@ -42,19 +42,20 @@ def run(  # noqa: PLR0913 - one an option, by keyword
 
     Args:
         checkpoint: A .pth file.
-        ready: Called with the page's address when requests are answered.
-        gallery: What to search, see `open_index`; a folder without an index is indexed first.
-        scan: How a folder is looked through.
-        host: Address to listen on; only loopback addresses keep others out.
+        ready: Called with the address of the page when the server is ready.
+        gallery: Gallery to search, see `open_index`; a folder without an index is indexed first.
+        scan: Options for scanning a folder.
+        host: Address to listen on; other machines can connect unless it is a loopback address.
         port: Port to listen on; 0 takes a free one.
         browser: Whether to open the page in a browser.
-        device, progress: Where to compute, see `pick_device`; shows the progress of what must be embedded.
+        device: See `pick_device`.
+        progress: Shows the progress of embedding.
 
     Raises:
         MissingExtraError: A package is not installed.
-        ServeError: The port is taken.
-        CheckpointError, DataError, GalleryError, StorageError: What is missing or unusable.
-        KeyboardInterrupt: It was stopped, and has ended cleanly.
+        ServeError: The port is already in use.
+        CheckpointError, DataError, GalleryError, StorageError: The checkpoint or the gallery cannot be used.
+        KeyboardInterrupt: Ctrl-C was pressed; the server has shut down cleanly.
     """
     require("serve", "the page")
     from sketchy.web.server import Server, address_of, open_socket
@@ -76,12 +77,11 @@ def run(  # noqa: PLR0913 - one an option, by keyword
 
 
 def _app(index: Index, gallery: str | None, opened: socket.socket) -> "FastAPI":
-    """Make the application, and embed some drawings, so that the first query of a person is not the slow one."""
+    """Create the application, and run some searches first, since the first one is slow."""
     from sketchy.web.app import create_app
     from sketchy.web.server import is_loopback
 
-    # The folder that all photos lie in, where it is known.
-    root = None if gallery is None or is_store(gallery) else Path(gallery)
+    root = None if gallery is None or is_store(gallery) else Path(gallery)  # the folder of all photos, if known
     app = create_app(index, root=root, loopback=is_loopback(opened))
     share_cores()
     drawing = Image.new("L", (256, 256), 255)

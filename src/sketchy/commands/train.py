@@ -1,4 +1,4 @@
-"""`sketchy train`: from a config to a run folder."""
+"""`sketchy train`: train a model into a run folder."""
 
 from pathlib import Path
 
@@ -11,5 +11,5 @@ from sketchy.trainer.run import train
 def run(
     config: Config, path: Path, *, resume: bool = False, force: bool = False, progress: Progress = no_progress
 ) -> TrainResult | None:
-    """Train a model, or resume a run; arguments, result and errors as `train`."""
+    """Train a model or resume a run; see `sketchy.trainer.run.train`."""
     return train(config, path, resume=resume, force=force, progress=progress)

@@ -1,1 +1,1 @@
-"""The page that is drawn on, and the API behind it."""
+"""The web page for drawing and searching, and its HTTP API."""

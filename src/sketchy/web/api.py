@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 import sketchy
 from sketchy.errors import ImageError, SketchyError
@@ -17,17 +18,16 @@ from sketchy.results import Hit
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request as SearchRequest
 from sketchy.retrieval.store.base import Where
-from sketchy.web.answers import About, Bounds, Category, Health, Info, Problem, Result, Results, Size
-from sketchy.web.catalogue import Catalogue, shown
+from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.limits import MAX_CATEGORIES, MAX_K, Limits
-from sketchy.web.refusal import Refusal
+from sketchy.web.schemas import About, Bounds, Category, Health, Info, Problem, Result, Results, Size
 from sketchy.web.thumbnails import Thumbnails
 
 
 @dataclass(frozen=True)
 class Service:
-    """The parts that the routes use."""
+    """The objects that the routes share."""
 
     index: Index
     catalogue: Catalogue
@@ -40,17 +40,17 @@ def _service(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe in OpenAPI what a route answers when it fails."""
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of error responses."""
     return {status: {"model": Problem} for status in statuses}
 
 
-router = APIRouter(responses=problems(400, 403, 422, 500))
+router = APIRouter(responses=error_responses(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
 PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
 SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
-"""How PNG, JPEG and WebP begin; other decoders are not for strangers to reach."""
+"""First bytes of PNG, JPEG and WebP; other formats are refused, so that clients cannot reach their decoders."""
 IMAGES = ("image/png", "image/jpeg", "image/webp")
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
@@ -69,27 +69,30 @@ BODY = {
 }
 
 
-@router.post("/api/search", responses=problems(408, 409, 413, 415, 503), openapi_extra=BODY)
+@router.post("/api/search", responses=error_responses(408, 409, 413, 415, 503), openapi_extra=BODY)
 async def search(
     request: Request,
     response: Response,
     service: Served,
-    k: Annotated[int, Query(ge=1, le=MAX_K, description="How many photos.")] = 10,
-    kind: Annotated[Kind, Query(description="What the image is; photo finds more like it.")] = "sketch",
+    k: Annotated[int, Query(ge=1, le=MAX_K, description="Number of photos to return.")] = 10,
+    kind: Annotated[Kind, Query(description="Kind of the image; photo finds similar photos.")] = "sketch",
     category: Annotated[
-        list[str] | None, Query(max_length=MAX_CATEGORIES, description="Only photos of these categories.")
+        list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
     ] = None,
     client: Annotated[
         str | None,
-        Query(pattern="^[A-Za-z0-9]{1,32}$", description="Who asks: a newer query replaces those that still wait."),
+        Query(
+            pattern="^[A-Za-z0-9]{1,32}$",
+            description="Client id; a newer query replaces waiting queries of the same client.",
+        ),
     ] = None,
 ) -> Results:
     """Find the photos nearest to an image.
 
-    The header Server-Timing tells the milliseconds in the queue, in the network, in the search, and in all since the
-    body came.
+    The header Server-Timing gives the milliseconds in the queue, for the embedding, for the search, and in total since
+    the body was received.
     """
-    image = await _image_of(request)
+    image = await _read_image(request)
     started = time.perf_counter()
     check_image(image, service.limits.pixels)
     work = partial(_search, service.index, image, kind, k, category or ())
@@ -97,9 +100,9 @@ async def search(
     try:
         found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
     except ImageError as error:
-        raise Refusal(422, str(error)) from None
-    except SketchyError as error:  # the gallery was damaged, or its server went away
-        raise Refusal(503, str(error)) from None
+        raise HTTPException(422, str(error)) from None
+    except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
+        raise HTTPException(503, str(error)) from None
     parts = {
         "queue": found.began - started,
         "embed": found.embedded - found.began,
@@ -112,16 +115,18 @@ async def search(
 
 @router.get(
     "/api/photos/{photo}",
-    responses={**problems(404), 200: {"content": {"image/jpeg": BINARY}}, 304: {"description": "Not changed."}},
+    responses={**error_responses(404), 200: {"content": {"image/jpeg": BINARY}}, 304: {"description": "Not changed."}},
     response_class=Response,
 )
 async def photo(
     request: Request,
     service: Served,
     photo: PhotoId,
-    size: Annotated[Size, Query(description="Side of the square that it is shrunk to fit.")] = Size.FULL,
+    size: Annotated[
+        Size, Query(description="Side in pixels of the square that the photo is shrunk to fit.")
+    ] = Size.FULL,
 ) -> Response:
-    """Send a photo as JPEG, shrunk to fit."""
+    """Return a photo as JPEG, shrunk to fit a square."""
     tag, jpeg = await service.thumbnails.get(photo, size)
     headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=600"}
     if request.headers.get("if-none-match") == headers["ETag"]:
@@ -129,20 +134,22 @@ async def photo(
     return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
-@router.get("/api/photos/{photo}/about", responses=problems(404))
+@router.get("/api/photos/{photo}/about", responses=error_responses(404))
 async def about(service: Served, photo: PhotoId) -> About:
-    """Say where a photo lies."""
+    """Return the path of a photo."""
     path = service.catalogue.path_of(photo)
-    return About(id=photo, name=_name(path), path=shown(path))
+    return About(id=photo, name=_name(path), path=to_unicode(path))
 
 
 @router.get("/api/info")
-def info(service: Served) -> Info:  # in a thread: a gallery on a server is asked over the network
-    """Say what is served: gallery, categories, model, limits."""
+def info(
+    service: Served,
+) -> Info:  # not async, so that it runs in a thread: a gallery on a server is reached over the network
+    """Describe the gallery, its categories, the model and the limits."""
     index, limits, config = service.index, service.limits, service.index.model.config
     return Info(
         version=sketchy.__version__,
-        gallery=shown(index.name),
+        gallery=to_unicode(index.name),
         photos=len(index),
         categories=[Category(name=name, photos=count) for name, count in service.catalogue.categories.items()],
         model={
@@ -157,23 +164,23 @@ def info(service: Served) -> Info:  # in a thread: a gallery on a server is aske
 
 @router.get("/healthz")
 async def healthz() -> Health:
-    """Answer at once."""
+    """Report that the server is running."""
     return Health(status="ok")
 
 
-async def _image_of(request: Request) -> bytes:
-    """Read the image from the body, or from the first file of a form."""
+async def _read_image(request: Request) -> bytes:
+    """Read the image from the body, or from the first file of a multipart form."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/"):
         return await request.body()
     async with request.form(max_files=1, max_fields=8) as form:
         for value in form.values():
             if isinstance(value, UploadFile):
                 return await value.read()
-    raise Refusal(400, "the form holds no file; send a PNG, JPEG or WebP in it")
+    raise HTTPException(400, "the form holds no file; send a PNG, JPEG or WebP in it")
 
 
 class _Found(NamedTuple):
-    """The hits of a query, and when each step began or ended, in seconds of `time.perf_counter`."""
+    """The hits of a query, and the times of its steps, in seconds of `time.perf_counter`."""
 
     hits: list[Hit]
     began: float
@@ -190,17 +197,19 @@ def _search(index: Index, image: bytes, kind: Kind, k: int, categories: Sequence
 
 
 def check_image(content: bytes, pixels: int) -> None:
-    """Refuse what is no PNG, JPEG or WebP, or has more pixels than allowed, before anything is decoded."""
+    """Raise HTTPException unless the content is a PNG, JPEG or WebP of at most `pixels` pixels; nothing is decoded."""
     if not content:
-        raise Refusal(400, "no image came; send a PNG, JPEG or WebP as the body")
+        raise HTTPException(400, "the request has no image; send a PNG, JPEG or WebP as the body")
     if not content.startswith(SIGNATURES):
-        raise Refusal(415, "not a PNG, JPEG or WebP; export the image as PNG first")
+        raise HTTPException(415, "not a PNG, JPEG or WebP; export the image as PNG first")
     try:
         width, height = image_size(content)
     except ImageError as error:
-        raise Refusal(400, f"the image cannot be read: {error}") from None
+        raise HTTPException(400, f"the image cannot be read: {error}") from None
     if width * height > pixels:
-        raise Refusal(413, f"the image has {width}x{height} pixels, at most {pixels:,} are taken; shrink it first")
+        raise HTTPException(
+            413, f"the image has {width}x{height} pixels, at most {pixels:,} are taken; shrink it first"
+        )
 
 
 def _result(hit: Hit, rank: int, catalogue: Catalogue) -> Result:
@@ -215,4 +224,4 @@ def _result(hit: Hit, rank: int, catalogue: Catalogue) -> Result:
 
 
 def _name(path: str) -> str:
-    return shown(PurePath(path).name)
+    return to_unicode(PurePath(path).name)

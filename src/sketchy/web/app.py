@@ -1,4 +1,4 @@
-"""The application: the page, the API behind it, and what errors look like."""
+"""The application: the page, the API, and the error responses."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,25 +19,24 @@ from sketchy.web.catalogue import Catalogue
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.guard import Guard
 from sketchy.web.limits import Limits
-from sketchy.web.refusal import Refusal
 from sketchy.web.thumbnails import Thumbnails
 
 STATIC = Path(__file__).parent / "static"
 LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 FRESH = {"Cache-Control": "no-cache"}
-"""Browsers ask each time whether a file of the page has changed: an upgrade never leaves half of the old one."""
+"""Makes browsers revalidate the files of the page, so that old and new files do not mix after an upgrade."""
 
 
 def create_app(
     index: Index, *, root: Path | None = None, loopback: bool = True, limits: Limits | None = None
 ) -> FastAPI:
-    """Make the application.
+    """Create the application.
 
     Args:
-        index: Photos to search and show.
-        root: Folder that contains all photos, as `Catalogue` takes it.
-        loopback: Answer only requests that name this machine as the host.
-        limits: Bounds on one request; None takes the defaults.
+        index: The index to search.
+        root: Folder that contains all photos; see `Catalogue`.
+        loopback: Whether to accept only requests whose Host header is a loopback name.
+        limits: Limits of a request; None takes the defaults.
     """
     limits = limits or Limits()
     catalogue = Catalogue(index, root)
@@ -52,7 +51,7 @@ def create_app(
         title="Sketchy",
         summary="Find a photo by drawing it.",
         version=sketchy.__version__,
-        docs_url=None,  # FastAPI's page loads scripts from other hosts; ours does not
+        docs_url=None,  # FastAPI's page loads scripts from other hosts
         redoc_url=None,
         lifespan=lifespan,
     )
@@ -60,14 +59,14 @@ def create_app(
     app.include_router(router)
     _add_page(app)
     _add_errors(app)
-    if loopback:  # or a site whose name is made to point at 127.0.0.1 (DNS rebinding) could read the photos
+    if loopback:  # prevents DNS rebinding: a site whose name resolves to 127.0.0.1 could read the photos
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
     app.add_middleware(Guard, limits=limits)
     return app
 
 
-class _Fresh(StaticFiles):
-    """Static files that are never served from a stale cache."""
+class _FreshFiles(StaticFiles):
+    """Static files that browsers revalidate."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
@@ -79,15 +78,15 @@ def _add_page(app: FastAPI) -> None:
     for address, name in (("/", "index.html"), ("/docs", "docs.html")):
         app.add_api_route(
             address,
-            _sends(STATIC / name),
+            _file_endpoint(STATIC / name),
             methods=["GET", "HEAD"],
             include_in_schema=False,
             response_class=FileResponse,
         )
-    app.mount("/static", _Fresh(directory=STATIC))
+    app.mount("/static", _FreshFiles(directory=STATIC))
 
 
-def _sends(file: Path) -> Callable[[], Awaitable[FileResponse]]:
+def _file_endpoint(file: Path) -> Callable[[], Awaitable[FileResponse]]:
     async def send() -> FileResponse:
         return FileResponse(file, headers=FRESH)
 
@@ -95,11 +94,7 @@ def _sends(file: Path) -> Callable[[], Awaitable[FileResponse]]:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Make every error one line of JSON."""
-
-    @app.exception_handler(Refusal)
-    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
-        return _problem(refusal.status, str(refusal), refusal.headers)
+    """Return every error as one line of JSON."""
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -112,7 +107,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def left(request: Request, error: ClientDisconnect) -> JSONResponse:
-        return _problem(400, "the client disconnected")  # nobody reads it
+        return _problem(400, "the client disconnected")  # never sent, but the log stays free of a traceback
 
 
 def _problem(status: int, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:

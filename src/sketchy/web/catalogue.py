@@ -1,6 +1,6 @@
 """The photos of an index by id, and which of them may be shown.
 
-Clients name photos by ids that are hashes; only what the index holds has one. A path never comes from a request.
+Clients refer to photos by ids, which are hashes of paths in the index; no path is ever taken from a request.
 """
 
 import hashlib
@@ -11,34 +11,35 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
+
 from sketchy.errors import GalleryError, SketchyError
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.store.base import label
-from sketchy.web.refusal import Refusal
 
-KNOWN = 1_000_000
-"""Photos whose ids are known from the start, 200 MB of them."""
+PRELOADED = 1_000_000
+"""Number of photos whose ids are computed at the start; they take 200 MB."""
 
 
 class Catalogue:
-    """What an index holds.
+    """The photos of an index by id.
 
     Args:
-        index: Photos to show.
-        root: The folder that all photos really lie in; None takes the common folder of their paths, one for each
-            folder at the top of the file system.
-        known: Photos whose ids are known from the start; further ones get theirs when they are found.
+        index: The index.
+        root: The folder that contains all photos, after resolving links; None takes the common folders of their paths,
+            one for each top-level folder of the file system.
+        preloaded: Number of photos whose ids are computed at the start; others get theirs when they are found.
 
     Attributes:
-        categories: Number of photos of each category, among those known from the start.
+        categories: Number of photos of each category, among the preloaded ones.
     """
 
-    def __init__(self, index: Index, root: Path | None = None, known: int = KNOWN) -> None:
+    def __init__(self, index: Index, root: Path | None = None, preloaded: int = PRELOADED) -> None:
         self._index = index
         self._paths: dict[str, str] = {}
         self._reading = threading.Lock()
         counts: Counter[str] = Counter()
-        for path, category in islice(index.photos(), known):
+        for path, category in islice(index.photos(), preloaded):
             self.id_of(path)
             if category is not None:
                 counts[label(category)] += 1
@@ -47,49 +48,53 @@ class Catalogue:
         self._roots = tuple(folder.resolve() for folder in roots)
 
     def id_of(self, path: str) -> str:
-        """Return the id of a photo of the gallery; it is the same after a restart."""
+        """Return the id of a photo in the gallery, which is the same after a restart."""
         photo = hashlib.blake2b(os.fsencode(path), digest_size=12).hexdigest()
-        self._paths[photo] = path  # the index may have grown since the catalogue was made
+        self._paths[photo] = path  # the photo may have been indexed after the start
         return photo
 
     def path_of(self, photo: str) -> str:
-        """Return the path of a photo, for people to read. Raises Refusal for an unknown id."""
+        """Return the path of a photo for display. Raises HTTPException for an unknown id."""
         try:
             return self._paths[photo]
         except KeyError:
-            raise Refusal(404, "no photo has this id") from None
+            raise HTTPException(404, "no photo has this id") from None
 
     def file_of(self, photo: str) -> Path | bytes:
-        """Return where a photo really lies, or its content. Raises Refusal: unknown, gone, or outside the gallery."""
+        """Return the resolved path of a photo, or its content if it is in an archive.
+
+        Raises:
+            HTTPException: The photo is unknown, missing or outside the gallery.
+        """
         path = self.path_of(photo)
         try:
-            with self._reading:  # an archive has one handle
+            with self._reading:  # an archive has a single file handle
                 found = self._index.image(path)
         except GalleryError:
-            raise Refusal(404, "this photo has left the gallery") from None
+            raise HTTPException(404, "this photo has left the gallery") from None
         except SketchyError:
-            raise Refusal(404, "this photo cannot be read any more") from None
+            raise HTTPException(404, "this photo cannot be read any more") from None
         if isinstance(found, bytes):
             if Path(path).exists():
-                self._real(Path(path))
+                self._resolve(Path(path))
             return found
-        return self._real(found)
+        return self._resolve(found)
 
-    def _real(self, path: Path) -> Path:
-        """Resolve links, and refuse what they lead to outside the gallery."""
+    def _resolve(self, path: Path) -> Path:
+        """Resolve links. Raises HTTPException for a target outside the gallery, or one that is not a regular file."""
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
-            raise Refusal(404, "the file of this photo is gone") from None
+            raise HTTPException(404, "the file of this photo is gone") from None
         if not any(real.is_relative_to(root) for root in self._roots):
-            raise Refusal(403, "this photo is a link that leads out of the gallery")
-        if not real.is_file():  # opening a pipe would wait for ever
-            raise Refusal(404, "the file of this photo is gone")
+            raise HTTPException(403, "this photo is a link that leads out of the gallery")
+        if not real.is_file():  # opening a pipe would block forever
+            raise HTTPException(404, "the file of this photo is gone")
         return real
 
 
-def shown(text: str) -> str:
-    """Make a file name fit for JSON: bytes that are no UTF-8 become replacement characters."""
+def to_unicode(text: str) -> str:
+    """Make a file name valid for JSON: bytes that are not UTF-8 become replacement characters."""
     return os.fsencode(text).decode("utf-8", "replace")
 
 

@@ -1,7 +1,7 @@
-"""A fair queue in front of the network: one thread computes, and clients are served in turn.
+"""A fair queue of queries: one worker thread computes them, and serves the clients in turn.
 
-The event loop only waits for futures, so that it answers other requests while a query is embedded. While someone
-draws, their page sends a query every moment; the newest replaces their own queries that still wait.
+The event loop only awaits futures, so that it can handle other requests while a query is embedded. The page sends many
+queries while the user draws; the newest replaces waiting queries of the same client.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
-from sketchy.web.refusal import Refusal
+from starlette.exceptions import HTTPException
 
 T = TypeVar("T")
 
@@ -22,10 +22,10 @@ class _Job(NamedTuple):
 
 
 class FairQueue:
-    """A worker thread, and the queries of each client that wait for it.
+    """A worker thread with a queue for each client.
 
     Args:
-        limit: Queries of all clients that may wait.
+        limit: Largest number of waiting queries, of all clients together.
     """
 
     def __init__(self, limit: int) -> None:
@@ -37,15 +37,15 @@ class FairQueue:
         self._thread.start()
 
     async def run(self, client: str, work: Callable[[], T], *, newest_only: bool) -> T:
-        """Compute in the worker thread when it is the client's turn.
+        """Call a function in the worker thread when it is the client's turn, and return its result.
 
         Args:
-            client: Name of the client that asks.
-            work: Function to compute.
-            newest_only: Drop the queries of this client that still wait.
+            client: Id of the client.
+            work: The function to call.
+            newest_only: Whether to drop waiting queries of this client.
 
         Raises:
-            Refusal: Too many queries wait, a newer query of the client came, or the server stops.
+            HTTPException: Too many queries wait, a newer query replaced this one, or the server is stopping.
         """
         return await asyncio.wrap_future(self.submit(client, work, newest_only=newest_only))
 
@@ -55,28 +55,28 @@ class FairQueue:
         with self._changed:
             if newest_only:
                 for job in self._waiting.pop(client, ()):
-                    _refuse(job, Refusal(409, "superseded by a newer query of the same client"))
+                    _refuse(job, HTTPException(409, "superseded by a newer query of the same client"))
             if self._closed:
-                raise Refusal(503, "the server is stopping")
+                raise HTTPException(503, "the server is stopping")
             if sum(map(len, self._waiting.values())) >= self._limit:
-                raise Refusal(503, "too many queries wait; try again in a moment", {"Retry-After": "1"})
+                raise HTTPException(503, "too many queries wait; try again in a moment", {"Retry-After": "1"})
             self._waiting.setdefault(client, deque()).append(_Job(work, future))
             self._changed.notify()
         return future
 
     def close(self, patience: float = 5) -> None:
-        """Refuse all queries that wait, and wait up to `patience` seconds for the one that is being computed."""
+        """Refuse all waiting queries, and wait up to `patience` seconds for the one that is being computed."""
         with self._changed:
             self._closed = True
             for jobs in self._waiting.values():
                 for job in jobs:
-                    _refuse(job, Refusal(503, "the server is stopping"))
+                    _refuse(job, HTTPException(503, "the server is stopping"))
             self._waiting.clear()
             self._changed.notify()
         self._thread.join(patience)
 
     def _next(self) -> _Job | None:
-        """Wait for a query and take it; None when the queue is closed."""
+        """Wait for the next query and remove it from the queue; return None when the queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._waiting:
@@ -84,7 +84,7 @@ class FairQueue:
             client, jobs = self._waiting.popitem(last=False)
             job = jobs.popleft()
             if jobs:
-                self._waiting[client] = jobs  # its next query comes after one of each other client
+                self._waiting[client] = jobs  # behind all other clients
             return job
 
     def _work(self) -> None:
@@ -93,10 +93,10 @@ class FairQueue:
                 continue
             try:
                 job.future.set_result(job.work())
-            except BaseException as error:  # the error belongs to the request, and must not end the thread
+            except BaseException as error:  # raised in the request; the thread must go on
                 job.future.set_exception(error)
 
 
-def _refuse(job: _Job, refusal: Refusal) -> None:
+def _refuse(job: _Job, error: HTTPException) -> None:
     if job.future.set_running_or_notify_cancel():
-        job.future.set_exception(refusal)
+        job.future.set_exception(error)

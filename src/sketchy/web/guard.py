@@ -1,14 +1,14 @@
-"""Middleware around the routes: bounds on requests, security headers on answers."""
+"""Middleware around the routes: limits on requests, and security headers on responses."""
 
 import asyncio
 import json
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sketchy.web.limits import Limits
-from sketchy.web.refusal import Refusal
 
 POLICY = {
     "Content-Security-Policy": (
@@ -23,11 +23,11 @@ POLICY = {
 
 
 class Guard:
-    """ASGI middleware: refuses requests of other sites and those that are too large or too slow.
+    """ASGI middleware that refuses requests from other sites, and requests that are too large or too slow.
 
     Args:
-        app: The application inside.
-        limits: Bounds on the body of a request.
+        app: The wrapped application.
+        limits: Limits on the body of a request.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
@@ -53,44 +53,43 @@ class Guard:
 
         try:
             self._check(Headers(scope=scope))
-        except Refusal as refusal:
-            await _answer(refusal, send_guarded)
+        except HTTPException as error:
+            await _send_error(error, send_guarded)
             return
         try:
             await self._app(scope, self._bounded(receive), send_guarded)
-        except asyncio.CancelledError:  # the server stops, and this request did not end in time
+        except asyncio.CancelledError:  # the server is stopping, and this request took too long
             if not begun:
-                await _answer(Refusal(503, "the server is stopping"), send_guarded)
+                await _send_error(HTTPException(503, "the server is stopping"), send_guarded)
         except Exception:
             if not begun:
-                await _answer(
-                    Refusal(500, "an internal error; see the terminal in which the server was started"), send_guarded
-                )
-            raise  # to the log
+                reason = "an internal error; see the terminal in which the server was started"
+                await _send_error(HTTPException(500, reason), send_guarded)
+            raise  # so that it is logged
 
     def _check(self, headers: Headers) -> None:
         host = headers.get("host", "")
         origin = headers.get("origin")
         if origin is not None and _netloc(origin) != host:
-            raise Refusal(403, "requests of other sites are not answered")
+            raise HTTPException(403, "requests of other sites are not answered")
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length[:20]) > self._limits.body:
             raise self._too_large()
 
     def _bounded(self, receive: Receive) -> Receive:
-        """Limit the bytes of the body, and the time that it may take to arrive."""
+        """Limit the size of the body, and the time until it is complete."""
         deadline = asyncio.get_running_loop().time() + self._limits.upload
         received, complete = 0, False
 
         async def receive_bounded() -> Message:
             nonlocal received, complete
             if complete:
-                return await receive()  # only the end of the connection is still to come
+                return await receive()  # only the end of the connection is left to receive
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise Refusal(408, "the body did not arrive in time", {"Connection": "close"}) from None
+                raise HTTPException(408, "the body did not arrive in time", {"Connection": "close"}) from None
             received += len(message.get("body", b""))
             if received > self._limits.body:
                 raise self._too_large()
@@ -99,21 +98,21 @@ class Guard:
 
         return receive_bounded
 
-    def _too_large(self) -> Refusal:
-        return Refusal(413, f"the body is too large; at most {self._limits.body:,} bytes are taken")
+    def _too_large(self) -> HTTPException:
+        return HTTPException(413, f"the body is too large; at most {self._limits.body:,} bytes are taken")
 
 
 def _netloc(origin: str) -> str | None:
-    """Return host and port of an origin, None where it has none (`null` is what a sandbox sends)."""
+    """Return host and port of an origin, or None if it has none (a sandboxed frame sends `null`)."""
     try:
         return urlsplit(origin).netloc or None
     except ValueError:
         return None
 
 
-async def _answer(refusal: Refusal, send: Send) -> None:
-    body = json.dumps({"error": str(refusal)}).encode()
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **refusal.headers}
+async def _send_error(error: HTTPException, send: Send) -> None:
+    body = json.dumps({"error": error.detail}).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(error.headers or {})}
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": raw})
+    await send({"type": "http.response.start", "status": error.status_code, "headers": raw})
     await send({"type": "http.response.body", "body": body})

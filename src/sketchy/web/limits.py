@@ -1,22 +1,22 @@
-"""Bounds on what one request may cost."""
+"""Limits on the cost of a request."""
 
 from dataclasses import dataclass
 
 MAX_K = 100
-"""Most photos in an answer."""
+"""Largest number of photos in a response."""
 MAX_CATEGORIES = 50
-"""Most categories that a query may name."""
+"""Largest number of categories in a query."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what clients send.
+    """Limits on what clients send.
 
     Attributes:
-        body: Most bytes in the body of a request.
-        pixels: Most pixels of an image; one of this size takes about a quarter of a second to decode.
-        upload: Seconds from the head of a request to the end of its body.
-        waiting: Most queries of all clients in the queue.
+        body: Largest body of a request, in bytes.
+        pixels: Largest number of pixels of an image; it takes about 0.25 s to decode.
+        upload: Longest time from the head of a request to the end of its body, in seconds.
+        waiting: Largest number of waiting queries, of all clients together.
     """
 
     body: int = 16_000_000

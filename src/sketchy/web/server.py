@@ -1,4 +1,4 @@
-"""The HTTP server: a socket, uvicorn, and a clean end."""
+"""The HTTP server: uvicorn on a socket of ours, with a clean shutdown."""
 
 import asyncio
 import ipaddress
@@ -14,16 +14,16 @@ from sketchy.errors import ServeError
 from sketchy.web.fair_queue import FairQueue
 
 HEAD_SECONDS = 10.0
-"""From the first byte of a request, or the opening of a connection, to the end of the request's head."""
+"""Longest time from the first byte of a request, or from opening the connection, to the end of its head, in seconds."""
 GRACE_SECONDS = 2
-"""For requests in flight after Ctrl-C."""
+"""Time for requests in flight to finish after Ctrl-C, in seconds."""
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Bind a port, 0 for any free one; nothing is answered before `Server.run`.
+    """Bind a socket to a port, 0 for any free one; requests are handled once `Server.run` is called.
 
     Raises:
-        ServeError: The port is taken or not allowed, or the host is no address of this machine.
+        ServeError: The port is in use or not allowed, or the host is not an address of this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -41,12 +41,12 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def is_loopback(opened: socket.socket) -> bool:
-    """Whether only this machine can connect."""
+    """Return whether only this machine can connect to a socket."""
     return ipaddress.ip_address(opened.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def address_of(opened: socket.socket) -> str:
-    """Return what to type into a browser on this machine."""
+    """Return the URL of the page for a browser on this machine."""
     host, port = opened.getsockname()[:2]
     if ipaddress.ip_address(host.partition("%")[0]).is_unspecified:
         host = "localhost"
@@ -54,14 +54,14 @@ def address_of(opened: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """Answers requests until Ctrl-C or SIGTERM; what is in flight then gets some seconds to end.
+    """Handles requests until Ctrl-C or SIGTERM, then gives those in flight GRACE_SECONDS to finish.
 
-    `run` raises KeyboardInterrupt when it was Ctrl-C, after all has ended.
+    After Ctrl-C, `run` raises KeyboardInterrupt when the shutdown is complete.
 
     Args:
         app: The application that `create_app` made.
         opened: The socket that `open_socket` made; closed at the end.
-        ready: Called when the first request can be answered.
+        ready: Called when the server accepts requests.
     """
 
     def __init__(self, app: FastAPI, opened: socket.socket, ready: Callable[[], object]) -> None:
@@ -70,7 +70,7 @@ class Server(uvicorn.Server):
             http=HeaderTimeoutProtocol,
             ws="none",
             log_config=None,
-            log_level="error",  # malformed requests are no errors of the server
+            log_level="error",  # malformed requests are not errors of the server
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
@@ -85,54 +85,54 @@ class Server(uvicorn.Server):
         super().run([self._opened])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the query that is being computed end, and refuse at once what waits behind it."""
+        """Refuse waiting queries at once, and let the one that is being computed finish."""
         self._queue.close(patience=0)
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and call `ready`."""
         await super().startup(sockets)
         if self.started:
             self._ready()
 
 
 class HeaderTimeoutProtocol(H11Protocol):
-    """uvicorn's HTTP protocol with a timeout for the head of a request, which uvicorn has no setting for.
+    """uvicorn's HTTP protocol with a timeout for the head of a request, for which uvicorn has no setting.
 
-    Connections that never send one would hold file handles for ever. Middleware sees a request only after its head.
+    Connections that never send a head would keep file handles open forever; middleware runs only after the head.
     """
 
     head_seconds = HEAD_SECONDS
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start the timer for the head of the first request."""
         super().connection_made(transport)
         self._head_timer = self.loop.call_later(self.head_seconds, self._close_if_idle)
 
     def data_received(self, data: bytes) -> None:
-        """Stop waiting when a head is complete, else begin at its first byte."""
+        """Stop the timer when the head is complete, or start it at the first byte of a head."""
         super().data_received(data)
-        if self._is_answering():
-            self._stop_waiting()
+        if self._is_responding():
+            self._stop_timer()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(self.head_seconds, self._close_if_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
-        self._stop_waiting()
+        """Stop the timer."""
+        self._stop_timer()
         super().connection_lost(exc)
 
-    def _is_answering(self) -> bool:
+    def _is_responding(self) -> bool:
         cycle: Any = self.cycle  # None before the first request
         return cycle is not None and not cycle.response_complete
 
-    def _stop_waiting(self) -> None:
+    def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
     def _close_if_idle(self) -> None:
         self._head_timer = None
-        if not self._is_answering() and not self.transport.is_closing():
+        if not self._is_responding() and not self.transport.is_closing():
             self.transport.close()

@@ -1,4 +1,4 @@
-"""Photos in the sizes that the page shows, made once and kept in memory."""
+"""Photos in the sizes that the page shows, cached in memory."""
 
 import os
 import threading
@@ -9,33 +9,33 @@ from pathlib import Path
 import anyio
 from cachetools import LRUCache
 from PIL import Image
+from starlette.exceptions import HTTPException
 
 from sketchy.errors import ImageError
 from sketchy.image import open_image
 from sketchy.web.catalogue import Catalogue
-from sketchy.web.refusal import Refusal
 
-ROOM = 64_000_000
-"""Bytes of JPEG in the cache: some three thousand thumbnails."""
-AT_ONCE = min(4, max(1, (os.cpu_count() or 1) // 2))
-"""Photos decoded at the same time: a large one takes hundreds of megabytes, and the network needs cores too."""
-QUALITY = 85
+CACHE_BYTES = 64_000_000
+"""Size of the cache: about 3,000 thumbnails."""
+THREADS = min(4, max(1, (os.cpu_count() or 1) // 2))
+"""Number of photos decoded at the same time: a large one takes hundreds of megabytes, and queries need cores too."""
+JPEG_QUALITY = 85
 
 
 class Thumbnails:
-    """JPEGs of the photos of a catalogue, the most recently used ones in memory."""
+    """JPEGs of the photos of a catalogue, with a cache of those used most recently."""
 
-    def __init__(self, catalogue: Catalogue, room: int = ROOM) -> None:
+    def __init__(self, catalogue: Catalogue, cache_bytes: int = CACHE_BYTES) -> None:
         self._catalogue = catalogue
-        self._cache: LRUCache[str, bytes] = LRUCache(room, getsizeof=len)
+        self._cache: LRUCache[str, bytes] = LRUCache(cache_bytes, getsizeof=len)
         self._mutex = threading.Lock()
-        self._limiter = anyio.CapacityLimiter(AT_ONCE)
+        self._limiter = anyio.CapacityLimiter(THREADS)
 
     async def get(self, photo: str, size: int) -> tuple[str, bytes]:
-        """Return a tag of the version and the JPEG of a photo, within a square of `size` pixels; never enlarged.
+        """Return a version tag and the JPEG of a photo, shrunk to fit a square of `size` pixels if it is larger.
 
         Raises:
-            Refusal: The photo is unknown, gone, outside the gallery or broken.
+            HTTPException: The photo is unknown, missing, outside the gallery or not readable.
         """
         return await anyio.to_thread.run_sync(self._get, photo, size, limiter=self._limiter)
 
@@ -46,7 +46,7 @@ class Thumbnails:
             jpeg = self._cache.get(tag)
         if jpeg is None:
             jpeg = _render(source, size)
-            with self._mutex, suppress(ValueError):  # larger than the whole cache
+            with self._mutex, suppress(ValueError):  # the JPEG is larger than the whole cache
                 self._cache[tag] = jpeg
         return tag, jpeg
 
@@ -57,17 +57,17 @@ def _version(source: Path | bytes) -> str:
     try:
         status = source.stat()
     except OSError:
-        raise Refusal(404, "the file of this photo is gone") from None
+        raise HTTPException(404, "the file of this photo is gone") from None
     return f"{status.st_mtime_ns:x}-{status.st_size:x}"
 
 
 def _render(source: Path | bytes, size: int) -> bytes:
-    """Decode and encode again, so that files that are no images are never sent, nor the metadata of a photo."""
+    """Decode and encode again, so that neither metadata nor files that are not images are ever sent."""
     try:
         image = open_image(source, at_least=size)
     except ImageError as error:
-        raise Refusal(404, f"this photo cannot be shown: {error}") from None
+        raise HTTPException(404, f"this photo cannot be shown: {error}") from None
     image.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=2.0)
     file = BytesIO()
-    image.save(file, "JPEG", quality=QUALITY, progressive=True)
+    image.save(file, "JPEG", quality=JPEG_QUALITY, progressive=True)
     return file.getvalue()

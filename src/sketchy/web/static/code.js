@@ -1,7 +1,7 @@
-// Strokes as a short text, for the address of the page and for saved pictures.
+// Encodes strokes as a short text, for the address of the page and for saved pictures.
 //
-// A version digit, then base64url of: for each stroke a head (width, eraser, pressure), the number of points, and the
-// steps between them in whole units. A short step is one byte, 4 bits each way; a longer one is marked by 0x88.
+// The text is a version digit and base64url. Each stroke has a header (width, eraser, pressure), the number of points,
+// and the steps between the points in whole units. A short step is one byte, 4 bits per axis; 0x88 marks a longer one.
 
 import { SIDE } from "./drawing.js";
 
@@ -9,7 +9,7 @@ const VERSION = "1";
 const LONG = 0x88;
 const MOST_POINTS = 100_000;
 
-/** Write strokes as text; null where there is a picture among the marks. */
+/** Encode marks as text; null if one of them is a picture. */
 export function encode(marks) {
   if (marks.some((mark) => mark.image)) return null;
   const bytes = [];
@@ -30,7 +30,7 @@ export function encode(marks) {
   return VERSION + text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** Read what `encode` wrote; null where it is something else. */
+/** Decode the text of `encode` to marks; null if the text is not valid. */
 export function decode(text) {
   if (!text.startsWith(VERSION)) return null;
   try {
@@ -42,13 +42,13 @@ export function decode(text) {
 }
 
 function readMarks(bytes) {
-  const reader = { bytes, place: 0 };
+  const reader = { bytes, offset: 0 };
   const marks = [];
   let at = [0, 0];
-  while (reader.place < bytes.length) {
+  while (reader.offset < bytes.length) {
     const head = readNumber(reader);
     const count = readNumber(reader);
-    if (count < 1 || count > MOST_POINTS) throw new RangeError("no such stroke");
+    if (count < 1 || count > MOST_POINTS) throw new RangeError("invalid number of points");
     const points = [];
     for (let index = 0; index < count; index++) {
       const step = readStep(reader);
@@ -93,8 +93,8 @@ function readNumber(reader) {
 }
 
 function readByte(reader) {
-  if (reader.place >= reader.bytes.length) throw new RangeError("too short");
-  return reader.bytes[reader.place++];
+  if (reader.offset >= reader.bytes.length) throw new RangeError("too short");
+  return reader.bytes[reader.offset++];
 }
 
 const zigzag = (number) => (number < 0 ? -2 * number - 1 : 2 * number);

@@ -1,11 +1,11 @@
-// Shows the API's own description, /openapi.json, without any other host.
+// Shows the OpenAPI description of the API, without loading anything from other hosts.
 
 const find = (name, root = document) => root.querySelector(name);
 
-const described = await (await fetch("/openapi.json")).json();
-find("#summary").textContent = `${described.info.summary} Version ${described.info.version}; errors are {"error": "one line"}.`;
+const openapi = await (await fetch("/openapi.json")).json();
+find("#summary").textContent = `${openapi.info.summary} Version ${openapi.info.version}; errors are {"error": "one line"}.`;
 find("#example").textContent = `curl --data-binary @sketch.png '${location.origin}/api/search?k=10'`;
-for (const [address, methods] of Object.entries(described.paths)) {
+for (const [address, methods] of Object.entries(openapi.paths)) {
   for (const [method, route] of Object.entries(methods)) find("#routes").append(article(method, address, route));
 }
 
@@ -13,14 +13,14 @@ function article(method, address, route) {
   const made = find("#route").content.cloneNode(true);
   find(".method", made).textContent = method.toUpperCase();
   find(".address", made).textContent = address;
-  find("caption", made).textContent = `What ${address} takes`;
-  find(".told", made).textContent = route.description;
+  find("caption", made).textContent = `Parameters of ${address}`;
+  find(".description", made).textContent = route.description;
   const rows = (route.parameters ?? []).map(row);
   find("tbody", made).append(...rows);
   if (rows.length === 0) find("table", made).remove();
   const kinds = Object.keys(route.requestBody?.content ?? {});
   find(".body", made).textContent = kinds.length ? `Body: ${route.requestBody.description} As ${kinds.join(", ")}.` : "";
-  find(".answers", made).textContent = `Answers: ${Object.entries(route.responses).map(told).join(", ")}.`;
+  find(".responses", made).textContent = `Responses: ${Object.entries(route.responses).map(describeResponse).join(", ")}.`;
   return made;
 }
 
@@ -28,7 +28,7 @@ function row(parameter) {
   const cells = [
     parameter.in === "path" ? `${parameter.name} (in the path)` : parameter.name,
     typeOf(parameter.schema),
-    parameter.required ? "needed" : (parameter.schema.default ?? ""),
+    parameter.required ? "required" : (parameter.schema.default ?? ""),
     parameter.description ?? "",
   ];
   const made = document.createElement("tr");
@@ -37,7 +37,7 @@ function row(parameter) {
 }
 
 function typeOf(schema) {
-  if (schema.$ref) return typeOf(described.components.schemas[schema.$ref.split("/").at(-1)]);
+  if (schema.$ref) return typeOf(openapi.components.schemas[schema.$ref.split("/").at(-1)]);
   if (schema.enum) return schema.enum.join(" or ");
   const parts = (schema.anyOf ?? [schema]).filter((part) => part.type !== "null");
   return parts.map((part) => (part.type === "array" ? `${typeOf(part.items)}, may be repeated` : bounded(part))).join(" or ");
@@ -48,9 +48,9 @@ function bounded(part) {
   return `${part.type}${bounds}`;
 }
 
-function told([status, answer]) {
-  const schema = answer.content?.["application/json"]?.schema?.$ref;
-  const shape = schema && described.components.schemas[schema.split("/").at(-1)];
+function describeResponse([status, response]) {
+  const schema = response.content?.["application/json"]?.schema?.$ref;
+  const shape = schema && openapi.components.schemas[schema.split("/").at(-1)];
   if (status !== "200" || !shape) return status;
   return `200 with ${Object.keys(shape.properties).join(", ")}`;
 }

@@ -1,13 +1,13 @@
-// What has been drawn: marks that can be undone, and how they are painted.
+// The drawing: marks with undo and redo, and how they are painted.
 
-export const SIDE = 1024; // units along a side of the sheet, whatever its size on the screen
+export const SIDE = 1024; // side of the sheet in units, independent of its size on the screen
 
-/** A mark is a stroke {points: [[x, y, width], ...], erase} or a picture {image}, in units. */
+/** A list of marks. A mark is a stroke {points: [[x, y, width], ...], erase}, in units, or a picture {image}. */
 export class Drawing extends EventTarget {
-  #done = []; // steps: {mark}, or {marks} that replace all before them
+  #done = []; // steps: {mark} adds one, {marks} replaces all
   #undone = [];
 
-  /** The marks that count now, oldest first. */
+  /** The current marks, oldest first. */
   get marks() {
     const start = this.#done.findLastIndex((step) => step.marks);
     const base = start < 0 ? [] : this.#done[start].marks;
@@ -30,7 +30,7 @@ export class Drawing extends EventTarget {
     this.#step({ mark });
   }
 
-  /** Begin again with these marks; it can be undone like a stroke. */
+  /** Replace all marks; can be undone like a stroke. */
   replace(marks) {
     this.#step({ marks });
   }
@@ -56,7 +56,7 @@ export class Drawing extends EventTarget {
   }
 }
 
-/** A canvas that shows marks, and paints only what is new. */
+/** A canvas that shows marks, and paints only new ones. */
 export class Layer {
   #context;
   #shown = [];
@@ -111,11 +111,11 @@ function paintStroke(context, { points, erase }, ink) {
     context.fill();
     return;
   }
-  // Curves from middle to middle of the lines between points: smooth, and through no corner but the ends.
+  // Quadratic curves between the midpoints of neighbouring points make the stroke smooth.
   let from = points[0];
   for (let index = 1; index < points.length; index++) {
     const last = index === points.length - 1;
-    const to = last ? points[index] : middle(points[index], points[index + 1]);
+    const to = last ? points[index] : midpoint(points[index], points[index + 1]);
     context.beginPath();
     context.moveTo(from[0], from[1]);
     context.quadraticCurveTo(points[index][0], points[index][1], to[0], to[1]);
@@ -125,11 +125,11 @@ function paintStroke(context, { points, erase }, ink) {
   }
 }
 
-function middle(a, b) {
+function midpoint(a, b) {
   return [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
 }
 
-/** Render marks as dark ink on white, the way the model knows sketches. */
+/** Renders marks as black ink on white, like the sketches that the model was trained on. */
 export class Exporter {
   #layer = new Layer(document.createElement("canvas"));
   #canvas = document.createElement("canvas");

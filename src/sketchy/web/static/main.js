@@ -1,51 +1,48 @@
-// Wires the page: a drawing, the question that it is, and the photos that answer.
+// Connects the parts of the page: the drawing, the search, and the photos that were found.
 
-import { Asker } from "./asker.js";
 import { decode, encode } from "./code.js";
-import { Drawing, Exporter, Layer, SIDE } from "./drawing.js";
+import { Drawing, Exporter, Layer } from "./drawing.js";
+import { download, pictureIn, readMarks } from "./files.js";
+import { ResultsGrid } from "./grid.js";
 import { Pad } from "./pad.js";
-import { textOf, withText } from "./png.js";
+import { SearchClient } from "./search_client.js";
 import { Viewer } from "./viewer.js";
-import { Wall } from "./wall.js";
 
-const SENT_SIDE = 512; // pixels of the sketch that is sent: several times what models look at
-const SAVED_SIDE = 1024;
-const QUIET = 700; // milliseconds without change before a screen reader is told, and the address is written
-const PICTURES = ["image/png", "image/jpeg", "image/webp"];
+const QUIET = 700; // milliseconds without change before the screen reader and the address are updated
 
 const find = (name) => document.querySelector(name);
 const results = find("#results");
 const drawing = new Drawing();
-const exporter = new Exporter(SENT_SIDE);
+const exporter = new Exporter(512); // pixels: several times the input of the models
 const pad = new Pad(find("#canvas"), find("#cursor"), drawing, announce);
-const wall = new Wall(find("#wall"), (place) => viewer.open(shown, place));
-const viewer = new Viewer(find("#viewer"), { like: (result) => askLike(result.id), closed: (place) => wall.focus(place) });
-const asker = new Asker({ asked, slow, answered, failed });
+const grid = new ResultsGrid(find("#grid"), (index) => viewer.open(shown, index));
+const viewer = new Viewer(find("#viewer"), { like: (result) => searchLike(result.id), closed: (index) => grid.focus(index) });
+const client = new SearchClient({ started, slow, succeeded, failed });
 
-let shown = []; // results on the wall
-let like = null; // id of the photo that is the query; null where the drawing is
-let quiet = 0;
+let shown = []; // results in the grid
+let like = null; // id of the photo that is the query; null if the query is the drawing
+let quiet = 0; // timer
 
-// --- asking ---
+// --- searching ---
 
-function ask(how = "now", since = performance.now()) {
+function search(how = "send", since = performance.now()) {
   if (like === null && pad.marks.every((mark) => mark.erase)) {
-    asker.drop();
+    client.cancel();
     shown = [];
-    wall.show([]);
+    grid.show([]);
     become("empty");
     return;
   }
   const common = { k: Number(find("#k").value), category: find("#category").value, since };
   if (like === null) {
     const marks = pad.marks;
-    asker[how]({ ...common, kind: "sketch", image: () => exporter.png(copied(marks)) });
+    client[how]({ ...common, kind: "sketch", image: () => exporter.png(copied(marks)) });
   } else {
-    asker[how]({ ...common, kind: "photo", image: () => photo(like) });
+    client[how]({ ...common, kind: "photo", image: () => photo(like) });
   }
 }
 
-/** Freeze the stroke that is being drawn as it is now: the exporter paints what it has not seen. */
+/** Copy the stroke that is being drawn, since the exporter recognises marks that it has painted by identity. */
 function copied(marks) {
   const last = marks.at(-1);
   return pad.isDrawing ? [...marks.slice(0, -1), { ...last, points: [...last.points] }] : marks;
@@ -57,33 +54,29 @@ async function photo(id) {
   throw { status: response.status, reason: (await response.json()).error };
 }
 
-function asked() {
-  results.classList.add("is-asking");
+function started() {
+  results.classList.add("is-searching");
 }
 
 function slow() {
   results.classList.add("is-slow");
-  say("Still looking. The machine is busy.");
+  say("Still searching. The machine is busy.");
 }
 
-function answered(answer, question) {
-  shown = answer.results;
+function succeeded(response, query) {
+  shown = response.results;
   become(shown.length ? "found" : "none");
-  wall.show(shown);
-  requestAnimationFrame(() => setTimeout(() => measure(question.since)));
-  say(shown.length ? counted(shown.length) : "No photo fits.");
-}
-
-/** Leave a mark in the browser's timeline; scripts/measure_page.py reads it. */
-function measure(since) {
-  performance.measure("stroke to results", { start: since, end: performance.now() });
+  grid.show(shown);
+  // The latency after painting, for scripts/measure_page.py.
+  requestAnimationFrame(() => setTimeout(() => performance.measure("stroke to results", { start: query.since })));
+  say(shown.length ? describeCount(shown.length) : "No photo matches.");
 }
 
 function failed(problem) {
   const blank = problem.status === 422;
-  if (blank && pad.isDrawing) return results.classList.remove("is-asking"); // there will be more ink in a moment
+  if (blank && pad.isDrawing) return results.classList.remove("is-searching"); // the stroke is only beginning
   shown = [];
-  wall.show([]);
+  grid.show([]);
   become(blank ? "blank" : "failed");
   find("#reason").textContent = problem.reason;
   find("#failed").classList.toggle("is-offline", problem.status === 0);
@@ -92,22 +85,22 @@ function failed(problem) {
 
 function become(state) {
   results.dataset.state = state;
-  results.classList.remove("is-asking", "is-slow");
+  results.classList.remove("is-searching", "is-slow");
   if (state === "empty") say("");
 }
 
-function counted(number) {
-  if (like !== null) return `the ${number} most like this one`;
-  return number === 1 ? "the nearest one" : `the ${number} nearest`;
+function describeCount(count) {
+  if (like !== null) return `the ${count} most like this one`;
+  return count === 1 ? "the nearest one" : `the ${count} nearest`;
 }
 
-/** Show a line at once, and tell it to a screen reader when it stays. */
-function say(line, told = line) {
+/** Show a line at once, and announce `spoken` to screen readers unless another line follows soon. */
+function say(line, spoken = line) {
   find("#line").textContent = line;
   clearTimeout(quiet);
   quiet = setTimeout(() => {
     const nearest = shown.slice(0, 3).map((result) => result.category ?? result.name);
-    announce(shown.length ? `${told}: ${nearest.join(", ")}` : told);
+    announce(shown.length ? `${spoken}: ${nearest.join(", ")}` : spoken);
     writeAddress();
   }, QUIET);
 }
@@ -135,15 +128,15 @@ function readAddress() {
   find("#category").value = parts.get("category") ?? "";
   if (find("#category").selectedIndex < 0) find("#category").value = "";
   setLike(parts.get("like"));
-  tellK();
+  showK();
   const marks = code === null ? null : decode(code);
   if (marks && code !== encode(drawing.marks)) drawing.replace(marks);
-  else ask();
+  else search();
 }
 
 // --- photos like this one ---
 
-function askLike(id) {
+function searchLike(id) {
   writeAddress();
   history.pushState(null, "", `#like=${id}`);
   readAddress();
@@ -154,17 +147,17 @@ function setLike(id) {
   like = /^[0-9a-f]{24}$/.test(id ?? "") ? id : null;
   find("#sheet").classList.toggle("is-photo", like !== null);
   find("#canvas").inert = like !== null;
-  find("#asked").hidden = like === null;
+  find("#query-photo").hidden = like === null;
   if (like === null) return;
-  find("#asked img").src = `/api/photos/${like}?size=640`;
+  find("#query-photo img").src = `/api/photos/${like}?size=640`;
   const known = shown.find((result) => result.id === like);
-  find("#asked figcaption").textContent = known ? `Photos like ${known.name}` : "Photos like this one";
+  find("#query-photo figcaption").textContent = known ? `Photos like ${known.name}` : "Photos like this one";
 }
 
 function backToDrawing() {
   setLike(null);
   find("#canvas").focus();
-  ask();
+  search();
 }
 
 // --- the drawing ---
@@ -176,10 +169,10 @@ function changed() {
   find("#clear").disabled = drawing.isEmpty;
   find("#save").disabled = drawing.isEmpty;
   find("#sheet").classList.toggle("has-ink", drawing.marks.length > 0);
-  // A picture is dark on light as a rule: the sheet is light then, whatever the theme.
+  // Pictures are usually dark on light, so the sheet is light in either theme.
   find("#sheet").classList.toggle("is-light", drawing.marks.some((mark) => mark.image));
   pad.refresh();
-  ask();
+  search();
 }
 
 function choose(tool) {
@@ -189,42 +182,21 @@ function choose(tool) {
 }
 
 async function open(file) {
-  const text = await textOf(file);
-  const marks = text === null ? null : decode(text);
-  if (marks?.length) return drawing.replace(marks);
   try {
-    const image = await createImageBitmap(file);
-    const scale = Math.min(1, SIDE / Math.max(image.width, image.height));
-    const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.round(image.width * scale));
-    canvas.height = Math.max(1, Math.round(image.height * scale));
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(image, 0, 0, canvas.width, canvas.height);
-    drawing.replace([{ image: canvas }]);
+    drawing.replace(await readMarks(file));
   } catch {
-    asker.drop();
-    failed({ status: 415, reason: `${file.name || "This file"} is no picture that the browser can open.` });
+    client.cancel();
+    failed({ status: 415, reason: `${file.name || "This file"} is not a picture that the browser can open.` });
   }
 }
 
 function openFrom(transfer) {
-  const file = [...(transfer?.files ?? [])].find((each) => PICTURES.includes(each.type) || !each.type);
+  const file = pictureIn(transfer);
   if (file) open(file);
   return Boolean(file);
 }
 
-async function save() {
-  const png = await new Exporter(SAVED_SIDE).png(drawing.marks);
-  const code = encode(drawing.marks);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(code === null ? png : await withText(png, code));
-  link.download = "sketch.png";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-function tellK() {
+function showK() {
   find("#k-shown").textContent = find("#k").value;
 }
 
@@ -233,7 +205,7 @@ function setWidth() {
   find("#sheet").style.setProperty("--pen", String(pad.width));
 }
 
-// --- everything that can be pressed ---
+// --- events ---
 
 const press = (name, action) => find(name).addEventListener("click", action);
 press("#pen", () => choose("pen"));
@@ -241,20 +213,20 @@ press("#eraser", () => choose("eraser"));
 press("#undo", () => drawing.undo());
 press("#redo", () => drawing.redo());
 press("#clear", () => drawing.replace([]));
-press("#save", save);
+press("#save", () => download(drawing.marks));
 press("#open", () => find("#file").click());
 press("#back", backToDrawing);
-press("#again", () => ask());
+press("#again", () => search());
 press("#theme", toggleTheme);
 find("#width").addEventListener("input", setWidth);
-find("#k").addEventListener("input", () => (tellK(), ask("soon")));
-find("#category").addEventListener("change", () => ask());
+find("#k").addEventListener("input", () => (showK(), search("schedule")));
+find("#category").addEventListener("change", () => search());
 find("#file").addEventListener("change", (event) => {
   openFrom(event.target);
   event.target.value = "";
 });
 drawing.addEventListener("change", changed);
-pad.addEventListener("stroke", () => ask("soon"));
+pad.addEventListener("stroke", () => search("schedule"));
 addEventListener("popstate", readAddress);
 const doodles = [];
 for (const button of document.querySelectorAll("[data-sketch]")) {
@@ -276,7 +248,7 @@ addEventListener("keydown", (event) => {
     drawing.redo();
   } else if (key === "s" && !drawing.isEmpty) {
     event.preventDefault();
-    save();
+    download(drawing.marks);
   }
 });
 addEventListener("paste", (event) => openFrom(event.clipboardData) && event.preventDefault());
@@ -300,7 +272,7 @@ function toggleTheme() {
   repaint();
 }
 
-/** Paint everything with the ink of the theme. */
+/** Paint all drawings in the ink colour of the theme. */
 function repaint() {
   pad.refresh();
   for (const { layer, marks } of doodles) layer.show(marks, getComputedStyle(layer.canvas).color);

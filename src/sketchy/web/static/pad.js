@@ -1,14 +1,14 @@
-// The sheet: turns mouse, pen, touch and keys into strokes, and shows them.
+// The drawing sheet: turns input from mouse, pen, touch and keyboard into strokes, and shows them.
 
 import { Layer, paint, SIDE } from "./drawing.js";
 
-const SPACING = 6; // units between the points of a stroke that are kept
-const SMOOTHING = 0.6; // share of the way to the pointer that a point goes
-const STEP = 16; // units that an arrow key moves the pen
-const MOST_PIXELS = 1600; // along a side of the canvas
+const SPACING = 6; // smallest distance between two points of a stroke, in units
+const SMOOTHING = 0.6; // fraction of the distance to the pointer that the tip moves at each event
+const STEP = 16; // distance that an arrow key moves the pen, in units
+const MOST_PIXELS = 1600; // largest side of the canvas
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Fires `stroke` while one is drawn, and says to `announce` what a screen reader should tell. */
+/** Fires `stroke` while one is drawn, and passes messages for screen readers to `announce`. */
 export class Pad extends EventTarget {
   tool = "pen";
   width = 10; // units
@@ -19,9 +19,9 @@ export class Pad extends EventTarget {
   #announce;
   #done = new Layer(document.createElement("canvas"));
   #active = null; // the stroke that is being drawn
-  #byKey = false; // whether the keyboard draws it
-  #tip = null; // smoothed place of the pointer
-  #pen = [SIDE / 2, SIDE / 2]; // where the keyboard's pen is
+  #byKey = false; // whether it is drawn by keyboard
+  #tip = null; // smoothed position of the pointer
+  #pen = [SIDE / 2, SIDE / 2]; // position of the pen that the keyboard moves
   #held = new Set();
   #frame = 0;
 
@@ -42,7 +42,7 @@ export class Pad extends EventTarget {
     this.#moveCursor();
   }
 
-  /** All marks, with the stroke that is being drawn. */
+  /** All marks, including the stroke that is being drawn. */
   get marks() {
     return this.#active ? [...this.#drawing.marks, this.#active] : this.#drawing.marks;
   }
@@ -59,14 +59,14 @@ export class Pad extends EventTarget {
     });
   }
 
-  /** End the stroke that is being drawn, if one is. */
+  /** End the stroke that is being drawn, if any. */
   finish() {
     const stroke = this.#active;
     if (!stroke) return;
     this.#active = null;
     this.#byKey = false;
     this.#cursor.classList.remove("is-down");
-    // In whole units, as the address of the page keeps it: who opens that sees the same photos.
+    // Rounded like the strokes in the address of the page, so that opening the address finds the same photos.
     this.#drawing.add({ ...stroke, points: stroke.points.map((point) => point.map(Math.round)) });
   }
 
@@ -118,12 +118,12 @@ export class Pad extends EventTarget {
     const end = this.#pointOf(event);
     const last = this.#active.points.at(-1);
     if (event.type === "pointerup" && distance(last, end) > 1) {
-      this.#active.points.push([end[0], end[1], last[2]]); // a lifted pen presses no more
+      this.#active.points.push([end[0], end[1], last[2]]); // keep the width, since a lifted pen has no pressure
     }
     this.finish();
   }
 
-  /** Go part of the way to where the pointer is: that takes the tremble out of a hand. */
+  /** Move the tip part of the way to the pointer, which smooths the stroke. */
   #follow(to) {
     const tip = this.#tip;
     this.#tip = tip.map((value, index) => value + SMOOTHING * (to[index] - value));
@@ -156,12 +156,12 @@ export class Pad extends EventTarget {
     } else if (event.key === " ") {
       if (this.#byKey) {
         this.finish();
-        this.#announce(`Pen up ${this.#whereabouts()}.`);
+        this.#announce(`Pen up ${this.#position()}.`);
       } else {
         this.#begin(this.#keyPoint(), this.tool === "eraser");
         this.#byKey = true;
         this.#cursor.classList.add("is-down");
-        this.#announce(`Pen down ${this.#whereabouts()}.`);
+        this.#announce(`Pen down ${this.#position()}.`);
       }
     } else if (event.key === "Escape" && this.#byKey) {
       this.finish();
@@ -184,7 +184,7 @@ export class Pad extends EventTarget {
     this.#cursor.style.top = `${(100 * this.#pen[1]) / SIDE}%`;
   }
 
-  #whereabouts() {
+  #position() {
     const [across, down] = this.#pen.map((value) => Math.round((100 * value) / SIDE));
     return `at ${across} across, ${down} down, of 100`;
   }

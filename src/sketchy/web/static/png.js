@@ -1,10 +1,10 @@
-// A text inside a PNG: a saved sketch is a picture for others, and strokes for this page.
+// Text inside a PNG: a saved sketch is an ordinary picture, and also contains its strokes for this page.
 
 const KEYWORD = "sketchy";
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const HEAD_END = 33; // the signature and the chunk IHDR
 
-/** Add a text of ASCII letters to a PNG. */
+/** Add an ASCII text to a PNG. */
 export async function withText(png, text) {
   const content = new TextEncoder().encode(`tEXt${KEYWORD}\0${text}`);
   const chunk = new DataView(new ArrayBuffer(content.length + 8));
@@ -14,18 +14,18 @@ export async function withText(png, text) {
   return new Blob([png.slice(0, HEAD_END), chunk, png.slice(HEAD_END)], { type: "image/png" });
 }
 
-/** Read the text that `withText` added; null where there is none. */
+/** Read the text that `withText` added; null if there is none. */
 export async function textOf(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   if (!SIGNATURE.every((byte, index) => bytes[index] === byte)) return null;
   const view = new DataView(bytes.buffer);
-  for (let place = 8; place + 12 <= bytes.length; ) {
-    const length = view.getUint32(place);
-    const content = String.fromCharCode(...bytes.subarray(place + 4, place + 9 + KEYWORD.length));
+  for (let offset = 8; offset + 12 <= bytes.length; ) {
+    const length = view.getUint32(offset);
+    const content = String.fromCharCode(...bytes.subarray(offset + 4, offset + 9 + KEYWORD.length));
     if (content === `tEXt${KEYWORD}\0`) {
-      return new TextDecoder().decode(bytes.subarray(place + 9 + KEYWORD.length, place + 8 + length));
+      return new TextDecoder().decode(bytes.subarray(offset + 9 + KEYWORD.length, offset + 8 + length));
     }
-    place += length + 12;
+    offset += length + 12;
   }
   return null;
 }

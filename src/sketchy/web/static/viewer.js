@@ -1,12 +1,12 @@
-// One photo in full, with its place on the disk.
+// A dialog with one photo in full size and its path.
 
-import { percent } from "./wall.js";
+import { percent } from "./grid.js";
 
-/** Calls `on.like(result)` for photos like this one, and `on.closed(place)`. */
+/** Calls `on.like(result)` to search for similar photos, and `on.closed(index)` when it is closed. */
 export class Viewer {
   #dialog;
   #results = [];
-  #place = 0;
+  #index = 0;
 
   constructor(dialog, on) {
     this.#dialog = dialog;
@@ -17,9 +17,9 @@ export class Viewer {
     press(".copy", () => this.#copy());
     press(".like", () => {
       dialog.close();
-      on.like(this.#results[this.#place]);
+      on.like(this.#results[this.#index]);
     });
-    dialog.addEventListener("close", () => on.closed(this.#place));
+    dialog.addEventListener("close", () => on.closed(this.#index));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     dialog.addEventListener("keydown", (event) => {
       if (event.key === "ArrowLeft") this.#go(-1);
@@ -30,10 +30,10 @@ export class Viewer {
     picture.addEventListener("error", () => this.#fail());
   }
 
-  open(results, place) {
+  open(results, index) {
     this.#results = results;
     this.#dialog.showModal();
-    this.#show(place);
+    this.#show(index);
   }
 
   #find(name) {
@@ -41,13 +41,13 @@ export class Viewer {
   }
 
   #go(step) {
-    const place = this.#place + step;
-    if (place >= 0 && place < this.#results.length) this.#show(place);
+    const index = this.#index + step;
+    if (index >= 0 && index < this.#results.length) this.#show(index);
   }
 
-  async #show(place) {
-    this.#place = place;
-    const result = this.#results[place];
+  async #show(index) {
+    this.#index = index;
+    const result = this.#results[index];
     this.#dialog.classList.add("is-loading");
     this.#dialog.classList.remove("is-broken");
     const size = Math.max(innerWidth, innerHeight) * devicePixelRatio > 1400 ? 2560 : 1280;
@@ -55,12 +55,12 @@ export class Viewer {
     this.#find("img").alt = [result.category, result.name].filter(Boolean).join(", ");
     this.#find("h2").textContent = result.name;
     this.#find(".facts").textContent = facts(result);
-    this.#find(".previous").disabled = place === 0;
-    this.#find(".next").disabled = place === this.#results.length - 1;
+    this.#find(".previous").disabled = index === 0;
+    this.#find(".next").disabled = index === this.#results.length - 1;
     this.#find(".copy").textContent = "Copy path";
     this.#find(".path").textContent = "";
     const path = await pathOf(result);
-    if (this.#place === place) this.#find(".path").textContent = path;
+    if (this.#index === index) this.#find(".path").textContent = path;
   }
 
   async #copy() {
@@ -69,7 +69,7 @@ export class Viewer {
       await navigator.clipboard.writeText(text);
       this.#find(".copy").textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(this.#find(".path")); // not allowed: then the keyboard can
+      getSelection().selectAllChildren(this.#find(".path")); // without permission for the clipboard, the user can copy the selection
     }
   }
 
@@ -88,7 +88,7 @@ function facts(result) {
 async function pathOf(result) {
   try {
     const response = await fetch(`/api/photos/${result.id}/about`);
-    return response.ok ? (await response.json()).path : "its place is not known any more";
+    return response.ok ? (await response.json()).path : "the path is not known any more";
   } catch {
     return "the server does not answer";
   }

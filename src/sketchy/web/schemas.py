@@ -1,4 +1,4 @@
-"""The JSON that the API answers with; OpenAPI is made from it."""
+"""The JSON responses of the API; the OpenAPI description is generated from them."""
 
 from enum import IntEnum
 from typing import Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 
 class Size(IntEnum):
-    """Side of the square that a photo is shrunk to fit; few, so that they can be kept."""
+    """Side in pixels of the square that a photo is shrunk to fit; few sizes, so that they can be cached."""
 
     SMALL = 160
     MEDIUM = 320
@@ -17,13 +17,13 @@ class Size(IntEnum):
 
 
 class Problem(BaseModel):
-    """What went wrong, in one line."""
+    """An error, described in one line."""
 
     error: str
 
 
 class Result(BaseModel):
-    """A photo that was found: rank from 1, a lower distance is closer, category and score null where unknown."""
+    """A hit: its rank from 1, its distance (lower is closer), and its category and score, null if unknown."""
 
     rank: int
     id: str
@@ -34,13 +34,13 @@ class Result(BaseModel):
 
 
 class Results(BaseModel):
-    """The photos nearest to the image, nearest first."""
+    """The nearest photos, nearest first."""
 
     results: list[Result]
 
 
 class About(BaseModel):
-    """One photo, and where it lies."""
+    """A photo and its path."""
 
     id: str
     name: str
@@ -48,14 +48,14 @@ class About(BaseModel):
 
 
 class Category(BaseModel):
-    """A category, and how many photos are of it."""
+    """A category and its number of photos."""
 
     name: str
     photos: int
 
 
 class Bounds(BaseModel):
-    """How much one request may hold: bytes, pixels, photos."""
+    """The limits of a request: bytes of the body, pixels of the image, and number of hits."""
 
     body: int
     pixels: int
@@ -63,7 +63,7 @@ class Bounds(BaseModel):
 
 
 class Info(BaseModel):
-    """What is served; a score is the probability that a photo is of the sketched category."""
+    """The gallery, the model and the limits; a score is the probability that a photo is of the sketched category."""
 
     version: str
     gallery: str
@@ -75,6 +75,6 @@ class Info(BaseModel):
 
 
 class Health(BaseModel):
-    """The server answers."""
+    """The state of the server."""
 
     status: Literal["ok"]

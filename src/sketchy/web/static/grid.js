@@ -1,12 +1,12 @@
-// The photos that were found: rows of one width, nearest first, which rearrange themselves when the answer changes.
+// The results: a grid of photos in rows of equal width, nearest first; photos move when the results change.
 
 const GAP = 14;
-const CAPTION = 46; // pixels below a photo
+const CAPTION = 46; // height in pixels below a photo
 const SIZES = [160, 320, 640];
-const [NARROWEST, WIDEST] = [0.6, 2.2]; // ratios; what is beyond is cut off
+const [NARROWEST, WIDEST] = [0.6, 2.2]; // aspect ratios; photos beyond are cropped
 
-/** Calls `open` with a photo's place in the answer. */
-export class Wall {
+/** Calls `open` with the index of a result when its photo is clicked. */
+export class ResultsGrid {
   #list;
   #open;
   #tiles = new Map(); // id to {item, ratio, ...}
@@ -24,7 +24,7 @@ export class Wall {
     }).observe(list);
   }
 
-  /** Show these results instead of those that are there; a photo in both moves. */
+  /** Replace the results; photos that were already shown move. */
   show(results) {
     const wanted = new Set(results.map((result) => result.id));
     for (const [id, tile] of this.#tiles) {
@@ -32,18 +32,18 @@ export class Wall {
       tile.item.remove();
       this.#tiles.delete(id);
     }
-    this.#order = results.map((result, place) => {
+    this.#order = results.map((result, index) => {
       const tile = this.#tiles.get(result.id) ?? this.#add(result);
       fill(tile, result);
-      tile.button.onclick = () => this.#open(place);
+      tile.button.onclick = () => this.#open(index);
       return tile;
     });
     this.#sort();
     this.#layout();
   }
 
-  focus(place) {
-    this.#order[place]?.button.focus();
+  focus(index) {
+    this.#order[index]?.button.focus();
   }
 
   #add(result) {
@@ -61,11 +61,11 @@ export class Wall {
     return tile;
   }
 
-  /** Bring the list into the order of the ranks, touching only what is out of place: focus stays where it is. */
+  /** Sort the list items by rank; only items at a wrong position are moved, so that the focus is kept. */
   #sort() {
     this.#order.forEach((tile, index) => {
-      const there = this.#list.children[index];
-      if (there !== tile.item) this.#list.insertBefore(tile.item, there ?? null);
+      const current = this.#list.children[index];
+      if (current !== tile.item) this.#list.insertBefore(tile.item, current ?? null);
     });
   }
 
@@ -75,8 +75,8 @@ export class Wall {
     let top = 0;
     for (const row of rows(this.#order.map((tile) => this.#ratioOf(tile)), width)) {
       let left = 0;
-      for (const place of row.places) {
-        const tile = this.#order[place];
+      for (const index of row.indices) {
+        const tile = this.#order[index];
         const across = row.height * this.#ratioOf(tile);
         put(tile, left, top, across, row.height);
         left += across + GAP;
@@ -91,23 +91,23 @@ export class Wall {
   }
 }
 
-/** Break photos into rows as wide as the list; the first row is higher, for the nearest. */
+/** Break photos into rows as wide as the list; the first row, with the nearest photos, is higher. */
 export function rows(ratios, width) {
   const usual = Math.min(300, Math.max(120, 70 + width / 9));
   const made = [];
-  let places = [];
+  let indices = [];
   let sum = 0;
-  ratios.forEach((ratio, place) => {
+  ratios.forEach((ratio, index) => {
     const target = made.length ? usual : usual * 1.3;
-    places.push(place);
+    indices.push(index);
     sum += ratio;
-    const height = (width - GAP * (places.length - 1)) / sum;
+    const height = (width - GAP * (indices.length - 1)) / sum;
     if (height <= target) {
-      made.push({ places, height });
-      [places, sum] = [[], 0];
+      made.push({ indices, height });
+      [indices, sum] = [[], 0];
     }
   });
-  if (places.length) made.push({ places, height: made.at(-1)?.height ?? Math.min(usual * 1.3, width / sum) });
+  if (indices.length) made.push({ indices, height: made.at(-1)?.height ?? Math.min(usual * 1.3, width / sum) });
   const last = made.at(-1);
   if (last && made.length > 1) last.height = Math.min(last.height, usual);
   return made;
@@ -123,7 +123,7 @@ function put(tile, left, top, width, height) {
     tile.size = size;
     tile.image.src = `/api/photos/${tile.id}?size=${size}`;
   }
-  // A tile that is new must not fly in from the corner.
+  // Without this, a new tile would move in from the corner.
   if (!tile.placed) requestAnimationFrame(() => tile.item.classList.add("is-placed"));
   tile.placed = true;
 }
@@ -134,14 +134,14 @@ function fill(tile, result) {
   text(".name", result.name);
   text(".category", result.category ?? "");
   text(".distance", result.distance.toFixed(3));
-  tile.button.title = explained(result);
+  tile.button.title = tooltip(result);
   const likely = tile.item.querySelector(".likely");
   likely.hidden = result.score === null;
   likely.style.setProperty("--likely", result.score ?? 0);
   text(".likely .hidden", result.score === null ? "" : `, likely right: ${percent(result.score)}`);
 }
 
-function explained(result) {
+function tooltip(result) {
   const likely = result.score === null ? "" : `\nlikely right: ${percent(result.score)}`;
   return `${result.name}\ndistance ${result.distance.toFixed(4)} (lower is closer)${likely}`;
 }

@@ -1,0 +1,42 @@
+// Opens and saves sketches as files.
+
+import { decode, encode } from "./code.js";
+import { Exporter, SIDE } from "./drawing.js";
+import { textOf, withText } from "./png.js";
+
+const SAVED_SIDE = 1024; // pixels
+const PICTURES = ["image/png", "image/jpeg", "image/webp"];
+
+/** The first picture that an input, a paste or a drop contains; undefined if there is none. */
+export function pictureIn(transfer) {
+  return [...(transfer?.files ?? [])].find((each) => PICTURES.includes(each.type) || !each.type);
+}
+
+/** Read a saved sketch, or any picture, as marks; rejects if the browser cannot open it. */
+export async function readMarks(file) {
+  const text = await textOf(file);
+  const marks = text === null ? null : decode(text);
+  return marks?.length ? marks : [{ image: shrink(await createImageBitmap(file)) }];
+}
+
+function shrink(image) {
+  const scale = Math.min(1, SIDE / Math.max(image.width, image.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(image.width * scale));
+  canvas.height = Math.max(1, Math.round(image.height * scale));
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+/** Download marks as a PNG that contains their strokes. */
+export async function download(marks) {
+  const png = await new Exporter(SAVED_SIDE).png(marks);
+  const code = encode(marks);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(code === null ? png : await withText(png, code));
+  link.download = "sketch.png";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
