@@ -20,7 +20,7 @@ LAYERS = [
     ("preprocess", "distance", "runtime"),
     ("image", "ink"),
     ("containers", "color", "paper"),
-    ("texture",),
+    ("texture", "bands"),
     ("config_file", "results", "processes"),
     ("config",),
     ("choices",),

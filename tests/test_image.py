@@ -87,6 +87,12 @@ def test_a_cmyk_jpeg_is_not_a_negative() -> None:
     np.testing.assert_allclose(first_pixel(encode(PLAIN.convert("CMYK"), "JPEG")), COLOR, atol=3)
 
 
+def test_a_bmp_whose_alpha_is_0_everywhere_is_opaque() -> None:
+    header = struct.pack("<IiiHHIIiiII4I", 108, 1, 1, 1, 32, 3, 4, 0, 0, 0, 0, 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    content = b"BM" + struct.pack("<IHHI", 126, 0, 0, 122) + header.ljust(108, b"\0") + bytes((*COLOR[::-1], 0))
+    assert first_pixel(content) == COLOR
+
+
 @pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_an_animation_is_opened_at_its_first_frame(image_format: str) -> None:
     content = encode(

@@ -395,3 +395,23 @@ def test_the_outlines_of_a_painted_picture_are_the_drawing() -> None:
     scene.paste("#50a046", (0, 302, 310, 355))
     ink, _ = find_painting(scene).ink(scene, (0, 0, *scene.size), 1)
     assert likeness(normalise(ImageOps.invert(ink), SIZE, crop=1), HOUSE) > 0.8
+
+
+def framed_in_black() -> Image.Image:
+    """As a picture viewer shows a drawing on a wide screen."""
+    screen = Image.new("RGB", (910, 512))
+    screen.paste(house(512), (199, 0))
+    return screen
+
+
+def between_two_pages() -> Image.Image:
+    """A scan of a book, with a shadow where the pages meet."""
+    spread = Image.new("RGB", (1024, 512), "white")
+    spread.paste(house(512), (512, 0))
+    shadow = 1 - 0.5 * np.exp(-np.abs(np.arange(1024) - 490) / 15)
+    return Image.fromarray((np.asarray(spread) * shadow[:, np.newaxis]).astype(np.uint8))
+
+
+@pytest.mark.parametrize("image", [framed_in_black(), between_two_pages()], ids=["screen", "book"])
+def test_black_borders_and_shadows_of_folds_are_not_ink(image: Image.Image) -> None:
+    assert likeness(normalise(image, SIZE, 1), normalise(house(), SIZE, 1)) > 0.97

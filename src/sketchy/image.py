@@ -167,6 +167,8 @@ def _decode_once(image_format: str, content: bytes, at_least: int | None) -> Ima
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     image.load()
+    if image_format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox():
+        image.putalpha(255)  # as viewers do: many programs leave the alpha of a BMP at 0
     return image
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
+from sketchy.bands import remove_bands
 from sketchy.errors import ImageError
 from sketchy.texture import is_even, remove_texture
 
@@ -53,7 +54,7 @@ class FlatPaper:
 
     def ink(self, image: Image.Image, part: Box, factor: int) -> tuple[Image.Image, bool]:
         """See `Paper`."""
-        distance = self.distance(_shrink(image, part, factor))
+        distance = remove_bands(self.distance(_shrink(image, part, factor)))
         # Thinner strokes define the level of a stroke: beside a filled shape, hairlines must not count as noise.
         return _scale(distance, paper=0, contrast=3, quantile=0.7, share=0.1)
 
