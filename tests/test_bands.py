@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from sketchy.bands import crop_black_borders, remove_bands
+from sketchy.bands import crop_dark_borders, remove_bands
 
 PAGE = (200, 300)
 
@@ -18,19 +18,30 @@ def page_with_border(left: int, top: int, right: int, bottom: int, scale: int = 
 
 @pytest.mark.parametrize("border", [(100, 0, 100, 0), (0, 80, 0, 80), (9, 0, 0, 0), (0, 0, 70, 90), (30, 30, 30, 30)])
 @pytest.mark.parametrize("scale", [1, 5])
-def test_black_borders_of_a_light_page_are_removed(border: tuple[int, int, int, int], scale: int) -> None:
-    cropped = crop_black_borders(page_with_border(*border, scale))
+def test_dark_borders_of_a_light_page_are_removed(border: tuple[int, int, int, int], scale: int) -> None:
+    cropped = crop_dark_borders(page_with_border(*border, scale))
     assert all(0.96 * scale * side <= found <= scale * side for side, found in zip(PAGE, cropped.size, strict=True))
     assert np.asarray(cropped)[[0, -1]].min() > 200
 
 
-def test_an_image_without_a_black_border_stays_the_same() -> None:
+@pytest.mark.parametrize("level", [43, 83, 150])
+def test_the_canvas_of_a_drawing_program_is_cut_out_of_a_screenshot(level: int) -> None:
+    screen = Image.new("RGB", (500, 400), (level, level, level))
+    draw = ImageDraw.Draw(screen)
+    for x in range(10, 180, 24):
+        draw.rectangle((x, 8, x + 12, 20), outline=(230, 230, 230))
+    screen.paste(page_with_border(0, 0, 0, 0), (150, 60))
+    cropped = crop_dark_borders(screen)
+    assert all(side - 4 <= found <= side for side, found in zip(PAGE, cropped.size, strict=True))
+
+
+def test_an_image_without_a_dark_border_stays_the_same() -> None:
     chalk = Image.new("L", (100, 100))
     ImageDraw.Draw(chalk).rectangle((30, 30, 70, 70), outline=255, width=3)
     filled = Image.new("L", (100, 100))
     ImageDraw.Draw(filled).rectangle((30, 30, 70, 70), fill=255)
     for image in (page_with_border(0, 0, 0, 0), chalk, filled, Image.new("L", (1, 1)), Image.new("L", (50, 3))):
-        assert crop_black_borders(image) is image
+        assert crop_dark_borders(image) is image
 
 
 @pytest.mark.parametrize("turned", [False, True])

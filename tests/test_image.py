@@ -83,6 +83,13 @@ def test_every_pixel_format_becomes_8_bits_of_grey_or_colour(content: bytes, mod
     assert first_pixel(content) == pixel
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tiff_whose_level_0_is_white_is_not_a_negative(dtype: type) -> None:
+    entry = struct.pack("<HHI", 262, 3, 1)
+    content = encode(Image.fromarray(np.zeros((4, 4), dtype)), "TIFF").replace(entry + b"\1", entry + b"\0")
+    assert first_pixel(content) == (255, 255, 255)
+
+
 def test_a_cmyk_jpeg_is_not_a_negative() -> None:
     np.testing.assert_allclose(first_pixel(encode(PLAIN.convert("CMYK"), "JPEG")), COLOR, atol=3)
 

@@ -413,5 +413,5 @@ def between_two_pages() -> Image.Image:
 
 
 @pytest.mark.parametrize("image", [framed_in_black(), between_two_pages()], ids=["screen", "book"])
-def test_black_borders_and_shadows_of_folds_are_not_ink(image: Image.Image) -> None:
+def test_dark_borders_and_shadows_of_folds_are_not_ink(image: Image.Image) -> None:
     assert likeness(normalise(image, SIZE, 1), normalise(house(), SIZE, 1)) > 0.97

@@ -1,14 +1,20 @@
-"""Find what spans a whole page and is no drawing: the black borders of scans and screenshots, and shadows of folds."""
+"""Find what spans a whole page and is no drawing: the dark borders of scans and screenshots, and shadows of folds."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-DARK, LIGHT = 64, 128
-"""Levels of grey: a black border is at most as bright as the first, the page inside it at least as the second."""
+BLACK, GREY = 40, 160
+"""Brightest border: one of a scan or photo, and one of a single colour, as drawing programs have it around a canvas."""
+
+CONTRAST = 64
+"""Least difference between the levels of a border and of the page inside it."""
+
+PAGE = 0.6
+"""Least share of light pixels in a row (or column) of the page, relative to the row with most of them."""
 
 MOSTLY = 0.95
-"""Least share of a row or column that is part of a border or of the shadow of a fold."""
+"""Least share of a row or column that the shadow of a fold covers."""
 
 FAINTEST = 3
 """Least distance from the paper of a shadow that is removed."""
@@ -16,23 +22,25 @@ FAINTEST = 3
 Array = NDArray[np.uint8]
 
 
-def crop_black_borders(image: Image.Image) -> Image.Image:
-    """Remove black borders, of one to four sides, around a light page, as scanners and screenshots have them.
+def crop_dark_borders(image: Image.Image) -> Image.Image:
+    """Remove dark borders, of one to four sides, around a light page, as scans and screenshots have them.
 
     Args:
         image: A drawing of mode L or RGB.
     """
-    ends = (0, image.width - 1), (0, image.height - 1)
-    corners = [_brightness(image.getpixel((x, y))) for x in ends[0] for y in ends[1]]
-    if sum(corner <= DARK for corner in corners) < 2:
+    corners = [image.getpixel((x, y)) for x in (0, image.width - 1) for y in (0, image.height - 1)]
+    if sum(_brightness(corner) <= GREY for corner in corners) < 2:
         return image
     factor = max(1, max(image.size) // 512)
-    small = image.convert("L").reduce(factor) if factor > 1 else image.convert("L")
+    grey = image.convert("L")
+    small = grey.reduce(factor) if factor > 1 else grey
     pixels = np.asarray(small)
-    top, bottom = _inner_range((pixels <= DARK).mean(1))
-    left, right = _inner_range((pixels[top:bottom] <= DARK).mean(0)) if top < bottom else (0, 0)
+    lightest = _lightest_border(pixels)
+    light = pixels > lightest
+    top, bottom = _page_range(light.mean(1))
+    left, right = _page_range(light[top:bottom].mean(0))
     page = pixels[top:bottom, left:right]
-    if page.size == pixels.size or not _is_page(page):
+    if page.size == pixels.size or not _is_page(page >= lightest + CONTRAST):
         return image
     # One more pixel, where the border and the page were averaged.
     box = (left + (left > 0), top + (top > 0), right - (right < small.width), bottom - (bottom < small.height))
@@ -40,23 +48,30 @@ def crop_black_borders(image: Image.Image) -> Image.Image:
     return image.crop((round(box[0] * x), round(box[1] * y), round(box[2] * x), round(box[3] * y)))
 
 
-def _is_page(pixels: Array) -> bool:
-    """Return whether this is a light page with a drawing, and not a light shape on black."""
-    light = pixels >= LIGHT
-    if min(light.shape) < 5:
-        return False
-    rim = np.concatenate([*light[[1, -2]], *light[:, [1, -2]].T])
-    return bool(rim.mean() > 0.8 and light.mean() > 0.6 and not light[2:-2, 2:-2].all())
-
-
 def _brightness(pixel: float | tuple[int, ...] | None) -> float:
     return max(pixel) if isinstance(pixel, tuple) else pixel or 0
 
 
-def _inner_range(shares: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the first and the end of the rows (or columns) between those that are black, given the shares of black."""
-    page = np.flatnonzero(shares < MOSTLY)
-    return (int(page[0]), int(page[-1]) + 1) if page.size else (0, 0)
+def _lightest_border(pixels: Array) -> int:
+    """Return the level up to which pixels can be a border."""
+    rim = np.concatenate([*pixels[[0, -1]], *pixels[:, [0, -1]].T])
+    usual = int(np.bincount(rim).argmax())
+    flat = np.mean(np.abs(rim - float(usual)) <= 2) > 0.9
+    return max(BLACK, usual + 16) if flat and usual <= GREY else BLACK
+
+
+def _page_range(shares: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the first and the end of the rows (or columns) of the page, given the share of light pixels in each."""
+    page = np.flatnonzero(shares >= PAGE * shares.max())
+    return int(page[0]), int(page[-1]) + 1
+
+
+def _is_page(light: NDArray[np.bool_]) -> bool:
+    """Return whether this is a light page with a drawing, and not a light shape on a dark canvas."""
+    if min(light.shape) < 5:
+        return False
+    rim = np.concatenate([*light[[1, -2]], *light[:, [1, -2]].T])
+    return bool(rim.mean() > 0.8 and light.mean() > 0.6 and not light[2:-2, 2:-2].all())
 
 
 def remove_bands(distance: Image.Image) -> Image.Image:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageFile, ImageFilter
+from PIL import Image, ImageFilter
 
 from sketchy.color import to_8_bit, to_srgb
 from sketchy.containers import HEAD, detect_format, open_stripped, strip_metadata
@@ -48,6 +48,9 @@ MAX_BYTES = 800_000_000
 
 ORIENTATION = 0x112
 """EXIF tag of the orientation."""
+
+PHOTOMETRIC = 0x106
+"""Tag of a TIFF that is 0 if the level 0 is white."""
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -144,7 +147,7 @@ def _as_image_errors() -> Iterator[None]:
         raise ImageError("truncated" if "truncated" in str(error) else "broken image data") from error
 
 
-def _decode(image_format: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
+def _decode(image_format: str, content: bytes, at_least: int | None) -> Image.Image:
     """Decode a file, even one that is cut off after its last pixel, which decoders consider truncated."""
     try:
         return _decode_once(image_format, content, at_least)
@@ -161,7 +164,7 @@ def _decode(image_format: str, content: bytes, at_least: int | None) -> ImageFil
         raise
 
 
-def _decode_once(image_format: str, content: bytes, at_least: int | None) -> ImageFile.ImageFile:
+def _decode_once(image_format: str, content: bytes, at_least: int | None) -> Image.Image:
     image = open_stripped(image_format, content)
     _refuse_size(image)
     if at_least is not None:
@@ -169,6 +172,8 @@ def _decode_once(image_format: str, content: bytes, at_least: int | None) -> Ima
     image.load()
     if image_format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox():
         image.putalpha(255)  # as viewers do: many programs leave the alpha of a BMP at 0
+    if image_format == "TIFF" and image.mode.startswith("I;16") and image.getexif().get(PHOTOMETRIC) == 0:
+        return Image.fromarray(~np.asarray(image))  # Pillow inverts only 8 bits
     return image
 
 

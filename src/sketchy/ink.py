@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sketchy.bands import crop_black_borders
+from sketchy.bands import crop_dark_borders
 from sketchy.errors import ImageError
 from sketchy.paper import (
     BlankError,
@@ -54,7 +54,7 @@ def normalise(image: Image.Image, size: int, crop: float) -> Array:
     Raises:
         ImageError: There is no ink, or only specks that cannot be seen at this size.
     """
-    image = crop_black_borders(image)
+    image = crop_dark_borders(image)
     flat = find_flat_paper(image)
     if flat:
         return _draw(image, flat, size, crop)
