@@ -33,7 +33,7 @@ FORMAT = 1
 """Version of the files in a pack's folder; another one makes all packs anew."""
 
 DECODERS = (
-    *("image.py", "preprocess.py", "ink.py", "paper.py", "texture.py", "color.py"),
+    *("image.py", "preprocess.py", "ink.py", "paper.py", "texture.py", "bands.py", "color.py"),
     *(f"containers/{name}.py" for name in ("__init__", "gif", "jpeg", "png", "stripped", "tiff", "webp")),
 )
 """Modules that make the pixels: packs made with other versions of these files are not used."""
