@@ -284,8 +284,7 @@ def test_every_command_takes_every_name(name, world, run_clis):
 
 
 NO_PATHS = {
-    *("category", "device", "exclude", "host", "name", "path_glob", "photo_rendering", "protocol", "settings"),
-    "sketch_rendering",
+    *("category", "device", "host", "name", "photo_rendering", "protocol", "settings", "sketch_rendering"),
 }
 """Options that are text but not the path of a file."""
 

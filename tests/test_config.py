@@ -97,6 +97,7 @@ def test_every_setting_has_a_description_and_a_default(section):
         ({"data": None}, r"data: .*\(got None\)"),
         ({"train": []}, r"train: .*\(got \[\]\)"),
         ({"train": {"seed": -1}}, r"train.seed: .*\(got -1\)"),
+        ({"train": {"seed": 2**63}}, "train.seed: Input should be less than or equal to 9223372036854775807"),
         ({"train": {"epochs": 0}}, "train.epochs: Input should be greater than or equal to 1"),
         ({"image": {"size": 15.5}}, "image.size: .*integer"),
         ({"image": {"std": [1, 0, 1]}}, "image.std: must be above 0"),

@@ -8,9 +8,9 @@ from sketchy import interrupts
 
 
 def test_a_library_user_keeps_their_signal_handlers():
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in interrupts.stop_signals()]
     interrupts.raise_instead()
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in interrupts.stop_signals()] == before
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -27,3 +27,15 @@ signal.raise_signal(signal.{name})
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert done.stderr.endswith(told)
     assert done.returncode in (interrupts.STOPPED, -signal.SIGINT)
+
+
+@pytest.mark.parametrize(("before", "code"), [("SIG_DFL", interrupts.STOPPED), ("SIG_IGN", 0)])
+def test_a_closed_terminal_stops_the_program_unless_nohup_is_used(before, code):
+    code_run = f"""
+import signal
+signal.signal(signal.SIGHUP, signal.{before})
+from sketchy import interrupts
+interrupts.quit_at_once()
+signal.raise_signal(signal.SIGHUP)
+"""
+    assert subprocess.run([sys.executable, "-c", code_run], capture_output=True, timeout=30).returncode == code

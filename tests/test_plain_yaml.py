@@ -31,6 +31,11 @@ def test_an_unquoted_word_has_one_meaning(text, value):
     assert read_yaml(text) == value
 
 
+def test_a_number_of_too_many_digits_is_refused_with_its_line():
+    with pytest.raises(ValueError, match=r"^line 2: the number has too many digits$"):
+        read_yaml(f"a: 1\nb: {'9' * 5000}")
+
+
 def test_aliases_that_expand_to_many_values_are_refused():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]

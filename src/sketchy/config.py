@@ -184,7 +184,7 @@ class TrainConfig(Section):
     """The training loop."""
 
     epochs: Free[int] = Field(200, ge=1, description="epochs; one draws as many sketches as the training split holds")
-    seed: Free[int] = Field(0, ge=0, description="seed of weights, batches and dropout")
+    seed: Free[int] = Field(0, ge=0, le=2**63 - 1, description="seed of weights, batches and dropout")
     device: Free[str] = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
     precision: Fixed[Literal["float32", "bfloat16", "float16"]] = Field(
         "float32", description="precision of the forward pass; 16 bits are for GPUs, float16 requires one"

@@ -1,7 +1,8 @@
-"""Handling of Ctrl-C and SIGTERM, from the first line of the program to the last.
+"""Handling of Ctrl-C, SIGTERM and SIGHUP, from the first line of the program to the last.
 
-Both signals stop the program even if it was started with SIGINT ignored, as background jobs of scripts are: whoever
-sends one wants the program to stop, and training and serving can be continued.
+Ctrl-C and SIGTERM stop the program even if it was started with SIGINT ignored, as background jobs of scripts are:
+whoever sends one wants the program to stop, and training and serving can be continued. SIGHUP, which a terminal sends
+when it is closed, stops it in the same way, unless `nohup` had it ignored.
 """
 
 import os
@@ -12,7 +13,14 @@ from typing import NoReturn
 
 STOPPED = 130
 """Exit code of a command that was stopped."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Return the signals that stop the program: those of the module's description that this system has."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        found.append(signal.SIGHUP)
+    return found
 
 
 def quit_at_once() -> None:
@@ -20,13 +28,13 @@ def quit_at_once() -> None:
 
     An exception could get lost during an import, as libraries catch exceptions there.
     """
-    for signum in _SIGNALS:
+    for signum in stop_signals():
         signal.signal(signum, _quit)
 
 
 def raise_instead() -> None:
     """Raise KeyboardInterrupt on these signals, so that work can clean up; only after `quit_at_once`."""
-    for signum in _SIGNALS:
+    for signum in stop_signals():
         if signal.getsignal(signum) is _quit:
             signal.signal(signum, signal.default_int_handler)
 

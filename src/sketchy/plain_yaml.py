@@ -93,10 +93,17 @@ def _plain(node: yaml.ScalarNode) -> Any:
     if _OCTAL.fullmatch(word):
         raise _error(node, f"{word} is octal to some readers; write it without the leading 0, or as '{word}'")
     if _INTEGER.fullmatch(word):
-        return int(word)
+        return _integer(node)
     if _FLOAT.fullmatch(word):
         return float(word.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return word
+
+
+def _integer(node: yaml.ScalarNode) -> int:
+    try:
+        return int(node.value)
+    except ValueError:  # Python limits the digits
+        raise _error(node, "the number has too many digits") from None
 
 
 def _error(node: yaml.Node, problem: str) -> ValueError:

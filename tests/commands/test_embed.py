@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -26,6 +27,13 @@ def test_broken_images_are_skipped_and_counted(trained, dataset, tmp_path):
     made = embed.run([tmp_path / "broken.png", sketch], "sketch", tmp_path / "out.npz", trained / "tiny" / "best.pth")
     assert made.count == 1
     assert [item.path for item in made.skipped] == [str(tmp_path / "broken.png")]
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(trained, photos, tmp_path):
+    os.mkfifo(photos / "pipe.jpg")
+    made = embed.run([photos], "photo", tmp_path / "out.npz", trained / "tiny" / "best.pth")
+    assert made.count == 40
+    assert [item.reason for item in made.skipped] == ["is no ordinary file"]
 
 
 def test_a_folder_without_images_is_an_error(trained, tmp_path):

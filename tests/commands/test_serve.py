@@ -166,3 +166,18 @@ def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_p
     best = trained / "tiny" / "best.pth"
     serve.run(best, print, gallery=str(tmp_path / "photos"), port=0)
     assert logged.messages[-1] == f"searching {tmp_path / 'photos'}: 10 photos; left out: 1 .heic; Ctrl-C stops"
+
+
+def test_a_port_is_taken_as_soon_as_it_is_opened():
+    with (
+        server.open_socket("127.0.0.1", 0) as opened,
+        pytest.raises(ServeError, match="address already in use"),
+        server.open_socket("127.0.0.1", opened.getsockname()[1]),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 300, "no such host"])
+def test_what_cannot_be_a_host_is_refused(host):
+    with pytest.raises(ServeError, match=f"^cannot listen on {host}: .*; name another with --host$"):
+        server.open_socket(host, 0)

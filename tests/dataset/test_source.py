@@ -170,6 +170,22 @@ def test_a_zip_that_unpacks_itself_is_read(tmp_path: Path) -> None:
     opened.close()
 
 
+def test_a_file_with_a_password_is_named_as_such(tmp_path: Path) -> None:
+    path = make(tmp_path, "zip")
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1  # the flag of the last file in the list
+    path.write_bytes(content)
+    opened = open_source(path)
+    reasons = []
+    for entry in opened.entries():
+        try:
+            opened.read(entry.name)
+        except ImageError as error:
+            reasons.append(str(error))
+    assert reasons == ["cannot be unpacked: it needs a password"]
+    opened.close()
+
+
 def test_an_empty_folder_has_no_entries(tmp_path: Path) -> None:
     assert open_source(tmp_path).entries() == []
 

@@ -275,6 +275,11 @@ def test_files_left_out_of_the_cached_index_are_reported(model, photos):
     gallery.close()
 
 
+def test_a_folder_of_which_all_is_excluded_says_so(model, photos):
+    with pytest.raises(GalleryError, match=r"no images below .*; left out: 40 excluded; exclude less of it$"):
+        open_index(model, str(photos), scan=Scan(exclude=("*",)))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -5,7 +5,7 @@ import pytest
 
 from sketchy.trainer.stopping import stop_on_signals
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def handlers() -> list[object]:

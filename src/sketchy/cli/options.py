@@ -37,6 +37,11 @@ def address(text: str) -> str:
     return text if re.match(r"\w+://", text) else _expanded(text)
 
 
+def path_glob(text: str) -> str:
+    """Parse a glob of paths: a shell expands its `~` neither in quotes nor after `=`."""
+    return _expanded(text)
+
+
 def protocol_name(text: str) -> str:
     """Parse the name of an evaluation protocol."""
     if text not in PROTOCOLS:
@@ -100,6 +105,8 @@ Categories = Annotated[
 PathGlob = Annotated[
     str | None,
     typer.Option(
+        parser=path_glob,
+        metavar="GLOB",
         help="Search only photos whose path matches, for example 'holiday/*'.",
         callback=lambda text: _refuse_empty(None if text is None else [text]) and text,
     ),
@@ -107,6 +114,7 @@ PathGlob = Annotated[
 Exclude = Annotated[
     list[str] | None,
     typer.Option(
+        parser=path_glob,
         metavar="GLOB",
         help="Leave out files and folders whose path matches, for example 'Trash' or '*.gif'; may be repeated.",
         callback=_refuse_empty,

@@ -60,12 +60,22 @@ def run(
 
 
 def _find(images: Sequence[Path]) -> tuple[list[Path], list[Skipped], Counter[str]]:
-    """Return the image files, the folders that cannot be listed, and the number of other files by reason."""
+    """Return the image files, what cannot be read, and how many other files there are, by reason."""
     skipped: list[Skipped] = []
     left_out: Counter[str] = Counter()
     found = (walk([image], skipped.append, lambda left: left_out.update([left.reason])) for image in images)
-    paths = [Path(file.path) for file in chain.from_iterable(found)]
+    paths = []
+    for path in (Path(file.path) for file in chain.from_iterable(found)):
+        if path not in images and _is_special(path):
+            skipped.append(Skipped(str(path), "is no ordinary file"))
+        else:
+            paths.append(path)
     if not paths:
         reasons = f"{left_out_text(left_out)}; " if left_out else ""
         raise DataError(f"no images below {', '.join(map(str, images))}; {reasons}name image files or folders of them")
     return paths, skipped, left_out
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a pipe, a socket or a device, which a read may wait for without end."""
+    return path.exists() and not path.is_file() and not path.is_dir()

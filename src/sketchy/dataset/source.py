@@ -145,7 +145,8 @@ class ArchiveSource(Source):
         try:
             return b"".join(self._archive.chunks(self._files[name]))
         except (RuntimeError, NotImplementedError) as error:  # a password, a rare compression
-            raise ImageError(f"cannot be unpacked: {error}") from None
+            reason = "it needs a password" if "password" in str(error) else error
+            raise ImageError(f"cannot be unpacked: {reason}") from None
         except READ_ERRORS as error:
             raise ImageError(f"damaged in the archive: {error}") from None
 

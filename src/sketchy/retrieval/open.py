@@ -3,21 +3,21 @@
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
 from os import PathLike
 from pathlib import Path
 
 from sketchy.dataset.loader import load_dataset, refuse_moved
 from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
-from sketchy.image import SUFFIXES
+from sketchy.image import KNOWN_UNREADABLE, SUFFIXES
 from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
 from sketchy.retrieval.embed import embed_pixels
 from sketchy.retrieval.index import Index, update_at
 from sketchy.retrieval.model import Model
-from sketchy.retrieval.scan import DEFAULT_SCAN, Scan, absolute_sources
+from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan, absolute_sources
 from sketchy.retrieval.store.address import is_server, is_store, open_reader
 from sketchy.retrieval.store.base import Identity, Store
 from sketchy.retrieval.store.embedded import EmbeddedStore
@@ -117,8 +117,15 @@ def check_found(changes: UpdateResult, count: int, sources: Sequence[Path]) -> N
             f"none of {len(changes.skipped)} images below {named} can be read; {first.path}: {first.reason}"
             + (f"; {left_out}" if left_out else "")
         )
-    remedy = f"{left_out}; export them as JPEG first; " if left_out else ""
-    raise GalleryError(f"no images below {named}; {remedy}known are {', '.join(sorted(SUFFIXES))}")
+    raise GalleryError("; ".join(filter(None, [f"no images below {named}", left_out, _remedy(changes.left_out)])))
+
+
+def _remedy(left_out: Collection[str]) -> str:
+    """Return what to do when all files are left out for these reasons."""
+    if EXCLUDED in left_out:
+        return "exclude less of it"
+    export = "export them as JPEG first; " * any(reason in KNOWN_UNREADABLE for reason in left_out)
+    return f"{export}known are {', '.join(sorted(SUFFIXES))}"
 
 
 def _named(sources: Sequence[Path]) -> str:

@@ -52,7 +52,7 @@ def train(
         The result; None in all processes but the first.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM was received; the state is saved.
+        Interrupted: SIGINT, SIGTERM or SIGHUP was received; the state is saved.
         SketchyError: Any other error that the user can correct.
     """
     config = with_absolute_paths(config)

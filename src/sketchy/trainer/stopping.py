@@ -1,9 +1,11 @@
-"""Ctrl-C and SIGTERM: finish the step, save, then stop."""
+"""Ctrl-C, SIGTERM and SIGHUP: finish the step, save, then stop."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from sketchy.interrupts import stop_signals
 
 
 class StopRequest:
@@ -18,14 +20,14 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a second SIGINT interrupts at once. Main thread only."""
+    """Turn the first of `stop_signals` into a request; a second SIGINT interrupts at once. Main thread only."""
     request = StopRequest()
 
     def ask(received: int, frame: FrameType | None) -> None:
         request.asked = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
+    before = {name: signal.signal(name, ask) for name in stop_signals()}
     try:
         yield request
     finally:

@@ -20,7 +20,7 @@ GRACE_SECONDS = 2
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Bind a socket to a port, 0 for any free one; requests are handled once `Server.run` is called.
+    """Listen on a port, 0 for any free one; requests are answered from `Server.run` on.
 
     Raises:
         ServeError: The port is in use or not allowed, or the host is not an address of this machine.
@@ -28,11 +28,13 @@ def open_socket(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         taken = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ServeError(f"cannot listen on {host}: {error.strerror or error}; name another with --host") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
+        why = getattr(error, "strerror", None) or "not the name of a host"
+        raise ServeError(f"cannot listen on {host}: {why}; name another with --host") from None
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)
+        taken.listen()  # at once, as two sockets with SO_REUSEADDR could both be bound
     except OSError as error:
         taken.close()
         why = (error.strerror or str(error)).lower()
