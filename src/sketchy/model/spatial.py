@@ -91,7 +91,8 @@ def add_spatial_head(
     blocks = getattr(network, "features", None)
     if not isinstance(blocks, nn.Sequential) or not isinstance(getattr(network, "classifier", None), nn.Identity):
         raise ConfigError(
-            "model.spatial: takes mobilenet_v2, mobilenet_v3_large, efficientnet_b0 or vgg16; set it to null"
+            "model.spatial: takes mobilenet_v2, mobilenet_v3_large, efficientnet_b0, efficientnet_lite0 to 2 or vgg16; "
+            "set it to null"
         )
     if spatial.block >= len(blocks):
         raise ConfigError(f"model.spatial.block: the network has blocks 0 to {len(blocks) - 1}, not {spatial.block}")
