@@ -30,10 +30,10 @@ def test_broken_images_are_skipped_and_counted(trained, dataset, tmp_path):
 
 
 def test_a_pipe_in_a_folder_is_not_waited_for(trained, photos, tmp_path):
-    os.mkfifo(photos / "pipe.jpg")
-    made = embed.run([photos], "photo", tmp_path / "out.npz", trained / "tiny" / "best.pth")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    made = embed.run([photos, tmp_path], "photo", tmp_path / "out.npz", trained / "tiny" / "best.pth")
     assert made.count == 40
-    assert [item.reason for item in made.skipped] == ["is no ordinary file"]
+    assert [item.reason for item in made.skipped] == ["is not a regular file"]
 
 
 def test_a_folder_without_images_is_an_error(trained, tmp_path):

@@ -67,7 +67,7 @@ def _find(images: Sequence[Path]) -> tuple[list[Path], list[Skipped], Counter[st
     paths = []
     for path in (Path(file.path) for file in chain.from_iterable(found)):
         if path not in images and _is_special(path):
-            skipped.append(Skipped(str(path), "is no ordinary file"))
+            skipped.append(Skipped(str(path), "is not a regular file"))
         else:
             paths.append(path)
     if not paths:
