@@ -410,5 +410,5 @@ def test_an_interrupt_during_imports_ends_cleanly_even_if_it_was_ignored():
     for code, told in ended:
         assert "Traceback" not in told
         assert code in (0, 130, -signal.SIGINT)  # the last: the interpreter was ending already
-        assert code == 0 or told.splitlines()[-1] == "stopped"
+        assert code != 130 or told.splitlines()[-1] == "stopped"
     assert ended[0][0] == 130
