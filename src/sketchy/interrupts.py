@@ -39,6 +39,12 @@ def raise_instead() -> None:
             signal.signal(signum, signal.default_int_handler)
 
 
+def ignore() -> None:
+    """Ignore these signals from now on: Python gives them back to the system before its end, which would kill it."""
+    for signum in stop_signals():
+        signal.signal(signum, signal.SIG_IGN)
+
+
 def _quit(signum: int, frame: FrameType | None) -> NoReturn:
     with suppress(OSError):
         os.write(2, b"stopped\n")
