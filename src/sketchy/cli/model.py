@@ -10,15 +10,18 @@ from sketchy.cli.console import guarded, importing, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
     CheckpointOption,
+    DatasetOption,
     Device,
+    Extended,
     Kind,
+    PerCategory,
+    Protocol,
+    ReportFolder,
     Runs,
     chosen_checkpoint,
     path,
-    protocol_name,
     run_name,
 )
-from sketchy.evaluation.metrics import PROTOCOLS
 
 
 @guarded
@@ -66,30 +69,11 @@ def train(
 @guarded
 def evaluate(
     checkpoint: CheckpointOption = None,
-    data: Annotated[
-        Path | None, typer.Option(parser=path, help="The dataset.  [default: the one of the training]")
-    ] = None,
-    protocol: Annotated[
-        str,
-        typer.Option(
-            parser=protocol_name,
-            metavar=f"[{'|'.join(PROTOCOLS)}]",
-            autocompletion=lambda: list(PROTOCOLS),
-            help="What counts as correct, and in which gallery.",
-        ),
-    ] = "all",
-    extended: Annotated[
-        Path | None,
-        typer.Option(
-            parser=path,
-            metavar="DIR",
-            help="A folder of <category>/<photo> to add to a zero-shot gallery.",
-        ),
-    ] = None,
-    page: Annotated[
-        Path | None, typer.Option("--report", parser=path, help="The folder to write a report to, an HTML page.")
-    ] = None,
-    per_category: Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")] = False,
+    data: DatasetOption = None,
+    protocol: Protocol = "all",
+    extended: Extended = None,
+    page: ReportFolder = None,
+    per_category: PerCategory = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     json: AsJson = False,
@@ -112,13 +96,7 @@ def evaluate(
         from sketchy.commands import evaluate as command
 
     found = command.run(
-        chosen,
-        data=data,
-        protocol=protocol,
-        extended=extended,
-        report=page,
-        device=device,
-        progress=show_progress,
+        chosen, data=data, protocol=protocol, extended=extended, report=page, device=device, progress=show_progress
     )
     print(report.as_json(found) if json else report.evaluation_text(found, per_category=per_category))
 

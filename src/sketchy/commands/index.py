@@ -36,12 +36,8 @@ def run(
     Args:
         photos: Folders and files; indexed photos elsewhere stay in the index, unless they were moved here.
         out: The index folder, or milvus://host:port/collection.
-        checkpoint: A .pth file.
         dry_run: Whether to only count what would be done.
         force: Whether to replace the index, even if it is damaged or made by another model.
-        scan: Options for scanning the folders.
-        device: See `pick_device`.
-        progress: Shows the progress.
 
     Returns:
         The changes by all processes; None in all processes but the main one.
@@ -54,19 +50,23 @@ def run(
     started = time.perf_counter()
     loaded = load_checkpoint(checkpoint)
     if dry_run:
-        model = Model(loaded, checkpoint, pick_device("cpu"))
-        changes, count = _preview(photos, out, model.identity, force, scan, progress)
+        identity = Model(loaded, checkpoint, pick_device("cpu")).identity
+        changes, count = _preview(photos, out, identity, force, scan, progress)
     else:
-        keep_freed_memory()
         with join_world(device) as world:
             model = Model(loaded, checkpoint, world.device)
             changes, count = _update(photos, out, model, force, scan, world, progress)
             if not world.is_main:
                 return None
-        if count or not changes.removed:
-            check_found(changes, count, photos)
-        note_index(photos, model.identity, out)
+        _conclude(photos, out, model, changes, count)
     return _result(changes, out, dry_run, count, time.perf_counter() - started)
+
+
+def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateResult, count: int) -> None:
+    """Remember where the photos are indexed. Raises GalleryError if there is no photo, and none was just removed."""
+    if count or not changes.removed:
+        check_found(changes, count, photos)
+    note_index(photos, model.identity, out)
 
 
 def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:
@@ -94,6 +94,7 @@ def _update(
             f"an index folder takes one writer, and there are {world.size}; run {out} without torchrun, or name "
             "milvus://host:port/collection"
         )
+    keep_freed_memory()
     with world.main_first():
         store = open_writer(out, model.identity, force=force and world.is_main)
     try:
