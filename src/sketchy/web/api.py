@@ -103,13 +103,7 @@ async def search(
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
-    parts = {
-        "queue": found.began - started,
-        "embed": found.embedded - found.began,
-        "search": found.ended - found.embedded,
-        "total": time.perf_counter() - started,
-    }
-    response.headers["Server-Timing"] = ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
+    response.headers["Server-Timing"] = _timing(found, started)
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
 
 
@@ -186,6 +180,17 @@ class _Found(NamedTuple):
     began: float
     embedded: float
     ended: float
+
+
+def _timing(found: _Found, started: float) -> str:
+    """Return the value of the header Server-Timing, in milliseconds."""
+    parts = {
+        "queue": found.began - started,
+        "embed": found.embedded - found.began,
+        "search": found.ended - found.embedded,
+        "total": time.perf_counter() - started,
+    }
+    return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
 
 
 def _search(index: Index, image: bytes, kind: Kind, k: int, categories: Sequence[str]) -> _Found:
