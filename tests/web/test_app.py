@@ -127,9 +127,9 @@ def test_the_server_says_how_long_it_took(client, sketch):
 
 REFUSED = [
     ("/api/search", b"", 400, "the request has no image"),
-    ("/api/search", b"hello", 415, "not a PNG, JPEG or WebP"),
-    ("/api/search", b"<svg xmlns='x'/>", 415, "not a PNG, JPEG or WebP"),
-    ("/api/search", encoded(Image.new("L", (9, 9)), "TIFF"), 415, "not a PNG, JPEG or WebP"),
+    ("/api/search", b"hello", 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
+    ("/api/search", b"<svg xmlns='x'/>", 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
+    ("/api/search", encoded(Image.new("L", (9, 9)), "TIFF"), 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
     ("/api/search", b"\x89PNG\r\n\x1a\nrest", 400, "cannot be read: broken"),
     ("/api/search", b"RIFF1234WAVEfmt ", 400, "cannot be read: not an image"),
     ("/api/search", encoded(Image.new("L", (300, 300), 255)), 422, "blank"),
