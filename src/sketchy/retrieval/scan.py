@@ -23,7 +23,7 @@ LIVE_SUFFIX, LIVE_PHOTO_SUFFIXES = ".mov", (".heic", ".heif", ".jpg", ".jpeg")
 """The video of a live photo lies beside the photo and has the same name."""
 HIDDEN, EXCLUDED, NO_SUFFIX, OTHER = "hidden", "excluded", "without a suffix", "other"
 """Reasons to leave something out; further ones are suffixes of KNOWN_UNREADABLE and folders, such as `in #recycle`."""
-SILENT = ""
+UNREPORTED = ""
 """The reason for what nobody misses: it is not reported."""
 
 Report = Callable[[Skipped], object]
@@ -186,7 +186,7 @@ class _Walker:
             (names.links if entry.is_symlink() else names.folders).append(entry.name)
         elif reason == HIDDEN:
             self._leave_out(Skipped(path, reason))
-        elif reason != SILENT:
+        elif reason != UNREPORTED:
             self._report_images(path, reason)
 
     def _add_file(self, entry: os.DirEntry[str], path: str, names: _Names) -> None:
@@ -197,7 +197,7 @@ class _Walker:
             names.files.append(entry.name)
         elif reason == OTHER and _suffix(entry.name) == LIVE_SUFFIX:
             names.videos.append(entry.name)
-        elif reason != SILENT:
+        elif reason != UNREPORTED:
             self._leave_out(Skipped(path, reason))
 
     def _report_videos(self, folder: str, names: _Names) -> None:
@@ -219,7 +219,7 @@ class _Walker:
 def _why_left_out(parent: str, name: str, exclude: tuple[str, ...]) -> str | None:
     """Return why a folder is left out; None if it is not."""
     if is_cache(name):
-        return SILENT
+        return UNREPORTED
     if name.startswith("."):
         return HIDDEN
     if _is_library(parent) and name.lower() not in ORIGINALS:
@@ -234,9 +234,9 @@ def _why_not_photo(name: str, path: str, exclude: tuple[str, ...]) -> str | None
     suffix = _suffix(name)
     known = suffix in SUFFIXES or suffix in KNOWN_UNREADABLE
     if is_companion(name):
-        return SILENT
+        return UNREPORTED
     if name.startswith("."):
-        return HIDDEN if known else SILENT
+        return HIDDEN if known else UNREPORTED
     if exclude and matches(path, exclude):
         return EXCLUDED
     if suffix in photo_suffixes():

@@ -113,6 +113,23 @@ async def search(
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
 
 
+@router.post(
+    "/api/convert",
+    responses={**error_responses(408, 413, 415), 200: {"content": {"image/jpeg": BINARY}}},
+    response_class=Response,
+    openapi_extra=BODY,
+)
+async def convert(request: Request, service: Served) -> Response:
+    """Return an image as JPEG, for browsers that cannot open its format."""
+    image = await _read_image(request)
+    check_image(image, service.limits.pixels)
+    try:
+        jpeg = await service.thumbnails.convert(image, Size.SCREEN)
+    except ImageError as error:
+        raise HTTPException(422, str(error)) from None
+    return Response(jpeg, media_type="image/jpeg")
+
+
 @router.get(
     "/api/photos/{photo}",
     responses={**error_responses(404), 200: {"content": {"image/jpeg": BINARY}}, 304: {"description": "Not changed."}},
