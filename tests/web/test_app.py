@@ -485,6 +485,7 @@ def test_the_api_describes_itself_without_other_hosts(client):
         "/api/search",
         "/api/photos/{photo}",
         "/api/photos/{photo}/about",
+        "/api/convert",
         "/api/info",
         "/healthz",
     }
