@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageFilter, ImageOps
-
 from sketchy.dataset.extra import load_extra
+
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.pack import Subset
 from sketchy.dataset.split import Part
