@@ -23,6 +23,7 @@ def build_objective(
     photos: int,
     embedding_size: int,
     generator: torch.Generator,
+    related: torch.Tensor | None = None,
 ) -> Objective:
     """Make the loss that the config names, with its terms.
 
@@ -33,6 +34,7 @@ def build_objective(
         photos: Number of photos.
         embedding_size: D.
         generator: Source of random triplets, on the CPU.
+        related: Categories that are not told apart; see `Objective`.
     """
     added: dict[str, Term] = {}
     if terms.proxy_weight:
@@ -41,4 +43,4 @@ def build_objective(
     if terms.instance_weight:
         memory = MemoryLoss(photos, embedding_size, terms.instance_temperature)
         added["instance"] = Term(terms.instance_weight, memory, "instance")
-    return Objective(resolve_name(loss.code)(loss, generator), added)
+    return Objective(resolve_name(loss.code)(loss, generator), added, related)
