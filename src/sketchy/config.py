@@ -174,6 +174,12 @@ class TermsConfig(Section):
         0.0, ge=0, description="weight of an InfoNCE loss that asks which of all photos was traced"
     )
     instance_temperature: Fixed[float] = Field(0.1, gt=0, description="its initial temperature; it is learnt")
+    bridge_weight: Fixed[float] = Field(
+        0.0,
+        ge=0,
+        description="weight of a softmax over ImageNet's classes, for sketches of any source whose names have some; "
+        "photos are held where the pretrained network has them",
+    )
 
 
 class PairsConfig(Section):
@@ -263,6 +269,8 @@ class Config(Strict):
             for name, other in (("image.sketch", self.image.sketch_size), ("augment.photo", self.augment.photo_size)):
                 if other not in (None, self.image.size):
                     raise ValueError(f"{name}_size: {self.model.backbone} takes images of one size only; leave it out")
+        if self.terms.bridge_weight and not self.model.pretrained:
+            raise ValueError("terms.bridge_weight: needs a network pretrained on ImageNet; set model.pretrained")
         if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):
             raise ValueError("terms.instance_weight: needs sampler.traced above 0, so that sketches meet their photo")
         return self
