@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from sketchy.choices import BACKBONES, ONE_SIZE, TIMM, ContrastiveConfig, Loss
+from sketchy.choices import BACKBONES, ONE_SIZE, TIMM, ContrastiveConfig, Loss, TermsConfig
 from sketchy.paths import expanded
 from sketchy.section import AsPath, Embedding, Fixed, Free, Role, Section, Strict
 
@@ -160,26 +160,6 @@ class ModelConfig(Section):
         if self.spatial and not self.normalize:
             raise ValueError("spatial: needs embeddings of length 1; set normalize to true")
         return self
-
-
-class TermsConfig(Section):
-    """Terms added to the loss; weight 0 leaves a term out."""
-
-    proxy_weight: Fixed[float] = Field(
-        0.0, ge=0, description="weight of a softmax over all categories, for sketches and photos alike"
-    )
-    proxy_scale: Fixed[float] = Field(16.0, gt=0, description="initial scale of its cosines; it is learnt")
-    proxy_smoothing: Fixed[float] = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
-    instance_weight: Fixed[float] = Field(
-        0.0, ge=0, description="weight of an InfoNCE loss that asks which of all photos was traced"
-    )
-    instance_temperature: Fixed[float] = Field(0.1, gt=0, description="its initial temperature; it is learnt")
-    bridge_weight: Fixed[float] = Field(
-        0.0,
-        ge=0,
-        description="weight of a softmax over ImageNet's classes, for sketches of any source whose names have some; "
-        "photos are held where the pretrained network has them",
-    )
 
 
 class PairsConfig(Section):

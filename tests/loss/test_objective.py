@@ -1,7 +1,6 @@
 import torch
 
-from sketchy.choices import InfoNCEConfig
-from sketchy.config import TermsConfig
+from sketchy.choices import InfoNCEConfig, TermsConfig
 from sketchy.loss import build_objective
 from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.infonce import InfoNCELoss

@@ -12,7 +12,7 @@ from sketchy.loss.objective import Objective, Term
 from sketchy.model.encoder import build_encoder
 from sketchy.progress import no_progress
 from sketchy.retrieval.embed import embed_pixels
-from sketchy.trainer.bridge import start_bridge
+from sketchy.trainer.bridge import named_anchors, start_bridge
 
 SIDE, PHOTOS, SIZE = 32, 6, 16
 ROWS = np.array([0, 1, 3, 5])
@@ -54,6 +54,16 @@ def test_anchors_keep_what_the_classifier_tells_apart():
     closeness = (anchors @ anchors.T).unflatten(0, (4, 250)).unflatten(2, (4, 250)).mean((1, 3))
     assert (closeness.diagonal() > 0.95).all()
     assert (closeness - torch.diag(closeness.diagonal()) < 0.1).all()
+
+
+def test_things_with_classes_have_an_anchor_by_name():
+    trainer = made_trainer(spatial=False, classes=torch.randn(1000, 1280))
+    start_bridge(trainer, ROWS, no_progress)
+    named = named_anchors(trainer.loss)
+    anchors = trainer.loss.terms["bridge"].anchors
+    torch.testing.assert_close(named["zebra"].float(), anchors[340], atol=1e-3, rtol=0)
+    assert "giraffe" not in named  # ImageNet has none
+    assert named_anchors(Objective(InfoNCELoss(0.1, learn=False), {})) is None
 
 
 def test_weights_without_a_classifier_are_an_error():

@@ -8,8 +8,7 @@ from pkgutil import resolve_name
 
 import torch
 
-from sketchy.choices import LossConfig
-from sketchy.config import TermsConfig
+from sketchy.choices import LossConfig, TermsConfig
 from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.memory import MemoryLoss
 from sketchy.loss.objective import Objective, Term

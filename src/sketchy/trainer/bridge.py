@@ -7,8 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sketchy.dataset.things import imagenet, things
 from sketchy.errors import ConfigError
 from sketchy.loss.bridge import BridgeLoss
+from sketchy.loss.objective import Objective
 from sketchy.model.encoder import Encoder
 from sketchy.model.spatial import SpatialHead
 from sketchy.progress import Progress
@@ -62,6 +64,19 @@ def start_bridge(trainer: Trainer, rows: NDArray[np.int64], progress: Progress) 
     with torch.no_grad():
         layer.weight[: len(directions)] = directions
         layer.bias[: len(directions)] = -mean.to(layer.bias.device)
+
+
+def named_anchors(loss: Objective) -> dict[str, Tensor] | None:
+    """Return where embeddings of each thing with classes in ImageNet lie, to search by words; None without the loss.
+
+    Returns:
+        Unit vectors of the dimensions before the spatial ones, shape (A,), float16, on the CPU, by the thing's name.
+    """
+    if "bridge" not in loss.terms:
+        return None
+    bridge = loss.terms["bridge"]
+    assert isinstance(bridge, BridgeLoss)
+    return {name: bridge.anchor(classes).half().cpu() for name in things() if (classes := imagenet(name))}
 
 
 class _Projection(nn.Module):
