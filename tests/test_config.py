@@ -166,6 +166,13 @@ def test_pretrained_is_yes_or_no_or_a_path(pretrained):
     assert type(found) is type(pretrained)
 
 
+def test_the_bridge_to_imagenet_needs_a_pretrained_network():
+    terms = {"terms": {"bridge_weight": 1.0}}
+    with pytest.raises(ConfigError, match=r"terms.bridge_weight: needs a network pretrained on ImageNet"):
+        parse_config(terms, "here")
+    assert parse_config(terms | {"model": {"backbone": "mobilenet_v2", "pretrained": True}}, "here")
+
+
 def test_a_config_cannot_be_changed():
     config = Config()
     with pytest.raises(ValueError, match="frozen"):

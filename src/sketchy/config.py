@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from sketchy.choices import BACKBONES, ONE_SIZE, TIMM, ContrastiveConfig, Loss
+from sketchy.choices import BACKBONES, ONE_SIZE, TIMM, ContrastiveConfig, Loss, TermsConfig
 from sketchy.paths import expanded
 from sketchy.section import AsPath, Embedding, Fixed, Free, Role, Section, Strict
 
@@ -162,20 +162,6 @@ class ModelConfig(Section):
         return self
 
 
-class TermsConfig(Section):
-    """Terms added to the loss; weight 0 leaves a term out."""
-
-    proxy_weight: Fixed[float] = Field(
-        0.0, ge=0, description="weight of a softmax over all categories, for sketches and photos alike"
-    )
-    proxy_scale: Fixed[float] = Field(16.0, gt=0, description="initial scale of its cosines; it is learnt")
-    proxy_smoothing: Fixed[float] = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
-    instance_weight: Fixed[float] = Field(
-        0.0, ge=0, description="weight of an InfoNCE loss that asks which of all photos was traced"
-    )
-    instance_temperature: Fixed[float] = Field(0.1, gt=0, description="its initial temperature; it is learnt")
-
-
 class PairsConfig(Section):
     """Random pairs of a sketch and a photo, half of one category and half of two."""
 
@@ -263,6 +249,8 @@ class Config(Strict):
             for name, other in (("image.sketch", self.image.sketch_size), ("augment.photo", self.augment.photo_size)):
                 if other not in (None, self.image.size):
                     raise ValueError(f"{name}_size: {self.model.backbone} takes images of one size only; leave it out")
+        if self.terms.bridge_weight and not self.model.pretrained:
+            raise ValueError("terms.bridge_weight: needs a network pretrained on ImageNet; set model.pretrained")
         if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):
             raise ValueError("terms.instance_weight: needs sampler.traced above 0, so that sketches meet their photo")
         return self

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from sketchy.choices import ContrastiveConfig, InfoNCEConfig, TripletConfig
-from sketchy.config import TermsConfig
+from sketchy.choices import ContrastiveConfig, InfoNCEConfig, TermsConfig, TripletConfig
 from sketchy.loss import build_objective
 from sketchy.loss.batch import check_batch, masked_mean
 from sketchy.loss.contrastive import ContrastiveLoss

@@ -17,7 +17,7 @@ from sketchy.dataset.reader import FOLDERS, Listing, find_records, image_names
 from sketchy.dataset.records import Record
 from sketchy.dataset.source import FileSource, Source, open_source
 from sketchy.dataset.split import split_photos
-from sketchy.dataset.things import canonical, related
+from sketchy.dataset.things import canonical, imagenet, related
 from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
 from sketchy.errors import DataError
 from sketchy.image import Kind
@@ -81,6 +81,13 @@ class Further:
         for label in range(own, len(mask)):
             mask[label, :label] = [related(self.categories[label], other) for other in self.categories[:label]]
         return mask | mask.T if mask.any() else None
+
+    def classes(self) -> NDArray[np.bool_]:
+        """Return which of ImageNet's classes each category has, shape (C, 1000)."""
+        mask = np.zeros((len(self.categories), 1000), np.bool_)
+        for label, name in enumerate(self.categories):
+            mask[label, list(imagenet(name))] = True
+        return mask
 
 
 def load_further(config: Config, dataset: Dataset, progress: Progress = no_progress) -> Further:

@@ -20,11 +20,15 @@ class Labels(NamedTuple):
 
 
 class Term(NamedTuple):
-    """A weighted loss beside the main one; `labels` are the labels that define its positives."""
+    """A weighted loss beside the main one.
+
+    `labels` are the labels that define its positives; with "mixed" they are the categories of sketches and the indices
+    of photos.
+    """
 
     weight: float
     loss: nn.Module
-    labels: Literal["category", "instance"]
+    labels: Literal["category", "instance", "mixed"]
 
 
 class Objective(nn.Module):
@@ -53,8 +57,9 @@ class Objective(nn.Module):
         stats = dict(stats)
         for name, term in self.terms.items():
             weight, by = self.weights[name]
-            labels = getattr(sketch_labels, by), getattr(photo_labels, by)
-            output = term(sketch, photo, *labels, *(related if by == "category" else ()))
+            of_sketches = sketch_labels.instance if by == "instance" else sketch_labels.category
+            of_photos = photo_labels.category if by == "category" else photo_labels.instance
+            output = term(sketch, photo, of_sketches, of_photos, *(related if by == "category" else ()))
             total = total + weight * output.loss
             stats[f"{name}_loss"] = output.loss.detach()
             stats |= {f"{name}_{statistic}": value for statistic, value in output.stats.items()}

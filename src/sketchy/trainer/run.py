@@ -18,11 +18,13 @@ from sketchy.dataset.training import TrainingImages, training_images
 from sketchy.errors import Interrupted
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.loss import build_objective
+from sketchy.loss.bridge import BridgeLoss
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.progress import Progress, no_progress
 from sketchy.results import TrainResult
 from sketchy.runtime import keep_freed_memory, seed_everything
 from sketchy.storage import refuse_unwritable, write_text
+from sketchy.trainer.bridge import start_bridge
 from sketchy.trainer.freezing import freeze
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
@@ -94,7 +96,9 @@ def _prepare(
         further = load_further(config, data, progress)
     images = training_images(data, further, config.augment.strokes)
     related = further.related(len(data.pack.categories))
-    trainer = build_trainer(config, siamese, images, len(further.categories), world, related)
+    trainer = build_trainer(config, siamese, images, len(further.categories), world, related, further.classes())
+    if saved is None:
+        start_bridge(trainer, images[2].rows, progress)
     history = History(run_dir.history)
     if saved is not None:
         warn_if_changed(saved, data)
@@ -125,6 +129,7 @@ def build_trainer(
     categories: int,
     world: World,
     related: NDArray[np.bool_] | None = None,
+    classes: NDArray[np.bool_] | None = None,
 ) -> Trainer:
     """Make the trainer that a config describes.
 
@@ -135,6 +140,7 @@ def build_trainer(
         categories: Number of categories of all images.
         world: The processes that train together.
         related: Categories that are not told apart, as `Further.related` returns them.
+        classes: ImageNet's classes of each category, as `Further.classes` returns them.
 
     Raises:
         ConfigError, DataError: The parts do not fit each other or the data.
@@ -144,6 +150,10 @@ def build_trainer(
     sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, settings.seed)
     world.shard(sampler.batch_size)  # refuses a batch that cannot be divided before the first step
     generator = torch.Generator().manual_seed(settings.seed)
+    bridge = None
+    if config.terms.bridge_weight and classes is not None:
+        size = config.model.embedding_size - (config.model.spatial.size if config.model.spatial else 0)
+        bridge = BridgeLoss(torch.from_numpy(classes), len(images.photo_category), size)
     loss = build_objective(
         config.loss,
         config.terms,
@@ -152,6 +162,7 @@ def build_trainer(
         embedding_size=config.model.embedding_size,
         generator=generator,
         related=None if related is None else torch.from_numpy(related),
+        bridge=bridge,
     ).to(world.device)
     total = settings.epochs * len(sampler)
     warmup = round(settings.warmup_epochs * len(sampler))
