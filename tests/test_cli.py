@@ -43,23 +43,33 @@ def test_from_data_to_a_retrieval_that_beats_chance(tiny_config, sketch, dataset
     assert type_in("embed", sketch, "--kind", "sketch", "--out", "e.npz").exit_code == 0
 
 
-def test_without_a_run_the_bundled_model_is_used_and_named(sketch, dataset):
+def test_photos_of_ones_own_are_searched_with_the_bundled_model(trained, sketch, dataset):
     photos = dataset / "256x256" / "photo"
-    shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json")
-    assert "no run under runs: using the bundled model" in shown.stderr
+    shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json", "--runs", trained)
+    assert "using the bundled model" in shown.stderr.splitlines()
     found = json.loads(shown.stdout)
     assert found["checkpoint"].endswith("bundled.pth")
     assert len(found["results"]) == 3
     assert all(0 <= hit["score"] <= 1 for hit in found["results"])
 
 
-@pytest.mark.parametrize(("command", "option"), [(("evaluate",), "--data"), (("retrieve", "s.png"), "--gallery")])
-def test_the_bundled_model_has_no_dataset_until_one_is_named(command, option, tmp_path, sketch):
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("evaluate", "there is no run under runs; train one, or name a model with --checkpoint"),
+        ("retrieve s.png", "there is no run under runs; give --gallery FOLDER to search your own photos"),
+        ("serve", "there is no run under runs; give --gallery FOLDER to search your own photos"),
+        ("evaluate -c bundled", "the model comes without its dataset; give its path with --data PATH"),
+        ("retrieve s.png -c bundled", "the model comes without its dataset; give --gallery FOLDER to search your own"),
+        ("retrieve s.png -c bundeld --gallery .", "no run called bundeld under runs; did you mean bundled?"),
+    ],
+)
+def test_where_neither_a_run_nor_photos_are_given_the_error_says_what_to_give(command, error, tmp_path, sketch):
     (tmp_path / "s.png").write_bytes(sketch.read_bytes())
-    shown = type_in(*command)
+    shown = type_in(*command.split())
     assert shown.exit_code == 1
-    assert "error: the dataset of the model is not at data/sketchy" in shown.stderr
-    assert option in shown.stderr.splitlines()[-1]
+    assert f"error: {error}" in shown.stderr
+    assert "data/sketchy" not in shown.stderr
 
 
 def test_stdout_holds_results_only(trained, sketch):

@@ -10,12 +10,11 @@ from sketchy.commands import evaluate as evaluate_command
 from sketchy.commands import train as train_command
 from sketchy.config import Config
 from sketchy.config_file import load_config, parse_config
-from sketchy.model.bundled import BUNDLED
-from sketchy.paths import as_path
+from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation, TrainResult
 from sketchy.retrieval.model import Model, load_model
-from sketchy.trainer.run_dir import checkpoint_file
+from sketchy.trainer.choose import choose_checkpoint
 
 PathType = str | PathLike[str]
 
@@ -24,7 +23,7 @@ def load(source: PathType | None = None, device: str = "auto") -> Model:
     """Load a trained model.
 
     Args:
-        source: A .pth file or a run folder; None loads the bundled model.
+        source: The name of a run under runs/, a run folder, a .pth file or "bundled"; None loads the bundled model.
         device: "auto", "cpu", "cuda" or "cuda:N"; "auto" selects a GPU if there is one.
 
     Raises:
@@ -78,7 +77,7 @@ def evaluate(
     """Evaluate a model on images that it was not trained on, like `sketchy evaluate`.
 
     Args:
-        source: A .pth file or a run folder; None evaluates the bundled model, which needs `data`.
+        source: See `load`; None evaluates the bundled model, which needs `data`.
         data: Path of the dataset; None takes the path from training.
         protocol: "all", "category", "instance", "zero-shot-25" or "zero-shot-21"; see docs/protocols.md.
         device: See `load`.
@@ -96,4 +95,4 @@ def evaluate(
 
 
 def _checkpoint(source: PathType | None) -> Path:
-    return BUNDLED if source is None else checkpoint_file(as_path(os.fspath(source)))
+    return choose_checkpoint(None if source is None else expanded(os.fspath(source)), Path("runs"))

@@ -13,7 +13,6 @@ from sketchy.cli.options import (
     Device,
     Kind,
     Runs,
-    chosen_checkpoint,
     path,
     protocol_name,
     run_name,
@@ -108,7 +107,9 @@ def evaluate(
     if extended is not None and page is not None:
         raise typer.BadParameter("give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs, without_run="train one, or name a model with --checkpoint")
         from sketchy.commands import evaluate as command
 
     found = command.run(
@@ -140,7 +141,9 @@ def export(
     Example: sketchy export --kind sketch --out sketch.onnx
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import export as command
 
     made = command.run(chosen, kind.value, out)

@@ -20,10 +20,12 @@ from sketchy.cli.options import (
     Runs,
     SheetOption,
     address,
-    chosen_checkpoint,
     log_unused,
     path,
 )
+
+NO_GALLERY = "give --gallery FOLDER to search your own photos"
+"""What to do where there is neither a gallery nor a run, whose test photos are searched by default."""
 
 
 @guarded
@@ -50,7 +52,9 @@ def embed(
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
     made = command.run(images, kind.value, out, chosen, device=device, progress=show_progress)
@@ -93,7 +97,9 @@ def index(
     Example: sketchy index ~/Pictures --out pictures.index
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs, gallery=None if force else out)
         from sketchy.commands import index as command
         from sketchy.retrieval.scan import Scan
 
@@ -165,7 +171,9 @@ def retrieve(
     if json and (paths_only or print0):
         raise typer.BadParameter("give either --json or --paths-only")
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
         from sketchy.commands import retrieve as command
         from sketchy.retrieval.scan import Scan
         from sketchy.retrieval.search import Request
@@ -212,7 +220,9 @@ def serve(
     Example: sketchy serve --gallery ~/Pictures --open
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
         from sketchy.commands import serve as command
         from sketchy.retrieval.scan import Scan
 

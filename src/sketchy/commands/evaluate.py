@@ -58,7 +58,7 @@ def run(
     keep_freed_memory()
     model = Model(loaded, checkpoint, pick_device(device))
     if data is None:
-        refuse_moved(loaded.config, "give its new path with --data PATH")
+        refuse_moved(loaded.config, "give its path with --data PATH")
     dataset = load_dataset(loaded.config, progress=progress, root=data)
     warn_if_changed(loaded, dataset)
     subset = _evaluated_subset(dataset, protocol)
