@@ -21,6 +21,7 @@ LAYERS = [
     ("image", "ink"),
     ("containers", "color", "paper"),
     ("texture", "bands"),
+    ("bundled_configs",),
     ("config_file", "results", "processes"),
     ("config",),
     ("choices",),

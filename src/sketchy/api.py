@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from sketchy.bundled_configs import config_path
 from sketchy.commands import evaluate as evaluate_command
 from sketchy.commands import train as train_command
 from sketchy.config import Config
@@ -44,8 +45,8 @@ def train(
     """Train a model or resume a run, like `sketchy train`.
 
     Args:
-        config: The settings, as a `Config`, a YAML file, or a mapping such as {"data": {"root": "data/demo"}}; settings
-            that are left out have their defaults.
+        config: The settings, as a `Config`, the name of a config of the package, a .yaml file, or a mapping such as
+            {"data": {"root": "data/demo"}}; settings that are left out have their defaults.
         out: The run folder.
         resume: Whether to resume the run in this folder; bit-exact if the settings are the same.
         force: Whether to replace the run in this folder.
@@ -62,7 +63,7 @@ def train(
     if isinstance(config, Mapping):
         config = parse_config(dict(config), "the settings")
     elif not isinstance(config, Config):
-        config = load_config(as_path(os.fspath(config)))
+        config = load_config(config_path(expanded(os.fspath(config))))
     return train_command.run(config, as_path(os.fspath(out)), resume=resume, force=force, progress=progress)
 
 
