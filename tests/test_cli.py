@@ -72,6 +72,26 @@ def test_where_neither_a_run_nor_photos_are_given_the_error_says_what_to_give(co
     assert "data/sketchy" not in shown.stderr
 
 
+def test_configs_are_listed_and_printed():
+    table = type_in("configs").stdout
+    assert "recommended               2.8 million weights" in table
+    listed = json.loads(type_in("configs", "--json").stdout)["configs"]
+    assert len(table.splitlines()) == len(listed) + 2
+    assert {"name", "network", "time", "quality"} == set(listed[0])
+    assert "backbone: mobilenet_v2" in type_in("configs", "recommended").stdout
+    assert json.loads(type_in("configs", "default", "--json").stdout)["train"]["epochs"] == 200
+    assert type_in("configs", "defualt").exit_code == 2
+
+
+def test_a_long_training_says_what_to_use_instead_and_no_dataset_is_named_that_was_not_given():
+    shown = type_in("train", "--config", "default")
+    assert shown.exit_code == 1
+    first, last = shown.stderr.splitlines()
+    assert first == "200 epochs may take many hours; `--config recommended` has 7 and finds far more"
+    assert last.startswith("error: no dataset is given; name yours with --set data.root=PATH")
+    assert "epochs may take" not in type_in("train", "--config", "recommended").stderr
+
+
 def test_stdout_holds_results_only(trained, sketch):
     shown = type_in("retrieve", sketch, "--runs", trained, "--paths-only", "--k", 2)
     lines = shown.stdout.splitlines()
@@ -107,8 +127,8 @@ USAGE_ERRORS = [
     (["retrieve", "s.png", "--path-glob", ""], "an empty name"),
     (["index", "photos", "--out", "i", "--exclude", ""], "an empty name"),
     (["retrieve", "s.png", "--json", "--paths-only"], "either --json or --paths-only"),
-    (["train"], "give either --config FILE or --resume RUN"),
-    (["train", "--config", "a.yaml", "--resume", "b"], "give either --config FILE or --resume RUN"),
+    (["train"], "give either --config NAME_OR_FILE or --resume RUN"),
+    (["train", "--config", "a.yaml", "--resume", "b"], "give either --config NAME_OR_FILE or --resume RUN"),
     (["train", "--config", "missing.yaml"], "cannot read missing.yaml: no such file; check the path"),
     (["train", "--config", "bad.yaml"], "3 problems in bad.yaml"),
     (["train", "--config", "list.yaml"], "has no `section:` lines"),
@@ -129,7 +149,10 @@ ERRORS = [
     (["train", "--config", "good.yaml", "--set", "data.root=nowhere"], "nowhere"),
     (["train", "--resume", "empty"], "nothing to resume: no empty/last.pth; name the folder of a run"),
     (["train", "--resume", "nowhere"], "nothing to resume"),
-    (["train", "--config", "good.yaml", "--runs", "full/file"], "full/file is a file; choose a place"),
+    (
+        ["train", "--config", "good.yaml", "--set", "data.root=d", "--runs", "full/file"],
+        "full/file is a file; choose a place",
+    ),
     (["evaluate", "--checkpoint", "nowhere.pth"], "no such checkpoint: nowhere.pth"),
     (["evaluate", "--checkpoint", "empty"], "no such checkpoint: empty/best.pth"),
     (["evaluate", "--checkpoint", "n" * 300], "File name too long; choose a shorter name"),
@@ -206,7 +229,7 @@ def test_every_mistake_of_a_config_is_named(bad_files):
 def test_help_lists_the_commands_in_the_order_of_use():
     shown = type_in("--help").stdout.partition("Commands:\n")[2]
     listed = [line.split()[0] for line in shown.splitlines() if line.startswith("  ")]
-    assert listed == ["retrieve", "serve", "index", "embed", "info", "data", "train", "evaluate", "export"]
+    assert listed == ["retrieve", "serve", "index", "embed", "info", "data", "configs", "train", "evaluate", "export"]
     assert "..." not in shown
 
 
