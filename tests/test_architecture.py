@@ -21,6 +21,7 @@ LAYERS = [
     ("image", "ink"),
     ("containers", "paper"),
     ("texture", "bands", "color"),
+    ("bundled_configs",),
     ("config_file", "results", "processes"),
     ("config",),
     ("choices",),

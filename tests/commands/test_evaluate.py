@@ -74,7 +74,7 @@ def test_a_dataset_that_moved_is_asked_for(trained, tmp_path):
     data = checkpoint.config.data.model_copy(update={"root": "/moved"})
     config = checkpoint.config.model_copy(update={"data": data})
     save_checkpoint(tmp_path / "moved.pth", replace(checkpoint, config=config))
-    with pytest.raises(DataError, match=r"is not at /moved; give its new path with --data PATH"):
+    with pytest.raises(DataError, match=r"is not at /moved; give its path with --data PATH"):
         evaluate.run(tmp_path / "moved.pth")
     assert evaluate.run(tmp_path / "moved.pth", data=Path(checkpoint.config.data.root)).metrics
 

@@ -68,12 +68,14 @@ def _expanded(text: str) -> str:
 
 Runs = Annotated[Path, typer.Option(parser=path, help="The folder that contains the runs.")]
 CheckpointOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--checkpoint",
         "-c",
-        parser=path,
-        help="The .pth file or run folder of the model.  [default: the newest run, else the bundled model]",
+        parser=address,
+        metavar="MODEL",
+        help="The model: the name of a run, a run folder, a .pth file, or bundled.  [default: that of the index, "
+        "else the bundled model; for test photos, the newest finished run]",
     ),
 ]
 GalleryOption = Annotated[
@@ -174,21 +176,6 @@ ReportFolder = Annotated[
     Path | None, typer.Option("--report", parser=path, help="The folder to write a report to, an HTML page.")
 ]
 PerCategory = Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")]
-
-
-def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
-    """Return the given checkpoint, else that of the newest run, else the bundled model, and report the choice."""
-    from sketchy.trainer.run_dir import checkpoint_file, newest_checkpoint
-
-    if given is not None:
-        return checkpoint_file(given)
-    if found := newest_checkpoint(runs):
-        log.info(f"using {found}")
-        return found
-    from sketchy.model.bundled import BUNDLED
-
-    log.info(f"no run under {runs}: using the bundled model")
-    return BUNDLED
 
 
 def scan_options(exclude: list[str] | None, drop_missing: bool, verbose: bool = False) -> "Scan":

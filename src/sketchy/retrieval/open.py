@@ -214,7 +214,7 @@ def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[s
 
 def _open_test_photos(model: Model, progress: Progress) -> Index:
     """Embed the test photos of the model's dataset, which may be an archive, from its pack."""
-    refuse_moved(model.config, "name a folder of photos with --gallery")
+    refuse_moved(model.config, "give --gallery FOLDER to search your own photos")
     data = load_dataset(model.config, progress=progress)
     rows = data.parts["test"].photos
     if not len(rows):
