@@ -143,6 +143,10 @@ def retrieve(
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     exact: Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")] = False,
+    spatial_share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="How much it counts where things lie, against what they are; 0 to 1."),
+    ] = None,
     save: SheetOption = None,
     paths_only: Annotated[
         bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")
@@ -171,7 +175,7 @@ def retrieve(
         from sketchy.retrieval.search import Request
         from sketchy.retrieval.store.base import Where
 
-    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
+    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact, spatial_share)
     found = command.run(
         queries,
         request,

@@ -1,7 +1,6 @@
 """The routes of the API."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -79,6 +78,10 @@ async def search(
     category: Annotated[
         list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
     ] = None,
+    spatial_share: Annotated[
+        float | None,
+        Query(ge=0, le=1, description="How much it counts where things lie, against what they are."),
+    ] = None,
     client: Annotated[
         str | None,
         Query(
@@ -95,7 +98,8 @@ async def search(
     image = await _read_image(request)
     started = time.perf_counter()
     check_image(image, service.limits.pixels)
-    work = partial(_search, service.index, image, kind, k, category or ())
+    wanted = SearchRequest(k, Where(tuple(category or ())), spatial_share=spatial_share)
+    work = partial(_search, service.index, image, kind, wanted)
     address = request.client.host if request.client else ""
     try:
         found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
@@ -188,11 +192,11 @@ class _Found(NamedTuple):
     ended: float
 
 
-def _search(index: Index, image: bytes, kind: Kind, k: int, categories: Sequence[str]) -> _Found:
+def _search(index: Index, image: bytes, kind: Kind, request: SearchRequest) -> _Found:
     began = time.perf_counter()
     query = index.model.query([image], kind, ["the image"])
     embedded = time.perf_counter()
-    hits = index.find(query, SearchRequest(k, Where(tuple(categories))), kind)
+    hits = index.find(query, request, kind)
     return _Found(hits, began, embedded, time.perf_counter())
 
 
