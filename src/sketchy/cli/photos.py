@@ -145,7 +145,7 @@ def retrieve(
     exact: Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")] = False,
     spatial_share: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="How much it counts where things lie, against what they are; 0 to 1."),
+        typer.Option(min=0, max=1, help="How much it counts how things lie, against what they are; 0 to 1."),
     ] = None,
     save: SheetOption = None,
     paths_only: Annotated[

@@ -90,7 +90,7 @@ class Index:
             max_distance: Greatest distance of a hit.
             min_score: Least score of a hit, 0 to 1.
             exact: Measure every photo, even if there is an approximate index.
-            spatial_share: How much it counts where things lie in the picture, against what they are: the share of the
+            spatial_share: How much it counts how things lie in the picture, against what they are: the share of the
                 spatial part in the squared distance, 0 to 1. None takes the model's share; hits with another have no
                 score.
 

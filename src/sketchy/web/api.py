@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 import sketchy
-from sketchy.errors import ImageError, SketchyError
+from sketchy.errors import CheckpointError, ImageError, SketchyError
 from sketchy.image import Kind, image_size
 from sketchy.results import Hit
 from sketchy.retrieval.index import Index
@@ -80,7 +80,7 @@ async def search(
     ] = None,
     spatial_share: Annotated[
         float | None,
-        Query(ge=0, le=1, description="How much it counts where things lie, against what they are."),
+        Query(ge=0, le=1, description="How much it counts how things lie, against what they are."),
     ] = None,
     client: Annotated[
         str | None,
@@ -103,7 +103,7 @@ async def search(
     address = request.client.host if request.client else ""
     try:
         found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
-    except ImageError as error:
+    except (ImageError, CheckpointError) as error:  # the latter: no spatial embedding to weigh
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
