@@ -104,6 +104,12 @@ def test_a_sketch_finds_photos(client, sketch):
     assert ID.fullmatch(found[0]["id"])
 
 
+def test_a_model_without_a_spatial_embedding_says_so_when_it_is_to_be_weighed(client, sketch):
+    answer = client.post("/api/search?spatial_share=0.5", content=sketch)
+    assert answer.status_code == 422
+    assert "no spatial embedding to weigh" in answer.text
+
+
 def test_a_form_and_other_formats_find_the_same(client, sketch):
     expected = client.post("/api/search", content=sketch).json()
     form = client.post("/api/search", files={"image": ("s.png", sketch, "image/png")})
@@ -137,6 +143,7 @@ REFUSED = [
     ("/api/search", encoded(Image.effect_noise((99, 99), 99))[:2000], 422, "truncated"),
     ("/api/search?k=0", b"", 422, "k: Input should be greater than or equal to 1"),
     ("/api/search?k=101", b"", 422, "k: Input should be less than or equal to 100"),
+    ("/api/search?spatial_share=2", b"", 422, "spatial_share: Input should be less than or equal to 1"),
     ("/api/search?k=x", b"", 422, "k: Input should be a valid integer"),
     ("/api/search?kind=poem", b"", 422, "kind: Input should be 'photo' or 'sketch'"),
     ("/api/search?" + 51 * "category=a&", b"", 422, "category: List should have at most 50"),

@@ -153,6 +153,10 @@ QueryKind = Annotated[Kind, typer.Option(help="The kind of the query; a photo fi
 MaxDistance = Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")]
 MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")]
 Exact = Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")]
+SpatialShare = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="How much it counts how things lie, against what they are; 0 to 1."),
+]
 PathsOnly = Annotated[bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")]
 Print0 = Annotated[bool, typer.Option("--print0", "-0", help="Print only paths, a NUL after each, for xargs -0.")]
 

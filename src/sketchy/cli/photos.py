@@ -31,6 +31,7 @@ from sketchy.cli.options import (
     Runs,
     SheetOption,
     Sources,
+    SpatialShare,
     Verbose,
     address,
     log_unused,
@@ -151,6 +152,7 @@ def retrieve(
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     exact: Exact = False,
+    spatial_share: SpatialShare = None,
     save: SheetOption = None,
     paths_only: PathsOnly = False,
     print0: Print0 = False,
@@ -175,7 +177,7 @@ def retrieve(
         from sketchy.retrieval.search import Request
         from sketchy.retrieval.store.base import Where
 
-    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
+    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact, spatial_share)
     scan = scan_options(exclude, drop_missing)
     found = command.run(
         queries, request, chosen, gallery, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress

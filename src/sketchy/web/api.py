@@ -1,7 +1,6 @@
 """The routes of the API."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -13,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 import sketchy
 from sketchy.containers import detect_format
-from sketchy.errors import ImageError, SketchyError
+from sketchy.errors import CheckpointError, ImageError, SketchyError
 from sketchy.image import Kind, image_size
 from sketchy.results import Hit
 from sketchy.retrieval.index import Index
@@ -79,6 +78,10 @@ async def search(
     category: Annotated[
         list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
     ] = None,
+    spatial_share: Annotated[
+        float | None,
+        Query(ge=0, le=1, description="How much it counts how things lie, against what they are."),
+    ] = None,
     client: Annotated[
         str | None,
         Query(
@@ -95,11 +98,12 @@ async def search(
     image = await _read_image(request)
     started = time.perf_counter()
     check_image(image, service.limits.pixels)
-    work = partial(_search, service.index, image, kind, k, category or ())
+    wanted = SearchRequest(k, Where(tuple(category or ())), spatial_share=spatial_share)
+    work = partial(_search, service.index, image, kind, wanted)
     address = request.client.host if request.client else ""
     try:
         found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
-    except ImageError as error:
+    except (ImageError, CheckpointError) as error:  # the latter: no spatial embedding to weigh
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
@@ -210,11 +214,11 @@ def _timing(found: _Found, started: float) -> str:
     return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
 
 
-def _search(index: Index, image: bytes, kind: Kind, k: int, categories: Sequence[str]) -> _Found:
+def _search(index: Index, image: bytes, kind: Kind, request: SearchRequest) -> _Found:
     began = time.perf_counter()
     query = index.model.query([image], kind, ["the image"])
     embedded = time.perf_counter()
-    hits = index.find(query, SearchRequest(k, Where(tuple(categories))), kind)
+    hits = index.find(query, request, kind)
     return _Found(hits, began, embedded, time.perf_counter())
 
 
