@@ -72,6 +72,9 @@ def index(
     checkpoint: CheckpointOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Build the index anew, whatever it contains.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and update the index whenever the photos change, until Ctrl-C.")
+    ] = False,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     verbose: Annotated[
@@ -87,23 +90,33 @@ def index(
     Photos that were deleted are removed from the index. Photos whose folder is missing or empty now stay, as its drive
     may not be mounted; --drop-missing removes them.
 
+    With --watch, the command goes on and follows the folders; this needs `pip install 'sketchy-search[serve]'`.
+
     Several processes can share the photos for an index on a Milvus server:
     torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
 
     Example: sketchy index ~/Pictures --out pictures.index
     """
+    if watch and dry_run:
+        raise typer.BadParameter("give either --watch or --dry-run")
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import index as command
+        from sketchy.results import Indexed
         from sketchy.retrieval.scan import Scan
 
+    def show(made: Indexed) -> None:
+        log_unused(made.skipped, every=verbose)
+        print(report.as_json(made) if json else report.index_text(made), flush=True)
+
     scan = Scan(tuple(exclude or ()), drop_missing, verbose)
+    if watch:
+        command.follow(photos, out, chosen, show, force=force, scan=scan, device=device, progress=show_progress)
     made = command.run(
         photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, progress=show_progress
     )
     if made is not None:
-        log_unused(made.skipped, every=verbose)
-        print(report.as_json(made) if json else report.index_text(made))
+        show(made)
 
 
 @guarded
@@ -206,8 +219,8 @@ def serve(
 ) -> None:
     """Serve a web page on which you draw and see the photos.
 
-    The photos are updated with every stroke. A folder without an index is indexed first. Needs
-    `pip install 'sketchy-search[serve]'`.
+    The photos are updated with every stroke. A folder is indexed while the page is up, and again whenever its photos
+    change. Needs `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """

@@ -1,23 +1,31 @@
 """`sketchy index`: embed folders of photos, so that they can be searched."""
 
+import logging
+import os
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from sketchy.errors import GalleryError, Interrupted
+from sketchy.errors import GalleryError, Interrupted, SketchyError
+from sketchy.extras import require
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
+from sketchy.retrieval.changes import UpdateResult, summed
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.open import check_found, note_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
 from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.update import Shard, UpdateResult, preview, summed, update
+from sketchy.retrieval.update import Shard, preview, update
 from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.trainer.parallel import World, join_world
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -65,8 +73,68 @@ def run(
                 return None
         if count or not changes.removed:
             check_found(changes, count, photos)
-        note_index(photos, model.identity, out)
+        note_index(photos, model.identity, out, scan.exclude)
     return _result(changes, out, dry_run, count, time.perf_counter() - started)
+
+
+def follow(
+    photos: Sequence[Path],
+    out: str,
+    checkpoint: Path,
+    updated: Callable[[Indexed], object],
+    *,
+    force: bool = False,
+    scan: Scan = DEFAULT_SCAN,
+    device: str = "auto",
+    progress: Progress = no_progress,
+) -> NoReturn:
+    """Create or update an index of photos, and update it whenever they change, until Ctrl-C.
+
+    Args:
+        photos: See `run`.
+        out: See `run`.
+        checkpoint: See `run`.
+        updated: Called with the changes of the first update, and of each later one that changed something.
+        force: Whether to replace the index at the start; see `run`.
+        scan: See `run`.
+        device: See `run`.
+        progress: Shows the progress of each update.
+
+    Raises:
+        MissingExtraError: The package that watches folders is not installed.
+        SketchyError: The first update failed, see `run`; what prevents a later one is logged.
+        Interrupted: Ctrl-C was pressed; photos that were committed stay in the index.
+    """
+    require("serve", "--watch")
+    from sketchy.retrieval.watch import rounds
+
+    loaded = load_checkpoint(checkpoint)
+    keep_freed_memory()
+    model_device = pick_device(device)
+    model = Model(loaded, checkpoint, model_device)
+    count, first, error = 0, True, ""
+    sources = [Path(os.path.abspath(source)) for source in photos]  # noqa: PTH100 - keeps links
+    try:
+        for _ in rounds(sources, Path(os.path.abspath(out)), threading.Event()):  # noqa: PTH100
+            started = time.perf_counter()
+            try:
+                changes, count = _update(photos, out, model, force and first, scan, World(0, 1, model_device), progress)
+                check_found(changes, count, photos)
+            except SketchyError as problem:
+                if first or isinstance(problem, Interrupted):
+                    raise
+                if str(problem) != error:
+                    log.warning(str(problem))
+                error = str(problem)
+                continue
+            if first:
+                note_index(photos, model.identity, out, scan.exclude)
+            if first or changes.embedded or changes.reused or changes.removed:
+                updated(_result(changes, out, False, count, time.perf_counter() - started))
+            first, error = False, ""
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; {count:,} photos are in {out}") from None
+    raise AssertionError("the event that ends the rounds is never set")
 
 
 def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:
