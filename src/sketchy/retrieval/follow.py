@@ -146,7 +146,7 @@ class Follower:
             log.info(f"searching {self._index.name}: {len(self._index):,} photos{left_out}")
         elif changed:
             added = changes.embedded + changes.reused
-            log.info(f"{self._index.name} changed: {added:,} photos new or changed, {changes.removed:,} gone")
+            log.info(f"{self._index.name} changed: {added:,} new or changed, {changes.removed:,} gone")
 
     def _pause(self) -> None:
         """Wait while a search is under way. Raises _StopUpdate."""
@@ -171,8 +171,9 @@ class Follower:
 
             def record(count: int) -> None:
                 self._check_stop()
-                self._state = self._advanced(count)
-                advance(count)
+                if count:
+                    self._state = self._advanced(count)
+                    advance(count)
 
             yield record
 

@@ -38,11 +38,10 @@ function describe(status, folder) {
   const count = (number) => number.toLocaleString("en");
   const indexing = status.indexing;
   if (!indexing?.running || indexing.done === indexing.total) {
-    const line = `${count(status.photos)} photos in ${folder}`;
-    return indexing?.running && indexing.total === 0 && status.photos === 0 ? `${line}, looking for more` : line;
+    return `${count(status.photos)} photos in ${folder}`;
   }
   const left = indexing.seconds_left === null ? "" : `, ${duration(indexing.seconds_left)} left`;
-  return `${count(status.photos)} photos in ${folder}; indexing ${count(indexing.done)} of ${count(indexing.total)}${left}`;
+  return `${count(Math.min(status.photos, indexing.total))} of ${count(indexing.total)} photos in ${folder}${left}`;
 }
 
 function duration(seconds) {
