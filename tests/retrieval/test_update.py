@@ -45,7 +45,7 @@ def folder(tmp_path):
 def save(path, number: int, *, old: bool = True) -> None:
     """Save a picture unique to the number; `old` sets its time to long ago."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (20, 12), (40 * number, 90, 200)).save(path)
+    Image.new("RGB", (20, 12), (40 * number % 256, 90 + number // 16, 200)).save(path)
     if old:
         os.utime(path, (1_700_000_000 + number, 1_700_000_000 + number))
 
@@ -92,6 +92,18 @@ def test_renamed_and_copied_files_are_not_embedded_again(store, folder, model, m
     assert counts(update(store, [folder], model)) == (0, 4, 3, 3, 0)
     assert store.count() == 7
     assert {photo.category for batch in store.scan() for photo in batch} == {"dogs", "lions", None}
+
+
+def test_the_first_commits_are_small_and_each_file_is_read_once(store, tmp_path, model, monkeypatch):
+    for number in range(100):
+        save(tmp_path / "photos" / f"{number}.png", number)
+    reads, commits = [], []
+    read, upsert = module._read, store.upsert
+    monkeypatch.setattr(module, "_read", lambda file: reads.append(file.path) or read(file))
+    monkeypatch.setattr(store, "upsert", lambda photos, vectors: commits.append(len(photos)) or upsert(photos, vectors))
+    update(store, [tmp_path / "photos"], model)
+    assert commits == [32, 64, 4]
+    assert len(reads) == len(set(reads)) == 100
 
 
 @pytest.mark.parametrize("batch", [2, 256])

@@ -28,25 +28,31 @@ def rounds(sources: Sequence[Path], ignored: Path | None, stop: threading.Event)
         stop: Ends the iteration.
     """
     while not stop.is_set():
+        missing = [source for source in sources if not source.exists()]
         try:
-            watcher = RustNotify([str(source) for source in sources], False, False, 0, True, True)
-        except (OSError, WatchfilesRustInternalError):  # a source is missing, or there are too many folders
-            seconds = RETRY_SECONDS if not all(source.exists() for source in sources) else RESCAN_SECONDS
+            watched = [str(source) for source in sources if source not in missing]
+            watcher = RustNotify(watched, False, False, 0, True, True)
+        except (OSError, WatchfilesRustInternalError):  # such as too many folders
             yield
-            stop.wait(seconds)
+            stop.wait(RESCAN_SECONDS)
             continue
         with watcher:
             started = time.monotonic()
             yield
-            took = time.monotonic() - started
-            _await_change(watcher, ignored, stop, max(RESCAN_SECONDS, IDLE_SHARE * took))
+            seconds = max(RESCAN_SECONDS, IDLE_SHARE * (time.monotonic() - started))
+            _await_change(watcher, missing, ignored, stop, seconds)
 
 
-def _await_change(watcher: RustNotify, ignored: Path | None, stop: threading.Event, seconds: float) -> None:
-    """Return after a change that counts, after a time, or when `stop` is set."""
+def _await_change(
+    watcher: RustNotify, missing: Sequence[Path], ignored: Path | None, stop: threading.Event, seconds: float
+) -> None:
+    """Return after a change that counts, when a missing source appears, after a time, or when `stop` is set."""
     until = time.monotonic() + seconds
     while not stop.is_set() and (left := until - time.monotonic()) > 0:
-        changes = watcher.watch(DEBOUNCE_MS, QUIET_MS, max(1, int(1000 * min(left, seconds))), stop)
+        if any(source.exists() for source in missing):
+            return
+        wait = min(left, RETRY_SECONDS) if missing else left
+        changes = watcher.watch(DEBOUNCE_MS, QUIET_MS, max(1, int(1000 * wait)), stop)
         if changes == "signal":
             raise KeyboardInterrupt
         if not isinstance(changes, str) and any(_counts(Path(path), ignored) for _, path in changes):

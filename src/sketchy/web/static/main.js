@@ -6,7 +6,7 @@ import { download, pictureIn, readMarks } from "./files.js";
 import { ResultsGrid } from "./grid.js";
 import { Pad } from "./pad.js";
 import { SearchClient } from "./search_client.js";
-import { followStatus, showStatus } from "./status.js";
+import { followStatus, showInfo, showStatus } from "./status.js";
 import { Viewer } from "./viewer.js";
 
 const QUIET = 700; // milliseconds without change before the screen reader and the address are updated
@@ -291,16 +291,7 @@ async function photosChanged(answer) {
 
 /** Show what the gallery holds. */
 async function readInfo() {
-  const info = await (await fetch("/api/info")).json();
-  folder = info.gallery.split(/[\\/]/).filter(Boolean).at(-1) ?? info.gallery;
-  find("#gallery").title = info.gallery;
-  find("#k").max = Math.min(info.limits.k, 100);
-  const chosen = find("#category").value;
-  find("#category").length = 1;
-  for (const { name, photos } of info.categories) {
-    find("#category").add(new Option(`${name} (${photos.toLocaleString("en")})`, name, false, name === chosen));
-  }
-  find("#filter").hidden = info.categories.length === 0;
+  folder = showInfo(await (await fetch("/api/info")).json());
 }
 
 async function start() {

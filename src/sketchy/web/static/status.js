@@ -3,6 +3,8 @@
 const SOON = 1000; // milliseconds between questions while photos are indexed
 const LATER = 4000; // and while nothing happens
 
+const find = (name) => document.querySelector(name);
+
 /** Call `show(status)` with each answer of /api/status, and `changed(status)` when the photos have changed. */
 export async function followStatus(show, changed) {
   let last = null;
@@ -19,9 +21,21 @@ export async function followStatus(show, changed) {
   }
 }
 
+/** Show what the gallery holds, and return its name. */
+export function showInfo(info) {
+  find("#gallery").title = info.gallery;
+  find("#k").max = Math.min(info.limits.k, 100);
+  const chosen = find("#category").value;
+  find("#category").length = 1;
+  for (const { name, photos } of info.categories) {
+    find("#category").add(new Option(`${name} (${photos.toLocaleString("en")})`, name, false, name === chosen));
+  }
+  find("#filter").hidden = info.categories.length === 0;
+  return info.gallery.split(/[\\/]/).filter(Boolean).at(-1) ?? info.gallery;
+}
+
 /** Show the state of the gallery in the header, and below it what went wrong. */
 export function showStatus(status, folder) {
-  const find = (name) => document.querySelector(name);
   const { running, done, total, error } = status.indexing ?? { running: false, error: null };
   find("#gallery").textContent = describe(status, folder);
   const bar = find("#indexing");
