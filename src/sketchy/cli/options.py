@@ -143,6 +143,9 @@ IndexOption = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
 Rebuild = Annotated[bool, typer.Option("--force", help="Build the index anew, whatever it contains.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List every file that is skipped or left out.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Go on, and update the index whenever the photos change, until Ctrl-C.")
+]
 
 Queries = Annotated[
     list[Path],
