@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from sketchy.errors import GalleryError, Interrupted
+from sketchy.errors import GalleryError, Interrupted, SketchyError
 from sketchy.extras import require
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.progress import Progress, no_progress
