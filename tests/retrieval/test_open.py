@@ -144,7 +144,7 @@ def test_the_index_that_was_made_of_a_folder_is_used_for_it(model, photos, tmp_p
     store = open_to_write(tmp_path / "index", model.identity)
     update(store, [photos], model)
     store.close()
-    note_index([photos], model.identity, str(tmp_path / "index"))
+    note_index([photos], model.identity, str(tmp_path / "index"), ())
     logged.clear()
     gallery = opened(photos, model)
     assert "using the index" in logged.messages[0]
