@@ -27,10 +27,9 @@ from sketchy.errors import ImageError
 from sketchy.evaluation.metrics import label
 from sketchy.evaluation.protocol import Queries, score, summarize
 from sketchy.image import Kind, open_image
-from sketchy.model.checkpoint import Checkpoint, load_checkpoint
-from sketchy.retrieval.embed import embed_pixels
-from sketchy.retrieval.model import Model
-from sketchy.runtime import pick_device
+from sketchy.inference.torch_engine import read_checkpoint
+from sketchy.model.checkpoint import Checkpoint
+from sketchy.retrieval.model import Model, load_model
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 SHOWN = ("map_all", "p_at_1", "p_at_10", "instance_r_at_1", "instance_r_at_10")
@@ -118,7 +117,7 @@ class Setting:
                 pixels.append(prepare(change(open_image(read(row)), draw)))
             except ImageError:
                 kept[index] = False
-        return embed_pixels(self.model.encoder, np.stack(pixels), kind), kept
+        return torch.from_numpy(self.model.embed_prepared(pixels, len(pixels), kind)), kept
 
     def evaluate(self, sketches: torch.Tensor, kept: np.ndarray, photos: torch.Tensor) -> dict[str, float]:
         """Score embedded sketches against embedded photos; an unreadable sketch finds nothing."""
@@ -150,7 +149,9 @@ class Setting:
             test_fraction=settings.test_fraction,
             seed=settings.split_seed,
         )
-        sketches = embed_pixels(self.model.encoder, extra.images, "sketch", extra.test)
+        sketches = torch.from_numpy(
+            self.model.embed_prepared((extra.images[row] for row in extra.test), len(extra.test), "sketch")
+        )
         categories = torch.from_numpy(extra.categories[extra.test])
         found = self.score(Queries(sketches, categories, torch.full_like(categories, -1)), photos)
         return {name: value for name, value in found.items() if not name.startswith("instance")}
@@ -158,8 +159,8 @@ class Setting:
 
 def measure(checkpoint: Path, data: Path | None, others: Path | None, split: Part) -> dict[str, dict[str, float]]:
     """Return the metrics of every row of the table."""
-    loaded = load_checkpoint(checkpoint)
-    model = Model(loaded, checkpoint, pick_device("auto"), fold=True)
+    loaded = read_checkpoint(checkpoint)
+    model = load_model(checkpoint)
     dataset = load_dataset(loaded.config, root=data)
     setting = Setting(loaded, model, dataset, dataset.parts[split])
     photos, _ = setting.embed("photo", SKETCHES["nothing"])

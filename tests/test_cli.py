@@ -48,7 +48,7 @@ def test_without_a_run_the_bundled_model_is_used_and_named(sketch, dataset):
     shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json")
     assert "no run under runs: using the bundled model" in shown.stderr
     found = json.loads(shown.stdout)
-    assert found["checkpoint"].endswith("bundled.pth")
+    assert found["checkpoint"].endswith("bundled.zip")
     assert len(found["results"]) == 3
     assert all(0 <= hit["score"] <= 1 for hit in found["results"])
 

@@ -31,7 +31,7 @@ import train
 from options import Options
 from sketchy.demo import draw_dataset
 from sketchy.errors import SketchyError
-from sketchy.model.bundled import BUNDLED
+from sketchy.inference.bundled import BUNDLED
 from timing import Table
 
 SECTIONS = {

@@ -4,18 +4,18 @@ import os
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sketchy.commands import evaluate as evaluate_command
-from sketchy.commands import train as train_command
-from sketchy.config import Config
-from sketchy.config_file import load_config, parse_config
-from sketchy.model.bundled import BUNDLED
+from sketchy.extras import require_torch
+from sketchy.inference.bundled import BUNDLED
 from sketchy.paths import as_path
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation, TrainResult
 from sketchy.retrieval.model import Model, load_model
 from sketchy.trainer.run_dir import checkpoint_file
+
+if TYPE_CHECKING:
+    from sketchy.config import Config
 
 PathType = str | PathLike[str]
 
@@ -24,7 +24,7 @@ def load(source: PathType | None = None, device: str = "auto") -> Model:
     """Load a trained model.
 
     Args:
-        source: A .pth file or a run folder; None loads the bundled model.
+        source: A .pth file, an exported model or a run folder; None loads the bundled model.
         device: "auto", "cpu", "cuda" or "cuda:N"; "auto" selects a GPU if there is one.
 
     Raises:
@@ -35,7 +35,7 @@ def load(source: PathType | None = None, device: str = "auto") -> Model:
 
 
 def train(
-    config: Config | PathType | Mapping[str, Any],
+    config: "Config | PathType | Mapping[str, Any]",
     out: PathType,
     *,
     resume: bool = False,
@@ -60,11 +60,16 @@ def train(
         Interrupted: The process received a signal to stop; the state is saved.
         SketchyError: Any other error that the user can correct.
     """
+    require_torch("training")
+    from sketchy.commands import train as command
+    from sketchy.config import Config
+    from sketchy.config_file import load_config, parse_config
+
     if isinstance(config, Mapping):
         config = parse_config(dict(config), "the settings")
     elif not isinstance(config, Config):
         config = load_config(as_path(os.fspath(config)))
-    return train_command.run(config, as_path(os.fspath(out)), resume=resume, force=force, progress=progress)
+    return command.run(config, as_path(os.fspath(out)), resume=resume, force=force, progress=progress)
 
 
 def evaluate(
@@ -91,8 +96,11 @@ def evaluate(
         CheckpointError: The checkpoint is missing, or was trained on the categories of the zero-shot protocol.
         DataError: The dataset is missing or unusable.
     """
+    require_torch("evaluating")
+    from sketchy.commands import evaluate as command
+
     root = None if data is None else as_path(os.fspath(data))
-    return evaluate_command.run(_checkpoint(source), data=root, protocol=protocol, device=device, progress=progress)
+    return command.run(_checkpoint(source), data=root, protocol=protocol, device=device, progress=progress)
 
 
 def _checkpoint(source: PathType | None) -> Path:

@@ -9,7 +9,7 @@ import torch
 
 from sketchy.commands import export
 from sketchy.errors import CheckpointError, MissingExtraError, StorageError
-from sketchy.model.bundled import BUNDLED
+from sketchy.inference.bundled import BUNDLED
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.preprocess import Preprocess, build_preprocess
 

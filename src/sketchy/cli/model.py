@@ -11,7 +11,6 @@ from sketchy.cli.options import (
     AsJson,
     CheckpointOption,
     Device,
-    Kind,
     Runs,
     chosen_checkpoint,
     path,
@@ -19,6 +18,7 @@ from sketchy.cli.options import (
     run_name,
 )
 from sketchy.evaluation.metrics import PROTOCOLS
+from sketchy.extras import require_torch
 
 
 @guarded
@@ -50,6 +50,7 @@ def train(
     """
     if (config is None) == (resume is None):
         raise typer.BadParameter("give either --config FILE or --resume RUN")
+    require_torch("training")
     from sketchy.config_file import load_config
     from sketchy.trainer.run_dir import existing_run
 
@@ -107,6 +108,7 @@ def evaluate(
         raise typer.BadParameter("--extended needs --protocol zero-shot-25 or zero-shot-21")
     if extended is not None and page is not None:
         raise typer.BadParameter("give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
+    require_torch("evaluating")
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import evaluate as command
@@ -125,23 +127,23 @@ def evaluate(
 
 @guarded
 def export(
-    kind: Annotated[Kind, typer.Option(help="The kind of images that the exported model embeds.")],
-    out: Annotated[Path, typer.Option(parser=path, help="The .onnx file to write.", callback=suffix(".onnx"))],
+    out: Annotated[Path, typer.Option(parser=path, help="The .zip file to write.", callback=suffix(".zip"))],
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     json: AsJson = False,
 ) -> None:
-    """Export the encoder to ONNX, for programs without PyTorch.
+    """Export a model to one file, for search without PyTorch.
 
-    The model takes images as sketchy.preprocess returns them, shape (B, C, S, S), uint8, and returns embeddings, shape
-    (B, D), float32, to be compared by Euclidean distance. Photos and sketches need one file each. The command checks
-    that the file computes the same embeddings as the checkpoint.
+    The file takes the place of the checkpoint in every command that searches. It holds two ONNX networks, sketch.onnx
+    and photo.onnx, for other programs (docs/python.md). The command checks that the file computes the same embeddings
+    as the checkpoint. A finished training has exported its model already, to best.zip in the run folder.
 
-    Example: sketchy export --kind sketch --out sketch.onnx
+    Example: sketchy export --out model.zip
     """
+    require_torch("exporting a model")
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import export as command
 
-    made = command.run(chosen, kind.value, out)
+    made = command.run(chosen, out)
     print(report.as_json(made) if json else report.export_text(made))

@@ -70,7 +70,7 @@ CheckpointOption = Annotated[
         "--checkpoint",
         "-c",
         parser=path,
-        help="The .pth file or run folder of the model.  [default: the newest run, else the bundled model]",
+        help="The model: a run folder, .pth or exported model.  [default: the newest run, else the bundled model]",
     ),
 ]
 GalleryOption = Annotated[
@@ -136,7 +136,7 @@ def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
     if found := newest_checkpoint(runs):
         log.info(f"using {found}")
         return found
-    from sketchy.model.bundled import BUNDLED
+    from sketchy.inference.bundled import BUNDLED
 
     log.info(f"no run under {runs}: using the bundled model")
     return BUNDLED

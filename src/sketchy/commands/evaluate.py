@@ -12,7 +12,8 @@ from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.extended import Extension, embed_extension
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.evaluation.page import PAGE, refuse_other_page, write_page
-from sketchy.model.checkpoint import Checkpoint, load_checkpoint
+from sketchy.inference.torch_engine import TorchEngine, describe, read_checkpoint
+from sketchy.model.checkpoint import Checkpoint
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation, left_out_text
 from sketchy.retrieval.model import Model
@@ -36,7 +37,7 @@ def run(
     """Evaluate a checkpoint on the test split of its dataset, or on categories that training left out.
 
     Args:
-        checkpoint: A .pth file.
+        checkpoint: A .pth file, or an exported model.
         data: Path of the dataset; None takes the path from training.
         protocol: all, category, instance, zero-shot-25 or zero-shot-21.
         extended: Folder of <category>/<photo> with additional gallery photos; only for zero-shot protocols.
@@ -52,18 +53,19 @@ def run(
         refuse_unwritable(report / PAGE)
         refuse_other_page(report / PAGE)
     sources = absolute_sources([extended]) if extended is not None else []
-    loaded = load_checkpoint(checkpoint)
+    loaded = read_checkpoint(checkpoint)
     if protocol in ZERO_SHOT_CATEGORIES:
         _refuse_seen(loaded, checkpoint, protocol)
     keep_freed_memory()
-    model = Model(loaded, checkpoint, pick_device(device))
+    engine = TorchEngine(loaded.encoder(), pick_device(device))
+    model = Model(describe(loaded), engine, checkpoint)
     if data is None:
         refuse_moved(loaded.config, "give its new path with --data PATH")
     dataset = load_dataset(loaded.config, progress=progress, root=data)
     warn_if_changed(loaded, dataset)
     subset = _evaluated_subset(dataset, protocol)
     extension = _extension(sources, dataset, subset, model, progress) if sources else None
-    encoder = model.encoder_for(len(subset.photos) + len(subset.sketches))
+    encoder = engine.encoder_for(len(subset.photos) + len(subset.sketches))
     details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
         page = write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)

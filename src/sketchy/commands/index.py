@@ -1,23 +1,27 @@
 """`sketchy index`: embed folders of photos, so that they can be searched."""
 
+import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sketchy.errors import GalleryError, Interrupted
-from sketchy.model.checkpoint import load_checkpoint
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
-from sketchy.retrieval.model import Model
+from sketchy.retrieval.model import Model, load_model
 from sketchy.retrieval.open import check_found, note_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
-from sketchy.retrieval.store.base import Identity
+from sketchy.retrieval.store.base import Identity, WritableStore
 from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.update import Shard, UpdateResult, preview, summed, update
-from sketchy.runtime import keep_freed_memory, pick_device
-from sketchy.trainer.parallel import World, join_world
+from sketchy.runtime import keep_freed_memory
+
+if TYPE_CHECKING:
+    from sketchy.trainer.parallel import World
 
 
 def run(
@@ -36,7 +40,7 @@ def run(
     Args:
         photos: Folders and files; indexed photos elsewhere stay in the index, unless they were moved here.
         out: The index folder, or milvus://host:port/collection.
-        checkpoint: A .pth file.
+        checkpoint: A .pth file, or an exported model.
         dry_run: Whether to only count what would be done.
         force: Whether to replace the index, even if it is damaged or made by another model.
         scan: Options for scanning the folders.
@@ -52,17 +56,24 @@ def run(
         Interrupted: Ctrl-C was pressed; photos that were committed stay in the index.
     """
     started = time.perf_counter()
-    loaded = load_checkpoint(checkpoint)
     if dry_run:
-        model = Model(loaded, checkpoint, pick_device("cpu"))
+        model = load_model(checkpoint, "cpu")
         changes, count = _preview(photos, out, model.identity, force, scan, progress)
-    else:
+    elif os.environ.get("WORLD_SIZE", "1") not in ("", "1"):  # torchrun started several processes
+        from sketchy.trainer.parallel import join_world
+
         keep_freed_memory()
         with join_world(device) as world:
-            model = Model(loaded, checkpoint, world.device)
-            changes, count = _update(photos, out, model, force, scan, world, progress)
+            model = load_model(checkpoint, str(world.device))
+            changes, count = _update_together(photos, out, model, force, scan, world, progress)
             if not world.is_main:
                 return None
+    else:
+        keep_freed_memory()
+        model = load_model(checkpoint, device)
+        with _interruptible(open_writer(out, model.identity, force=force), out) as store:
+            changes = update(store, photos, model, scan=scan, progress=progress)
+            count = store.count()
         if count or not changes.removed:
             check_found(changes, count, photos)
         note_index(photos, model.identity, out)
@@ -85,29 +96,35 @@ def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds
     )
 
 
-def _update(
-    photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, world: World, progress: Progress
-) -> tuple[UpdateResult, int]:
-    """Embed the share of this process; return the changes by all processes, and the number of photos."""
-    if world.size > 1 and not is_server(out):
-        raise GalleryError(
-            f"an index folder takes one writer, and there are {world.size}; run {out} without torchrun, or name "
-            "milvus://host:port/collection"
-        )
-    with world.main_first():
-        store = open_writer(out, model.identity, force=force and world.is_main)
+@contextmanager
+def _interruptible(store: WritableStore, out: str) -> Iterator[WritableStore]:
+    """Close the store after the block, and say after Ctrl-C what it holds. Raises Interrupted."""
     try:
-        shown = progress if world.is_main else no_progress
-        with world.fail_together():
-            changes = update(store, photos, model, shard=Shard(world.rank, world.size), scan=scan, progress=shown)
-        changes = summed(world.all_gather_object(changes))
-        return changes, store.count()
+        yield store
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; {store.count():,} photos are in {out}; run the command again without --force to go on"
         ) from None
     finally:
         store.close()
+
+
+def _update_together(
+    photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, world: "World", progress: Progress
+) -> tuple[UpdateResult, int]:
+    """Embed the share of this process; return the changes by all processes, and the number of photos."""
+    if not is_server(out):
+        raise GalleryError(
+            f"an index folder takes one writer, and there are {world.size}; run {out} without torchrun, or name "
+            "milvus://host:port/collection"
+        )
+    with world.main_first():
+        opened = open_writer(out, model.identity, force=force and world.is_main)
+    with _interruptible(opened, out) as store:
+        shown = progress if world.is_main else no_progress
+        with world.fail_together():
+            changes = update(store, photos, model, shard=Shard(world.rank, world.size), scan=scan, progress=shown)
+        return summed(world.all_gather_object(changes)), store.count()
 
 
 def _preview(

@@ -41,7 +41,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         queries: Image files, at least one; the embeddings of several are averaged. Each is read once, so pipes are
             possible; "-" is the standard input.
         request: Number of hits, and filters.
-        checkpoint: A .pth file.
+        checkpoint: A .pth file, or an exported model.
         kind: Whether the queries are sketches or photos.
         gallery: Gallery to search; see `open_index`.
         scan: Options for scanning a folder.

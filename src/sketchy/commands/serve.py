@@ -18,7 +18,6 @@ from sketchy.retrieval.model import load_model
 from sketchy.retrieval.open import open_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_store
-from sketchy.runtime import share_cores
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -41,7 +40,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     """Serve the page until Ctrl-C.
 
     Args:
-        checkpoint: A .pth file.
+        checkpoint: A .pth file, or an exported model.
         ready: Called with the address of the page when the server is ready.
         gallery: Gallery to search, see `open_index`; a folder without an index is indexed first.
         scan: Options for scanning a folder.
@@ -61,7 +60,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     from sketchy.web.server import Server, address_of, open_socket
 
     with open_socket(host, port) as opened:
-        model = load_model(checkpoint, device, fold=True)
+        model = load_model(checkpoint, device)
         address = address_of(opened)
 
         def started() -> None:
@@ -83,7 +82,7 @@ def _app(index: Index, gallery: str | None, opened: socket.socket) -> "FastAPI":
 
     root = None if gallery is None or is_store(gallery) else Path(gallery)  # the folder of all photos, if known
     app = create_app(index, root=root, loopback=is_loopback(opened))
-    share_cores()
+    index.model.engine.share_cores()
     drawing = Image.new("L", (256, 256), 255)
     ImageDraw.Draw(drawing).line((40, 40, 200, 180), fill=0, width=4)
     for _ in range(3):

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sketchy.config import Config
 from sketchy.errors import CheckpointError, RunError
 from sketchy.storage import os_problem
+
+if TYPE_CHECKING:
+    from sketchy.config import Config
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ class RunDir:
     def best(self) -> Path:
         """The weights of the best epoch, for inference."""
         return self.path / "best.pth"
+
+    @property
+    def exported(self) -> Path:
+        """The exported model of best.pth, for search without PyTorch."""
+        return self.best.with_suffix(".zip")
 
     @property
     def last(self) -> Path:
@@ -73,7 +81,7 @@ def create_run(path: Path, *, force: bool) -> RunDir:
     run = RunDir(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.last):
+        for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.exported, run.last):
             file.unlink(missing_ok=True)
     except OSError as error:
         raise RunError(os_problem(error, error.filename or path, elsewhere="choose another --runs")) from None
@@ -102,7 +110,7 @@ def newest_checkpoint(runs: Path) -> Path | None:
     return max((file for file in made if file.is_file()), key=lambda file: file.stat().st_mtime, default=None)
 
 
-def with_absolute_paths(config: Config) -> Config:
+def with_absolute_paths(config: "Config") -> "Config":
     """Make relative paths absolute, so that the run can be used and resumed from another folder."""
     return config.with_paths(lambda path, _: _absolute(path))
 
