@@ -5,10 +5,10 @@ Usage: .venv/bin/python scripts/bench [SECTION ...] [--data DIR] [--config FILE]
 
 train      our epoch, beside the same step on a batch that is ready, and beside the loop of a notebook
 pack       packing a dataset, beside decoding its files alone and a loop over them
-embed      embedding photos, beside decoding alone, the forward pass alone and a loop over them
+embed      embedding photos, beside PyTorch, decoding alone, the forward pass alone and a loop
 search     an exact search, beside one matrix product and a partial sort
 start      the command line, beside importing torch
-memory     the peak memory of train, embed, index and evaluate; embed also for many photos, which are links to few
+memory     the peak memory of train, embed, index, retrieve and evaluate; embed also for many photos, which are links to few
 scaling    training by several processes, and on machines with GPUs by 1 to all of them, in both ways
 
 Variants take turns; a figure is the median over the turns, with the least and the most. Without sections all are

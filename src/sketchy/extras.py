@@ -51,8 +51,9 @@ def require_torch(purpose: str) -> None:
 
 def _refuse_missing(packages: Sequence[str], purpose: str, remedy: str) -> None:
     if missing := _missing(packages):
+        names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
         raise MissingExtraError(
-            f"{purpose} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed; "
+            f"{purpose} needs {names}, which {'is' if len(missing) == 1 else 'are'} not installed; "
             f"run `pip install {remedy}` and the same command again"
         )
 

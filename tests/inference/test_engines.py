@@ -141,7 +141,7 @@ main()
     [
         (
             ["train", "--config", "c.yaml"],
-            "training needs torch and torchvision and onnxscript, which are not",
+            "training needs torch, torchvision and onnxscript, which are not",
         ),
         (["evaluate"], "evaluating needs torch"),
         (["export", "--out", "m.zip"], "exporting a model needs torch"),
