@@ -8,7 +8,7 @@ pack       packing a dataset, beside decoding its files alone and a loop over th
 embed      embedding photos, beside PyTorch, decoding alone, the forward pass alone and a loop
 search     an exact search, beside one matrix product and a partial sort
 start      the command line, beside importing torch
-memory     the peak memory of train, embed, index, retrieve and evaluate; embed also for many photos, which are links to few
+memory     the peak memory of commands; that of embed also for many photos, which are links to few
 scaling    training by several processes, and on machines with GPUs by 1 to all of them, in both ways
 
 Variants take turns; a figure is the median over the turns, with the least and the most. Without sections all are

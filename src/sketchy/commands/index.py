@@ -40,12 +40,8 @@ def run(
     Args:
         photos: Folders and files; indexed photos elsewhere stay in the index, unless they were moved here.
         out: The index folder, or milvus://host:port/collection.
-        checkpoint: A .pth file, or an exported model.
         dry_run: Whether to only count what would be done.
         force: Whether to replace the index, even if it is damaged or made by another model.
-        scan: Options for scanning the folders.
-        device: See `pick_device`.
-        progress: Shows the progress.
 
     Returns:
         The changes by all processes; None in all processes but the main one.
@@ -57,8 +53,8 @@ def run(
     """
     started = time.perf_counter()
     if dry_run:
-        model = load_model(checkpoint, "cpu")
-        changes, count = _preview(photos, out, model.identity, force, scan, progress)
+        identity = load_model(checkpoint, "cpu").identity
+        changes, count = _preview(photos, out, identity, force, scan, progress)
     elif os.environ.get("WORLD_SIZE", "1") not in ("", "1"):  # torchrun started several processes
         from sketchy.trainer.parallel import join_world
 
@@ -68,16 +64,22 @@ def run(
             changes, count = _update_together(photos, out, model, force, scan, world, progress)
             if not world.is_main:
                 return None
+        _conclude(photos, out, model, changes, count)
     else:
         keep_freed_memory()
         model = load_model(checkpoint, device)
         with _interruptible(open_writer(out, model.identity, force=force), out) as store:
             changes = update(store, photos, model, scan=scan, progress=progress)
             count = store.count()
-        if count or not changes.removed:
-            check_found(changes, count, photos)
-        note_index(photos, model.identity, out)
+        _conclude(photos, out, model, changes, count)
     return _result(changes, out, dry_run, count, time.perf_counter() - started)
+
+
+def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateResult, count: int) -> None:
+    """Remember where the photos are indexed. Raises GalleryError if there is no photo, and none was just removed."""
+    if count or not changes.removed:
+        check_found(changes, count, photos)
+    note_index(photos, model.identity, out)
 
 
 def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:

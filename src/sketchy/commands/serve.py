@@ -5,6 +5,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,15 +41,11 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     """Serve the page until Ctrl-C.
 
     Args:
-        checkpoint: A .pth file, or an exported model.
         ready: Called with the address of the page when the server is ready.
         gallery: Gallery to search, see `open_index`; a folder without an index is indexed first.
-        scan: Options for scanning a folder.
         host: Address to listen on; other machines can connect unless it is a loopback address.
         port: Port to listen on; 0 takes a free one.
         browser: Whether to open the page in a browser.
-        device: See `pick_device`.
-        progress: Shows the progress of embedding.
 
     Raises:
         MissingExtraError: A package is not installed.
@@ -61,18 +58,18 @@ def run(  # noqa: PLR0913 - one per option, by keyword
 
     with open_socket(host, port) as opened:
         model = load_model(checkpoint, device)
-        address = address_of(opened)
-
-        def started() -> None:
-            ready(address)
-            if browser:
-                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-
+        announce = partial(_announce, ready, address_of(opened), browser)
         with open_index(model, gallery, scan=scan, progress=progress) as index:
-            server = Server(_app(index, gallery, opened), opened, started)
+            server = Server(_app(index, gallery, opened), opened, announce)
             left_out = f"; {left_out_text(index.left_out)}" if index.left_out else ""
             log.info(f"searching {index.name}: {len(index):,} photos{left_out}; Ctrl-C stops")
             server.run()
+
+
+def _announce(ready: Callable[[str], object], address: str, browser: bool) -> None:
+    ready(address)
+    if browser:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 def _app(index: Index, gallery: str | None, opened: socket.socket) -> "FastAPI":

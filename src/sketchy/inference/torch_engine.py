@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sketchy.dataset.training import Pixels, Stacked
 from sketchy.image import Kind
 from sketchy.inference.description import Description
 from sketchy.inference.exported import is_exported, read_exported
@@ -97,7 +98,7 @@ def describe(checkpoint: Checkpoint) -> Description:
 
 def embed_pixels(
     encoder: Encoder,
-    pixels: NDArray[np.uint8],
+    pixels: Pixels | Stacked,
     kind: Kind,
     rows: NDArray[np.int64] | None = None,
     *,

@@ -66,7 +66,7 @@ class Index:
             raise ValueError(f"the index {self.name} is closed")
         return self._open
 
-    def search(
+    def search(  # noqa: PLR0913 - filters, by keyword
         self,
         images: ImageLike | Sequence[ImageLike],
         k: int = 10,
@@ -77,6 +77,7 @@ class Index:
         max_distance: float | None = None,
         min_score: float | None = None,
         exact: bool = False,
+        spatial_share: float | None = None,
     ) -> list[Hit]:
         """Find the photos nearest to an image, or to the mean of several.
 
@@ -89,27 +90,33 @@ class Index:
             max_distance: Greatest distance of a hit.
             min_score: Least score of a hit, 0 to 1.
             exact: Measure every photo, even if there is an approximate index.
+            spatial_share: How much it counts how things lie in the picture, against what they are: the share of the
+                spatial part in the squared distance, 0 to 1. None takes the model's share; hits with another have no
+                score.
 
         Returns:
             Hits, nearest first; copies of one picture are one hit. Photos whose files are missing come last.
 
         Raises:
             ImageError: An image cannot be used; the message names it.
-            CheckpointError: `min_score` is given, but the model has no calibration.
+            CheckpointError: `min_score` is given, but hits would have no score; or `spatial_share` is given, but the
+                model has no spatial embedding.
             GalleryError: The index is damaged or gone.
-            ValueError: k is below 1, there is no image, or the index is closed.
+            ValueError: k is below 1, there is no image, the spatial share is not in [0, 1], or the index is closed.
         """
         if k < 1:
             raise ValueError(f"k is {k}; give at least 1")
         where = Where((categories,) if isinstance(categories, str) else tuple(categories), path_glob)
         store = self._store  # fails before the forward pass if the index is closed
-        request = Request(k, where, max_distance, min_score, exact)
+        request = Request(k, where, max_distance, min_score, exact, spatial_share)
         calibration = calibration_of(self.model, kind, request)
-        return search(store, self.model.query(as_sequence(images), kind), request, calibration)
+        query = self.model.query(as_sequence(images), kind)
+        return search(store, query, request, calibration, self.model.config.model.spatial)
 
     def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> list[Hit]:
         """Search with an embedding as query, shape (D,), float32; see `search`."""
-        return search(self._store, query, request, calibration_of(self.model, kind, request))
+        calibration = calibration_of(self.model, kind, request)
+        return search(self._store, query, request, calibration, self.model.config.model.spatial)
 
     def unmatched(self, query: Vectors, where: Where) -> list[str]:
         """Return a message for each category or glob of a filter that no photo matches."""

@@ -1,7 +1,6 @@
 """The routes of the API."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -12,7 +11,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 import sketchy
-from sketchy.errors import ImageError, SketchyError
+from sketchy.containers import detect_format
+from sketchy.errors import CheckpointError, ImageError, SketchyError
 from sketchy.image import Kind, image_size
 from sketchy.results import Hit
 from sketchy.retrieval.index import Index
@@ -49,9 +49,8 @@ router = APIRouter(responses=error_responses(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
 PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
-SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
-"""First bytes of PNG, JPEG and WebP; other formats are refused, so that clients cannot reach their decoders."""
-IMAGES = ("image/png", "image/jpeg", "image/webp")
+ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic", "AVIF": "image/avif"}
+"""Media types of the accepted formats; others are refused, so that clients cannot reach their decoders."""
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
     "schema": {
@@ -63,8 +62,8 @@ FORM = {
 BODY = {
     "requestBody": {
         "required": True,
-        "description": "A PNG, JPEG or WebP.",
-        "content": {**dict.fromkeys(IMAGES, BINARY), "multipart/form-data": FORM},
+        "description": "A PNG, JPEG, WebP, HEIC or AVIF.",
+        "content": {**dict.fromkeys(ACCEPTED.values(), BINARY), "multipart/form-data": FORM},
     }
 }
 
@@ -78,6 +77,10 @@ async def search(
     kind: Annotated[Kind, Query(description="Kind of the image; photo finds similar photos.")] = "sketch",
     category: Annotated[
         list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
+    ] = None,
+    spatial_share: Annotated[
+        float | None,
+        Query(ge=0, le=1, description="How much it counts how things lie, against what they are."),
     ] = None,
     client: Annotated[
         str | None,
@@ -95,22 +98,34 @@ async def search(
     image = await _read_image(request)
     started = time.perf_counter()
     check_image(image, service.limits.pixels)
-    work = partial(_search, service.index, image, kind, k, category or ())
+    wanted = SearchRequest(k, Where(tuple(category or ())), spatial_share=spatial_share)
+    work = partial(_search, service.index, image, kind, wanted)
     address = request.client.host if request.client else ""
     try:
         found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
-    except ImageError as error:
+    except (ImageError, CheckpointError) as error:  # the latter: no spatial embedding to weigh
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
-    parts = {
-        "queue": found.began - started,
-        "embed": found.embedded - found.began,
-        "search": found.ended - found.embedded,
-        "total": time.perf_counter() - started,
-    }
-    response.headers["Server-Timing"] = ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
+    response.headers["Server-Timing"] = _timing(found, started)
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
+
+
+@router.post(
+    "/api/convert",
+    responses={**error_responses(408, 413, 415), 200: {"content": {"image/jpeg": BINARY}}},
+    response_class=Response,
+    openapi_extra=BODY,
+)
+async def convert(request: Request, service: Served) -> Response:
+    """Return an image as JPEG, for browsers that cannot open its format."""
+    image = await _read_image(request)
+    check_image(image, service.limits.pixels)
+    try:
+        jpeg = await service.thumbnails.convert(image, Size.SCREEN)
+    except ImageError as error:
+        raise HTTPException(422, str(error)) from None
+    return Response(jpeg, media_type="image/jpeg")
 
 
 @router.get(
@@ -176,7 +191,7 @@ async def _read_image(request: Request) -> bytes:
         for value in form.values():
             if isinstance(value, UploadFile):
                 return await value.read()
-    raise HTTPException(400, "the form holds no file; send a PNG, JPEG or WebP in it")
+    raise HTTPException(400, "the form holds no file; send a PNG, JPEG, WebP, HEIC or AVIF in it")
 
 
 class _Found(NamedTuple):
@@ -188,20 +203,35 @@ class _Found(NamedTuple):
     ended: float
 
 
-def _search(index: Index, image: bytes, kind: Kind, k: int, categories: Sequence[str]) -> _Found:
+def _timing(found: _Found, started: float) -> str:
+    """Return the value of the header Server-Timing, in milliseconds."""
+    parts = {
+        "queue": found.began - started,
+        "embed": found.embedded - found.began,
+        "search": found.ended - found.embedded,
+        "total": time.perf_counter() - started,
+    }
+    return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
+
+
+def _search(index: Index, image: bytes, kind: Kind, request: SearchRequest) -> _Found:
     began = time.perf_counter()
     query = index.model.query([image], kind, ["the image"])
     embedded = time.perf_counter()
-    hits = index.find(query, SearchRequest(k, Where(tuple(categories))), kind)
+    hits = index.find(query, request, kind)
     return _Found(hits, began, embedded, time.perf_counter())
 
 
 def check_image(content: bytes, pixels: int) -> None:
-    """Raise HTTPException unless the content is a PNG, JPEG or WebP of at most `pixels` pixels; nothing is decoded."""
+    """Raise HTTPException unless the content has an accepted format and at most `pixels` pixels; nothing is decoded."""
     if not content:
-        raise HTTPException(400, "the request has no image; send a PNG, JPEG or WebP as the body")
-    if not content.startswith(SIGNATURES):
-        raise HTTPException(415, "not a PNG, JPEG or WebP; export the image as PNG first")
+        raise HTTPException(400, "the request has no image; send a PNG, JPEG, WebP, HEIC or AVIF as the body")
+    try:
+        accepted = detect_format(content) in ACCEPTED
+    except ImageError:
+        accepted = False
+    if not accepted:
+        raise HTTPException(415, "not a PNG, JPEG, WebP, HEIC or AVIF; export the image as PNG first")
     try:
         width, height = image_size(content)
     except ImageError as error:
