@@ -140,7 +140,7 @@ main()
     ("words", "message"),
     [
         (
-            ["train", "--config", "c.yaml"],
+            ["train", "--config", "recommended"],
             "training needs torch, torchvision and onnxscript, which are not",
         ),
         (["evaluate"], "evaluating needs torch"),

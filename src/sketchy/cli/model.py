@@ -22,7 +22,6 @@ from sketchy.cli.options import (
     path,
     run_name,
 )
-from sketchy.extras import require_torch
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,6 @@ def train(
     """
     if (config is None) == (resume is None):
         raise typer.BadParameter("give either --config NAME_OR_FILE or --resume RUN")
-    require_torch("training")
     from sketchy.bundled_configs import config_path
     from sketchy.config_file import load_config
     from sketchy.trainer.run_dir import existing_run
@@ -73,7 +71,7 @@ def train(
     loaded = load_config(file, settings or (), of_run=resume is not None)
     if resume is None and loaded.train.epochs >= LONG_EPOCHS:
         log.info(f"{loaded.train.epochs} epochs may take many hours; `--config recommended` has 7 and finds far more")
-    with importing():
+    with importing("training"):
         from sketchy.commands import train as command
 
     result = command.run(loaded, run, resume=resume is not None, force=force, progress=show_progress)
@@ -130,8 +128,7 @@ def evaluate(
         raise typer.BadParameter("--extended needs --protocol zero-shot-25 or zero-shot-21")
     if extended is not None and page is not None:
         raise typer.BadParameter("give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
-    require_torch("evaluating")
-    with importing():
+    with importing("evaluating"):
         from sketchy.trainer.choose import choose_checkpoint
 
         chosen = choose_checkpoint(checkpoint, runs, without_run="train one, or name a model with --checkpoint")
@@ -158,8 +155,7 @@ def export(
 
     Example: sketchy export --out model.zip
     """
-    require_torch("exporting a model")
-    with importing():
+    with importing("exporting a model"):
         from sketchy.trainer.choose import choose_checkpoint
 
         chosen = choose_checkpoint(checkpoint, runs)

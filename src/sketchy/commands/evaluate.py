@@ -55,12 +55,12 @@ def run(
         _refuse_seen(loaded, checkpoint, protocol)
     keep_freed_memory()
     engine = TorchEngine(loaded.encoder(), pick_device(device))
-    model = Model(describe(loaded), engine, checkpoint)
     dataset = _load_dataset(loaded, data, progress)
     subset = _evaluated_subset(dataset, protocol)
-    extension = _extension(sources, dataset, subset, model, progress) if sources else None
-    encoder = engine.encoder_for(len(subset.photos) + len(subset.sketches))
-    details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
+    extension = (
+        _extension(sources, dataset, subset, Model(describe(loaded), engine, checkpoint), progress) if sources else None
+    )
+    details = evaluate_subset(engine.encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
         page = write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
         log.info(f"wrote {page}")
@@ -101,8 +101,10 @@ def _evaluated_subset(dataset: Dataset, protocol: str) -> Subset:
 
 def _extension(
     sources: Sequence[Path], dataset: Dataset, subset: Subset, model: Model, progress: Progress
-) -> Extension:
-    """Embed the additional photos, and log how many were embedded and left out."""
+) -> Extension | None:
+    """Embed the additional photos, if there are any, and log how many were embedded and left out."""
+    if not sources:
+        return None
     extension = embed_extension(sources, dataset, subset, model, progress)
     log.info(f"{sources[0]}: {len(extension.embeddings):,} additional photos; {extension.copies:,} copies left out")
     if extension.left_out:

@@ -55,24 +55,34 @@ def run(
     if dry_run:
         identity = load_model(checkpoint, "cpu").identity
         changes, count = _preview(photos, out, identity, force, scan, progress)
-    elif os.environ.get("WORLD_SIZE", "1") not in ("", "1"):  # torchrun started several processes
+    else:
+        made = _embed(photos, out, checkpoint, force, scan, device, progress)
+        if made is None:
+            return None
+        changes, count = made
+    return _result(changes, out, dry_run, count, time.perf_counter() - started)
+
+
+def _embed(
+    photos: Sequence[Path], out: str, checkpoint: Path, force: bool, scan: Scan, device: str, progress: Progress
+) -> tuple[UpdateResult, int] | None:
+    """Update the index; return the changes and the number of photos, or None in all processes but the main one."""
+    keep_freed_memory()
+    if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
+        model = load_model(checkpoint, device)
+        with _interruptible(open_writer(out, model.identity, force=force), out) as store:
+            changes = update(store, photos, model, scan=scan, progress=progress)
+            count = store.count()
+    else:  # torchrun started several processes
         from sketchy.trainer.parallel import join_world
 
-        keep_freed_memory()
         with join_world(device) as world:
             model = load_model(checkpoint, str(world.device))
             changes, count = _update_together(photos, out, model, force, scan, world, progress)
             if not world.is_main:
                 return None
-        _conclude(photos, out, model, changes, count)
-    else:
-        keep_freed_memory()
-        model = load_model(checkpoint, device)
-        with _interruptible(open_writer(out, model.identity, force=force), out) as store:
-            changes = update(store, photos, model, scan=scan, progress=progress)
-            count = store.count()
-        _conclude(photos, out, model, changes, count)
-    return _result(changes, out, dry_run, count, time.perf_counter() - started)
+    _conclude(photos, out, model, changes, count)
+    return changes, count
 
 
 def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateResult, count: int) -> None:

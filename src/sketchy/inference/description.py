@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,13 @@ from sketchy.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from sketchy.config import Config
+
+
+class SpatialPart(NamedTuple):
+    """The last `size` numbers of an embedding, which make up `share` of the squared distance, 0 to 1."""
+
+    size: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -70,3 +77,9 @@ class Description:
     def normalize(self) -> bool:
         """Whether embeddings have length 1."""
         return bool(self.settings["model"]["normalize"])
+
+    @property
+    def spatial(self) -> SpatialPart | None:
+        """The spatial part of embeddings; None if they have none."""
+        found = self.settings["model"]["spatial"]
+        return None if found is None else SpatialPart(found["size"], found["share"])

@@ -67,6 +67,7 @@ class Model:
         calibration: Calibration that scores the hits of a sketch; None if the model has none.
         preprocess: Preprocessing of the images.
         probes: Embeddings of a few sketches not trained on, shape (Q, D), float32; None if the model has none.
+        spatial: The spatial part of embeddings; None if they have none.
         engine: Computes the embeddings; of all models with one fingerprint, by any engine, they are the same.
     """
 
@@ -77,6 +78,7 @@ class Model:
         self.calibration: Calibration | None = description.calibration
         self.preprocess = description.preprocess
         self.probes: Vectors | None = description.probes
+        self.spatial = description.spatial
         self.engine = engine
         self._description = description
 
