@@ -57,9 +57,7 @@ def run(
     engine = TorchEngine(loaded.encoder(), pick_device(device))
     dataset = _load_dataset(loaded, data, progress)
     subset = _evaluated_subset(dataset, protocol)
-    extension = (
-        _extension(sources, dataset, subset, Model(describe(loaded), engine, checkpoint), progress) if sources else None
-    )
+    extension = _extension(sources, dataset, subset, Model(describe(loaded), engine, checkpoint), progress)
     details = evaluate_subset(engine.encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
         page = write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
