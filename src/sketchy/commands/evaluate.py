@@ -58,7 +58,8 @@ def run(
     dataset = _load_dataset(loaded, data, progress)
     subset = _evaluated_subset(dataset, protocol)
     extension = _extension(sources, dataset, subset, Model(describe(loaded), engine, checkpoint), progress)
-    details = evaluate_subset(engine.encoder, dataset, subset, protocol, progress, extension)
+    encoder = engine.encoder_for(len(subset.photos) + len(subset.sketches))
+    details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
         page = write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
         log.info(f"wrote {page}")
