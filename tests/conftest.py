@@ -23,6 +23,7 @@ from PIL import Image, ImageDraw
 
 from sketchy.commands import train
 from sketchy.config_file import load_config
+from sketchy.inference.export import export_model
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.model import Model, load_model
 
@@ -201,11 +202,21 @@ def tiny_config(dataset, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def fast_training() -> Iterator[None]:
+    """Training without the export at its end, which takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sketchy.trainer.record.export_model", lambda checkpoint, out, digest: 0.0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def trained(tiny_config, tmp_path_factory) -> Path:
-    """A folder of runs with one trained run, `tiny`."""
+    """A folder of runs with one trained run, `tiny`, and its exported model."""
     runs = tmp_path_factory.mktemp("runs")
-    train.run(load_config(tiny_config), runs / "tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sketchy.trainer.record.export_model", export_model)
+        train.run(load_config(tiny_config), runs / "tiny")
     return runs
 
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from sketchy.config_file import parse_config
+from sketchy.inference.torch_engine import TorchEngine, describe
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
 from sketchy.retrieval import update as module
@@ -24,7 +25,8 @@ def model() -> Model:
     """A small network that was never trained."""
     torch.manual_seed(0)
     config = parse_config({"image": {"size": 16, "color": "rgb"}, "model": {"embedding_size": 8}}, "test")
-    return Model(Checkpoint(config, (), 0, {}, build_encoder(config).state_dict()), Path("a.pth"), torch.device("cpu"))
+    made = Checkpoint(config, (), 0, {}, build_encoder(config).state_dict())
+    return Model(describe(made), TorchEngine(made.encoder(), torch.device("cpu")), Path("a.pth"))
 
 
 @pytest.fixture
