@@ -10,7 +10,7 @@ from sketchy.model.checkpoint import load_checkpoint
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
 from sketchy.retrieval.model import Model
-from sketchy.retrieval.open import check_found, note_index
+from sketchy.retrieval.open import check_found, log_unused_globs, note_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
 from sketchy.retrieval.store.base import Identity
@@ -58,15 +58,16 @@ def run(
             changes, count = _update(photos, out, model, force, scan, world, progress)
             if not world.is_main:
                 return None
-        _conclude(photos, out, model, changes, count)
+        _conclude(photos, out, model, changes, count, scan)
     return _result(changes, out, dry_run, count, time.perf_counter() - started)
 
 
-def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateResult, count: int) -> None:
+def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateResult, count: int, scan: Scan) -> None:
     """Remember where the photos are indexed. Raises GalleryError if there is no photo, and none was just removed."""
     if count or not changes.removed:
         check_found(changes, count, photos)
-    note_index(photos, model.identity, out)
+    log_unused_globs(changes, scan)
+    note_index(photos, model.identity, out, scan)
 
 
 def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:
@@ -119,6 +120,8 @@ def _preview(
         compared = is_store(out) and not force
         store = open_reader(out, identity) if compared else open_to_write(Path(folder, "index"), identity)
         try:
-            return preview(store, photos, scan=scan, progress=progress), store.count()
+            changes = preview(store, photos, scan=scan, progress=progress)
+            log_unused_globs(changes, scan)
+            return changes, store.count()
         finally:
             store.close()

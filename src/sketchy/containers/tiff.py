@@ -15,7 +15,9 @@ MAX_STRIPS = 100_000
 _SIZES = {1: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Size in bytes of a value, by its type; text (type 2) is never needed."""
 _ORIENTATION, _SUB_FILES, _XMP, _PROFILE, _DNG, _LERC = 274, 330, 700, 34675, 50706, 50674
-_STRIPS, _TILES = 273, 324
+_STRIPS, _TILES, _CHANNELS, _SAMPLE_FORMAT = 273, 324, 277, 339
+_FLOAT = 3
+"""The sample format of floating-point numbers."""
 
 
 class _Tag(NamedTuple):
@@ -33,6 +35,8 @@ def strip_tiff(content: bytes) -> StrippedImage:
     tags = _read_tags(content)
     if _DNG in tags or content[8:10] == b"CR":
         raise ImageError("is a camera's raw file; export it as PNG first")
+    if _number(tags.get(_CHANNELS), order) > 1 and _number(tags.get(_SAMPLE_FORMAT), order) == _FLOAT:
+        raise ImageError("is a TIFF with floating-point colours; export it as PNG first")
     for name in (_STRIPS, _TILES):
         check_limit(tags[name].values if name in tags else 0, MAX_STRIPS, "strips")
     kept = [
@@ -58,10 +62,15 @@ def read_orientation(exif: bytes, xmp: bytes) -> int:
 def _orientation(tags: Mapping[int, _Tag], order: str, xmp: bytes) -> int:
     tag = tags.get(_ORIENTATION)
     if tag and tag.values == 1 and tag.type in (3, 4):
-        value = int.from_bytes(tag.data, "little" if order == "<" else "big")
+        value = _number(tag, order)
         return value if 1 <= value <= 8 else 1
     found = re.search(rb'tiff:Orientation(?:="|>)([1-8])', xmp[:MAX_TEXT])
     return int(found[1]) if found else 1
+
+
+def _number(tag: _Tag | None, order: str) -> int:
+    """Return the first value of a tag of integers; 0 without a tag."""
+    return int.from_bytes(tag.data[: _SIZES[tag.type]], "little" if order == "<" else "big") if tag else 0
 
 
 def _structure(content: bytes) -> tuple[str, str, struct.Struct]:

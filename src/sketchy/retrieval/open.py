@@ -54,14 +54,14 @@ def open_index(
     folder = Path(address)
     if not folder.is_dir():
         raise GalleryError(f"no such folder of photos: {folder}; name one, or an index, with --gallery")
-    store = None if scan.exclude else _noted_index(folder, model.identity)
+    store = _noted_index(folder, model.identity, scan.exclude)
     if store is None:
         return _open_cached([folder], model, scan, progress)
     log.info(
         f"using the index {store.folder} of {folder}, updated {store.meta().updated}; "
         f"`sketchy index {folder} --out {store.folder}` brings it up to date"
     )
-    return _not_empty(store, str(store.folder), model, name=address, sources=[folder])
+    return _not_empty(store, str(store.folder), model, name=address, sources=[folder], scan=scan)
 
 
 def open_photos(
@@ -87,15 +87,26 @@ def open_photos(
     changes = update_at(address, sources, model, scan=scan, progress=progress)
     index = Index(open_reader(address, model.identity), address, model, address=address, sources=sources, scan=scan)
     _finish(index, changes, sources)
-    note_index(sources, model.identity, address)
+    note_index(sources, model.identity, address, scan)
     return index
 
 
-def note_index(sources: Sequence[Path], identity: Identity, address: str) -> None:
+def note_index(sources: Sequence[Path], identity: Identity, address: str, scan: Scan) -> None:
     """Note in the cache, if possible, the index of a folder, so that `open_index` finds it by the folder."""
     if not is_server(address) and len(sources) == 1 and sources[0].is_dir():
         with suppress(StorageError), replacing(_cache_path(sources, identity).with_suffix(".note")) as temporary:
-            temporary.write_bytes(os.fsencode(os.path.abspath(address)))  # noqa: PTH100 - keeps links
+            temporary.write_bytes(_note(os.path.abspath(address), scan.exclude))  # noqa: PTH100 - keeps links
+
+
+def _note(address: str, exclude: Sequence[str]) -> bytes:
+    return os.fsencode("\0".join([address, *sorted(exclude)]))
+
+
+def log_unused_globs(changes: UpdateResult, scan: Scan) -> None:
+    """Report that the globs to exclude matched nothing in a scan."""
+    if scan.exclude and EXCLUDED not in changes.left_out:
+        globs = ", ".join(map(repr, scan.exclude))
+        log.info(f"no photo matches --exclude {globs}; `*` stands for any characters, as in 'holiday/*'")
 
 
 def check_found(changes: UpdateResult, count: int, sources: Sequence[Path]) -> None:
@@ -132,12 +143,20 @@ def _named(sources: Sequence[Path]) -> str:
     return " and ".join(map(str, sources))
 
 
-def _not_empty(store: Store, address: str, model: Model, *, name: str = "", sources: Sequence[Path] = ()) -> Index:
+def _not_empty(
+    store: Store,
+    address: str,
+    model: Model,
+    *,
+    name: str = "",
+    sources: Sequence[Path] = (),
+    scan: Scan = DEFAULT_SCAN,
+) -> Index:
     name = name or address
     if store.count() == 0:
         store.close()
         raise GalleryError(f"the index {name} is empty; fill it with `sketchy index PHOTOS --out {name}`")
-    return Index(store, name, model, address=address, sources=sources)
+    return Index(store, name, model, address=address, sources=sources, scan=scan)
 
 
 def _finish(index: Index, changes: UpdateResult, sources: Sequence[Path]) -> None:
@@ -152,11 +171,14 @@ def _finish(index: Index, changes: UpdateResult, sources: Sequence[Path]) -> Non
     index.note(changes)
 
 
-def _noted_index(folder: Path, identity: Identity) -> EmbeddedStore | None:
-    """Open the noted index of a folder if it exists, fits the model, and has only photos of that folder."""
+def _noted_index(folder: Path, identity: Identity, exclude: Sequence[str]) -> EmbeddedStore | None:
+    """Open the noted index of a folder if it fits the model and the globs, and has only photos of that folder."""
     with suppress(OSError, GalleryError, StorageError), ExitStack() as stack:
         noted = _cache_path([folder], identity).with_suffix(".note").read_bytes()
-        store = open_to_read(Path(os.fsdecode(noted)), identity)
+        address = os.fsdecode(noted.partition(b"\0")[0])
+        if noted != _note(address, exclude):
+            return None
+        store = open_to_read(Path(address), identity)
         stack.callback(store.close)
         (source,) = absolute_sources([folder])
         if store.count(f"{source}{os.sep}") == store.count():
@@ -178,6 +200,7 @@ def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Pr
         store = _open_outdated(path, model.identity, error)
     else:
         store = open_to_read(path, model.identity)
+        log_unused_globs(changes, scan)
     index = Index(store, _named(sources), model, address=str(path), sources=sources, scan=scan)
     _finish(index, changes, sources)
     return index

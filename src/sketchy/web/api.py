@@ -17,6 +17,7 @@ from sketchy.image import Kind, image_size
 from sketchy.results import Hit
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request as SearchRequest
+from sketchy.retrieval.search import unknown_category
 from sketchy.retrieval.store.base import Where
 from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
@@ -69,7 +70,7 @@ BODY = {
 }
 
 
-@router.post("/api/search", responses=error_responses(408, 409, 413, 415, 503), openapi_extra=BODY)
+@router.post("/api/search", responses=error_responses(404, 408, 409, 413, 415, 503), openapi_extra=BODY)
 async def search(
     request: Request,
     response: Response,
@@ -103,6 +104,10 @@ async def search(
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
+    if category and not found.hits:
+        raise HTTPException(
+            404, "; ".join(unknown_category(name, [*service.catalogue.categories]) for name in category)
+        )
     response.headers["Server-Timing"] = _timing(found, started)
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
 

@@ -1,5 +1,6 @@
 """The application: the page, the API, and the error responses."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ def create_app(
         loopback: Whether to accept only requests whose Host header is a loopback name.
         limits: Limits of a request; None takes the defaults.
     """
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form gets an answer, not a message
     limits = limits or Limits()
     catalogue = Catalogue(index, root)
     queue = FairQueue(limits.waiting)
