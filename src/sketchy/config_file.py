@@ -17,7 +17,12 @@ from sketchy.errors import ConfigError
 from sketchy.plain_yaml import LONGEST, read_yaml
 from sketchy.storage import os_problem
 
-RENAMED = {"data.held_out": "data.zero_shot", "model.layout": "model.spatial", "train.ema": None}
+RENAMED = {
+    "data.extra_sketches": "data.sketches",
+    "data.held_out": "data.zero_shot",
+    "model.layout": "model.spatial",
+    "train.ema": None,
+}
 """Settings of earlier versions, with their present names; None if they were removed."""
 
 
@@ -93,7 +98,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path} has no `section:` lines; see configs/default.yaml for an example")
+        raise ConfigError(f"{path} has no `section:` lines; see `sketchy configs recommended` for an example")
     return tree
 
 
@@ -107,7 +112,9 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     for parent in parents:
         below = tree.setdefault(parent, {})
         if not isinstance(below, dict):
-            raise ConfigError(f"--set {override}: {parent} is a value, not a section; see configs/default.yaml")
+            raise ConfigError(
+                f"--set {override}: {parent} is a value, not a section; see `sketchy configs recommended`"
+            )
         tree = below
     tree[leaf] = value
 

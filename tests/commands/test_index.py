@@ -73,21 +73,21 @@ def test_skipped_files_are_counted_and_named_when_asked(photos, trained):
 
 def test_what_is_left_out_is_counted_in_text_and_json_and_named_when_asked(photos, trained, dataset):
     sketch = dataset / "256x256" / "sketch" / "tx_000000000000" / "disc" / "p1-1.png"
-    for name in ("a.HEIC", "b.heic", "c.cr2", "@eaDir/d.jpg"):
+    for name in ("a.PSD", "b.psd", "c.pdf", "#recycle/d.jpg"):
         (photos / name).parent.mkdir(exist_ok=True)
         (photos / name).write_bytes(b"x")
     words = ("index", photos, "--out", "own.index", "--runs", trained)
-    assert "left out: 2 .heic, 1 .cr2, 1 in @eaDir\n" in type_in(*words).stdout
-    assert "left out: 2 .heic, 1 .cr2, 1 in @eaDir\n" in type_in(*words, "--dry-run").stdout
-    assert json.loads(type_in(*words, "--json").stdout)["left_out"] == {".heic": 2, ".cr2": 1, "in @eaDir": 1}
+    assert "left out: 2 .psd, 1 .pdf, 1 in #recycle\n" in type_in(*words).stdout
+    assert "left out: 2 .psd, 1 .pdf, 1 in #recycle\n" in type_in(*words, "--dry-run").stdout
+    assert json.loads(type_in(*words, "--json").stdout)["left_out"] == {".psd": 2, ".pdf": 1, "in #recycle": 1}
     named = type_in(*words, "-v").stderr
-    assert f"leaving out {photos}/a.HEIC: .heic\n" in named
-    assert f"leaving out {photos}/@eaDir/d.jpg: in @eaDir\n" in named
+    assert f"leaving out {photos}/a.PSD: .psd\n" in named
+    assert f"leaving out {photos}/#recycle/d.jpg: in #recycle\n" in named
     searched = type_in("retrieve", sketch, "--gallery", photos, "--exclude", "x", "--runs", trained, "--json")
-    assert json.loads(searched.stdout)["left_out"] == {".heic": 2, ".cr2": 1, "in @eaDir": 1}
-    assert "left out: 2 .heic, 1 .cr2, 1 in @eaDir; `sketchy index" in searched.stderr
-    excluded = type_in(*words, "--exclude", "disc", "--exclude", "*.cr2", "--json")
-    assert json.loads(excluded.stdout)["left_out"] == {".heic": 2, "excluded": 11, "in @eaDir": 1}
+    assert json.loads(searched.stdout)["left_out"] == {".psd": 2, ".pdf": 1, "in #recycle": 1}
+    assert "left out: 2 .psd, 1 .pdf, 1 in #recycle; `sketchy index" in searched.stderr
+    excluded = type_in(*words, "--exclude", "disc", "--exclude", "*.pdf", "--json")
+    assert json.loads(excluded.stdout)["left_out"] == {".psd": 2, "excluded": 11, "in #recycle": 1}
     assert "--exclude" not in excluded.stderr
     for more in ((), ("--dry-run",)):
         assert (
@@ -170,7 +170,7 @@ def _other_model(checkpoint, tmp_path):
         (["index", "broken", "--out", "i"], "none of 1 images below broken can be read"),
         (["index", "broken", "--out", "full"], "full holds other files and is not an index"),
         (["index", "broken", "--out", "full", "--force"], "full holds other files and is not an index"),
-        (["index", "phone", "--out", "i"], "no images below phone; left out: 1 .heic; export them as JPEG first"),
+        (["index", "phone", "--out", "i"], "no images below phone; left out: 1 .psd; export them as JPEG first"),
         (["info", "nowhere"], "nowhere is not an index, a checkpoint or a run"),
         (["info", "full/letters.txt"], "letters.txt"),
         (["info", "empty"], "empty is not an index, a checkpoint or a run"),
@@ -180,7 +180,7 @@ def _other_model(checkpoint, tmp_path):
 def test_what_cannot_be_indexed_or_described_is_one_line(words, message, trained, tmp_path):
     for name in ("empty", "broken", "full", "phone"):
         (tmp_path / name).mkdir()
-    (tmp_path / "phone" / "a.heic").write_bytes(b"x")
+    (tmp_path / "phone" / "a.psd").write_bytes(b"x")
     (tmp_path / "broken" / "a.jpg").write_bytes(b"x")
     (tmp_path / "full" / "letters.txt").write_text("dear")
     shown = type_in(*words, *(["--checkpoint", trained / "tiny"] if words[0] == "index" else []))

@@ -161,11 +161,11 @@ def test_only_loopback_keeps_others_out(host, loopback, shown):
 
 def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_path, monkeypatch, logged):
     shutil.copytree(photos / "disc", tmp_path / "photos")
-    (tmp_path / "photos" / "IMG_1.HEIC").write_bytes(b"x")
+    (tmp_path / "photos" / "IMG_1.PSD").write_bytes(b"x")
     monkeypatch.setattr(server.Server, "run", lambda self: None)
     best = trained / "tiny" / "best.pth"
     serve.run(best, print, gallery=str(tmp_path / "photos"), port=0)
-    assert logged.messages[-1] == f"searching {tmp_path / 'photos'}: 10 photos; left out: 1 .heic; Ctrl-C stops"
+    assert logged.messages[-1] == f"searching {tmp_path / 'photos'}: 10 photos; left out: 1 .psd; Ctrl-C stops"
 
 
 def test_a_port_is_taken_as_soon_as_it_is_opened():

@@ -100,12 +100,12 @@ def test_an_index_is_created_at_its_address_and_updated(model, folder, tmp_path)
         assert len(index) == 20
         (folder / "disc" / "p1.jpg").unlink()
         (folder / "broken.jpg").write_bytes(b"x")
-        (folder / "a.heic").write_bytes(b"x")
+        (folder / "a.psd").write_bytes(b"x")
         changes = index.update()
         assert (changes.unchanged, changes.removed, len(index)) == (19, 1, 19)
         assert ([item.reason for item in index.skipped], index.left_out) == (
             ["not an image in a known format"],
-            {".heic": 1},
+            {".psd": 1},
         )
     with model.index(str(tmp_path / "own.index")) as again:
         assert len(again) == 19

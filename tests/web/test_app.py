@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from cachetools import LRUCache
 from PIL import Image
+from pillow_heif import register_heif_opener
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
@@ -130,11 +131,11 @@ def test_the_server_says_how_long_it_took(client, sketch):
 
 REFUSED = [
     ("/api/search", b"", 400, "the request has no image"),
-    ("/api/search", b"hello", 415, "not a PNG, JPEG or WebP"),
-    ("/api/search", b"<svg xmlns='x'/>", 415, "not a PNG, JPEG or WebP"),
-    ("/api/search", encoded(Image.new("L", (9, 9)), "TIFF"), 415, "not a PNG, JPEG or WebP"),
+    ("/api/search", b"hello", 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
+    ("/api/search", b"<svg xmlns='x'/>", 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
+    ("/api/search", encoded(Image.new("L", (9, 9)), "TIFF"), 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
     ("/api/search", b"\x89PNG\r\n\x1a\nrest", 400, "cannot be read: broken"),
-    ("/api/search", b"RIFF1234WAVEfmt ", 400, "cannot be read: not an image"),
+    ("/api/search", b"RIFF1234WAVEfmt ", 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
     ("/api/search", encoded(Image.new("L", (300, 300), 255)), 422, "blank"),
     ("/api/search", encoded(Image.effect_noise((99, 99), 99))[:2000], 422, "truncated"),
     ("/api/search?k=0", b"", 422, "k: Input should be greater than or equal to 1"),
@@ -144,6 +145,19 @@ REFUSED = [
     ("/api/search?" + 51 * "category=a&", b"", 422, "category: List should have at most 50"),
     ("/api/search?client=a/b", b"", 422, "client: String should match"),
 ]
+
+
+@pytest.mark.parametrize("image_format", ["HEIF", "AVIF"])
+def test_the_formats_of_phones_are_searched_and_converted_for_browsers(client, image_format):
+    register_heif_opener()
+    picture = encoded(Image.new("RGB", (64, 48), (200, 30, 30)), image_format)
+    assert client.post("/api/search?kind=photo", content=picture).json()["results"]
+    answer = client.post("/api/convert", content=picture)
+    assert answer.headers["content-type"] == "image/jpeg"
+    with Image.open(BytesIO(answer.content)) as opened:
+        assert (opened.format, opened.size) == ("JPEG", (64, 48))
+    assert client.post("/api/convert", content=picture[:200]).status_code in (400, 422)
+    assert client.post("/api/convert", content=b"hello").status_code == 415
 
 
 @pytest.mark.parametrize(("address", "body", "status", "message"), REFUSED, ids=lambda value: str(value)[:30])
@@ -479,6 +493,7 @@ def test_the_api_describes_itself_without_other_hosts(client):
         "/api/search",
         "/api/photos/{photo}",
         "/api/photos/{photo}/about",
+        "/api/convert",
         "/api/info",
         "/healthz",
     }

@@ -68,12 +68,14 @@ def _expanded(text: str) -> str:
 
 Runs = Annotated[Path, typer.Option(parser=path, help="The folder that contains the runs.")]
 CheckpointOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--checkpoint",
         "-c",
-        parser=path,
-        help="The .pth file or run folder of the model.  [default: the newest run, else the bundled model]",
+        parser=address,
+        metavar="MODEL",
+        help="The model: the name of a run, a run folder, a .pth file, or bundled.  [default: that of the index, "
+        "else the bundled model; for test photos, the newest finished run]",
     ),
 ]
 GalleryOption = Annotated[
@@ -154,6 +156,18 @@ Exact = Annotated[bool, typer.Option("--exact", help="Do not use an approximate 
 PathsOnly = Annotated[bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")]
 Print0 = Annotated[bool, typer.Option("--print0", "-0", help="Print only paths, a NUL after each, for xargs -0.")]
 
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(parser=address, help="The name of a config, see `sketchy configs`, or the path of a .yaml file."),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+]
+RunName = Annotated[
+    str | None, typer.Option(parser=run_name, help="The name of the run.  [default: that of the config]")
+]
+Resume = Annotated[Path | None, typer.Option(parser=path, help="Continue the run in this folder, with its own config.")]
+
 DatasetOption = Annotated[
     Path | None, typer.Option(parser=path, help="The dataset.  [default: the one of the training]")
 ]
@@ -174,21 +188,6 @@ ReportFolder = Annotated[
     Path | None, typer.Option("--report", parser=path, help="The folder to write a report to, an HTML page.")
 ]
 PerCategory = Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")]
-
-
-def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
-    """Return the given checkpoint, else that of the newest run, else the bundled model, and report the choice."""
-    from sketchy.trainer.run_dir import checkpoint_file, newest_checkpoint
-
-    if given is not None:
-        return checkpoint_file(given)
-    if found := newest_checkpoint(runs):
-        log.info(f"using {found}")
-        return found
-    from sketchy.model.bundled import BUNDLED
-
-    log.info(f"no run under {runs}: using the bundled model")
-    return BUNDLED
 
 
 def scan_options(exclude: list[str] | None, drop_missing: bool, verbose: bool = False) -> "Scan":

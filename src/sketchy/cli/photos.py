@@ -33,12 +33,14 @@ from sketchy.cli.options import (
     Sources,
     Verbose,
     address,
-    chosen_checkpoint,
     log_unused,
     path,
     scan_options,
 )
 from sketchy.results import Retrieval
+
+NO_GALLERY = "give --gallery FOLDER to search your own photos"
+"""What to do where there is neither a gallery nor a run, whose test photos are searched by default."""
 
 
 @guarded
@@ -65,7 +67,9 @@ def embed(
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
     made = command.run(images, kind.value, out, chosen, device=device, progress=show_progress)
@@ -99,7 +103,9 @@ def index(
     Example: sketchy index ~/Pictures --out pictures.index
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs, gallery=None if force else out)
         from sketchy.commands import index as command
 
     scan = scan_options(exclude, drop_missing, verbose)
@@ -162,7 +168,7 @@ def retrieve(
     if json and (paths_only or print0):
         raise typer.BadParameter("give either --json or --paths-only")
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
         from sketchy.retrieval.search import Request
         from sketchy.retrieval.store.base import Where
@@ -173,6 +179,12 @@ def retrieve(
         queries, request, chosen, gallery, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress
     )
     _show_retrieval(found, json, paths_only, print0)
+
+
+def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:
+    from sketchy.trainer.choose import choose_checkpoint
+
+    return choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
 
 
 def _show_retrieval(found: Retrieval, json: bool, paths_only: bool, print0: bool) -> None:
@@ -205,7 +217,7 @@ def serve(
     Example: sketchy serve --gallery ~/Pictures --open
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import serve as command
 
     command.run(

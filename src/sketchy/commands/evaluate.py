@@ -77,7 +77,7 @@ def _refuse_seen(loaded: Checkpoint, path: Path, protocol: str) -> None:
 def _load_dataset(loaded: Checkpoint, data: Path | None, progress: Progress) -> Dataset:
     """Load the dataset at a path, or the one of the training, and warn if it has changed since."""
     if data is None:
-        refuse_moved(loaded.config, "give its new path with --data PATH")
+        refuse_moved(loaded.config, "give its path with --data PATH")
     dataset = load_dataset(loaded.config, progress=progress, root=data)
     warn_if_changed(loaded, dataset)
     return dataset

@@ -34,7 +34,10 @@ FORMAT = 1
 
 DECODERS = (
     *("image.py", "preprocess.py", "ink.py", "paper.py", "texture.py", "bands.py", "color.py"),
-    *(f"containers/{name}.py" for name in ("__init__", "gif", "jpeg", "png", "stripped", "tiff", "webp")),
+    *(
+        f"containers/{name}.py"
+        for name in ("__init__", "gif", "heif", "jpeg", "png", "raw", "stripped", "tiff", "webp")
+    ),
 )
 """Modules that make the pixels: packs made with other versions of these files are not used."""
 
@@ -70,6 +73,12 @@ class Pack:
     sketch_category: NDArray[np.int64]
     sketch_photo: NDArray[np.int64]
     skipped: tuple[Skipped, ...]
+
+    def traced(self, subset: "Subset") -> NDArray[np.int64]:
+        """Return the index in `subset.photos` of the photo that each sketch traces; -1 for one that is not there."""
+        index = np.full(len(self.photos) + 1, -1)  # row -1 reads the last element, which stays -1
+        index[subset.photos] = np.arange(len(subset.photos))
+        return index[self.sketch_photo[subset.sketches]]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sketchy.dataset.loader import load_dataset, refuse_moved
 from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
-from sketchy.image import KNOWN_UNREADABLE, SUFFIXES
+from sketchy.image import KNOWN_UNREADABLE, RAW_SUFFIXES, photo_suffixes
 from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
@@ -135,8 +135,10 @@ def _remedy(left_out: Collection[str]) -> str:
     """Return what to do when all files are left out for these reasons."""
     if EXCLUDED in left_out:
         return "exclude less of it"
+    if any(reason in RAW_SUFFIXES for reason in left_out):
+        return "`pip install 'sketchy-search[raw]'` reads the previews of raw files"
     export = "export them as JPEG first; " * any(reason in KNOWN_UNREADABLE for reason in left_out)
-    return f"{export}known are {', '.join(sorted(SUFFIXES))}"
+    return f"{export}known are {', '.join(sorted(photo_suffixes()))}"
 
 
 def _named(sources: Sequence[Path]) -> str:
@@ -235,7 +237,7 @@ def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[s
 
 def _open_test_photos(model: Model, progress: Progress) -> Index:
     """Embed the test photos of the model's dataset, which may be an archive, from its pack."""
-    refuse_moved(model.config, "name a folder of photos with --gallery")
+    refuse_moved(model.config, "give --gallery FOLDER to search your own photos")
     data = load_dataset(model.config, progress=progress)
     rows = data.parts["test"].photos
     if not len(rows):

@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 import sketchy
+from sketchy.containers import detect_format
 from sketchy.errors import ImageError, SketchyError
 from sketchy.image import Kind, image_size
 from sketchy.results import Hit
@@ -50,9 +51,8 @@ router = APIRouter(responses=error_responses(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
 PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
-SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
-"""First bytes of PNG, JPEG and WebP; other formats are refused, so that clients cannot reach their decoders."""
-IMAGES = ("image/png", "image/jpeg", "image/webp")
+ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic", "AVIF": "image/avif"}
+"""Media types of the accepted formats; others are refused, so that clients cannot reach their decoders."""
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
     "schema": {
@@ -64,8 +64,8 @@ FORM = {
 BODY = {
     "requestBody": {
         "required": True,
-        "description": "A PNG, JPEG or WebP.",
-        "content": {**dict.fromkeys(IMAGES, BINARY), "multipart/form-data": FORM},
+        "description": "A PNG, JPEG, WebP, HEIC or AVIF.",
+        "content": {**dict.fromkeys(ACCEPTED.values(), BINARY), "multipart/form-data": FORM},
     }
 }
 
@@ -110,6 +110,23 @@ async def search(
         )
     response.headers["Server-Timing"] = _timing(found, started)
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
+
+
+@router.post(
+    "/api/convert",
+    responses={**error_responses(408, 413, 415), 200: {"content": {"image/jpeg": BINARY}}},
+    response_class=Response,
+    openapi_extra=BODY,
+)
+async def convert(request: Request, service: Served) -> Response:
+    """Return an image as JPEG, for browsers that cannot open its format."""
+    image = await _read_image(request)
+    check_image(image, service.limits.pixels)
+    try:
+        jpeg = await service.thumbnails.convert(image, Size.SCREEN)
+    except ImageError as error:
+        raise HTTPException(422, str(error)) from None
+    return Response(jpeg, media_type="image/jpeg")
 
 
 @router.get(
@@ -175,7 +192,7 @@ async def _read_image(request: Request) -> bytes:
         for value in form.values():
             if isinstance(value, UploadFile):
                 return await value.read()
-    raise HTTPException(400, "the form holds no file; send a PNG, JPEG or WebP in it")
+    raise HTTPException(400, "the form holds no file; send a PNG, JPEG, WebP, HEIC or AVIF in it")
 
 
 class _Found(NamedTuple):
@@ -207,11 +224,15 @@ def _search(index: Index, image: bytes, kind: Kind, k: int, categories: Sequence
 
 
 def check_image(content: bytes, pixels: int) -> None:
-    """Raise HTTPException unless the content is a PNG, JPEG or WebP of at most `pixels` pixels; nothing is decoded."""
+    """Raise HTTPException unless the content has an accepted format and at most `pixels` pixels; nothing is decoded."""
     if not content:
-        raise HTTPException(400, "the request has no image; send a PNG, JPEG or WebP as the body")
-    if not content.startswith(SIGNATURES):
-        raise HTTPException(415, "not a PNG, JPEG or WebP; export the image as PNG first")
+        raise HTTPException(400, "the request has no image; send a PNG, JPEG, WebP, HEIC or AVIF as the body")
+    try:
+        accepted = detect_format(content) in ACCEPTED
+    except ImageError:
+        accepted = False
+    if not accepted:
+        raise HTTPException(415, "not a PNG, JPEG, WebP, HEIC or AVIF; export the image as PNG first")
     try:
         width, height = image_size(content)
     except ImageError as error:
