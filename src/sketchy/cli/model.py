@@ -18,12 +18,15 @@ from sketchy.cli.options import (
     Kind,
     PerCategory,
     Protocol,
+    ReplaceRun,
     ReportFolder,
     Resume,
     RunName,
     Runs,
     Settings,
+    choose_checkpoint,
     path,
+    refuse_if,
 )
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ def train(
     name: RunName = None,
     runs: Runs = Path("runs"),
     resume: Resume = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing run of the same name.")] = False,
+    force: ReplaceRun = False,
     json: AsJson = False,
 ) -> None:
     """Train a model and write it to a run folder.
@@ -53,8 +56,7 @@ def train(
 
     Example: sketchy train --config recommended --set data.root=data/demo
     """
-    if (config is None) == (resume is None):
-        raise typer.BadParameter("give either --config NAME_OR_FILE or --resume RUN")
+    refuse_if((config is None) == (resume is None), "give either --config NAME_OR_FILE or --resume RUN")
     from sketchy.bundled_configs import config_path
     from sketchy.config_file import load_config
     from sketchy.trainer.run_dir import existing_run
@@ -117,13 +119,10 @@ def evaluate(
 
     Example: sketchy evaluate --report evaluation
     """
-    if extended is not None and not protocol.startswith("zero-shot"):
-        raise typer.BadParameter("--extended needs --protocol zero-shot-25 or zero-shot-21")
-    if extended is not None and page is not None:
-        raise typer.BadParameter("give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
+    if extended is not None:
+        refuse_if(not protocol.startswith("zero-shot"), "--extended needs --protocol zero-shot-25 or zero-shot-21")
+        refuse_if(page is not None, "give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
     with importing():
-        from sketchy.trainer.choose import choose_checkpoint
-
         chosen = choose_checkpoint(checkpoint, runs, without_run="train one, or name a model with --checkpoint")
         from sketchy.commands import evaluate as command
 
@@ -150,8 +149,6 @@ def export(
     Example: sketchy export --kind sketch --out sketch.onnx
     """
     with importing():
-        from sketchy.trainer.choose import choose_checkpoint
-
         chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import export as command
 

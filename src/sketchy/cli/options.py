@@ -143,6 +143,9 @@ IndexOption = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
 Rebuild = Annotated[bool, typer.Option("--force", help="Build the index anew, whatever it contains.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List every file that is skipped or left out.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Go on, and update the index whenever the photos change, until Ctrl-C.")
+]
 
 Queries = Annotated[
     list[Path],
@@ -153,6 +156,10 @@ QueryKind = Annotated[Kind, typer.Option(help="The kind of the query; a photo fi
 MaxDistance = Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")]
 MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")]
 Exact = Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")]
+SpatialShare = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="How much it counts how things lie, against what they are; 0 to 1."),
+]
 PathsOnly = Annotated[bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")]
 Print0 = Annotated[bool, typer.Option("--print0", "-0", help="Print only paths, a NUL after each, for xargs -0.")]
 
@@ -167,6 +174,7 @@ RunName = Annotated[
     str | None, typer.Option(parser=run_name, help="The name of the run.  [default: that of the config]")
 ]
 Resume = Annotated[Path | None, typer.Option(parser=path, help="Continue the run in this folder, with its own config.")]
+ReplaceRun = Annotated[bool, typer.Option("--force", help="Replace an existing run of the same name.")]
 
 DatasetOption = Annotated[
     Path | None, typer.Option(parser=path, help="The dataset.  [default: the one of the training]")
@@ -188,6 +196,21 @@ ReportFolder = Annotated[
     Path | None, typer.Option("--report", parser=path, help="The folder to write a report to, an HTML page.")
 ]
 PerCategory = Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")]
+
+
+def refuse_if(wrong: bool, message: str) -> None:
+    """Refuse options that do not go together."""
+    if wrong:
+        raise typer.BadParameter(message)
+
+
+def choose_checkpoint(
+    named: str | None, runs: Path, *, gallery: str | None = None, without_run: str | None = None
+) -> Path:
+    """Choose the checkpoint; see `sketchy.trainer.choose`, which is imported only now."""
+    from sketchy.trainer import choose
+
+    return choose.choose_checkpoint(named, runs, gallery=gallery, without_run=without_run)
 
 
 def scan_options(exclude: list[str] | None, drop_missing: bool, verbose: bool = False) -> "Scan":

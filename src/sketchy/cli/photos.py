@@ -1,5 +1,6 @@
 """The commands for your own photos: embed, index, info, retrieve and serve."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,13 +32,17 @@ from sketchy.cli.options import (
     Runs,
     SheetOption,
     Sources,
+    SpatialShare,
     Verbose,
+    Watch,
     address,
+    choose_checkpoint,
     log_unused,
     path,
+    refuse_if,
     scan_options,
 )
-from sketchy.results import Retrieval
+from sketchy.results import Indexed, Retrieval
 
 NO_GALLERY = "give --gallery FOLDER to search your own photos"
 """What to do where there is neither a gallery nor a run, whose test photos are searched by default."""
@@ -67,8 +72,6 @@ def embed(
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
     with importing():
-        from sketchy.trainer.choose import choose_checkpoint
-
         chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
@@ -84,6 +87,7 @@ def index(
     checkpoint: CheckpointOption = None,
     dry_run: DryRun = False,
     force: Rebuild = False,
+    watch: Watch = False,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     verbose: Verbose = False,
@@ -95,26 +99,33 @@ def index(
 
     Run again, the command embeds only new and changed photos; it recognises copies and renamed photos by their content.
     Photos that were deleted are removed from the index. Photos whose folder is missing or empty now stay, as its drive
-    may not be mounted; --drop-missing removes them.
+    may not be mounted; --drop-missing removes them. With --watch, the command goes on and follows the folders; this
+    needs `pip install 'sketchy-search[serve]'`.
 
     Several processes can share the photos for an index on a Milvus server:
     torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
 
     Example: sketchy index ~/Pictures --out pictures.index
     """
+    refuse_if(watch and dry_run, "give either --watch or --dry-run")
     with importing():
-        from sketchy.trainer.choose import choose_checkpoint
-
         chosen = choose_checkpoint(checkpoint, runs, gallery=None if force else out)
         from sketchy.commands import index as command
 
+    show = partial(_show_indexed, json, verbose)
     scan = scan_options(exclude, drop_missing, verbose)
+    if watch:
+        command.follow(photos, out, chosen, show, force=force, scan=scan, device=device, progress=show_progress)
     made = command.run(
         photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, progress=show_progress
     )
     if made is not None:
-        log_unused(made.skipped, every=verbose)
-        print(report.as_json(made) if json else report.index_text(made))
+        show(made)
+
+
+def _show_indexed(json: bool, verbose: bool, made: Indexed) -> None:
+    log_unused(made.skipped, every=verbose)
+    print(report.as_json(made) if json else report.index_text(made), flush=True)
 
 
 @guarded
@@ -151,6 +162,7 @@ def retrieve(
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     exact: Exact = False,
+    spatial_share: SpatialShare = None,
     save: SheetOption = None,
     paths_only: PathsOnly = False,
     print0: Print0 = False,
@@ -165,15 +177,14 @@ def retrieve(
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
-    if json and (paths_only or print0):
-        raise typer.BadParameter("give either --json or --paths-only")
+    refuse_if(json and (paths_only or print0), "give either --json or --paths-only")
     with importing():
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
         from sketchy.retrieval.search import Request
         from sketchy.retrieval.store.base import Where
 
-    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
+    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact, spatial_share)
     scan = scan_options(exclude, drop_missing)
     found = command.run(
         queries, request, chosen, gallery, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress
@@ -182,8 +193,6 @@ def retrieve(
 
 
 def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:
-    from sketchy.trainer.choose import choose_checkpoint
-
     return choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
 
 
@@ -211,8 +220,8 @@ def serve(
 ) -> None:
     """Serve a web page on which you draw and see the photos.
 
-    The photos are updated with every stroke. A folder without an index is indexed first. Needs
-    `pip install 'sketchy-search[serve]'`.
+    The photos are updated with every stroke. A folder is indexed while the page is up, and again whenever its photos
+    change. Needs `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """
