@@ -24,6 +24,7 @@ from PIL import Image, ImageDraw
 from sketchy.commands import train
 from sketchy.config_file import load_config, parse_config
 from sketchy.inference.export import export_model
+from sketchy.inference.torch_engine import TorchEngine, describe
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
 from sketchy.retrieval.index import Index
