@@ -13,8 +13,8 @@ from notebook import Notebook
 from options import Options
 from sketchy.config import Config, PairsConfig
 from sketchy.config_file import load_config
-from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.further import Further
+from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.training import training_images
 from sketchy.errors import Interrupted, TrainingError
 from sketchy.model.encoder import Siamese, build_encoder

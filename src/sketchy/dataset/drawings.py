@@ -115,7 +115,7 @@ def open_drawings(
         DataError: There is no drawing in them.
         StorageError: The cache cannot be written.
     """
-    entries = sorted((entry.name, entry.size, entry.stamp) for entry in source.entries() if _holds(entry.name))
+    entries = sorted((entry.name, entry.size, entry.stamp) for entry in source.entries() if is_drawing_file(entry.name))
     code = pkgutil.get_data("sketchy", "dataset/strokes.py") or b""
     key = hashlib.sha256(json.dumps(entries).encode() + code).hexdigest()[:32]
 
@@ -131,12 +131,8 @@ def open_drawings(
     return drawings, records, [replace(one, path=source.locate(one.path)) for one in skipped]
 
 
-def holds_drawings(source: Source) -> bool:
-    """Say whether a source has files of vector drawings."""
-    return any(_holds(entry.name) for entry in source.entries())
-
-
-def _holds(name: str) -> bool:
+def is_drawing_file(name: str) -> bool:
+    """Say whether a file of this name holds vector drawings."""
     return name.lower().endswith(SUFFIX)
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.config import Config, DataConfig
-from sketchy.dataset.drawings import Drawings, holds_drawings, open_drawings
+from sketchy.dataset.drawings import Drawings, is_drawing_file, open_drawings
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import open_pack
 from sketchy.dataset.reader import FOLDERS, Listing, find_records, image_names
 from sketchy.dataset.records import Record
-from sketchy.dataset.source import Source, open_source
+from sketchy.dataset.source import FileSource, Source, open_source
 from sketchy.dataset.split import split_photos
 from sketchy.dataset.things import canonical, imagenet, related
 from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
@@ -128,9 +128,9 @@ class _Opened:
 
 
 def _open(path: Path, kind: Kind, preprocess: Preprocess, cache: Path | None, progress: Progress) -> _Opened:
-    source = open_source(path)
+    source = FileSource(path) if path.is_file() and is_drawing_file(path.name) else open_source(path)
     try:
-        if kind == "sketch" and holds_drawings(source):
+        if kind == "sketch" and any(is_drawing_file(entry.name) for entry in source.entries()):
             drawings, records, skipped = open_drawings(source, preprocess.shape("sketch")[1], cache, progress)
             _warn(source, "lines", skipped)
             return _Opened(path.name, drawings, records)
