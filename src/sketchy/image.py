@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from sketchy.containers.jpeg import complete_jpeg
 from sketchy.containers.png import complete_png
 from sketchy.containers.stripped import StrippedImage
 from sketchy.errors import ImageError
+from sketchy.extras import is_installed
 from sketchy.storage import os_reason
 
 Kind = Literal["photo", "sketch"]
@@ -22,15 +24,18 @@ Kind = Literal["photo", "sketch"]
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".mpo", ".png", ".apng"}
-    | {".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
+    | {".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".avifs"}
 )
 """Suffixes of the files that count as images, in lower case."""
 
-_RAW = ".cr2 .cr3 .crw .nef .nrw .arw .sr2 .srf .dng .raf .orf .rw2 .pef .srw .x3f .3fr .iiq .erf .kdc .mrw .raw .rwl"
+RAW_SUFFIXES = frozenset(
+    {".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".srf", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"}
+    | {".x3f", ".3fr", ".iiq", ".erf", ".kdc", ".mrw", ".raw", ".rwl"}
+)
+"""Suffixes of the raw files of cameras, in lower case; they count as images if the extra `raw` is installed."""
+
 KNOWN_UNREADABLE = {
-    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
-    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
-    **dict.fromkeys(_RAW.split(), "a camera's raw file"),
+    **dict.fromkeys(RAW_SUFFIXES, "a camera's raw file"),
     **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"), "JPEG 2000"),
     **dict.fromkeys((".psd", ".psb"), "a Photoshop file"),
     **dict.fromkeys((".svg", ".svgz"), "SVG"),
@@ -38,7 +43,7 @@ KNOWN_UNREADABLE = {
     **dict.fromkeys((".eps", ".ai"), "PostScript"),
     **dict.fromkeys((".tga", ".pcx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".hdr", ".exr"), "a rare image format"),
 }
-"""Formats of images that cannot be opened, by suffix in lower case. Videos do not count as images."""
+"""Formats of images that cannot be opened, or need an extra, by suffix in lower case. Videos do not count as images."""
 
 MAX_PIXELS = 100_000_000
 """Most pixels of an image; larger ones, above 300 MB in memory, are refused before they are decoded."""
@@ -92,7 +97,7 @@ def open_image(source: Path | bytes | Image.Image, at_least: int | None = None) 
             return _finish(source, StrippedImage(b"", profile, orientation))
     content = source if isinstance(source, bytes) else read_content(source)
     with _as_image_errors():
-        image_format = detect_format(content[:HEAD])
+        image_format = detect_format(content)
         stripped = strip_metadata(image_format, content)
         image = _finish(_decode(image_format, stripped.still, at_least), stripped)
         if stripped.animation is not None and _is_uniform(image):
@@ -103,7 +108,7 @@ def open_image(source: Path | bytes | Image.Image, at_least: int | None = None) 
 def image_size(content: bytes) -> tuple[int, int]:
     """Return width and height of an image in pixels, without decoding it. Raises ImageError."""
     with _as_image_errors():
-        image_format = detect_format(content[:HEAD])
+        image_format = detect_format(content)
         return open_stripped(image_format, strip_metadata(image_format, content).still).size
 
 
@@ -132,6 +137,12 @@ def read_content(path: Path, limit: int = MAX_BYTES) -> bytes:
     except (OSError, ValueError) as error:
         raise ImageError(os_reason(error).lower()) from None
     return b"".join(blocks)
+
+
+@cache
+def photo_suffixes() -> frozenset[str]:
+    """Return the suffixes of the files that count as photos on this machine, in lower case."""
+    return SUFFIXES | RAW_SUFFIXES if is_installed("raw") else SUFFIXES
 
 
 @contextmanager

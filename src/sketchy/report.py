@@ -9,6 +9,7 @@ from typing import Any
 
 from sketchy.evaluation.metrics import HEADLINE, label
 from sketchy.results import (
+    ConfigSummary,
     DataReport,
     Embedded,
     Evaluation,
@@ -207,6 +208,17 @@ def info_text(info: Info) -> str:
     }
     width = max(map(len, lines))
     return _text(info.path, *(f"  {name.ljust(width)}  {value}" for name, value in lines.items()))
+
+
+def configs_json(configs: Sequence[ConfigSummary]) -> str:
+    """Return the configs as JSON."""
+    return _json({"configs": [dataclasses.asdict(config) for config in configs]})
+
+
+def configs_text(configs: Sequence[ConfigSummary]) -> str:
+    """Return the table of configs; times and qualities are those of docs/results.md."""
+    rows = [dataclasses.astuple(config) for config in configs]
+    return table(("config", "network", "training on two cores", "quality"), rows)
 
 
 def train_text(result: TrainResult) -> str:

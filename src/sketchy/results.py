@@ -81,6 +81,16 @@ class MadeFolder:
 
 
 @dataclass(frozen=True)
+class ConfigSummary:
+    """A config that comes with the package: its name, and in words its network, training time and quality."""
+
+    name: str
+    network: str
+    time: str
+    quality: str
+
+
+@dataclass(frozen=True)
 class EpochResult:
     """One row of history.csv, with its columns in order."""
 

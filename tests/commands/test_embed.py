@@ -49,9 +49,9 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
 
 def test_what_a_folder_holds_besides_is_counted(trained, dataset, tmp_path):
     shutil.copytree(dataset / "256x256" / "photo" / "tx_000000000000" / "disc", tmp_path / "disc")
-    (tmp_path / "disc" / "a.heic").write_bytes(b"x")
+    (tmp_path / "disc" / "a.psd").write_bytes(b"x")
     made = embed.run([tmp_path / "disc"], "photo", tmp_path / "out.npz", trained / "tiny" / "best.pth")
-    assert (made.count, made.left_out) == (10, {".heic": 1})
+    assert (made.count, made.left_out) == (10, {".psd": 1})
 
 
 def test_nothing_to_embed_is_an_error_and_writes_nothing(trained, tmp_path):

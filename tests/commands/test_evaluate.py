@@ -74,7 +74,7 @@ def test_a_dataset_that_moved_is_asked_for(trained, tmp_path):
     data = checkpoint.config.data.model_copy(update={"root": "/moved"})
     config = checkpoint.config.model_copy(update={"data": data})
     save_checkpoint(tmp_path / "moved.pth", replace(checkpoint, config=config))
-    with pytest.raises(DataError, match=r"is not at /moved; give its new path with --data PATH"):
+    with pytest.raises(DataError, match=r"is not at /moved; give its path with --data PATH"):
         evaluate.run(tmp_path / "moved.pth")
     assert evaluate.run(tmp_path / "moved.pth", data=Path(checkpoint.config.data.root)).metrics
 
@@ -167,11 +167,11 @@ def test_an_extended_gallery_adds_new_photos_and_tells_what_it_left_out(zero_sho
     Image.new("RGB", (48, 48), "red").save(tmp_path / "more" / "saw" / "ext_1.jpg")
     Image.new("RGB", (48, 48), "blue").save(tmp_path / "more" / "saw" / "p3.jpg")
     (tmp_path / "more" / "saw" / "broken.jpg").touch()
-    (tmp_path / "more" / "saw" / "a.heic").touch()
+    (tmp_path / "more" / "saw" / "a.psd").touch()
     found = evaluate.run(zero_shot_checkpoint, protocol="zero-shot-21", extended=tmp_path / "more")
     assert found.protocol["gallery"] == 21
     assert f"{tmp_path}/more: 1 additional photos; 1 copies left out" in logged.messages
-    assert "left out: 1 .heic" in logged.messages
+    assert "left out: 1 .psd" in logged.messages
     assert f"skipped 1 of its files, the first: {tmp_path}/more/saw/broken.jpg: empty file" in logged.messages
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import sketchy
 from sketchy.cli import app
 from sketchy.commands import index
 from sketchy.errors import GalleryError, Interrupted
-from sketchy.retrieval import missing
+from sketchy.retrieval import missing, watch
 
 
 @pytest.fixture
@@ -73,21 +74,21 @@ def test_skipped_files_are_counted_and_named_when_asked(photos, trained):
 
 def test_what_is_left_out_is_counted_in_text_and_json_and_named_when_asked(photos, trained, dataset):
     sketch = dataset / "256x256" / "sketch" / "tx_000000000000" / "disc" / "p1-1.png"
-    for name in ("a.HEIC", "b.heic", "c.cr2", "@eaDir/d.jpg"):
+    for name in ("a.PSD", "b.psd", "c.pdf", "#recycle/d.jpg"):
         (photos / name).parent.mkdir(exist_ok=True)
         (photos / name).write_bytes(b"x")
     words = ("index", photos, "--out", "own.index", "--runs", trained)
-    assert "left out: 2 .heic, 1 .cr2, 1 in @eaDir\n" in type_in(*words).stdout
-    assert "left out: 2 .heic, 1 .cr2, 1 in @eaDir\n" in type_in(*words, "--dry-run").stdout
-    assert json.loads(type_in(*words, "--json").stdout)["left_out"] == {".heic": 2, ".cr2": 1, "in @eaDir": 1}
+    assert "left out: 2 .psd, 1 .pdf, 1 in #recycle\n" in type_in(*words).stdout
+    assert "left out: 2 .psd, 1 .pdf, 1 in #recycle\n" in type_in(*words, "--dry-run").stdout
+    assert json.loads(type_in(*words, "--json").stdout)["left_out"] == {".psd": 2, ".pdf": 1, "in #recycle": 1}
     named = type_in(*words, "-v").stderr
-    assert f"leaving out {photos}/a.HEIC: .heic\n" in named
-    assert f"leaving out {photos}/@eaDir/d.jpg: in @eaDir\n" in named
+    assert f"leaving out {photos}/a.PSD: .psd\n" in named
+    assert f"leaving out {photos}/#recycle/d.jpg: in #recycle\n" in named
     searched = type_in("retrieve", sketch, "--gallery", photos, "--exclude", "x", "--runs", trained, "--json")
-    assert json.loads(searched.stdout)["left_out"] == {".heic": 2, ".cr2": 1, "in @eaDir": 1}
-    assert "left out: 2 .heic, 1 .cr2, 1 in @eaDir; `sketchy index" in searched.stderr
-    excluded = type_in(*words, "--exclude", "disc", "--exclude", "*.cr2", "--json")
-    assert json.loads(excluded.stdout)["left_out"] == {".heic": 2, "excluded": 11, "in @eaDir": 1}
+    assert json.loads(searched.stdout)["left_out"] == {".psd": 2, ".pdf": 1, "in #recycle": 1}
+    assert "left out: 2 .psd, 1 .pdf, 1 in #recycle; `sketchy index" in searched.stderr
+    excluded = type_in(*words, "--exclude", "disc", "--exclude", "*.pdf", "--json")
+    assert json.loads(excluded.stdout)["left_out"] == {".psd": 2, "excluded": 11, "in #recycle": 1}
 
 
 def test_a_drive_that_is_away_empties_no_index(photos, trained, tmp_path):
@@ -164,7 +165,7 @@ def _other_model(checkpoint, tmp_path):
         (["index", "broken", "--out", "i"], "none of 1 images below broken can be read"),
         (["index", "broken", "--out", "full"], "full holds other files and is not an index"),
         (["index", "broken", "--out", "full", "--force"], "full holds other files and is not an index"),
-        (["index", "phone", "--out", "i"], "no images below phone; left out: 1 .heic; export them as JPEG first"),
+        (["index", "phone", "--out", "i"], "no images below phone; left out: 1 .psd; export them as JPEG first"),
         (["info", "nowhere"], "nowhere is not an index, a checkpoint or a run"),
         (["info", "full/letters.txt"], "letters.txt"),
         (["info", "empty"], "empty is not an index, a checkpoint or a run"),
@@ -174,7 +175,7 @@ def _other_model(checkpoint, tmp_path):
 def test_what_cannot_be_indexed_or_described_is_one_line(words, message, trained, tmp_path):
     for name in ("empty", "broken", "full", "phone"):
         (tmp_path / name).mkdir()
-    (tmp_path / "phone" / "a.heic").write_bytes(b"x")
+    (tmp_path / "phone" / "a.psd").write_bytes(b"x")
     (tmp_path / "broken" / "a.jpg").write_bytes(b"x")
     (tmp_path / "full" / "letters.txt").write_text("dear")
     shown = type_in(*words, *(["--checkpoint", trained / "tiny"] if words[0] == "index" else []))
@@ -183,3 +184,66 @@ def test_what_cannot_be_indexed_or_described_is_one_line(words, message, trained
     assert shown.stderr.count("\n") == 1
     assert message in shown.stderr
     assert shown.stdout == ""
+
+
+@pytest.fixture
+def watching(photos, checkpoint, tmp_path):
+    """A process of `sketchy index --watch`, and its lines."""
+    words = [
+        sys.executable,
+        "-m",
+        "sketchy",
+        "index",
+        photos,
+        "--out",
+        "own.index",
+        "--checkpoint",
+        checkpoint,
+        "--watch",
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        yield started
+        started.kill()
+
+
+def test_a_watched_folder_is_indexed_again_and_ctrl_c_ends_tidily(watching, photos):
+    assert watching.stdout.readline().startswith("own.index: 20 photos; 20 embedded; ")
+    (photos / "disc" / "p1.jpg").unlink()
+    assert "19 photos" in watching.stdout.readline()
+    watching.send_signal(signal.SIGINT)
+    _, told = watching.communicate(timeout=60)
+    assert watching.returncode == 130
+    assert told.splitlines()[-1] == "stopped; 19 photos are in own.index"
+    assert "Traceback" not in told
+
+
+def test_a_watched_folder_that_is_missing_is_an_error_at_the_start(checkpoint, tmp_path):
+    with pytest.raises(GalleryError, match="no such folder of photos"):
+        index.follow([tmp_path / "none"], "own.index", checkpoint, print)
+
+
+def test_an_error_of_a_later_update_is_logged_once_and_the_watch_goes_on(
+    photos, checkpoint, tmp_path, monkeypatch, logged
+):
+    told = []
+
+    def rounds(sources, ignored, stop):
+        yield
+        photos.rename(tmp_path / "away")
+        yield
+        yield
+        (tmp_path / "away").rename(photos)
+        (photos / "disc" / "p1.jpg").unlink()
+        yield
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch, "rounds", rounds)
+    with pytest.raises(Interrupted, match=r"^stopped; 19 photos are in own.index$"):
+        index.follow([photos], "own.index", checkpoint, told.append)
+    assert [made.photos for made in told] == [20, 19]
+    assert len([message for message in logged.messages if "kept 20 photos" in message]) == 1
+
+
+def test_watch_and_dry_run_exclude_each_other(photos):
+    shown = type_in("index", photos, "--out", "own.index", "--watch", "--dry-run")
+    assert shown.exit_code == 2

@@ -70,7 +70,7 @@ def test_too_many_strips_are_refused():
 
 
 def test_a_raw_file_of_a_camera_is_not_opened_as_its_thumbnail():
-    with pytest.raises(ImageError, match=r"^is a camera's raw file; export it as PNG first$"):
+    with pytest.raises(ImageError, match=r"^is a camera's raw file"):
         open_image(with_tag(encode(), 50706, 1, 4, 0x401))
 
 

@@ -70,6 +70,10 @@ def test_invalid_searches_raise_clear_errors(index, sketch, trained, photos):
         index.search("nowhere.png")
     with pytest.raises(CheckpointError, match="a photo as query has none"):
         index.search(sketch, kind="photo", min_score=0.5)
+    with pytest.raises(CheckpointError, match="no spatial embedding to weigh"):
+        index.search(sketch, spatial_share=0.5)
+    with pytest.raises(CheckpointError, match="distances with a chosen spatial share have none"):
+        index.search(sketch, spatial_share=0.5, min_score=0.5)
     last = load_model(trained / "tiny" / "last.pth", "cpu")
     with last.index(photos / "disc") as other, pytest.raises(CheckpointError, match=r"last\.pth has none"):
         other.search(sketch, min_score=0.5)
@@ -100,12 +104,12 @@ def test_an_index_is_created_at_its_address_and_updated(model, folder, tmp_path)
         assert len(index) == 20
         (folder / "disc" / "p1.jpg").unlink()
         (folder / "broken.jpg").write_bytes(b"x")
-        (folder / "a.heic").write_bytes(b"x")
+        (folder / "a.psd").write_bytes(b"x")
         changes = index.update()
         assert (changes.unchanged, changes.removed, len(index)) == (19, 1, 19)
         assert ([item.reason for item in index.skipped], index.left_out) == (
             ["not an image in a known format"],
-            {".heic": 1},
+            {".psd": 1},
         )
     with model.index(str(tmp_path / "own.index")) as again:
         assert len(again) == 19

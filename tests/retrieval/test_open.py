@@ -263,12 +263,12 @@ def test_the_cached_index_keeps_the_photos_of_an_unmounted_drive(model, photos, 
 
 
 def test_files_left_out_of_the_cached_index_are_reported(model, photos):
-    (photos / "IMG_1.HEIC").write_bytes(b"x")
+    (photos / "IMG_1.PSD").write_bytes(b"x")
     gallery = opened(photos, model)
-    assert gallery.left_out == {".heic": 1}
+    assert gallery.left_out == {".psd": 1}
     gallery.close()
     gallery = open_index(model, str(photos), scan=Scan(exclude=("disc",)))
-    assert (len(gallery), gallery.left_out) == (30, {".heic": 1, "excluded": 10})
+    assert (len(gallery), gallery.left_out) == (30, {".psd": 1, "excluded": 10})
     gallery.close()
     gallery = opened(photos, model)  # the other index is as it was
     assert len(gallery) == 40
@@ -283,8 +283,8 @@ def test_a_folder_of_which_all_is_excluded_says_so(model, photos):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (["a.heic", "b.HEIC", "c.cr2"], r"no images below .*; left out: 2 .heic, 1 .cr2; export them as JPEG first"),
-        (["a.jpg", "b.heic"], r"none of 1 images below .* can be read; .*a.jpg: .*; left out: 1 .heic"),
+        (["a.psd", "b.PSD", "c.pdf"], r"no images below .*; left out: 2 .psd, 1 .pdf; export them as JPEG first"),
+        (["a.jpg", "b.psd"], r"none of 1 images below .* can be read; .*a.jpg: .*; left out: 1 .psd"),
     ],
 )
 def test_a_folder_with_only_unreadable_formats_raises_an_error(model, tmp_path, make, message):

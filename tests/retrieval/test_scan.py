@@ -3,8 +3,10 @@ import unicodedata
 from collections import Counter
 
 import pytest
+from PIL import Image
 
 from sketchy.errors import GalleryError
+from sketchy.image import RAW_SUFFIXES, SUFFIXES
 from sketchy.retrieval.scan import PhotoFile, absolute_sources, walk
 
 
@@ -29,7 +31,7 @@ def left_out(*sources, exclude=()):
 
 
 def test_a_folder_is_walked_in_order_with_the_last_folder_as_category(tmp_path):
-    for name in ("b.JPG", "a.png", "cats/x.jpeg", "cats/old/y.webp", "2023/z.gif", "notes.txt", "cats/raw.cr2"):
+    for name in ("b.JPG", "a.png", "cats/x.jpeg", "cats/old/y.webp", "2023/z.gif", "notes.txt", "cats/layers.psd"):
         touch(tmp_path / name)
     assert found(tmp_path) == (
         [("a.png", None), ("b.JPG", None), ("2023/z.gif", None), ("cats/x.jpeg", "cats"), ("cats/old/y.webp", "old")],
@@ -38,34 +40,72 @@ def test_a_folder_is_walked_in_order_with_the_last_folder_as_category(tmp_path):
 
 
 def test_hidden_files_and_folders_are_left_out(tmp_path):
-    for name in (".a.jpg", ".thumbnails/b.jpg", "c.jpg"):
+    for name in (".a.jpg", ".secret/b.jpg", "c.jpg"):
         touch(tmp_path / name)
     assert found(tmp_path)[0] == [("c.jpg", None)]
     (tmp_path / ".DS_Store").touch()  # nobody looks for a photo there
-    assert left_out(tmp_path) == {".a.jpg": "hidden", ".thumbnails": "hidden"}
+    assert left_out(tmp_path) == {".a.jpg": "hidden", ".secret": "hidden"}
 
 
 def test_every_file_that_is_not_an_image_is_reported_with_the_reason(tmp_path):
-    names = ("a.HEIC", "b.cr2", "c.avif", "d.txt", "e.mp4", "IMG_1", "._f.jpg")
-    for name in (*names, "g.jfif", "h.jpe", "i.JIF", "k.mpo", "l.jpg"):
+    names = ("a.psd", "b.pdf", "c.jxl", "d.txt", "e.mp4", "IMG_1", ".f.jpg", "g.mov")
+    for name in (*names, "g.jfif", "h.jpe", "i.JIF", "k.mpo", "l.jpg", "m.HEIC", "n.avif"):
         touch(tmp_path / name)
-    assert [name for name, _ in found(tmp_path)[0]] == ["g.jfif", "h.jpe", "i.JIF", "k.mpo", "l.jpg"]
-    reasons = (".heic", ".cr2", ".avif", "other", "other", "without a suffix", "hidden")
+    images = ["g.jfif", "h.jpe", "i.JIF", "k.mpo", "l.jpg", "m.HEIC", "n.avif"]
+    assert [name for name, _ in found(tmp_path)[0]] == images
+    reasons = (".psd", ".pdf", ".jxl", "other", "other", "without a suffix", "hidden", "other")
     assert left_out(tmp_path) == dict(zip(names, reasons, strict=True))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_raw_files_count_as_photos_if_their_extra_is_installed(tmp_path, monkeypatch, installed):
+    touch(tmp_path / "a.CR2")
+    monkeypatch.setattr(
+        "sketchy.retrieval.scan.photo_suffixes", lambda: SUFFIXES | (RAW_SUFFIXES if installed else set())
+    )
+    assert found(tmp_path)[0] == [("a.CR2", None)] * installed
+    assert left_out(tmp_path) == ({} if installed else {"a.CR2": ".cr2"})
+
+
+def test_files_without_a_suffix_are_known_by_their_content(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "IMG_1", "PNG")
+    (tmp_path / "README").write_text("hello")
+    os.mkfifo(tmp_path / "pipe")
+    assert found(tmp_path)[0] == [("IMG_1", None)]
+    assert left_out(tmp_path) == {"README": "without a suffix", "pipe": "without a suffix"}
+
+
+def test_companions_of_photos_are_passed_over_silently(tmp_path):
+    for name in ("a.HEIC", "A.MOV", "b.jpg", "b.AAE", "b.xmp", "._b.jpg", "Thumbs.db", ".DS_Store", "desktop.ini"):
+        touch(tmp_path / name)
+    assert found(tmp_path) == ([("a.HEIC", None), ("b.jpg", None)], [])
+    assert left_out(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
     "folder",
-    ["@eaDir/a.jpg", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", "Previews.lrdata/0/1",
-     "Thumbs", "__MACOSX", "@Recycle", "Pictures.photoslibrary/resources/derivatives", "iPhoto Library/Thumbnails"],
+    ["@eaDir/a.jpg", "Previews.lrdata/0/1", "Thumbs", "__MACOSX", ".thumbnails", ".picasaoriginals",
+     "iPhoto Library/Thumbnails"],
+)  # fmt: skip
+def test_caches_of_thumbnails_are_passed_over_silently(tmp_path, folder):
+    touch(tmp_path / "nas" / folder / "1.jpg")
+    assert found(tmp_path) == ([], [])
+    assert left_out(tmp_path) == {}
+    assert len(found(tmp_path / "nas" / folder)[0]) == 1  # named, it is meant
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", "@Recycle",
+     "Pictures.photoslibrary/resources/derivatives"],
 )  # fmt: skip
 def test_folders_of_other_programs_are_left_out_and_their_images_counted(tmp_path, folder):
     touch(tmp_path / "nas" / "a.jpg")
-    for name in ("1.jpg", "2.heic", "notes.txt"):
+    for name in ("1.jpg", "2.psd", "notes.txt"):
         touch(tmp_path / "nas" / folder / name)
     assert found(tmp_path)[0] == [("nas/a.jpg", "nas")]
     top = folder.split("/")[0]
-    assert left_out(tmp_path) == {f"nas/{folder}/{name}": f"in {top}" for name in ("1.jpg", "2.heic")}
+    assert left_out(tmp_path) == {f"nas/{folder}/{name}": f"in {top}" for name in ("1.jpg", "2.psd")}
     assert len(found(tmp_path / "nas" / folder)[0]) == 1  # named, it is meant
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import numpy as np
 import pytest
 from cachetools import LRUCache
 from PIL import Image
+from pillow_heif import register_heif_opener
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from sketchy.config import Config
 from sketchy.errors import DataError, GalleryError
 from sketchy.results import Hit
+from sketchy.retrieval.follow import Following
 from sketchy.web.app import create_app
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.limits import Limits
@@ -103,6 +106,12 @@ def test_a_sketch_finds_photos(client, sketch):
     assert ID.fullmatch(found[0]["id"])
 
 
+def test_a_model_without_a_spatial_embedding_says_so_when_it_is_to_be_weighed(client, sketch):
+    answer = client.post("/api/search?spatial_share=0.5", content=sketch)
+    assert answer.status_code == 422
+    assert "no spatial embedding to weigh" in answer.text
+
+
 def test_a_form_and_other_formats_find_the_same(client, sketch):
     expected = client.post("/api/search", content=sketch).json()
     form = client.post("/api/search", files={"image": ("s.png", sketch, "image/png")})
@@ -127,20 +136,34 @@ def test_the_server_says_how_long_it_took(client, sketch):
 
 REFUSED = [
     ("/api/search", b"", 400, "the request has no image"),
-    ("/api/search", b"hello", 415, "not a PNG, JPEG or WebP"),
-    ("/api/search", b"<svg xmlns='x'/>", 415, "not a PNG, JPEG or WebP"),
-    ("/api/search", encoded(Image.new("L", (9, 9)), "TIFF"), 415, "not a PNG, JPEG or WebP"),
+    ("/api/search", b"hello", 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
+    ("/api/search", b"<svg xmlns='x'/>", 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
+    ("/api/search", encoded(Image.new("L", (9, 9)), "TIFF"), 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
     ("/api/search", b"\x89PNG\r\n\x1a\nrest", 400, "cannot be read: broken"),
-    ("/api/search", b"RIFF1234WAVEfmt ", 400, "cannot be read: not an image"),
+    ("/api/search", b"RIFF1234WAVEfmt ", 415, "not a PNG, JPEG, WebP, HEIC or AVIF"),
     ("/api/search", encoded(Image.new("L", (300, 300), 255)), 422, "blank"),
     ("/api/search", encoded(Image.effect_noise((99, 99), 99))[:2000], 422, "truncated"),
     ("/api/search?k=0", b"", 422, "k: Input should be greater than or equal to 1"),
     ("/api/search?k=101", b"", 422, "k: Input should be less than or equal to 100"),
+    ("/api/search?spatial_share=2", b"", 422, "spatial_share: Input should be less than or equal to 1"),
     ("/api/search?k=x", b"", 422, "k: Input should be a valid integer"),
     ("/api/search?kind=poem", b"", 422, "kind: Input should be 'photo' or 'sketch'"),
     ("/api/search?" + 51 * "category=a&", b"", 422, "category: List should have at most 50"),
     ("/api/search?client=a/b", b"", 422, "client: String should match"),
 ]
+
+
+@pytest.mark.parametrize("image_format", ["HEIF", "AVIF"])
+def test_the_formats_of_phones_are_searched_and_converted_for_browsers(client, image_format):
+    register_heif_opener()
+    picture = encoded(Image.new("RGB", (64, 48), (200, 30, 30)), image_format)
+    assert client.post("/api/search?kind=photo", content=picture).json()["results"]
+    answer = client.post("/api/convert", content=picture)
+    assert answer.headers["content-type"] == "image/jpeg"
+    with Image.open(BytesIO(answer.content)) as opened:
+        assert (opened.format, opened.size) == ("JPEG", (64, 48))
+    assert client.post("/api/convert", content=picture[:200]).status_code in (400, 422)
+    assert client.post("/api/convert", content=b"hello").status_code == 415
 
 
 @pytest.mark.parametrize(("address", "body", "status", "message"), REFUSED, ids=lambda value: str(value)[:30])
@@ -445,6 +468,35 @@ def test_others_are_answered_while_the_network_works(index, sketch, monkeypatch)
         assert [running.result(10).status_code, new.result(10).status_code] == [200, 200]
 
 
+class Half:
+    """A follower half-way through an update."""
+
+    state = Following(True, 5, 10, 2.5, "caf\udce9: cannot be read", 1)
+    first = nullcontext
+
+
+def test_the_state_of_the_index_is_told(client, index, photos, sketch):
+    assert client.get("/api/status").json() == {"photos": 40, "updates": 0, "indexing": None}
+    with TestClient(create_app(index, follower=Half()), base_url="http://localhost:8000") as opened:
+        told = opened.get("/api/status").json()
+        assert len(opened.post("/api/search", content=sketch).json()["results"]) == 10
+    error = "caf\ufffd: cannot be read"
+    indexing = {"running": True, "done": 5, "total": 10, "seconds_left": 2.5, "error": error}
+    assert told == {"photos": 40, "updates": 1, "indexing": indexing}
+
+
+def test_categories_of_photos_that_came_later_are_told(model, photos, tmp_path):
+    shutil.copytree(photos / "disc", tmp_path / "photos" / "disc")
+    with (
+        model.index(tmp_path / "photos", tmp_path / "own.index") as index,
+        TestClient(create_app(index), base_url="http://localhost:8000") as client,
+    ):
+        assert [category["name"] for category in client.get("/api/info").json()["categories"]] == ["disc"]
+        shutil.copytree(photos / "bar", tmp_path / "photos" / "bar")
+        index.update()
+        assert [category["name"] for category in client.get("/api/info").json()["categories"]] == ["bar", "disc"]
+
+
 def test_the_index_may_grow_while_it_is_served(tmp_path, photos):
     paths = [tmp_path / "a.jpg"]
     shutil.copy(photos / "disc" / "p1.jpg", paths[0])
@@ -471,7 +523,9 @@ def test_the_api_describes_itself_without_other_hosts(client):
         "/api/search",
         "/api/photos/{photo}",
         "/api/photos/{photo}/about",
+        "/api/convert",
         "/api/info",
+        "/api/status",
         "/healthz",
     }
     assert "multipart/form-data" in described["paths"]["/api/search"]["post"]["requestBody"]["content"]

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""The options of the commands, where several commands share one or its declaration is long."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from sketchy.cli.console import suffix
 from sketchy.evaluation.metrics import PROTOCOLS
 from sketchy.paths import expanded
 from sketchy.results import Skipped, left_out_text
+
+if TYPE_CHECKING:
+    from sketchy.retrieval.scan import Scan
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +68,14 @@ def _expanded(text: str) -> str:
 
 Runs = Annotated[Path, typer.Option(parser=path, help="The folder that contains the runs.")]
 CheckpointOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--checkpoint",
         "-c",
-        parser=path,
-        help="The .pth file or run folder of the model.  [default: the newest run, else the bundled model]",
+        parser=address,
+        metavar="MODEL",
+        help="The model: the name of a run, a run folder, a .pth file, or bundled.  [default: that of the index, "
+        "else the bundled model; for test photos, the newest finished run]",
     ),
 ]
 GalleryOption = Annotated[
@@ -126,20 +131,78 @@ DropMissing = Annotated[
 Device = Annotated[str, typer.Option(help="The device to compute on: auto, cpu, cuda or cuda:N.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
+Sources = Annotated[list[Path], typer.Argument(parser=path, help="Folders of photos and image files.")]
+IndexOption = Annotated[
+    str,
+    typer.Option(
+        parser=address,
+        metavar="INDEX",
+        help="The index to create or update: a folder, or milvus://host:port/collection.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
+Rebuild = Annotated[bool, typer.Option("--force", help="Build the index anew, whatever it contains.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List every file that is skipped or left out.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Go on, and update the index whenever the photos change, until Ctrl-C.")
+]
 
-def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
-    """Return the given checkpoint, else that of the newest run, else the bundled model, and report the choice."""
-    from sketchy.trainer.run_dir import checkpoint_file, newest_checkpoint
+Queries = Annotated[
+    list[Path],
+    typer.Argument(parser=path, help="One or more drawings of the same thing, as PNG or JPEG; - is stdin."),
+]
+Count = Annotated[int, typer.Option("--k", "-k", min=1, help="The number of photos to find.")]
+QueryKind = Annotated[Kind, typer.Option(help="The kind of the query; a photo finds similar photos.")]
+MaxDistance = Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")]
+MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")]
+Exact = Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")]
+SpatialShare = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="How much it counts how things lie, against what they are; 0 to 1."),
+]
+PathsOnly = Annotated[bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")]
+Print0 = Annotated[bool, typer.Option("--print0", "-0", help="Print only paths, a NUL after each, for xargs -0.")]
 
-    if given is not None:
-        return checkpoint_file(given)
-    if found := newest_checkpoint(runs):
-        log.info(f"using {found}")
-        return found
-    from sketchy.model.bundled import BUNDLED
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(parser=address, help="The name of a config, see `sketchy configs`, or the path of a .yaml file."),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+]
+RunName = Annotated[
+    str | None, typer.Option(parser=run_name, help="The name of the run.  [default: that of the config]")
+]
+Resume = Annotated[Path | None, typer.Option(parser=path, help="Continue the run in this folder, with its own config.")]
+ReplaceRun = Annotated[bool, typer.Option("--force", help="Replace an existing run of the same name.")]
 
-    log.info(f"no run under {runs}: using the bundled model")
-    return BUNDLED
+DatasetOption = Annotated[
+    Path | None, typer.Option(parser=path, help="The dataset.  [default: the one of the training]")
+]
+Protocol = Annotated[
+    str,
+    typer.Option(
+        parser=protocol_name,
+        metavar=f"[{'|'.join(PROTOCOLS)}]",
+        autocompletion=lambda: list(PROTOCOLS),
+        help="What counts as correct, and in which gallery.",
+    ),
+]
+Extended = Annotated[
+    Path | None,
+    typer.Option(parser=path, metavar="DIR", help="A folder of <category>/<photo> to add to a zero-shot gallery."),
+]
+ReportFolder = Annotated[
+    Path | None, typer.Option("--report", parser=path, help="The folder to write a report to, an HTML page.")
+]
+PerCategory = Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")]
+
+
+def scan_options(exclude: list[str] | None, drop_missing: bool, verbose: bool = False) -> "Scan":
+    """Return the options for scanning folders."""
+    from sketchy.retrieval.scan import Scan
+
+    return Scan(tuple(exclude or ()), drop_missing, verbose)
 
 
 def log_unused(skipped: tuple[Skipped, ...], left_out: Mapping[str, int] | None = None, *, every: bool = False) -> None:

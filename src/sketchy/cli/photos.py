@@ -11,19 +11,38 @@ from sketchy.cli.options import (
     AsJson,
     Categories,
     CheckpointOption,
+    Count,
     Device,
     DropMissing,
+    DryRun,
+    Exact,
     Exclude,
     GalleryOption,
+    IndexOption,
     Kind,
+    MaxDistance,
+    MinScore,
     PathGlob,
+    PathsOnly,
+    Print0,
+    Queries,
+    QueryKind,
+    Rebuild,
     Runs,
     SheetOption,
+    Sources,
+    SpatialShare,
+    Verbose,
+    Watch,
     address,
-    chosen_checkpoint,
     log_unused,
     path,
+    scan_options,
 )
+from sketchy.results import Retrieval
+
+NO_GALLERY = "give --gallery FOLDER to search your own photos"
+"""What to do where there is neither a gallery nor a run, whose test photos are searched by default."""
 
 
 @guarded
@@ -50,7 +69,9 @@ def embed(
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
     made = command.run(images, kind.value, out, chosen, device=device, progress=show_progress)
@@ -60,23 +81,15 @@ def embed(
 
 @guarded
 def index(
-    photos: Annotated[list[Path], typer.Argument(parser=path, help="Folders of photos and image files.")],
-    out: Annotated[
-        str,
-        typer.Option(
-            parser=address,
-            metavar="INDEX",
-            help="The index to create or update: a folder, or milvus://host:port/collection.",
-        ),
-    ],
+    photos: Sources,
+    out: IndexOption,
     checkpoint: CheckpointOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Build the index anew, whatever it contains.")] = False,
+    dry_run: DryRun = False,
+    force: Rebuild = False,
+    watch: Watch = False,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="List every file that is skipped or left out.")
-    ] = False,
+    verbose: Verbose = False,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     json: AsJson = False,
@@ -87,23 +100,34 @@ def index(
     Photos that were deleted are removed from the index. Photos whose folder is missing or empty now stay, as its drive
     may not be mounted; --drop-missing removes them.
 
+    With --watch, the command goes on and follows the folders; this needs `pip install 'sketchy-search[serve]'`.
+
     Several processes can share the photos for an index on a Milvus server:
     torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
 
     Example: sketchy index ~/Pictures --out pictures.index
     """
+    if watch and dry_run:
+        raise typer.BadParameter("give either --watch or --dry-run")
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
-        from sketchy.commands import index as command
-        from sketchy.retrieval.scan import Scan
+        from sketchy.trainer.choose import choose_checkpoint
 
-    scan = Scan(tuple(exclude or ()), drop_missing, verbose)
+        chosen = choose_checkpoint(checkpoint, runs, gallery=None if force else out)
+        from sketchy.commands import index as command
+        from sketchy.results import Indexed
+
+    def show(made: Indexed) -> None:
+        log_unused(made.skipped, every=verbose)
+        print(report.as_json(made) if json else report.index_text(made), flush=True)
+
+    scan = scan_options(exclude, drop_missing, verbose)
+    if watch:
+        command.follow(photos, out, chosen, show, force=force, scan=scan, device=device, progress=show_progress)
     made = command.run(
         photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, progress=show_progress
     )
     if made is not None:
-        log_unused(made.skipped, every=verbose)
-        print(report.as_json(made) if json else report.index_text(made))
+        show(made)
 
 
 @guarded
@@ -129,27 +153,21 @@ def info(
 
 @guarded
 def retrieve(
-    queries: Annotated[
-        list[Path],
-        typer.Argument(parser=path, help="One or more drawings of the same thing, as PNG or JPEG; - is stdin."),
-    ],
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="The number of photos to find.")] = 10,
+    queries: Queries,
+    k: Count = 10,
     gallery: GalleryOption = None,
-    kind: Annotated[Kind, typer.Option(help="The kind of the query; a photo finds similar photos.")] = Kind.sketch,
-    max_distance: Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")] = None,
-    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")] = None,
+    kind: QueryKind = Kind.sketch,
+    max_distance: MaxDistance = None,
+    min_score: MinScore = None,
     category: Categories = None,
     path_glob: PathGlob = None,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
-    exact: Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")] = False,
+    exact: Exact = False,
+    spatial_share: SpatialShare = None,
     save: SheetOption = None,
-    paths_only: Annotated[
-        bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")
-    ] = False,
-    print0: Annotated[
-        bool, typer.Option("--print0", "-0", help="Print only paths, a NUL after each, for xargs -0.")
-    ] = False,
+    paths_only: PathsOnly = False,
+    print0: Print0 = False,
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
@@ -157,32 +175,29 @@ def retrieve(
 ) -> None:
     """Find the photos nearest to a sketch.
 
-    A lower distance is closer. The score is the probability that a photo shows the sketched category, estimated on the
-    model's validation split.
+    A lower distance is closer. The score estimates the probability that a photo shows the sketched category.
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
     if json and (paths_only or print0):
         raise typer.BadParameter("give either --json or --paths-only")
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
         from sketchy.commands import retrieve as command
-        from sketchy.retrieval.scan import Scan
         from sketchy.retrieval.search import Request
         from sketchy.retrieval.store.base import Where
 
-    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
+    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact, spatial_share)
+    scan = scan_options(exclude, drop_missing)
     found = command.run(
-        queries,
-        request,
-        checkpoint=chosen,
-        kind=kind.value,
-        gallery=gallery,
-        scan=Scan(tuple(exclude or ()), drop_missing),
-        save=save,
-        device=device,
-        progress=show_progress,
+        queries, request, chosen, gallery, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress
     )
+    _show_retrieval(found, json, paths_only, print0)
+
+
+def _show_retrieval(found: Retrieval, json: bool, paths_only: bool, print0: bool) -> None:
     log_unused(found.skipped, found.left_out)
     if json:
         print(report.retrieval_json(found))
@@ -206,21 +221,22 @@ def serve(
 ) -> None:
     """Serve a web page on which you draw and see the photos.
 
-    The photos are updated with every stroke. A folder without an index is indexed first. Needs
-    `pip install 'sketchy-search[serve]'`.
+    The photos are updated with every stroke. A folder is indexed while the page is up, and again whenever its photos
+    change. Needs `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
         from sketchy.commands import serve as command
-        from sketchy.retrieval.scan import Scan
 
     command.run(
         chosen,
         lambda address: print(f"ready at {address}", flush=True),
         gallery=gallery,
-        scan=Scan(tuple(exclude or ()), drop_missing),
+        scan=scan_options(exclude, drop_missing),
         host=host,
         port=port,
         browser=browser,

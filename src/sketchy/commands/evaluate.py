@@ -36,13 +36,10 @@ def run(
     """Evaluate a checkpoint on the test split of its dataset, or on categories that training left out.
 
     Args:
-        checkpoint: A .pth file.
         data: Path of the dataset; None takes the path from training.
         protocol: all, category, instance, zero-shot-25 or zero-shot-21.
         extended: Folder of <category>/<photo> with additional gallery photos; only for zero-shot protocols.
         report: Folder to write the report page into; cannot be combined with `extended`.
-        device: See `pick_device`.
-        progress: Shows the progress.
 
     Raises:
         CheckpointError: The checkpoint cannot be loaded, or was trained on the categories of the zero-shot protocol.
@@ -57,10 +54,7 @@ def run(
         _refuse_seen(loaded, checkpoint, protocol)
     keep_freed_memory()
     model = Model(loaded, checkpoint, pick_device(device))
-    if data is None:
-        refuse_moved(loaded.config, "give its new path with --data PATH")
-    dataset = load_dataset(loaded.config, progress=progress, root=data)
-    warn_if_changed(loaded, dataset)
+    dataset = _load_dataset(loaded, data, progress)
     subset = _evaluated_subset(dataset, protocol)
     extension = _extension(sources, dataset, subset, model, progress) if sources else None
     encoder = model.encoder_for(len(subset.photos) + len(subset.sketches))
@@ -78,6 +72,15 @@ def _refuse_seen(loaded: Checkpoint, path: Path, protocol: str) -> None:
             f"{path} may have been trained on the categories of {protocol}, so this would not be zero-shot; train with "
             f"`--set data.zero_shot={protocol}`"
         )
+
+
+def _load_dataset(loaded: Checkpoint, data: Path | None, progress: Progress) -> Dataset:
+    """Load the dataset at a path, or the one of the training, and warn if it has changed since."""
+    if data is None:
+        refuse_moved(loaded.config, "give its path with --data PATH")
+    dataset = load_dataset(loaded.config, progress=progress, root=data)
+    warn_if_changed(loaded, dataset)
+    return dataset
 
 
 def _evaluated_subset(dataset: Dataset, protocol: str) -> Subset:

@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 def run(  # noqa: PLR0913 - one per option, by keyword
     queries: Sequence[Path],
     request: Request,
-    *,
     checkpoint: Path,
-    kind: Kind = "sketch",
     gallery: str | None = None,
+    *,
+    kind: Kind = "sketch",
     scan: Scan = DEFAULT_SCAN,
     save: Path | None = None,
     device: str = "auto",
@@ -38,26 +38,18 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     """Find the photos nearest to a sketch, to several sketches of one object, or to a photo.
 
     Args:
-        queries: Image files, at least one; the embeddings of several are averaged. Each is read once, so pipes are
-            possible; "-" is the standard input.
+        queries: Image files, pipes, or "-" for the standard input; the embeddings of several are averaged.
         request: Number of hits, and filters.
-        checkpoint: A .pth file.
-        kind: Whether the queries are sketches or photos.
         gallery: Gallery to search; see `open_index`.
-        scan: Options for scanning a folder.
+        kind: Whether the queries are sketches or photos.
         save: Contact sheet to write, as PNG or JPEG by its suffix.
-        device: See `pick_device`.
-        progress: Shows the progress of embedding.
 
     Raises:
         ImageError: A query cannot be read or is blank.
         CheckpointError: The checkpoint cannot be loaded, or lacks the calibration that a minimum score needs.
-        GalleryError: The gallery cannot be used, or none of its photos passes the filters.
-        DataError, StorageError: A file is missing, or cannot be read or written.
+        DataError, GalleryError, StorageError: The gallery or a file cannot be used, or no photo passes the filters.
     """
-    if save is not None:
-        refuse_unwritable(save)
-        refuse_replacing(save, queries, kind)
+    _refuse_sheet(save, queries, kind)
     contents = _read(queries, kind)
     model = load_model(checkpoint, device)
     calibration_of(model, kind, request)  # raises early if the calibration is missing
@@ -71,6 +63,13 @@ def run(  # noqa: PLR0913 - one per option, by keyword
             _save_sheet(save, Tile(open_image(contents[0]), queries[0].name), index, hits)
         names = " + ".join(map(str, queries))
         return Retrieval(names, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out)
+
+
+def _refuse_sheet(save: Path | None, queries: Sequence[Path], kind: Kind) -> None:
+    """Raise StorageError, before any work, if the contact sheet cannot be written or would replace a query."""
+    if save is not None:
+        refuse_unwritable(save)
+        refuse_replacing(save, queries, kind)
 
 
 def _read(paths: Sequence[Path], kind: Kind) -> list[bytes]:

@@ -12,8 +12,10 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
+from typing import NamedTuple
 
 from PIL import Image, ImageFile, _imaging
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -22,8 +24,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from sketchy.containers.gif import strip_gif
+from sketchy.containers.heif import is_avif, is_heif, open_heif, strip_avif, strip_heif
 from sketchy.containers.jpeg import strip_jpeg
 from sketchy.containers.png import strip_png
+from sketchy.containers.raw import is_raw, strip_raw
 from sketchy.containers.stripped import StrippedImage
 from sketchy.containers.tiff import strip_tiff
 from sketchy.containers.webp import strip_webp
@@ -35,8 +39,6 @@ HEAD = 1024
 UNSUPPORTED = {
     b"<svg": "SVG",
     b"%PDF": "PDF",
-    **dict.fromkeys((b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1"), "HEIC"),
-    b"ftypavi": "AVIF",
     b"8BPS": "a Photoshop file",
     b"gimp xcf": "a GIMP file",
     b"JXL \r\n": "JPEG XL",
@@ -52,18 +54,18 @@ with suppress(OSError, AttributeError):  # libtiff may be linked in a way that h
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
-def detect_format(head: bytes) -> str:
-    """Return the name of a file's format, as in `FORMATS`, given its first `HEAD` bytes.
+def detect_format(content: bytes) -> str:
+    """Return the name of a file's format, as in `FORMATS`, given at least its first `HEAD` bytes.
 
     Raises:
         ImageError: The file is empty, or its format cannot be opened.
     """
-    for image_format in FORMATS:
-        accept = Image.OPEN[image_format][1]
-        if accept is not None and accept(head[:16]) is True:
-            return image_format
-    if not head:
+    for name, known in FORMATS.items():
+        if known.is_start(content):
+            return name
+    if not content:
         raise ImageError("empty file")
+    head = content[:HEAD]
     for mark, name in UNSUPPORTED.items():
         if mark in head:
             raise ImageError(f"is {name}; export it as PNG first")
@@ -76,12 +78,12 @@ def strip_metadata(image_format: str, content: bytes) -> StrippedImage:
     Raises:
         ImageError: The file exceeds a limit, or ends before the first pixel.
     """
-    return FORMATS[image_format][1](content)
+    return FORMATS[image_format].strip(content)
 
 
 def open_stripped(image_format: str, content: bytes) -> ImageFile.ImageFile:
     """Do what `Image.open` does, without its pixel limit, which does not name the size of the image."""
-    return FORMATS[image_format][0](BytesIO(content), "")
+    return FORMATS[image_format].open(BytesIO(content), "")
 
 
 def _strip_bmp(content: bytes) -> StrippedImage:
@@ -92,12 +94,35 @@ def _strip_bmp(content: bytes) -> StrippedImage:
     return StrippedImage(content)
 
 
-FORMATS: dict[str, tuple[type[ImageFile.ImageFile], Callable[[bytes], StrippedImage]]] = {
-    "JPEG": (JpegImageFile, strip_jpeg),
-    "PNG": (PngImageFile, strip_png),
-    "WEBP": (WebPImageFile, strip_webp),
-    "GIF": (GifImageFile, strip_gif),
-    "BMP": (BmpImageFile, _strip_bmp),
-    "TIFF": (TiffImageFile, strip_tiff),
+def _begins(image_format: str) -> Callable[[bytes], bool]:
+    """Return the test by which Pillow knows a format, which needs 16 bytes."""
+    accept = Image.OPEN[image_format][1]
+    return lambda content: accept is not None and accept(content[:16]) is True
+
+
+class Format(NamedTuple):
+    """A supported format.
+
+    Attributes:
+        is_start: Whether a file with these first bytes, at least `HEAD` of them, has the format.
+        open: The decoder.
+        strip: Removes the metadata.
+    """
+
+    is_start: Callable[[bytes], bool]
+    open: Callable[[BytesIO, str], ImageFile.ImageFile]
+    strip: Callable[[bytes], StrippedImage]
+
+
+FORMATS = {
+    "JPEG": Format(_begins("JPEG"), JpegImageFile, strip_jpeg),
+    "PNG": Format(_begins("PNG"), PngImageFile, strip_png),
+    "WEBP": Format(_begins("WEBP"), WebPImageFile, strip_webp),
+    "GIF": Format(_begins("GIF"), GifImageFile, strip_gif),
+    "BMP": Format(_begins("BMP"), BmpImageFile, _strip_bmp),
+    "RAW": Format(is_raw, JpegImageFile, strip_raw),
+    "TIFF": Format(_begins("TIFF"), TiffImageFile, strip_tiff),
+    "HEIF": Format(is_heif, open_heif, strip_heif),
+    "AVIF": Format(is_avif, AvifImageFile, strip_avif),
 }
-"""The decoder of each supported format, by Pillow's name for it, and the function that removes its metadata."""
+"""The supported formats, by Pillow's names; of a raw file the preview is opened, which is a JPEG."""

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from sketchy.containers.stripped import MAX_TEXT, StrippedImage, check_limit
-from sketchy.errors import ImageError
 
 MAX_STRIPS = 100_000
 """Most strips or tiles of a TIFF."""
@@ -15,7 +14,9 @@ MAX_STRIPS = 100_000
 _SIZES = {1: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Size in bytes of a value, by its type; text (type 2) is never needed."""
 _ORIENTATION, _SUB_FILES, _XMP, _PROFILE, _DNG, _LERC = 274, 330, 700, 34675, 50706, 50674
-_STRIPS, _TILES = 273, 324
+_STRIPS, _TILES, _PHOTOMETRIC, _IS_PREVIEW = 273, 324, 262, 254
+_SENSOR = (32803, 34892)
+"""Photometric interpretations: the raw levels of a sensor with filters in three colours, or of its three channels."""
 
 
 class _Tag(NamedTuple):
@@ -31,8 +32,6 @@ def strip_tiff(content: bytes) -> StrippedImage:
     """Append a directory of the first page with only the tags that its pixels need. Raises ImageError."""
     order, long, entry = _structure(content)
     tags = _read_tags(content)
-    if _DNG in tags or content[8:10] == b"CR":
-        raise ImageError("is a camera's raw file; export it as PNG first")
     for name in (_STRIPS, _TILES):
         check_limit(tags[name].values if name in tags else 0, MAX_STRIPS, "strips")
     kept = [
@@ -48,6 +47,18 @@ def strip_tiff(content: bytes) -> StrippedImage:
     still = b"".join([head, address, pixels, padding, count, *kept, b"\0" * 8])
     profile = tags[_PROFILE].data if _PROFILE in tags else None
     return StrippedImage(still, profile, _orientation(tags, order, tags[_XMP].data if _XMP in tags else b""))
+
+
+def is_raw_tiff(head: bytes) -> bool:
+    """Return whether a file that begins like this is a TIFF with the pixels of a camera's sensor."""
+    if head[:4] not in (b"II*\0", b"MM\0*"):
+        return False
+    tags = _read_tags(head)
+    kind = (
+        int.from_bytes(tags[_PHOTOMETRIC].data, "little" if head[:1] == b"I" else "big") if _PHOTOMETRIC in tags else 0
+    )
+    preview_first = _SUB_FILES in tags and _IS_PREVIEW in tags and any(tags[_IS_PREVIEW].data)
+    return head[8:10] == b"CR" or _DNG in tags or kind in _SENSOR or preview_first
 
 
 def read_orientation(exif: bytes, xmp: bytes) -> int:

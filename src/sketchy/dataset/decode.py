@@ -1,10 +1,11 @@
-"""Going through all images of a dataset on all cores."""
+"""Going through all images of a dataset on all cores, in memory that does not grow with their number."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 from sketchy.ahead import map_ahead
@@ -40,16 +41,14 @@ def for_each_image(
 ) -> dict[int, str]:
     """Read and prepare every image on all cores, and use the results in the calling thread, in the source's order.
 
-    Memory does not grow with the number of images. Any error but an ImageError of `prepare` ends it all.
-
     Args:
         source: Where the records were found.
         records: The images to read.
         prepare: Converts the content of a file into what is used; raises ImageError if it is unusable.
         use: Takes the index of a record and what was prepared from it.
         label: Label of the progress bar.
-        per_process: Number of images for which a process is worth starting, for a `prepare` that holds Python's lock,
-            as NumPy's small steps do and Pillow does not, and that can be pickled. None always takes threads.
+        per_process: Number of images for which a process is worth starting, for a `prepare` that can be pickled and
+            holds Python's lock, as small NumPy steps do. None always takes threads.
         progress: Opens the progress bar.
         cores: Number of threads, or of processes; None takes all that this process may use.
 
@@ -57,28 +56,34 @@ def for_each_image(
         Index to reason, in order, of the records whose image is unusable.
 
     Raises:
-        DataError: A process was killed.
+        DataError: A process was killed; an error of `prepare` other than ImageError, or of `use`, is raised as it is.
     """
-    cores = cores or _cores()
     failures: dict[int, str] = {}
+    results = _prepared(source, records, prepare, cores or _cores(), per_process)
+    with progress(label, len(records), "images") as advance, closing(results):
+        for index, prepared in results:
+            if isinstance(prepared, ImageError):
+                failures[index] = str(prepared)
+            else:
+                use(index, prepared)
+            advance(1)
+    return dict(sorted(failures.items()))
+
+
+def _prepared(
+    source: Source, records: Sequence[Record], prepare: Callable[[bytes, Kind], T], cores: int, per_process: int | None
+) -> Generator[tuple[int, T | ImageError], None, None]:
+    """Yield the prepared images with their indices; reading and preparing go on ahead of the caller."""
+    many = per_process is not None and cores > 1 and len(records) >= cores * per_process
     read = partial(_read_all, source)
     with ExitStack() as stack:
-        advance = stack.enter_context(progress(label, len(records), "images"))
         threads = stack.enter_context(ThreadPoolExecutor(cores))
         chunks = _chunks(source, records)
         # A source that must be read in order is read in this thread.
         contents = map(read, chunks) if source.sequential else map_ahead(read, chunks, threads, cores)
-        many = per_process is not None and cores > 1 and len(records) >= cores * per_process
         pool = stack.enter_context(processes(cores)) if many else threads
         done = stack.enter_context(closing(map_ahead(partial(_prepare_all, prepare), contents, pool, 2 * cores)))
-        for chunk in done:
-            for index, prepared in chunk:
-                if isinstance(prepared, ImageError):
-                    failures[index] = str(prepared)
-                else:
-                    use(index, prepared)
-            advance(len(chunk))
-    return dict(sorted(failures.items()))
+        yield from chain.from_iterable(done)
 
 
 def _chunks(source: Source, records: Sequence[Record]) -> Iterator[Chunk]:

@@ -95,9 +95,7 @@ def download(
     waits: Sequence[float] = WAITS_SECONDS,
     timeout: float = TIMEOUT_SECONDS,
 ) -> Path:
-    """Download `url` (http, https or file) to `target`, continuing what an earlier call left there.
-
-    A `target` that exists is taken as complete.
+    """Download `url` (http, https or file) to `target` unless it exists, continuing what an earlier call left there.
 
     Args:
         url: Address of the file; spaces and non-ASCII letters need not be escaped.

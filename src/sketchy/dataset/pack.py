@@ -34,7 +34,10 @@ FORMAT = 1
 
 DECODERS = (
     *("image.py", "preprocess.py", "ink.py", "paper.py", "texture.py", "bands.py", "color.py"),
-    *(f"containers/{name}.py" for name in ("__init__", "gif", "jpeg", "png", "stripped", "tiff", "webp")),
+    *(
+        f"containers/{name}.py"
+        for name in ("__init__", "gif", "heif", "jpeg", "png", "raw", "stripped", "tiff", "webp")
+    ),
 )
 """Modules that make the pixels: packs made with other versions of these files are not used."""
 

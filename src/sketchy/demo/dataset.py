@@ -53,12 +53,7 @@ def draw_dataset(
         DataError: `out` is not empty, or a process was killed.
         StorageError: `out` cannot be written.
     """
-    if categories is not None and not 1 <= categories <= len(CATEGORIES):
-        raise ConfigError(
-            f"cannot draw {categories} categories; the demo data has {len(CATEGORIES)}; "
-            f"choose --categories from 1 to {len(CATEGORIES)}"
-        )
-    names = list(CATEGORIES)[:categories]
+    names = _first_categories(categories)
     with _complete_or_absent(out) as folder:
         for name in names:
             for kind in ("photo", "sketch"):
@@ -71,6 +66,15 @@ def draw_dataset(
             for _ in pool.map(write, jobs) if pool else map(write, jobs):
                 advance(1)
     return MadeFolder(str(out), len(jobs), len(jobs) * sketches, len(names))
+
+
+def _first_categories(count: int | None) -> list[str]:
+    if count is not None and not 1 <= count <= len(CATEGORIES):
+        raise ConfigError(
+            f"cannot draw {count} categories; the demo data has {len(CATEGORIES)}; "
+            f"choose --categories from 1 to {len(CATEGORIES)}"
+        )
+    return list(CATEGORIES)[:count]
 
 
 def draw_pair(

@@ -72,12 +72,7 @@ def evaluate_subset(
     scores = score(queries, gallery, gallery_categories)
     evaluation = summarize(scores, queries, gallery_categories, pack.categories, protocol)
     if extension is not None:
-        counts = {
-            "extended_photos": len(extension.embeddings),
-            "extended_copies": extension.copies,
-            "extended_skipped": len(extension.skipped),
-        }
-        evaluation = replace(evaluation, protocol=evaluation.protocol | counts)
+        evaluation = replace(evaluation, protocol=evaluation.protocol | extension.counts)
     return EvaluationDetails(evaluation, scores, queries, subset, gallery_categories)
 
 

@@ -43,6 +43,15 @@ class Extension:
     skipped: tuple[Skipped, ...]
     left_out: Mapping[str, int]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts that an evaluation reports with its protocol."""
+        return {
+            "extended_photos": len(self.embeddings),
+            "extended_copies": self.copies,
+            "extended_skipped": len(self.skipped),
+        }
+
 
 def embed_extension(
     sources: Sequence[Path], data: Dataset, subset: Subset, model: Model, progress: Progress = no_progress

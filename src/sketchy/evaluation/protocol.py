@@ -124,18 +124,22 @@ def summarize(
         found[key] = _mean(scores.metrics[key][measured])
         chance[key] = _mean(METRICS[key].measure(order)[measured])
     return Evaluation(
-        protocol={
-            "name": protocol,
-            "queries": int(counted.sum()),
-            "queries_without_relevant": int((~counted).sum()),
-            "instance_queries": int(traced.sum()),
-            "gallery": len(gallery_categories),
-            "categories": len(set(gallery_categories.tolist())),
-        },
+        protocol={"name": protocol, **_counts(scores, gallery_categories)},
         metrics=found,
         chance=chance,
         per_category=_per_category(scores, queries, gallery_categories, names),
     )
+
+
+def _counts(scores: Scores, gallery_categories: Tensor) -> dict[str, int]:
+    with_relevant = int((scores.relevant > 0).sum())
+    return {
+        "queries": with_relevant,
+        "queries_without_relevant": len(scores.relevant) - with_relevant,
+        "instance_queries": int((scores.instance_rank > 0).sum()),
+        "gallery": len(gallery_categories),
+        "categories": len(set(gallery_categories.tolist())),
+    }
 
 
 def _per_category(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from sketchy.retrieval.scan import Scan, is_foreign, is_left_out
+from sketchy.retrieval.foreign import is_foreign
+from sketchy.retrieval.scan import Scan, is_left_out
 from sketchy.retrieval.store.base import Photo, Store, WritableStore, is_gone, matches
 from sketchy.storage import os_reason
 

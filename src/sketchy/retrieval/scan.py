@@ -7,28 +7,24 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from sketchy.errors import GalleryError
-from sketchy.image import KNOWN_UNREADABLE, SUFFIXES
+from sketchy.containers import HEAD, detect_format
+from sketchy.errors import GalleryError, ImageError
+from sketchy.image import KNOWN_UNREADABLE, SUFFIXES, photo_suffixes
 from sketchy.results import Skipped
+from sketchy.retrieval.foreign import is_cache, is_companion, is_foreign
 from sketchy.retrieval.store.base import label, matches
 from sketchy.storage import os_reason
 
-FOREIGN_FOLDERS = frozenset(
-    {
-        "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin", "recycler", "recycled",
-        "system volume information", "lost+found", "__macosx", "files_trashbin", "thumbs", "thumbnails",
-        "ipod photo cache",
-    }
-)  # fmt: skip
-"""Names, in lower case, of folders for thumbnails and deleted files of other programs."""
-FOREIGN_SUFFIXES = (".lrdata",)
-"""Suffixes, in lower case, of further such folders: the previews of Lightroom."""
 LIBRARY_SUFFIXES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary")
 LIBRARY_NAMES = ("iphoto library", "aperture library")
 ORIGINALS = ("originals", "masters")
 """The only folders that are searched in a photo library of Apple's programs, in lower case."""
+LIVE_SUFFIX, LIVE_PHOTO_SUFFIXES = ".mov", (".heic", ".heif", ".jpg", ".jpeg")
+"""The video of a live photo lies beside the photo and has the same name."""
 HIDDEN, EXCLUDED, NO_SUFFIX, OTHER = "hidden", "excluded", "without a suffix", "other"
-"""Reasons to leave something out; further ones are suffixes of KNOWN_UNREADABLE and folders, such as `in @eaDir`."""
+"""Reasons to leave something out; further ones are suffixes of KNOWN_UNREADABLE and folders, such as `in #recycle`."""
+UNREPORTED = ""
+"""The reason for what nobody misses: it is not reported."""
 
 Report = Callable[[Skipped], object]
 """Callback for folders that cannot be listed, or files that are left out."""
@@ -69,11 +65,11 @@ def absolute_sources(sources: Sequence[Path], known: Callable[[str], bool] = lam
     Raises:
         GalleryError: A source is missing, and `known` returns False for it.
     """
-    paths = sorted({Path(os.path.abspath(source)) for source in sources})  # noqa: PTH100 - keeps links
-    for path in paths:
+    paths = {Path(os.path.abspath(source)) for source in sources}  # noqa: PTH100 - keeps links
+    for path in sorted(paths):
         if is_missing(str(path)) and not known(str(path)):
             raise GalleryError(f"no such folder of photos: {path}; name one that exists")
-    return [path for path in paths if not any(other in path.parents for other in paths)]
+    return sorted(path for path in paths if paths.isdisjoint(path.parents))
 
 
 def is_missing(path: str) -> bool:
@@ -95,9 +91,9 @@ def walk(
 ) -> Iterator[PhotoFile]:
     """Yield the image files below folders, and the files among the sources, in a fixed order.
 
-    Hidden files and folders are left out, as are folders of other programs and, in a dataset, the `sketch` folder
-    beside the `photo` folder. Links to folders are followed last, so that a photo gets its real path. No folder is
-    entered twice, so links may form cycles.
+    Files are known as images by their suffixes; without one, by their first bytes. Hidden files and folders are left
+    out, as are folders of other programs and, in a dataset, the `sketch` folder beside the `photo` folder. Links to
+    folders are followed last, so that a photo gets its real path. No folder is entered twice, so links may form cycles.
 
     Args:
         sources: Folders and files, as `absolute_sources` returns them.
@@ -122,18 +118,13 @@ def is_left_out(folder: str, source: str, exclude: tuple[str, ...]) -> bool:
     return _why_left_out(parent, name, exclude) not in (None, HIDDEN) or is_left_out(parent, source, exclude)
 
 
-def is_foreign(name: str) -> bool:
-    """Return whether a folder of this name belongs to another program."""
-    lower = name.lower()
-    return lower in FOREIGN_FOLDERS or lower.endswith(FOREIGN_SUFFIXES)
-
-
 class _Names(NamedTuple):
-    """Sorted names of the image files, folders and links to folders in a folder."""
+    """Sorted names of the image files, folders, links to folders, and possible videos of live photos in a folder."""
 
     files: list[str]
     folders: list[str]
     links: list[str]
+    videos: list[str]
 
 
 class _Walker:
@@ -160,7 +151,7 @@ class _Walker:
 
     def _enter(self, folder: str) -> _Names:
         """List a folder; the second time the result is empty."""
-        names = _Names([], [], [])
+        names = _Names([], [], [], [])
         try:
             status = Path(folder).stat()
             if (status.st_dev, status.st_ino) in self._entered:
@@ -171,6 +162,7 @@ class _Walker:
                     self._add(entry, folder, names)
         except OSError as error:
             self._report(_skipped(folder, error))
+        self._report_videos(folder, names)
         for name in _sketch_folders(folder, [*names.folders, *names.links]):
             (names.folders if name in names.folders else names.links).remove(name)
             self._report_images(f"{folder}{os.sep}{name}", f"in {name}")
@@ -187,19 +179,34 @@ class _Walker:
             self._report(_skipped(path, error))
             return
         if not is_folder:
-            reason = _why_not_photo(entry.name, path, self._exclude)
-            if reason is None:
-                names.files.append(entry.name)
-            elif reason:
-                self._leave_out(Skipped(path, reason))
+            self._add_file(entry, path, names)
             return
         reason = _why_left_out(folder, entry.name, self._exclude)
         if reason is None:
             (names.links if entry.is_symlink() else names.folders).append(entry.name)
         elif reason == HIDDEN:
             self._leave_out(Skipped(path, reason))
-        else:
+        elif reason != UNREPORTED:
             self._report_images(path, reason)
+
+    def _add_file(self, entry: os.DirEntry[str], path: str, names: _Names) -> None:
+        reason = _why_not_photo(entry.name, path, self._exclude)
+        if reason == NO_SUFFIX and _begins_like_an_image(path):
+            reason = None
+        if reason is None:
+            names.files.append(entry.name)
+        elif reason == OTHER and _suffix(entry.name) == LIVE_SUFFIX:
+            names.videos.append(entry.name)
+        elif reason != UNREPORTED:
+            self._leave_out(Skipped(path, reason))
+
+    def _report_videos(self, folder: str, names: _Names) -> None:
+        """Report the videos that do not belong to a live photo."""
+        photos = {name.lower() for name in names.files if names.videos}
+        for name in names.videos:
+            stem = name.lower().removesuffix(LIVE_SUFFIX)
+            if not any(stem + suffix in photos for suffix in LIVE_PHOTO_SUFFIXES):
+                self._leave_out(Skipped(f"{folder}{os.sep}{name}", OTHER))
 
     def _report_images(self, folder: str, reason: str) -> None:
         """Report the images in a folder that is left out."""
@@ -211,6 +218,8 @@ class _Walker:
 
 def _why_left_out(parent: str, name: str, exclude: tuple[str, ...]) -> str | None:
     """Return why a folder is left out; None if it is not."""
+    if is_cache(name):
+        return UNREPORTED
     if name.startswith("."):
         return HIDDEN
     if _is_library(parent) and name.lower() not in ORIGINALS:
@@ -221,16 +230,31 @@ def _why_left_out(parent: str, name: str, exclude: tuple[str, ...]) -> str | Non
 
 
 def _why_not_photo(name: str, path: str, exclude: tuple[str, ...]) -> str | None:
-    """Return why a file is left out; None if it is a photo, empty if it need not be reported."""
+    """Return why a file is left out; None if it is a photo."""
     suffix = _suffix(name)
     known = suffix in SUFFIXES or suffix in KNOWN_UNREADABLE
+    if is_companion(name):
+        return UNREPORTED
     if name.startswith("."):
-        return HIDDEN if known else ""
+        return HIDDEN if known else UNREPORTED
     if exclude and matches(path, exclude):
         return EXCLUDED
-    if suffix in SUFFIXES:
+    if suffix in photo_suffixes():
         return None
     return suffix if known else OTHER if suffix else NO_SUFFIX
+
+
+def _begins_like_an_image(path: str) -> bool:
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            detect_format(file.read(HEAD))
+    except (OSError, ImageError):
+        return False
+    return True
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for its writer
 
 
 def _sketch_folders(folder: str, names: Sequence[str]) -> list[str]:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 
+from sketchy.config import SpatialConfig
 from sketchy.errors import CheckpointError
 from sketchy.image import Kind
 from sketchy.model.calibration import Calibration
 from sketchy.results import Hit
 from sketchy.retrieval.model import Model
+from sketchy.retrieval.spatial_share import reweighted, reweighted_distance
 from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, label
 
 MAX_OVERFETCH = 16
@@ -30,6 +32,8 @@ class Request:
         max_distance: Greatest distance of a hit; None sets no limit.
         min_score: Least score of a hit, 0 to 1; None sets no limit.
         exact: Measure every photo, even if there is an approximate index.
+        spatial_share: Share of the spatial part in the squared distance, 0 to 1; None takes the model's. A chosen one
+            measures every photo, as an approximate index is tuned for the model's.
     """
 
     k: int = 10
@@ -37,23 +41,35 @@ class Request:
     max_distance: float | None = None
     min_score: float | None = None
     exact: bool = False
+    spatial_share: float | None = None
 
 
 def calibration_of(model: Model, kind: Kind, request: Request) -> Calibration | None:
-    """Return the calibration that scores the hits; None if the model has none or the query is a photo.
+    """Return the calibration that scores the hits.
+
+    None if the model has none, the query is a photo, or the request chooses another spatial share, as scores are
+    estimated from distances with the model's.
 
     Raises:
         CheckpointError: The request sets a least score, but hits have no scores.
     """
-    calibration = model.calibration if kind == "sketch" else None
+    calibration = model.calibration if kind == "sketch" and request.spatial_share is None else None
     if request.min_score is not None and calibration is None:
         unfinished = f"{model.source} has none, only best.pth of a finished run does"
         why = "a photo as query has none" if kind == "photo" else unfinished
+        if request.spatial_share is not None:
+            why = "distances with a chosen spatial share have none"
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     return calibration
 
 
-def search(store: Store, query: Vectors, request: Request, calibration: Calibration | None = None) -> list[Hit]:
+def search(
+    store: Store,
+    query: Vectors,
+    request: Request,
+    calibration: Calibration | None = None,
+    spatial: SpatialConfig | None = None,
+) -> list[Hit]:
     """Find the nearest pictures; copies of one picture are one hit, with all their paths.
 
     Hits without an existing file, as on a drive that is not mounted, come last.
@@ -63,15 +79,24 @@ def search(store: Store, query: Vectors, request: Request, calibration: Calibrat
         query: Embedding, shape (D,), float32.
         request: Parameters of the search.
         calibration: Calibration that scores the hits; None leaves them without a score.
+        spatial: Settings of the model's spatial embedding; None if it has none.
+
+    Raises:
+        CheckpointError, ValueError: The spatial share cannot be chosen; see `reweighted`.
     """
+    if request.spatial_share is not None:
+        query = reweighted(query, spatial, request.spatial_share)
+    exact = request.exact or request.spatial_share is not None
     limit = request.k
     while True:
-        hits = store.search(query, limit, request.where, exact=request.exact)
+        hits = store.search(query, limit, request.where, exact=exact)
         existing = sum(not hit.missing for hit in hits)
         if existing >= request.k or len(hits) < limit or limit >= MAX_OVERFETCH * request.k:
             break
         limit *= 4
     hits = sorted(hits, key=lambda hit: hit.missing)[: request.k]
+    if request.spatial_share is not None:
+        hits = [replace(hit, distance=reweighted_distance(hit.distance, query)) for hit in hits]
     if calibration is not None:
         hits = [replace(hit, score=calibration.score(hit.distance)) for hit in hits]
     return [hit for hit in hits if _within_limits(hit, request)]

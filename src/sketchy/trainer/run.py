@@ -15,7 +15,7 @@ from sketchy.dataset.further import load_further
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.sampler import Items, build_sampler
 from sketchy.dataset.training import TrainingImages, training_images
-from sketchy.errors import Interrupted
+from sketchy.errors import DataError, Interrupted
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.loss import build_objective
 from sketchy.loss.bridge import BridgeLoss
@@ -57,6 +57,7 @@ def train(
         Interrupted: SIGINT, SIGTERM or SIGHUP was received; the state is saved.
         SketchyError: Any other error that the user can correct.
     """
+    _refuse_no_dataset(config)
     config = with_absolute_paths(config)
     with join_world(config.train.device) as world:
         progress = progress if world.is_main else no_progress
@@ -74,6 +75,15 @@ def train(
                 if row is None or (world.any(stop.asked) and trainer.epoch < config.train.epochs):
                     raise _interrupted(trainer, recorder, path)
             return recorder.finish(started) if world.is_main else None
+
+
+def _refuse_no_dataset(config: Config) -> None:
+    """Check that the dataset was given, or is where `sketchy data fetch` puts it. Raises DataError."""
+    if config.data.root == type(config.data).model_fields["root"].default and not Path(config.data.root).exists():
+        raise DataError(
+            "no dataset is given; name yours with --set data.root=PATH, draw a small one with `sketchy data demo "
+            "data/demo`, or get the Sketchy Database with `sketchy data fetch`"
+        )
 
 
 def _prepare(

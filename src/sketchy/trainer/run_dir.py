@@ -1,10 +1,12 @@
 """The run folder: the names of its files, and checks against overwriting one by accident."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sketchy.config import Config
-from sketchy.errors import CheckpointError, RunError
+from sketchy.config_file import load_config
+from sketchy.errors import CheckpointError, ConfigError, RunError
 from sketchy.storage import os_problem
 
 
@@ -48,6 +50,13 @@ class RunDir:
     def checkpoint(self) -> Path:
         """The checkpoint to use: that of the best epoch, or the newest if there is no best one yet."""
         return self.last if self.last.is_file() and not self.best.is_file() else self.best
+
+    def epochs(self) -> tuple[int, int]:
+        """Return the number of epochs in the history, and how many the config asks for (at least 1)."""
+        with suppress(OSError, ValueError, ConfigError):
+            done = len(self.history.read_text(encoding="utf-8").splitlines()) - 1
+            return done, load_config(self.config, of_run=True).train.epochs
+        return 0, 1
 
 
 def refuse_taken(path: Path, *, force: bool) -> None:
@@ -94,12 +103,6 @@ def checkpoint_file(path: Path) -> Path:
     if not chosen.is_file():
         raise CheckpointError(f"no such checkpoint: {chosen}; train one or name another with --checkpoint")
     return chosen
-
-
-def newest_checkpoint(runs: Path) -> Path | None:
-    """Return the checkpoint of the newest run that has one; None if there is none."""
-    made = (RunDir(path).checkpoint for path in (runs.iterdir() if runs.is_dir() else ()))
-    return max((file for file in made if file.is_file()), key=lambda file: file.stat().st_mtime, default=None)
 
 
 def with_absolute_paths(config: Config) -> Config:

@@ -1,7 +1,7 @@
 """The routes of the API."""
 
 import time
-from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -12,16 +12,18 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 import sketchy
-from sketchy.errors import ImageError, SketchyError
+from sketchy.containers import detect_format
+from sketchy.errors import CheckpointError, ImageError, SketchyError
 from sketchy.image import Kind, image_size
 from sketchy.results import Hit
+from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request as SearchRequest
 from sketchy.retrieval.store.base import Where
 from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.limits import MAX_CATEGORIES, MAX_K, Limits
-from sketchy.web.schemas import About, Bounds, Category, Health, Info, Problem, Result, Results, Size
+from sketchy.web.schemas import About, Bounds, Category, Health, Indexing, Info, Problem, Result, Results, Size, Status
 from sketchy.web.thumbnails import Thumbnails
 
 
@@ -30,6 +32,7 @@ class Service:
     """The objects that the routes share."""
 
     index: Index
+    follower: Follower | None
     catalogue: Catalogue
     thumbnails: Thumbnails
     queue: FairQueue
@@ -49,9 +52,8 @@ router = APIRouter(responses=error_responses(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
 PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
-SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
-"""First bytes of PNG, JPEG and WebP; other formats are refused, so that clients cannot reach their decoders."""
-IMAGES = ("image/png", "image/jpeg", "image/webp")
+ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic", "AVIF": "image/avif"}
+"""Media types of the accepted formats; others are refused, so that clients cannot reach their decoders."""
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
     "schema": {
@@ -63,8 +65,8 @@ FORM = {
 BODY = {
     "requestBody": {
         "required": True,
-        "description": "A PNG, JPEG or WebP.",
-        "content": {**dict.fromkeys(IMAGES, BINARY), "multipart/form-data": FORM},
+        "description": "A PNG, JPEG, WebP, HEIC or AVIF.",
+        "content": {**dict.fromkeys(ACCEPTED.values(), BINARY), "multipart/form-data": FORM},
     }
 }
 
@@ -78,6 +80,10 @@ async def search(
     kind: Annotated[Kind, Query(description="Kind of the image; photo finds similar photos.")] = "sketch",
     category: Annotated[
         list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
+    ] = None,
+    spatial_share: Annotated[
+        float | None,
+        Query(ge=0, le=1, description="How much it counts how things lie, against what they are."),
     ] = None,
     client: Annotated[
         str | None,
@@ -95,22 +101,34 @@ async def search(
     image = await _read_image(request)
     started = time.perf_counter()
     check_image(image, service.limits.pixels)
-    work = partial(_search, service.index, image, kind, k, category or ())
+    wanted = SearchRequest(k, Where(tuple(category or ())), spatial_share=spatial_share)
+    work = partial(_search, service, image, kind, wanted)
     address = request.client.host if request.client else ""
     try:
         found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
-    except ImageError as error:
+    except (ImageError, CheckpointError) as error:  # the latter: no spatial embedding to weigh
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
-    parts = {
-        "queue": found.began - started,
-        "embed": found.embedded - found.began,
-        "search": found.ended - found.embedded,
-        "total": time.perf_counter() - started,
-    }
-    response.headers["Server-Timing"] = ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
+    response.headers["Server-Timing"] = _timing(found, started)
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
+
+
+@router.post(
+    "/api/convert",
+    responses={**error_responses(408, 413, 415), 200: {"content": {"image/jpeg": BINARY}}},
+    response_class=Response,
+    openapi_extra=BODY,
+)
+async def convert(request: Request, service: Served) -> Response:
+    """Return an image as JPEG, for browsers that cannot open its format."""
+    image = await _read_image(request)
+    check_image(image, service.limits.pixels)
+    try:
+        jpeg = await service.thumbnails.convert(image, Size.SCREEN)
+    except ImageError as error:
+        raise HTTPException(422, str(error)) from None
+    return Response(jpeg, media_type="image/jpeg")
 
 
 @router.get(
@@ -147,6 +165,7 @@ def info(
 ) -> Info:  # not async, so that it runs in a thread: a gallery on a server is reached over the network
     """Describe the gallery, its categories, the model and the limits."""
     index, limits, config = service.index, service.limits, service.index.model.config
+    service.catalogue.refresh()
     return Info(
         version=sketchy.__version__,
         gallery=to_unicode(index.name),
@@ -160,6 +179,22 @@ def info(
         has_scores=index.model.calibration is not None,
         limits=Bounds(body=limits.body, pixels=limits.pixels, k=MAX_K),
     )
+
+
+@router.get("/api/status")
+def status(service: Served) -> Status:
+    """Report how far the index is; the page asks again and again."""
+    if service.follower is None:
+        return Status(photos=len(service.index), updates=0, indexing=None)
+    state = service.follower.state
+    indexing = Indexing(
+        running=state.running,
+        done=state.done,
+        total=state.total,
+        seconds_left=state.seconds_left,
+        error=state.error and to_unicode(state.error),
+    )
+    return Status(photos=len(service.index), updates=state.updates, indexing=indexing)
 
 
 @router.get("/healthz")
@@ -176,7 +211,7 @@ async def _read_image(request: Request) -> bytes:
         for value in form.values():
             if isinstance(value, UploadFile):
                 return await value.read()
-    raise HTTPException(400, "the form holds no file; send a PNG, JPEG or WebP in it")
+    raise HTTPException(400, "the form holds no file; send a PNG, JPEG, WebP, HEIC or AVIF in it")
 
 
 class _Found(NamedTuple):
@@ -188,20 +223,37 @@ class _Found(NamedTuple):
     ended: float
 
 
-def _search(index: Index, image: bytes, kind: Kind, k: int, categories: Sequence[str]) -> _Found:
+def _timing(found: _Found, started: float) -> str:
+    """Return the value of the header Server-Timing, in milliseconds."""
+    parts = {
+        "queue": found.began - started,
+        "embed": found.embedded - found.began,
+        "search": found.ended - found.embedded,
+        "total": time.perf_counter() - started,
+    }
+    return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
+
+
+def _search(service: Service, image: bytes, kind: Kind, request: SearchRequest) -> _Found:
+    index, follower = service.index, service.follower
     began = time.perf_counter()
-    query = index.model.query([image], kind, ["the image"])
-    embedded = time.perf_counter()
-    hits = index.find(query, SearchRequest(k, Where(tuple(categories))), kind)
+    with nullcontext() if follower is None else follower.first():
+        query = index.model.query([image], kind, ["the image"])
+        embedded = time.perf_counter()
+        hits = index.find(query, request, kind)
     return _Found(hits, began, embedded, time.perf_counter())
 
 
 def check_image(content: bytes, pixels: int) -> None:
-    """Raise HTTPException unless the content is a PNG, JPEG or WebP of at most `pixels` pixels; nothing is decoded."""
+    """Raise HTTPException unless the content has an accepted format and at most `pixels` pixels; nothing is decoded."""
     if not content:
-        raise HTTPException(400, "the request has no image; send a PNG, JPEG or WebP as the body")
-    if not content.startswith(SIGNATURES):
-        raise HTTPException(415, "not a PNG, JPEG or WebP; export the image as PNG first")
+        raise HTTPException(400, "the request has no image; send a PNG, JPEG, WebP, HEIC or AVIF as the body")
+    try:
+        accepted = detect_format(content) in ACCEPTED
+    except ImageError:
+        accepted = False
+    if not accepted:
+        raise HTTPException(415, "not a PNG, JPEG, WebP, HEIC or AVIF; export the image as PNG first")
     try:
         width, height = image_size(content)
     except ImageError as error:

@@ -39,13 +39,20 @@ class Thumbnails:
         """
         return await anyio.to_thread.run_sync(self._get, photo, size, limiter=self._limiter)
 
+    async def convert(self, content: bytes, size: int) -> bytes:
+        """Return the JPEG of an image that is not in the catalogue. Raises ImageError."""
+        return await anyio.to_thread.run_sync(_render, content, size, limiter=self._limiter)
+
     def _get(self, photo: str, size: int) -> tuple[str, bytes]:
         source = self._catalogue.file_of(photo)
         tag = f"{photo}-{size}-{_version(source)}"
         with self._mutex:
             jpeg = self._cache.get(tag)
         if jpeg is None:
-            jpeg = _render(source, size)
+            try:
+                jpeg = _render(source, size)
+            except ImageError as error:
+                raise HTTPException(404, f"this photo cannot be shown: {error}") from None
             with self._mutex, suppress(ValueError):  # the JPEG is larger than the whole cache
                 self._cache[tag] = jpeg
         return tag, jpeg
@@ -63,10 +70,7 @@ def _version(source: Path | bytes) -> str:
 
 def _render(source: Path | bytes, size: int) -> bytes:
     """Decode and encode again, so that neither metadata nor files that are not images are ever sent."""
-    try:
-        image = open_image(source, at_least=size)
-    except ImageError as error:
-        raise HTTPException(404, f"this photo cannot be shown: {error}") from None
+    image = open_image(source, at_least=size)
     image.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=2.0)
     file = BytesIO()
     image.save(file, "JPEG", quality=JPEG_QUALITY, progressive=True)

@@ -5,18 +5,27 @@ import { Exporter, SIDE } from "./drawing.js";
 import { textOf, withText } from "./png.js";
 
 const SAVED_SIDE = 1024; // pixels
-const PICTURES = ["image/png", "image/jpeg", "image/webp"];
+const PICTURES = ["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "image/avif"];
 
 /** The first picture that an input, a paste or a drop contains; undefined if there is none. */
 export function pictureIn(transfer) {
   return [...(transfer?.files ?? [])].find((each) => PICTURES.includes(each.type) || !each.type);
 }
 
-/** Read a saved sketch, or any picture, as marks; rejects if the browser cannot open it. */
+/** Read a saved sketch, or any picture, as marks; rejects if neither browser nor server can open it. */
 export async function readMarks(file) {
   const text = await textOf(file);
   const marks = text === null ? null : decode(text);
-  return marks?.length ? marks : [{ image: shrink(await createImageBitmap(file)) }];
+  return marks?.length ? marks : [{ image: shrink(await bitmap(file)) }];
+}
+
+async function bitmap(file) {
+  try {
+    return await createImageBitmap(file);
+  } catch {
+    const response = await fetch("/api/convert", { method: "POST", body: file }); // few browsers open HEIC
+    return createImageBitmap(await response.blob());
+  }
 }
 
 function shrink(image) {
