@@ -18,13 +18,13 @@ from sketchy.dataset.training import TrainingImages, training_images
 from sketchy.errors import DataError, Interrupted
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.loss import build_objective
-from sketchy.loss.bridge import BridgeLoss
+from sketchy.loss.objective import Objective
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.progress import Progress, no_progress
 from sketchy.results import TrainResult
 from sketchy.runtime import keep_freed_memory, seed_everything
 from sketchy.storage import refuse_unwritable, write_text
-from sketchy.trainer.bridge import start_bridge
+from sketchy.trainer.bridge import build_bridge, start_bridge
 from sketchy.trainer.freezing import freeze
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
@@ -141,16 +141,9 @@ def build_trainer(
     related: NDArray[np.bool_] | None = None,
     classes: NDArray[np.bool_] | None = None,
 ) -> Trainer:
-    """Make the trainer that a config describes.
+    """Make the trainer that a config describes, for the result of `training_images` and a network on its device.
 
-    Args:
-        config: All settings.
-        siamese: The network, on the world's device.
-        data: Result of `training_images`.
-        categories: Number of categories of all images.
-        world: The processes that train together.
-        related: Categories that are not told apart, as `Further.related` returns them.
-        classes: ImageNet's classes of each category, as `Further.classes` returns them.
+    `related` and `classes` are the masks of the categories that `Further` returns.
 
     Raises:
         ConfigError, DataError: The parts do not fit each other or the data.
@@ -160,20 +153,7 @@ def build_trainer(
     sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, settings.seed)
     world.shard(sampler.batch_size)  # refuses a batch that cannot be divided before the first step
     generator = torch.Generator().manual_seed(settings.seed)
-    bridge = None
-    if config.terms.bridge_weight and classes is not None:
-        size = config.model.embedding_size - (config.model.spatial.size if config.model.spatial else 0)
-        bridge = BridgeLoss(torch.from_numpy(classes), len(images.photo_category), size)
-    loss = build_objective(
-        config.loss,
-        config.terms,
-        categories=categories,
-        photos=len(images.photo_category),
-        embedding_size=config.model.embedding_size,
-        generator=generator,
-        related=None if related is None else torch.from_numpy(related),
-        bridge=bridge,
-    ).to(world.device)
+    loss = _build_loss(config, images, categories, generator, related, classes).to(world.device)
     total = settings.epochs * len(sampler)
     warmup = round(settings.warmup_epochs * len(sampler))
     frozen = freeze(siamese.encoder.backbone, settings.freeze)  # before the optimizer, which leaves these out
@@ -191,6 +171,27 @@ def build_trainer(
         precision=settings.precision,
         compiled=settings.compile,
         clip_norm=settings.clip_norm,
+    )
+
+
+def _build_loss(
+    config: Config,
+    images: TrainingImages,
+    categories: int,
+    generator: torch.Generator,
+    related: NDArray[np.bool_] | None,
+    classes: NDArray[np.bool_] | None,
+) -> Objective:
+    photos = len(images.photo_category)
+    return build_objective(
+        config.loss,
+        config.terms,
+        categories=categories,
+        photos=photos,
+        embedding_size=config.model.embedding_size,
+        generator=generator,
+        related=None if related is None else torch.from_numpy(related),
+        bridge=None if classes is None else build_bridge(config, classes, photos),
     )
 
 
