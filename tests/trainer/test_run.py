@@ -1,4 +1,6 @@
 import csv
+import dataclasses
+import json
 import logging
 import os
 import shutil
@@ -17,8 +19,9 @@ from sketchy.errors import CheckpointError, ConfigError, DataError, Interrupted,
 from sketchy.loss.infonce import InfoNCELoss
 from sketchy.loss.objective import Objective
 from sketchy.model.checkpoint import load_checkpoint
-from sketchy.trainer import run
+from sketchy.trainer import record, run
 from sketchy.trainer.run import train
+from sketchy.trainer.run_dir import RunDir
 
 
 @contextmanager
@@ -69,6 +72,7 @@ def test_a_run_leaves_all_its_files(trained):
         "retrievals.png",
         "best.pth",
         "last.pth",
+        "result.json",
     }
     rows = history(run)
     assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, 9)]
@@ -129,6 +133,26 @@ def test_resuming_a_finished_run_changes_nothing(tiny_config, tmp_path):
     before = (tmp_path / "run" / "last.pth").read_bytes()
     assert train(config, tmp_path / "run", resume=True).epochs == 1
     assert (tmp_path / "run" / "last.pth").read_bytes() == before
+
+
+def test_a_run_killed_after_its_last_epoch_is_not_finished_until_it_is_resumed(tiny_config, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    config, run_dir = settings(tiny_config, "train.epochs=1"), RunDir(tmp_path / "run")
+    calibrate = record.calibrate
+    monkeypatch.setattr(record, "calibrate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, run_dir.path)
+    assert run_dir.epochs() == (1, 1)
+    assert not run_dir.result.exists()
+    monkeypatch.setattr(record, "calibrate", calibrate)
+    result = train(config, run_dir.path, resume=True)
+    assert json.loads(run_dir.result.read_text()) == dataclasses.asdict(result)
+    monkeypatch.setattr(record, "calibrate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(tiny_config, "train.epochs=2"), run_dir.path, resume=True)
+    assert not run_dir.result.exists()
 
 
 def test_a_mistake_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, tmp_path):

@@ -74,7 +74,11 @@ def train(
                         recorder.end_epoch(row) if row else recorder.save_last()
                 if row is None or (world.any(stop.asked) and trainer.epoch < config.train.epochs):
                     raise _interrupted(trainer, recorder, path)
-            return recorder.finish(started) if world.is_main else None
+            if not world.is_main:
+                return None
+            result = recorder.finish(started)
+            recorder.run_dir.finish(result)
+            return result
 
 
 def _refuse_no_dataset(config: Config) -> None:
@@ -118,6 +122,7 @@ def _prepare(
         if world.is_main:
             if not resume:
                 create_run(path, force=force)
+            run_dir.reopen()
             write_text(run_dir.config, dump_config(config))
     _describe(config, trainer, data)
     return trainer, Recorder(config, run_dir, trainer, data, history, progress)

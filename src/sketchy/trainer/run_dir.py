@@ -1,5 +1,7 @@
 """The run folder: the names of its files, and checks against overwriting one by accident."""
 
+import dataclasses
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +9,8 @@ from pathlib import Path
 from sketchy.config import Config
 from sketchy.config_file import load_config
 from sketchy.errors import CheckpointError, ConfigError, RunError
-from sketchy.storage import os_problem
+from sketchy.results import TrainResult
+from sketchy.storage import os_problem, write_text
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class RunDir:
         return self.path / "last.pth"
 
     @property
+    def result(self) -> Path:
+        """The result of the training; it is written last, so that only a finished run has it."""
+        return self.path / "result.json"
+
+    @property
     def checkpoint(self) -> Path:
         """The checkpoint to use: that of the best epoch, or the newest if there is no best one yet."""
         return self.last if self.last.is_file() and not self.best.is_file() else self.best
@@ -57,6 +65,17 @@ class RunDir:
             done = len(self.history.read_text(encoding="utf-8").splitlines()) - 1
             return done, load_config(self.config, of_run=True).train.epochs
         return 0, 1
+
+    def finish(self, result: TrainResult) -> None:
+        """Mark the run as finished, and save its result. Raises StorageError."""
+        write_text(self.result, json.dumps(dataclasses.asdict(result), indent=2))
+
+    def reopen(self) -> None:
+        """Mark the run as not finished, since training goes on. Raises RunError."""
+        try:
+            self.result.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(os_problem(error, self.result)) from None
 
 
 def refuse_taken(path: Path, *, force: bool) -> None:
