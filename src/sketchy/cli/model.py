@@ -11,17 +11,20 @@ from sketchy.cli.console import guarded, importing, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
     CheckpointOption,
+    ConfigOption,
     DatasetOption,
     Device,
     Extended,
     Kind,
     PerCategory,
     Protocol,
+    ReplaceRun,
     ReportFolder,
+    Resume,
+    RunName,
     Runs,
-    address,
+    Settings,
     path,
-    run_name,
 )
 
 log = logging.getLogger(__name__)
@@ -32,22 +35,12 @@ LONG_EPOCHS = 100
 
 @guarded
 def train(
-    config: Annotated[
-        str | None,
-        typer.Option(parser=address, help="The name of a config, see `sketchy configs`, or the path of a .yaml file."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(parser=run_name, help="The name of the run.  [default: that of the config]")
-    ] = None,
+    config: ConfigOption = None,
+    settings: Settings = None,
+    name: RunName = None,
     runs: Runs = Path("runs"),
-    resume: Annotated[
-        Path | None, typer.Option(parser=path, help="Continue the run in this folder, with its own config.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing run of the same name.")] = False,
+    resume: Resume = None,
+    force: ReplaceRun = False,
     json: AsJson = False,
 ) -> None:
     """Train a model and write it to a run folder.

@@ -143,6 +143,9 @@ IndexOption = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
 Rebuild = Annotated[bool, typer.Option("--force", help="Build the index anew, whatever it contains.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List every file that is skipped or left out.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Go on, and update the index whenever the photos change, until Ctrl-C.")
+]
 
 Queries = Annotated[
     list[Path],
@@ -159,6 +162,19 @@ SpatialShare = Annotated[
 ]
 PathsOnly = Annotated[bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")]
 Print0 = Annotated[bool, typer.Option("--print0", "-0", help="Print only paths, a NUL after each, for xargs -0.")]
+
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(parser=address, help="The name of a config, see `sketchy configs`, or the path of a .yaml file."),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+]
+RunName = Annotated[
+    str | None, typer.Option(parser=run_name, help="The name of the run.  [default: that of the config]")
+]
+Resume = Annotated[Path | None, typer.Option(parser=path, help="Continue the run in this folder, with its own config.")]
+ReplaceRun = Annotated[bool, typer.Option("--force", help="Replace an existing run of the same name.")]
 
 DatasetOption = Annotated[
     Path | None, typer.Option(parser=path, help="The dataset.  [default: the one of the training]")

@@ -33,6 +33,7 @@ from sketchy.cli.options import (
     Sources,
     SpatialShare,
     Verbose,
+    Watch,
     address,
     log_unused,
     path,
@@ -85,6 +86,7 @@ def index(
     checkpoint: CheckpointOption = None,
     dry_run: DryRun = False,
     force: Rebuild = False,
+    watch: Watch = False,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     verbose: Verbose = False,
@@ -98,24 +100,34 @@ def index(
     Photos that were deleted are removed from the index. Photos whose folder is missing or empty now stay, as its drive
     may not be mounted; --drop-missing removes them.
 
+    With --watch, the command goes on and follows the folders; this needs `pip install 'sketchy-search[serve]'`.
+
     Several processes can share the photos for an index on a Milvus server:
     torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
 
     Example: sketchy index ~/Pictures --out pictures.index
     """
+    if watch and dry_run:
+        raise typer.BadParameter("give either --watch or --dry-run")
     with importing():
         from sketchy.trainer.choose import choose_checkpoint
 
         chosen = choose_checkpoint(checkpoint, runs, gallery=None if force else out)
         from sketchy.commands import index as command
+        from sketchy.results import Indexed
+
+    def show(made: Indexed) -> None:
+        log_unused(made.skipped, every=verbose)
+        print(report.as_json(made) if json else report.index_text(made), flush=True)
 
     scan = scan_options(exclude, drop_missing, verbose)
+    if watch:
+        command.follow(photos, out, chosen, show, force=force, scan=scan, device=device, progress=show_progress)
     made = command.run(
         photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, progress=show_progress
     )
     if made is not None:
-        log_unused(made.skipped, every=verbose)
-        print(report.as_json(made) if json else report.index_text(made))
+        show(made)
 
 
 @guarded
@@ -209,8 +221,8 @@ def serve(
 ) -> None:
     """Serve a web page on which you draw and see the photos.
 
-    The photos are updated with every stroke. A folder without an index is indexed first. Needs
-    `pip install 'sketchy-search[serve]'`.
+    The photos are updated with every stroke. A folder is indexed while the page is up, and again whenever its photos
+    change. Needs `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """

@@ -1,23 +1,32 @@
 """`sketchy index`: embed folders of photos, so that they can be searched."""
 
+import logging
+import os
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
-from sketchy.errors import GalleryError, Interrupted
+from sketchy.errors import GalleryError, Interrupted, SketchyError
+from sketchy.extras import require
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
+from sketchy.retrieval.changes import UpdateResult, summed
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.open import check_found, note_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
 from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.update import Shard, UpdateResult, preview, summed, update
+from sketchy.retrieval.update import Shard, preview, update
 from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.trainer.parallel import World, join_world
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -58,15 +67,89 @@ def run(
             changes, count = _update(photos, out, model, force, scan, world, progress)
             if not world.is_main:
                 return None
-        _conclude(photos, out, model, changes, count)
+        _conclude(photos, out, model, changes, count, scan)
     return _result(changes, out, dry_run, count, time.perf_counter() - started)
 
 
-def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateResult, count: int) -> None:
+def follow(
+    photos: Sequence[Path],
+    out: str,
+    checkpoint: Path,
+    updated: Callable[[Indexed], object],
+    *,
+    force: bool = False,
+    scan: Scan = DEFAULT_SCAN,
+    device: str = "auto",
+    progress: Progress = no_progress,
+) -> NoReturn:
+    """Create or update an index of photos, and update it whenever they change, until Ctrl-C; see `run`.
+
+    Args:
+        updated: Called with the changes of the first update, and of each later one that changed something.
+        force: Whether to replace the index at the start.
+
+    Raises:
+        MissingExtraError: The package that watches folders is not installed.
+        SketchyError: The first update failed, see `run`; what prevents a later one is logged.
+        Interrupted: Ctrl-C was pressed; photos that were committed stay in the index.
+    """
+    require("serve", "--watch")
+    from sketchy.retrieval.watch import rounds
+
+    loaded = load_checkpoint(checkpoint)
+    keep_freed_memory()
+    world = World(0, 1, pick_device(device))
+    model = Model(loaded, checkpoint, world.device)
+
+    sources = [Path(os.path.abspath(source)) for source in photos]  # noqa: PTH100 - keeps links
+    changed = rounds(sources, Path(os.path.abspath(out)), threading.Event())  # noqa: PTH100
+    indexed = 0
+    try:
+        for result in _updates(changed, partial(_updated, photos, out, model, scan, world, progress), force):
+            indexed = result.photos
+            updated(result)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; {indexed:,} photos are in {out}") from None
+    raise AssertionError("the event that ends the rounds is never set")
+
+
+def _updates(changed: Iterator[None], update: Callable[[bool], tuple[Indexed, bool]], force: bool) -> Iterator[Indexed]:
+    """Yield the first update, and later ones that changed something; log a later error once while it lasts."""
+    next(changed)
+    yield update(force)[0]
+    error = ""
+    for _ in changed:
+        try:
+            result, is_new = update(False)
+        except Interrupted:
+            raise
+        except SketchyError as problem:
+            if str(problem) != error:
+                log.warning(str(problem))
+            error = str(problem)
+            continue
+        error = ""
+        if is_new:
+            yield result
+
+
+def _updated(
+    photos: Sequence[Path], out: str, model: Model, scan: Scan, world: World, progress: Progress, force: bool
+) -> tuple[Indexed, bool]:
+    """Update an index once, and return the result and whether anything changed."""
+    started = time.perf_counter()
+    changes, count = _update(photos, out, model, force, scan, world, progress)
+    check_found(changes, count, photos)
+    note_index(photos, model.identity, out, scan.exclude)
+    result = _result(changes, out, False, count, time.perf_counter() - started)
+    return result, bool(changes.embedded or changes.reused or changes.removed)
+
+
+def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateResult, count: int, scan: Scan) -> None:
     """Remember where the photos are indexed. Raises GalleryError if there is no photo, and none was just removed."""
     if count or not changes.removed:
         check_found(changes, count, photos)
-    note_index(photos, model.identity, out)
+    note_index(photos, model.identity, out, scan.exclude)
 
 
 def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:

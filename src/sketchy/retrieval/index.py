@@ -12,12 +12,13 @@ from sketchy.image import Kind
 from sketchy.paths import as_path
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Skipped
+from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.model import ImageLike, Model, as_sequence
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.search import Request, calibration_of, search, unmatched
 from sketchy.retrieval.store.address import open_writer
 from sketchy.retrieval.store.base import Store, Vectors, Where
-from sketchy.retrieval.update import UpdateResult, update
+from sketchy.retrieval.update import FULL_SPEED, Pace, update
 
 
 class Index:
@@ -35,6 +36,8 @@ class Index:
         read: Returns the content of a photo by path; None if photos are files.
 
     Attributes:
+        address: Address that the index is updated at; None if it cannot be updated.
+        sources: Folders and files that `update` scans by default.
         skipped: Files that the last update could not use, with the reason.
         left_out: Number of files that the last update left out on purpose, by reason.
     """
@@ -55,8 +58,8 @@ class Index:
         self.skipped: tuple[Skipped, ...] = ()
         self.left_out: Mapping[str, int] = {}
         self._open: Store | None = store
-        self._address = address
-        self._sources = sources
+        self.address = address
+        self.sources = sources
         self._scan = scan
         self._read = read
 
@@ -123,24 +126,29 @@ class Index:
         return unmatched(self._store, query, where)
 
     def update(
-        self, photos: Sequence[str | os.PathLike[str]] | None = None, *, progress: Progress = no_progress
+        self,
+        photos: Sequence[str | os.PathLike[str]] | None = None,
+        *,
+        progress: Progress = no_progress,
+        pace: Pace = FULL_SPEED,
     ) -> UpdateResult:
         """Update the index: embed new photos, remove deleted ones, leave the others alone.
 
         Args:
             photos: Folders and files to scan; None takes those that the index was opened with.
             progress: Shows the progress.
+            pace: Leaves room for searches meanwhile.
 
         Raises:
             GalleryError: The index is of a dataset, no photos are named, or another process is writing the index.
             StorageError: The index cannot be written; earlier commits remain.
         """
-        sources = self._sources if photos is None else [as_path(os.fspath(path)) for path in photos]
-        if self._store and self._address is None:
+        sources = self.sources if photos is None else [as_path(os.fspath(path)) for path in photos]
+        if self._store and self.address is None:
             raise GalleryError(f"{self.name} cannot be updated; make an index of a folder of photos")
         if not sources:
             raise GalleryError(f"no photos named to update {self.name} with; name the folders")
-        changes = update_at(str(self._address), sources, self.model, scan=self._scan, progress=progress)
+        changes = update_at(str(self.address), sources, self.model, scan=self._scan, progress=progress, pace=pace)
         self.note(changes)
         return changes
 
@@ -196,10 +204,11 @@ def update_at(
     force: bool = False,
     scan: Scan = DEFAULT_SCAN,
     progress: Progress = no_progress,
+    pace: Pace = FULL_SPEED,
 ) -> UpdateResult:
     """Open or create the store at an address, and update it; see `update`."""
     store = open_writer(address, model.identity, force=force)
     try:
-        return update(store, sources, model, scan=scan, progress=progress)
+        return update(store, sources, model, scan=scan, progress=progress, pace=pace)
     finally:
         store.close()

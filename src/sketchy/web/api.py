@@ -1,6 +1,7 @@
 """The routes of the API."""
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -15,13 +16,14 @@ from sketchy.containers import detect_format
 from sketchy.errors import CheckpointError, ImageError, SketchyError
 from sketchy.image import Kind, image_size
 from sketchy.results import Hit
+from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request as SearchRequest
 from sketchy.retrieval.store.base import Where
 from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.limits import MAX_CATEGORIES, MAX_K, Limits
-from sketchy.web.schemas import About, Bounds, Category, Health, Info, Problem, Result, Results, Size
+from sketchy.web.schemas import About, Bounds, Category, Health, Indexing, Info, Problem, Result, Results, Size, Status
 from sketchy.web.thumbnails import Thumbnails
 
 
@@ -30,6 +32,7 @@ class Service:
     """The objects that the routes share."""
 
     index: Index
+    follower: Follower | None
     catalogue: Catalogue
     thumbnails: Thumbnails
     queue: FairQueue
@@ -99,7 +102,7 @@ async def search(
     started = time.perf_counter()
     check_image(image, service.limits.pixels)
     wanted = SearchRequest(k, Where(tuple(category or ())), spatial_share=spatial_share)
-    work = partial(_search, service.index, image, kind, wanted)
+    work = partial(_search, service, image, kind, wanted)
     address = request.client.host if request.client else ""
     try:
         found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
@@ -162,6 +165,7 @@ def info(
 ) -> Info:  # not async, so that it runs in a thread: a gallery on a server is reached over the network
     """Describe the gallery, its categories, the model and the limits."""
     index, limits, config = service.index, service.limits, service.index.model.config
+    service.catalogue.refresh()
     return Info(
         version=sketchy.__version__,
         gallery=to_unicode(index.name),
@@ -175,6 +179,22 @@ def info(
         has_scores=index.model.calibration is not None,
         limits=Bounds(body=limits.body, pixels=limits.pixels, k=MAX_K),
     )
+
+
+@router.get("/api/status")
+def status(service: Served) -> Status:
+    """Report how far the index is; the page asks again and again."""
+    if service.follower is None:
+        return Status(photos=len(service.index), updates=0, indexing=None)
+    state = service.follower.state
+    indexing = Indexing(
+        running=state.running,
+        done=state.done,
+        total=state.total,
+        seconds_left=state.seconds_left,
+        error=state.error and to_unicode(state.error),
+    )
+    return Status(photos=len(service.index), updates=state.updates, indexing=indexing)
 
 
 @router.get("/healthz")
@@ -214,11 +234,13 @@ def _timing(found: _Found, started: float) -> str:
     return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
 
 
-def _search(index: Index, image: bytes, kind: Kind, request: SearchRequest) -> _Found:
+def _search(service: Service, image: bytes, kind: Kind, request: SearchRequest) -> _Found:
+    index, follower = service.index, service.follower
     began = time.perf_counter()
-    query = index.model.query([image], kind, ["the image"])
-    embedded = time.perf_counter()
-    hits = index.find(query, request, kind)
+    with nullcontext() if follower is None else follower.first():
+        query = index.model.query([image], kind, ["the image"])
+        embedded = time.perf_counter()
+        hits = index.find(query, request, kind)
     return _Found(hits, began, embedded, time.perf_counter())
 
 

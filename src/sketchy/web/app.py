@@ -13,6 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 import sketchy
+from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
 from sketchy.web.api import Service, router
 from sketchy.web.catalogue import Catalogue
@@ -28,12 +29,18 @@ FRESH = {"Cache-Control": "no-cache"}
 
 
 def create_app(
-    index: Index, *, root: Path | None = None, loopback: bool = True, limits: Limits | None = None
+    index: Index,
+    *,
+    follower: Follower | None = None,
+    root: Path | None = None,
+    loopback: bool = True,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """Create the application.
 
     Args:
         index: The index to search.
+        follower: Keeps the index up to date meanwhile; None if nothing in this process does.
         root: Folder that contains all photos; see `Catalogue`.
         loopback: Whether to accept only requests whose Host header is a loopback name.
         limits: Limits of a request; None takes the defaults.
@@ -55,7 +62,7 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.service = Service(index, catalogue, Thumbnails(catalogue), queue, limits)
+    app.state.service = Service(index, follower, catalogue, Thumbnails(catalogue), queue, limits)
     app.include_router(router)
     _add_page(app)
     _add_errors(app)
