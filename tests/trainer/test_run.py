@@ -122,6 +122,25 @@ def test_a_signal_in_the_last_epoch_lets_the_run_finish(tiny_config, tmp_path):
     assert (tmp_path / "run" / "curves.png").exists()
 
 
+def test_a_run_whose_validation_no_longer_improves_is_finished_early(tiny_config, tmp_path, monkeypatch, logged):
+    scores = iter([0.3, 0.5, 0.5, 0.4, 0.9])
+    monkeypatch.setattr(record.Recorder, "_validate", lambda *_: {"val_map_all": next(scores)})
+    config, path = settings(tiny_config, "train.epochs=9", "train.patience=2"), tmp_path / "run"
+    result = train(config, path)
+    assert (result.epochs, result.best_epoch) == (4, 2)
+    assert "stopped early: 2 epochs without a better validation mAP" in logged.messages
+    assert load_checkpoint(path / "best.pth").calibration is not None
+    assert (path / "result.json").exists()
+    assert train(config, path, resume=True).epochs == 4
+    assert train(settings(tiny_config, "train.epochs=5"), path, resume=True).best_epoch == 5
+
+
+def test_a_signal_in_the_epoch_that_ends_a_run_early_lets_it_finish(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(record.Recorder, "_validate", lambda *_: {"val_map_all": 0.5})
+    with signal_when(signal.SIGTERM, "epoch 2/3"):
+        assert train(settings(tiny_config, "train.patience=1"), tmp_path / "run").epochs == 2
+
+
 def test_more_epochs_can_be_added_to_a_finished_run(tiny_config, tmp_path):
     assert train(settings(tiny_config, "train.epochs=1"), tmp_path / "run").epochs == 1
     assert train(settings(tiny_config, "train.epochs=2"), tmp_path / "run", resume=True).epochs == 2
