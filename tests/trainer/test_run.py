@@ -65,7 +65,7 @@ def settings(config, *more):
 
 def test_a_run_leaves_all_its_files(trained):
     run = trained / "tiny"
-    assert {path.name for path in run.iterdir()} == {
+    assert {path.name for path in run.iterdir()} - {"evaluation.json"} == {
         "config.yaml",
         "history.csv",
         "curves.png",
@@ -168,10 +168,12 @@ def test_a_run_killed_after_its_last_epoch_is_not_finished_until_it_is_resumed(t
     monkeypatch.setattr(record, "calibrate", calibrate)
     result = train(config, run_dir.path, resume=True)
     assert json.loads(run_dir.result.read_text()) == dataclasses.asdict(result)
+    run_dir.evaluation.write_text("{}")
     monkeypatch.setattr(record, "calibrate", killed)
     with pytest.raises(KeyboardInterrupt):
         train(settings(tiny_config, "train.epochs=2"), run_dir.path, resume=True)
     assert not run_dir.result.exists()
+    assert not run_dir.evaluation.exists()
 
 
 def test_a_mistake_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, tmp_path):

@@ -69,7 +69,7 @@ def train(
             if not world.is_main:
                 return None
             result = recorder.finish(started)
-            recorder.run_dir.finish(result)
+            recorder.run_dir.save(result)
             return result
 
 
