@@ -24,6 +24,7 @@ from sketchy.cli.options import (
     Runs,
     Settings,
     path,
+    refuse_if,
 )
 
 log = logging.getLogger(__name__)
@@ -53,8 +54,7 @@ def train(
 
     Example: sketchy train --config recommended --set data.root=data/demo
     """
-    if (config is None) == (resume is None):
-        raise typer.BadParameter("give either --config NAME_OR_FILE or --resume RUN")
+    refuse_if((config is None) == (resume is None), "give either --config NAME_OR_FILE or --resume RUN")
     from sketchy.bundled_configs import config_path
     from sketchy.config_file import load_config
     from sketchy.trainer.run_dir import existing_run
@@ -117,10 +117,9 @@ def evaluate(
 
     Example: sketchy evaluate --report evaluation
     """
-    if extended is not None and not protocol.startswith("zero-shot"):
-        raise typer.BadParameter("--extended needs --protocol zero-shot-25 or zero-shot-21")
-    if extended is not None and page is not None:
-        raise typer.BadParameter("give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
+    if extended is not None:
+        refuse_if(not protocol.startswith("zero-shot"), "--extended needs --protocol zero-shot-25 or zero-shot-21")
+        refuse_if(page is not None, "give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
     with importing("evaluating"):
         from sketchy.trainer.choose import choose_checkpoint
 

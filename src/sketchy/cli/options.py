@@ -198,6 +198,21 @@ ReportFolder = Annotated[
 PerCategory = Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")]
 
 
+def refuse_if(wrong: bool, message: str) -> None:
+    """Refuse options that do not go together."""
+    if wrong:
+        raise typer.BadParameter(message)
+
+
+def choose_checkpoint(
+    named: str | None, runs: Path, *, gallery: str | None = None, without_run: str | None = None
+) -> Path:
+    """Choose the checkpoint; see `sketchy.trainer.choose`, which is imported only now."""
+    from sketchy.trainer import choose
+
+    return choose.choose_checkpoint(named, runs, gallery=gallery, without_run=without_run)
+
+
 def scan_options(exclude: list[str] | None, drop_missing: bool, verbose: bool = False) -> "Scan":
     """Return the options for scanning folders."""
     from sketchy.retrieval.scan import Scan

@@ -17,7 +17,7 @@ from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
 from sketchy.retrieval.changes import UpdateResult, summed
 from sketchy.retrieval.model import Model, load_model
-from sketchy.retrieval.open import check_found, note_index
+from sketchy.retrieval.open import check_found, log_unused_globs, note_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
 from sketchy.retrieval.store.base import Identity, WritableStore
@@ -165,6 +165,7 @@ def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateRes
     """Remember where the photos are indexed. Raises GalleryError if there is no photo, and none was just removed."""
     if count or not changes.removed:
         check_found(changes, count, photos)
+    log_unused_globs(changes, scan)
     note_index(photos, model.identity, out, scan.exclude)
 
 
@@ -231,6 +232,8 @@ def _preview(
         compared = is_store(out) and not force
         store = open_reader(out, identity) if compared else open_to_write(Path(folder, "index"), identity)
         try:
-            return preview(store, photos, scan=scan, progress=progress), store.count()
+            changes = preview(store, photos, scan=scan, progress=progress)
+            log_unused_globs(changes, scan)
+            return changes, store.count()
         finally:
             store.close()

@@ -45,7 +45,6 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     Args:
         ready: Called with the address of the page when the server is ready.
         gallery: Gallery to search, see `open_index`; a folder is indexed meanwhile, and again when it changes.
-        scan: Options for scanning a folder.
         host: Address to listen on; other machines can connect unless it is a loopback address.
         port: Port to listen on; 0 takes a free one.
         browser: Whether to open the page in a browser.
@@ -66,8 +65,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         with open_index(model, gallery, scan=scan, update=False, progress=progress) as index:
             follower = Follower(index, progress) if index.sources else None
             server = Server(_app(index, follower, gallery, opened), opened, announce)
-            doing = "searching" if follower is None else "following"
-            log.info(f"{doing} {index.name}: {len(index):,} photos; Ctrl-C stops")
+            log.info(f"{'following' if follower else 'searching'} {index.name}: {len(index):,} photos; Ctrl-C stops")
             with follower or nullcontext():
                 server.run()
 

@@ -1,6 +1,7 @@
 """Fitting the spatial head after the last epoch, so that it tells the traced photo from others of its category."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import torch
@@ -38,26 +39,15 @@ def fit_spatial(encoder: Encoder, pack: Pack, train: Subset, share: float, seed:
     """
     head = encoder.head
     assert isinstance(head, SpatialHead)
-    index = np.full(len(pack.photos), -1)
-    index[train.photos] = np.arange(len(train.photos))
     photo_category = torch.from_numpy(pack.photo_category[train.photos])
-    traced = index[pack.sketch_photo[train.sketches]]
+    traced = pack.traced(train)
     single = np.bincount(photo_category, minlength=len(pack.categories)) < 2
-    usable = (pack.sketch_photo[train.sketches] >= 0) & (traced >= 0) & ~single[pack.sketch_category[train.sketches]]
+    usable = (traced >= 0) & ~single[pack.sketch_category[train.sketches]]
     if not usable.any():
         return False
-    extractor = _feature_extractor(encoder, head)
-    photos = embed_pixels(
-        extractor, pack.photos, "photo", train.photos, progress=progress, label="spatial features of photos"
-    )
-    sketches = embed_pixels(
-        extractor,
-        pack.sketches,
-        "sketch",
-        train.sketches[usable],
-        progress=progress,
-        label="spatial features of sketches",
-    )
+    embed = partial(embed_pixels, _feature_extractor(encoder, head), progress=progress)
+    photos = embed(pack.photos, "photo", train.photos, label="spatial features of photos")
+    sketches = embed(pack.sketches, "sketch", train.sketches[usable], label="spatial features of sketches")
     fitted = _fit(head, sketches, photos, torch.from_numpy(traced[usable]), photo_category, seed)
     head.cells.load_state_dict(fitted.state_dict())
     head.share.fill_(share)
