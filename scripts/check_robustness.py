@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Evaluate a checkpoint on sketches and photos that were changed, and on the sketches of other people.
+"""Evaluate a checkpoint on sketches and photos that were changed, and on sketches of further sources.
 
-Usage: .venv/bin/python scripts/check_robustness.py runs/a/best.pth [--data DIR] [--sketches TU_BERLIN] [--val] [--json]
+Usage: .venv/bin/python scripts/check_robustness.py runs/a/best.pth [--data DIR] [--sketches PATH]... [--val] [--json]
 Every row changes one side and leaves the other: the pen, position and ink of the sketches, or the photos.
---sketches is a folder of <category>/<sketch>; the share of it that training holds out is asked for the same photos:
-those of the test split, or with --val, to choose settings by, of the validation split.
+--sketches is a source as in data.sketches; the share of it that training holds out is asked for the same photos:
+those of the test split, or with --val, to choose settings by, of the validation split. Of vector drawings, also the
+first quarter, half and three quarters of the strokes are asked.
 """
 
 import argparse
@@ -19,7 +20,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter, ImageOps
 
-from sketchy.dataset.extra import load_extra
+from sketchy.dataset.drawings import Drawings
+from sketchy.dataset.further import FurtherImages, load_further
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.pack import Subset
 from sketchy.dataset.split import Part
@@ -33,6 +35,8 @@ from sketchy.retrieval.model import Model
 from sketchy.runtime import pick_device
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
+UNFINISHED = (0.25, 0.5, 0.75)
+"""Shares of the strokes of a vector drawing."""
 SHOWN = ("map_all", "p_at_1", "p_at_10", "instance_r_at_1", "instance_r_at_10")
 
 
@@ -139,24 +143,24 @@ class Setting:
         metrics = summarize(scores, queries, categories, self.data.pack.categories).metrics
         return {name: metrics[name] for name in SHOWN}
 
-    def others(self, root: Path, photos: torch.Tensor) -> dict[str, float]:
-        """Score the held-out share of other people's sketches; they trace no photo."""
-        settings = self.checkpoint.config.data
-        extra = load_extra(
-            root,
-            self.data.pack.categories,
-            self.model.preprocess,
-            None,
-            test_fraction=settings.test_fraction,
-            seed=settings.split_seed,
-        )
-        sketches = embed_pixels(self.model.encoder, extra.images, "sketch", extra.test)
-        categories = torch.from_numpy(extra.categories[extra.test])
-        found = self.score(Queries(sketches, categories, torch.full_like(categories, -1)), photos)
-        return {name: value for name, value in found.items() if not name.startswith("instance")}
+    def further(self, source: FurtherImages, photos: torch.Tensor) -> dict[str, dict[str, float]]:
+        """Score the held-out sketches of a source in the dataset's own categories; they trace no photo."""
+        rows = source.test[source.categories[source.test] < len(self.data.pack.categories)]
+        images = {f"sketches of {source.name}": source.images[rows]}
+        if isinstance(source.images, Drawings):
+            for share in UNFINISHED:
+                name = f"sketches of {source.name}, {share:.0%} of the strokes"
+                images[name] = source.images.first_part(rows, share)
+        categories = torch.from_numpy(source.categories[rows])
+        found = {}
+        for name, pixels in images.items():
+            sketches = embed_pixels(self.model.encoder, pixels, "sketch")
+            scores = self.score(Queries(sketches, categories, torch.full_like(categories, -1)), photos)
+            found[name] = {key: value for key, value in scores.items() if not key.startswith("instance")}
+        return found
 
 
-def measure(checkpoint: Path, data: Path | None, others: Path | None, split: Part) -> dict[str, dict[str, float]]:
+def measure(checkpoint: Path, data: Path | None, others: list[Path], split: Part) -> dict[str, dict[str, float]]:
     """Return the metrics of every row of the table."""
     loaded = load_checkpoint(checkpoint)
     model = Model(loaded, checkpoint, pick_device("auto"), fold=True)
@@ -166,8 +170,10 @@ def measure(checkpoint: Path, data: Path | None, others: Path | None, split: Par
     rows = {name: setting.evaluate(*setting.embed("sketch", change), photos) for name, change in SKETCHES.items()}
     plain = setting.embed("sketch", SKETCHES["nothing"])
     rows |= {name: setting.evaluate(*plain, setting.embed("photo", change)[0]) for name, change in PHOTOS.items()}
-    if others is not None:
-        rows["sketches by other people"] = setting.others(others, photos)
+    paths = {"sketches": tuple(map(str, others)), "photos": ()}
+    config = loaded.config.model_copy(update={"data": loaded.config.data.model_copy(update=paths)})
+    for source in load_further(config, dataset).sketches:
+        rows |= setting.further(source, photos)
     return rows
 
 
@@ -176,7 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, help="where the dataset lies now")
-    parser.add_argument("--sketches", type=Path, help="folder of <category>/<sketch> by other people")
+    parser.add_argument("--sketches", type=Path, action="append", default=[], help="a further source")
     parser.add_argument("--val", action="store_true", help="evaluate on the validation split")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()

@@ -166,6 +166,13 @@ def test_pretrained_is_yes_or_no_or_a_path(pretrained):
     assert type(found) is type(pretrained)
 
 
+def test_the_bridge_to_imagenet_needs_a_pretrained_network():
+    terms = {"terms": {"bridge_weight": 1.0}}
+    with pytest.raises(ConfigError, match=r"terms.bridge_weight: needs a network pretrained on ImageNet"):
+        parse_config(terms, "here")
+    assert parse_config(terms | {"model": {"backbone": "mobilenet_v2", "pretrained": True}}, "here")
+
+
 def test_a_config_cannot_be_changed():
     config = Config()
     with pytest.raises(ValueError, match="frozen"):
@@ -187,7 +194,13 @@ def test_a_network_for_a_fixed_image_size_gets_no_other(name, tree):
 
 def test_only_paths_and_what_training_may_change_are_free_when_a_run_is_resumed():
     config = Config()
-    assert config.settings(Role.PATH).keys() == {"data.root", "data.cache", "data.extra_sketches", "model.pretrained"}
+    assert config.settings(Role.PATH).keys() == {
+        "data.root",
+        "data.cache",
+        "data.sketches",
+        "data.photos",
+        "model.pretrained",
+    }
     free = {dotted.partition(".")[0] for dotted in config.settings(Role.FREE)}
     assert free == {"augment", "sampler", "train"}
 
@@ -199,9 +212,9 @@ def test_every_setting_of_the_images_is_part_of_an_embedding():
 
 
 def test_paths_that_are_set_are_replaced_and_others_stay():
-    tree = {"data": {"root": "a", "extra_sketches": "b"}, "model": {"pretrained": True}, "train": {"epochs": 3}}
+    tree = {"data": {"root": "a", "sketches": ["b", "c"]}, "model": {"pretrained": True}, "train": {"epochs": 3}}
     config = parse_config(tree, "here")
     changed = config.with_paths(lambda path, default: f"{path} for {default}")
-    assert (changed.data.root, changed.data.extra_sketches) == ("a for data/sketchy", "b for None")
+    assert (changed.data.root, changed.data.sketches) == ("a for data/sketchy", ("b for None", "c for None"))
     assert (changed.data.cache, changed.model.pretrained, changed.train) == (None, True, config.train)
     assert parse_config({"model": {"pretrained": "w.pth"}}, "here").with_paths(lambda *_: "x").model.pretrained == "x"

@@ -13,6 +13,7 @@ from notebook import Notebook
 from options import Options
 from sketchy.config import Config, PairsConfig
 from sketchy.config_file import load_config
+from sketchy.dataset.further import Further
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.training import training_images
 from sketchy.errors import Interrupted, TrainingError
@@ -90,7 +91,7 @@ class OurEpoch:
         world = World(0, 1, pick_device(config.train.device))
         siamese = Siamese(build_encoder(config, load_pretrained=False)).placed(world.device)
         self.trainer: Trainer = build_trainer(
-            config, siamese, training_images(data, None), len(data.pack.categories), world
+            config, siamese, training_images(data, Further(data.pack.categories)), len(data.pack.categories), world
         )
         self.pairs = self.trainer.sampler.batch_size
 

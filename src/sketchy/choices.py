@@ -1,4 +1,4 @@
-"""The tables of what a config can choose by name: the losses with their settings, and the backbones.
+"""The tables of what a config can choose by name: the losses with their settings and terms, and the backbones.
 
 An entry names its code as "module:function", for `pkgutil.resolve_name`. The module is imported when the loss or the
 backbone is built, so that reading a config does not import torch.
@@ -85,3 +85,23 @@ class InfoNCEConfig(LossConfig):
 
 Loss = Annotated[ContrastiveConfig | TripletConfig | InfoNCEConfig, Field(discriminator="name")]
 """The losses that a config can choose."""
+
+
+class TermsConfig(Section):
+    """Terms added to the loss; weight 0 leaves a term out."""
+
+    proxy_weight: Fixed[float] = Field(
+        0.0, ge=0, description="weight of a softmax over all categories, for sketches and photos alike"
+    )
+    proxy_scale: Fixed[float] = Field(16.0, gt=0, description="initial scale of its cosines; it is learnt")
+    proxy_smoothing: Fixed[float] = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
+    instance_weight: Fixed[float] = Field(
+        0.0, ge=0, description="weight of an InfoNCE loss that asks which of all photos was traced"
+    )
+    instance_temperature: Fixed[float] = Field(0.1, gt=0, description="its initial temperature; it is learnt")
+    bridge_weight: Fixed[float] = Field(
+        0.0,
+        ge=0,
+        description="weight of a softmax over ImageNet's classes, for sketches of any source whose names have some; "
+        "photos are held where the pretrained network has them",
+    )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from sketchy.choices import BACKBONES, ONE_SIZE, TIMM, ContrastiveConfig, Loss
+from sketchy.choices import BACKBONES, ONE_SIZE, TIMM, ContrastiveConfig, Loss, TermsConfig
 from sketchy.paths import expanded
 from sketchy.section import AsPath, Embedding, Fixed, Free, Role, Section, Strict
 
@@ -33,7 +33,13 @@ def _per_color(value: Any) -> Any:
     return (value, value, value)
 
 
+def _several(value: Any) -> Any:
+    """Use a single value as a list of one, and null as none."""
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
 FileName = Annotated[str, AfterValidator(expanded)]
+FileNames = Annotated[tuple[FileName, ...], BeforeValidator(_several)]
 PerColor = Annotated[tuple[float, float, float], BeforeValidator(_per_color)]
 
 
@@ -49,10 +55,15 @@ class DataConfig(Section):
     val_fraction: Fixed[float] = Field(
         0.1, ge=0, lt=1, description="share of the other photos for validation, which selects the best epoch; may be 0"
     )
-    extra_sketches: AsPath[FileName | None] = Field(
-        None,
-        description="folder, .zip or .tar of <category>/<sketch>, such as TU-Berlin, to train on as well; "
-        "test_fraction of it is held out",
+    sketches: AsPath[FileNames] = Field(
+        (),
+        description="further sources of sketches to train on: each a folder, .zip or .tar of <category>/<sketch>, "
+        "a dataset like root, or QuickDraw .ndjson; test_fraction of each is held out",
+    )
+    photos: AsPath[FileNames] = Field(
+        (),
+        description="further sources of photos in the same way: <category>/<photo>, a dataset like root, or files "
+        "named <wnid>_<word>.jpg",
     )
     split_seed: Fixed[int] = Field(0, ge=0, description="seed of the split into training, validation and test photos")
     zero_shot: Fixed[ZeroShot | None] = Field(
@@ -98,6 +109,13 @@ class AugmentConfig(Section):
     shift: Free[float] = Field(0.0, ge=0, le=0.5, description="largest shift in any direction, as a share of the side")
     crop: Free[float] = Field(0.0, ge=0, lt=1, description="largest share of a photo's side that is cropped away")
     stroke: Free[float] = Field(0.0, ge=0, le=1, description="share of the sketches drawn with thicker lines")
+    strokes: Free[float] = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the vector drawings redrawn: by another pen, unfinished, with strokes lost, shortened "
+        "or unsteady",
+    )
     color: Free[float] = Field(0.0, ge=0, lt=1, description="largest change of brightness, contrast and saturation")
     photo_size: Free[int | None] = Field(
         None,
@@ -144,20 +162,6 @@ class ModelConfig(Section):
         return self
 
 
-class TermsConfig(Section):
-    """Terms added to the loss; weight 0 leaves a term out."""
-
-    proxy_weight: Fixed[float] = Field(
-        0.0, ge=0, description="weight of a softmax over all categories, for sketches and photos alike"
-    )
-    proxy_scale: Fixed[float] = Field(16.0, gt=0, description="initial scale of its cosines; it is learnt")
-    proxy_smoothing: Fixed[float] = Field(0.1, ge=0, lt=1, description="share of a label spread over all categories")
-    instance_weight: Fixed[float] = Field(
-        0.0, ge=0, description="weight of an InfoNCE loss that asks which of all photos was traced"
-    )
-    instance_temperature: Fixed[float] = Field(0.1, gt=0, description="its initial temperature; it is learnt")
-
-
 class PairsConfig(Section):
     """Random pairs of a sketch and a photo, half of one category and half of two."""
 
@@ -171,7 +175,12 @@ class PKConfig(Section):
     name: Free[Literal["pk"]] = "pk"
     categories: Free[int] = Field(32, ge=2, description="P: categories in a batch")
     per_category: Free[int] = Field(2, ge=1, description="K: sketches, and photos, of each category")
-    traced: Free[int] = Field(0, ge=0, description="how many of the K sketches come with the photo that they trace")
+    traced: Free[int] = Field(
+        0, ge=0, description="how many of the K sketches come with the photo that they trace, where any does"
+    )
+    unpaired: Free[int] = Field(
+        0, ge=0, description="sketches, and photos, added to a batch from categories that have only one of the two"
+    )
 
     @model_validator(mode="after")
     def _no_more_than_drawn(self) -> "PKConfig":
@@ -240,6 +249,8 @@ class Config(Strict):
             for name, other in (("image.sketch", self.image.sketch_size), ("augment.photo", self.augment.photo_size)):
                 if other not in (None, self.image.size):
                     raise ValueError(f"{name}_size: {self.model.backbone} takes images of one size only; leave it out")
+        if self.terms.bridge_weight and not self.model.pretrained:
+            raise ValueError("terms.bridge_weight: needs a network pretrained on ImageNet; set model.pretrained")
         if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):
             raise ValueError("terms.instance_weight: needs sampler.traced above 0, so that sketches meet their photo")
         return self
@@ -254,11 +265,20 @@ class Config(Strict):
         }
 
     def with_paths(self, replace: Callable[[str, Any], Any]) -> "Config":
-        """Return a copy in which every path that is set is `replace(path, the default of its setting)`."""
+        """Return a copy in which every path that is set is `replace(path, the default of its setting)`.
+
+        The default of a path in a list is None; paths that are replaced by None are removed from the list.
+        """
         changed = {}
         for name, section in dict(self).items():
             fields = type(section).model_fields
-            paths = {key: path for key in section.names(Role.PATH) if isinstance(path := getattr(section, key), str)}
-            update = {key: replace(path, fields[key].default) for key, path in paths.items()}
+            paths = {key: getattr(section, key) for key in section.names(Role.PATH)}
+            update = {
+                key: tuple(new for path in value if (new := replace(path, None)) is not None)
+                if isinstance(value, tuple)
+                else replace(value, fields[key].default)
+                for key, value in paths.items()
+                if isinstance(value, str | tuple)
+            }
             changed[name] = section.model_copy(update=update)
         return self.model_copy(update=changed)

@@ -17,7 +17,12 @@ from sketchy.errors import ConfigError
 from sketchy.plain_yaml import LONGEST, read_yaml
 from sketchy.storage import os_problem
 
-RENAMED = {"data.held_out": "data.zero_shot", "model.layout": "model.spatial", "train.ema": None}
+RENAMED = {
+    "data.extra_sketches": "data.sketches",
+    "data.held_out": "data.zero_shot",
+    "model.layout": "model.spatial",
+    "train.ema": None,
+}
 """Settings of earlier versions, with their present names; None if they were removed."""
 
 

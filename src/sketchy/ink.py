@@ -74,7 +74,7 @@ def _draw(image: Image.Image, paper: Paper, size: int, crop: float) -> Array:
         left, top, right, bottom = (edge * factor for edge in square)
         ink = _ink_of_square(image, paper, (left, top, right, bottom), finer, textured)
         square = _choose_square(ink, crop=1)
-    return _render(ink.crop(square), size)
+    return darken(ink.crop(square), size)
 
 
 def _ink_of_square(image: Image.Image, paper: Paper, square: Box, factor: int, textured: bool) -> Image.Image:
@@ -124,7 +124,7 @@ def _extent(mass: NDArray[np.integer]) -> tuple[int, int]:
     return int(runs[0][0]), int(runs[-1][-1]) + 1
 
 
-def _render(ink: Image.Image, size: int) -> Array:
+def darken(ink: Image.Image, size: int) -> Array:
     """Resize ink and turn it to dark on white; strokes thinner than a pixel become as dark as one of a pixel.
 
     Raises:

@@ -140,15 +140,44 @@ def test_the_free_places_still_hold_untraced_sketches_and_photos():
     assert seen - set(TRACED.tolist())
 
 
-def test_a_category_none_of_whose_sketches_has_its_photo_is_left_out():
+def test_a_category_none_of_whose_sketches_has_its_photo_is_drawn_untraced():
     lost = np.where(SKETCHES.categories == 1, -1, TRACED)
-    for batch in traced(1, categories=2, sketch_photo=lost).epoch(0):
-        assert set(category_of(SKETCHES, batch.sketches)) == {0, 2}
-    with pytest.raises(DataError, match="2 categories have sketches with their photos to train on, a batch needs 3"):
-        traced(1, sketch_photo=lost)
+    for batch in traced(1, sketch_photo=lost).epoch(0):
+        assert np.bincount(category_of(SKETCHES, batch.sketches)).tolist() == [3, 3, 3]
+        assert np.array_equal(category_of(SKETCHES, batch.sketches), category_of(PHOTOS, batch.photos))
 
 
 def test_a_photo_that_is_not_trained_on_does_not_count_as_traced():
-    elsewhere = np.where(TRACED == 106, 999, TRACED)
-    with pytest.raises(DataError, match="2 categories"):
+    elsewhere = np.where(TRACED >= 0, 999, TRACED)
+    with pytest.raises(DataError, match=r"no sketch to train on has the photo that it traces; set sampler.traced to 0"):
         traced(1, sketch_photo=elsewhere)
+
+
+SOME = items(4, 4, 0, 4, 3)
+OTHERS = items(4, 4, 4, 0, 0, first=100)
+
+
+def test_unpaired_images_come_last_and_from_categories_that_have_only_one_kind():
+    sampler = PKSampler(SOME, OTHERS, categories=2, per_category=2, unpaired=2, seed=0)
+    assert sampler.batch_size == 6
+    for batch in sampler.epoch(0):
+        sketches, photos = category_of(SOME, batch.sketches), category_of(OTHERS, batch.photos)
+        assert np.array_equal(sketches[:4], photos[:4])
+        assert set(sketches[:4]) == {0, 1}
+        assert sorted(sketches[4:]) == [3, 4]
+        assert photos[4:].tolist() == [2, 2]
+
+
+def test_unpaired_photos_are_of_any_category_if_all_have_sketches():
+    sampler = PKSampler(SOME, items(4, 4, first=100), categories=2, per_category=2, unpaired=2, seed=0)
+    batch = next(sampler.epoch(0))
+    assert len(batch.photos) == len(batch.sketches) == 6
+    assert sorted(category_of(items(4, 4, first=100), batch.photos[4:])) == [0, 1]
+
+
+def test_without_unpaired_images_the_same_batches_are_drawn_as_with_paired_categories_alone():
+    paired = PKSampler(items(4, 4), items(4, 4, first=100), categories=2, per_category=2, seed=3)
+    union = PKSampler(SOME, OTHERS, categories=2, per_category=2, seed=3)
+    for first, second in zip(paired.epoch(1), union.epoch(1), strict=True):
+        assert np.array_equal(first.sketches, second.sketches)
+        assert np.array_equal(first.photos, second.photos)

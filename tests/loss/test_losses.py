@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from sketchy.choices import ContrastiveConfig, InfoNCEConfig, TripletConfig
-from sketchy.config import TermsConfig
+from sketchy.choices import ContrastiveConfig, InfoNCEConfig, TermsConfig, TripletConfig
 from sketchy.loss import build_objective
 from sketchy.loss.batch import check_batch, masked_mean
 from sketchy.loss.contrastive import ContrastiveLoss
 from sketchy.loss.infonce import InfoNCELoss
+from sketchy.loss.proxy import ProxyLoss
 from sketchy.loss.triplet import TripletLoss
 
 CONFIGS = [
@@ -139,3 +139,55 @@ def test_a_masked_mean_counts_only_what_the_mask_holds():
     assert found.item() == 3
     assert not found.requires_grad
     assert masked_mean(values, torch.zeros(3, dtype=torch.bool)).item() == 0
+
+
+RELATED = torch.zeros(4, 4, dtype=torch.bool)
+RELATED[1, 3] = RELATED[3, 1] = True
+
+
+@pytest.mark.parametrize("loss", [InfoNCELoss(0.1, False), TripletLoss(0.5, "batch-hard", torch.Generator())])
+def test_related_categories_are_no_negatives_of_each_other(loss):
+    """A photo at the very place of a sketch of a related category costs nothing."""
+    sketch = torch.eye(5)[:3]
+    photo = torch.cat([sketch, sketch[1:2]])
+    labels, photo_labels = torch.tensor([0, 1, 2]), torch.tensor([0, 1, 2, 3])
+    without = loss(sketch, photo[:3], labels, photo_labels[:3]).loss
+    assert loss(sketch, photo, labels, photo_labels, RELATED).loss <= without + 1e-3
+    assert loss(sketch, photo, labels, photo_labels).loss > without + 0.1
+
+
+def test_pairs_of_related_categories_are_left_out_of_the_contrastive_loss():
+    sketch, photo = torch.rand(2, 4, 5).unbind()
+    labels, photo_labels = torch.tensor([0, 1, 2, 3]), torch.tensor([0, 3, 1, 1])
+    kept = [0, 2]
+    expected = ContrastiveLoss(2.0)(sketch[kept], photo[kept], labels[kept], photo_labels[kept]).loss
+    assert torch.equal(ContrastiveLoss(2.0)(sketch, photo, labels, photo_labels, RELATED).loss, expected)
+
+
+def test_a_sketch_all_of_whose_photos_are_related_has_a_finite_gradient():
+    sketch = torch.rand(2, 5, requires_grad=True)
+    labels, photo_labels = torch.tensor([3, 1]), torch.tensor([1, 1])
+    InfoNCELoss(0.1, False)(sketch, torch.rand(2, 5), labels, photo_labels, RELATED).loss.backward()
+    assert sketch.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_proxies_of_related_categories_are_no_classes(smoothing):
+    torch.manual_seed(0)
+    loss, fewer = ProxyLoss(4, 5, 8.0, smoothing), ProxyLoss(3, 5, 8.0, smoothing)
+    fewer.proxies.data = loss.proxies.data[:3].clone()  # as if the last one did not exist
+    sketch, photo = torch.rand(2, 2, 5).unbind()
+    labels = torch.tensor([1, 1])
+    found = loss(sketch, photo, labels, labels, RELATED)
+    assert torch.allclose(found.loss, fewer(sketch, photo, labels, labels).loss)
+    found.loss.backward()
+    assert loss.proxies.grad.isfinite().all()
+    assert not loss.proxies.grad[3].any()
+
+
+def test_a_mask_without_related_categories_changes_nothing():
+    sketch, photo = torch.rand(2, 4, 5).unbind()
+    labels = torch.tensor([0, 1, 2, 2])
+    none = torch.zeros(4, 4, dtype=torch.bool)
+    for loss in (InfoNCELoss(0.1, False), TripletLoss(0.5, "semi-hard", torch.Generator()), ContrastiveLoss(2.0)):
+        assert torch.equal(loss(sketch, photo, labels, labels, none).loss, loss(sketch, photo, labels, labels).loss)

@@ -1,8 +1,8 @@
 import torch
 
-from sketchy.choices import InfoNCEConfig
-from sketchy.config import TermsConfig
+from sketchy.choices import InfoNCEConfig, TermsConfig
 from sketchy.loss import build_objective
+from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.infonce import InfoNCELoss
 from sketchy.loss.objective import Labels, Objective, Term
 from sketchy.loss.triplet import TripletLoss
@@ -34,6 +34,13 @@ def test_terms_are_weighted_and_see_their_own_labels():
     torch.testing.assert_close(found.stats["which_loss"], by_instance)
     assert "which_positive_distance" in found.stats
     assert not any(value.requires_grad for value in found.stats.values())
+
+
+def test_a_term_with_mixed_labels_sees_categories_of_sketches_and_indices_of_photos():
+    bridge = BridgeLoss(torch.eye(3, dtype=torch.bool), photos=16, size=4)
+    bridge.start(torch.randn(3, 4), torch.randn(16, 4))
+    found = Objective(infonce(), {"bridge": Term(1.0, bridge, "mixed")})(SKETCH, PHOTO, SKETCHES, PHOTOS)
+    torch.testing.assert_close(found.stats["bridge_loss"], bridge(SKETCH, PHOTO, CATEGORY, PHOTOS.instance).loss)
 
 
 def test_the_config_chooses_the_terms():

@@ -86,7 +86,7 @@ def test_random_picks_a_positive_and_a_negative_of_each_anchor():
     seen_positive, seen_negative = torch.zeros_like(same), torch.zeros_like(same)
     generator = torch.Generator().manual_seed(1)
     for _ in range(100):
-        positive, negative = MINERS["random"](distance, same, generator)
+        positive, negative = MINERS["random"](distance, same, ~same, generator)
         assert positive.shape == negative.shape == (9,)
         is_positive = (distance == positive[:, None]) & same
         is_negative = (distance == negative[:, None]) & ~same
@@ -101,7 +101,7 @@ def test_random_picks_a_positive_and_a_negative_of_each_anchor():
 def test_random_agrees_with_a_loop_over_what_it_drew():
     data = batch()
     same = data[2][:, None] == data[3][None, :]
-    drawn = MINERS["random"](torch.cdist(data[0], data[1]), same, torch.Generator().manual_seed(3))
+    drawn = MINERS["random"](torch.cdist(data[0], data[1]), same, ~same, torch.Generator().manual_seed(3))
     triplets = list(zip(drawn[0].tolist(), drawn[1].tolist(), strict=True))
     assert loss("random", seed=3)(*data).loss.item() == pytest.approx(hinge_mean(triplets))
 

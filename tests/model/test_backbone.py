@@ -114,6 +114,13 @@ def test_a_file_with_the_classifier_is_loaded_without_it(tmp_path, mobilenet):
     assert all(torch.equal(own[name], mobilenet[name]) for name in own)
 
 
+def test_the_weights_of_the_classes_are_kept_beside_the_network(tmp_path, mobilenet):
+    assert torch.equal(build(pretrained=saved(tmp_path, mobilenet)).classes, mobilenet["classifier.1.weight"])
+    assert build().classes is None
+    headless = {name: value for name, value in mobilenet.items() if not name.startswith("classifier.")}
+    assert build(pretrained=saved(tmp_path, headless)).classes is None
+
+
 def test_a_file_without_the_classifier_is_loaded(tmp_path, mobilenet):
     beheaded = {name: tensor for name, tensor in mobilenet.items() if not name.startswith("classifier")}
     own = build(pretrained=saved(tmp_path, beheaded)).network.state_dict()

@@ -15,7 +15,7 @@ from sketchy.retrieval.model import Model
 def trained(**data) -> Checkpoint:
     """A checkpoint of a random network, as a run leaves it."""
     tree = {
-        "data": {"root": "/home/me/sketchy", "cache": "/home/me/cache", "extra_sketches": "/home/me/tu", **data},
+        "data": {"root": "/home/me/sketchy", "cache": "/home/me/cache", "sketches": ["/home/me/tu"], **data},
         "image": {"size": 32, "color": "rgb"},
         "model": {"backbone": "mobilenet_v2", "pretrained": "/home/me/weights.pth", "normalize": True},
     }
@@ -62,10 +62,10 @@ def test_the_bundled_model_is_small_and_trained_to_the_end(bundled):
 
 def test_the_bundled_model_says_nothing_of_the_machine_it_was_trained_on(bundled):
     assert not re.search(rb"/(home|root|tmp|work|mnt|Users)/", BUNDLED.read_bytes())
-    assert (bundled.config.data.root, bundled.config.data.cache, bundled.config.data.extra_sketches) == (
+    assert (bundled.config.data.root, bundled.config.data.cache, bundled.config.data.sketches) == (
         "data/sketchy",
         None,
-        None,
+        (),
     )
 
 

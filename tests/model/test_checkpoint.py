@@ -283,11 +283,14 @@ def test_a_save_that_is_interrupted_keeps_the_old_file(saved, checkpoint, monkey
 
 def test_a_calibration_is_kept(checkpoint, tmp_path):
     probes = torch.arange(6.0).view(2, 3)
-    calibrated = replace(checkpoint, calibration=Calibration((0.5, 1.5), (0.75, 0.25)), probes=probes)
+    calibrated = replace(
+        checkpoint, calibration=Calibration((0.5, 1.5), (0.75, 0.25)), probes=probes, anchors={"cup": probes[0].half()}
+    )
     save_checkpoint(tmp_path / "c.pth", calibrated)
     loaded = load_checkpoint(tmp_path / "c.pth")
     assert loaded.calibration == calibrated.calibration
     assert torch.equal(loaded.probes, probes)
+    assert torch.equal(loaded.anchors["cup"], probes[0].half())
     assert loaded.fingerprint() == checkpoint.fingerprint()
 
 

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partialmethod
 
 import numpy as np
@@ -9,13 +10,15 @@ from torch import nn
 from sketchy.config import AugmentConfig
 from sketchy.config_file import parse_config
 from sketchy.dataset.augment import build_augmenter
-from sketchy.dataset.sampler import Items, PairSampler
-from sketchy.dataset.training import TrainingImages
+from sketchy.dataset.drawings import Drawings, joined
+from sketchy.dataset.sampler import Batch, Items, PairSampler
+from sketchy.dataset.training import TrainingImages, gather_to
 from sketchy.errors import CheckpointError, Interrupted, TrainingError
 from sketchy.loss.contrastive import ContrastiveLoss
 from sketchy.loss.objective import Objective
 from sketchy.loss.triplet import TripletLoss
 from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.trainer.drawn import drawn_ahead
 from sketchy.trainer.freezing import freeze
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.optim import build_optimizer
@@ -251,3 +254,49 @@ def test_a_group_of_the_optimizer_takes_its_factor_of_the_rate():
     row = trainer.run_epoch()
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(0.5e-3 / 4)
     assert row.columns["learning_rate"] == pytest.approx(1e-3 / 4)
+
+
+def with_drawings(**options) -> Trainer:
+    """A trainer six of whose sketches are vector drawings, all of them altered."""
+    trainer = make_trainer(**options)
+    points = np.random.default_rng(1).integers(0, 4096, (36, 2)).astype(np.int16)
+    drawings = Drawings(16, points, np.arange(0, 37, 3), np.arange(0, 13, 2), altered=1.0)
+    trainer.images = replace(trainer.images, sketches=trainer.images.sketches[:18], drawings=drawings)
+    trainer.sketches = gather_to(ALONE.device, trainer.images.sketches, 0)
+    return trainer
+
+
+def test_drawings_stand_in_their_batch_where_the_sampler_put_them():
+    trainer = with_drawings()
+    plain = joined([trainer.images.drawings], 0.0)
+    trainer.images = replace(trainer.images, drawings=plain)
+    for batch, drawn in trainer._batches():
+        loaded = trainer.load(batch, drawn).sketches.numpy()
+        for row, image in zip(batch.sketches, loaded, strict=True):
+            expected = trainer.images.sketches[row] if row < 18 else plain[np.array([row - 18])][0]
+            assert np.array_equal(image, expected)
+
+
+def test_a_run_with_altered_drawings_resumes_bit_for_bit():
+    whole = with_drawings()
+    whole.run_epoch()
+    first = with_drawings()
+    with pytest.raises(Interrupted):
+        first.run_epoch(lambda: first.step == 2)
+    state = first.state()
+    second = with_drawings()
+    second.restore(state)
+    second.run_epoch()
+    assert_same(weights(whole), weights(second))
+
+
+def test_drawings_are_altered_anew_in_every_epoch():
+    trainer = with_drawings()
+    batch = Batch(np.arange(18, 24), np.arange(6))
+    drawn = []
+    for epoch in (0, 0, 1):
+        found = drawn_ahead([(3, batch)], trainer.images.drawings, 18, ALONE.shard, (0, epoch))
+        drawn.append(next(found)[1])
+        found.close()
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])

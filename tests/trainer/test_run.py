@@ -213,8 +213,8 @@ def test_further_sketches_of_zero_shot_categories_are_not_trained_on(
     zero_shot_config, zero_shot_dataset, tmp_path, logged
 ):
     extra = zero_shot_dataset / "256x256" / "sketch" / "tx_000000000000"  # 20 sketches of each of 4 categories
-    train(load_config(zero_shot_config, [f"data.extra_sketches={extra}"]), tmp_path / "run")
-    assert "32 further sketches of 2 of the categories" in logged.messages
+    train(load_config(zero_shot_config, [f"data.sketches={extra}"]), tmp_path / "run")
+    assert "32 sketches of 2 categories from tx_000000000000 (2 with photos)" in logged.messages
     assert any("zero shot 20 photos and 40 sketches" in line for line in logged.messages)
     assert load_checkpoint(tmp_path / "run" / "best.pth").categories == ("bar", "cross", "saw", "tree")
 

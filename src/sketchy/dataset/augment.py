@@ -144,5 +144,5 @@ def _to_uint8(pixels: Tensor) -> Tensor:
 
 def build_augmenter(config: AugmentConfig, generator: torch.Generator) -> Augmenter | None:
     """Make the augmenter that the config describes; None if it changes nothing."""
-    settings = config.model_dump()
+    settings = config.model_dump(exclude={"strokes"})  # which alters drawings before they are images
     return Augmenter(**settings, generator=generator) if any(settings.values()) else None

@@ -95,7 +95,9 @@ class PKSampler(Sampler):
 
     Categories are drawn in rounds: each once before any is drawn twice; so are the sketches and photos of each. If a
     category has fewer than K, some of them are repeated. The first `traced` of its K sketches are paired with the very
-    photos that they trace; the other photos are any of the category.
+    photos that they trace, unless the category has none of these; the other photos are any of the category. Behind them
+    come `unpaired` sketches and as many photos of categories that have no photo or no sketch, drawn in the same rounds;
+    if there are none of one kind, they are of any category.
 
     Args:
         sketches: Sketches to draw from.
@@ -105,9 +107,10 @@ class PKSampler(Sampler):
         seed: Seed of all draws.
         traced: Number of sketches of each category that are paired with the photo that they trace, from 0 to K.
         sketch_photo: Row of the traced photo for every row of a sketch, -1 if there is none; needed with `traced`.
+        unpaired: Number of sketches, and of photos, from categories that have only one of the two.
 
     Raises:
-        DataError: Fewer than P categories have both a sketch and a photo, or with `traced` a sketch with its photo.
+        DataError: Fewer than P categories have both a sketch and a photo, or none has a traced photo with `traced`.
     """
 
     def __init__(
@@ -120,6 +123,7 @@ class PKSampler(Sampler):
         seed: int,
         traced: int = 0,
         sketch_photo: Indices | None = None,
+        unpaired: int = 0,
     ) -> None:
         self.sketches = _by_category(sketches)
         self.photos = _by_category(photos)
@@ -128,41 +132,52 @@ class PKSampler(Sampler):
         if traced and sketch_photo is not None:
             paired = np.isin(sketch_photo[sketches.rows], photos.rows)
             self.tracing = _by_category(Items(sketches.rows[paired], sketches.categories[paired]))
-            self.usable = sorted(self.tracing.keys() & set(self.usable))
+            if not self.tracing:
+                raise DataError("no sketch to train on has the photo that it traces; set sampler.traced to 0")
             self.sketch_photo = sketch_photo
         self.categories = categories
-        self.batch_size = categories * per_category
+        self.batch_size = categories * per_category + unpaired
         self.per_category = per_category
         self.traced = traced
+        self.unpaired = unpaired
         self.seed = seed
         if len(self.usable) < categories:
             raise DataError(
-                f"{len(self.usable)} categories have sketches {'with their' if traced else 'and'} photos to train on, "
-                f"a batch needs {categories}; lower sampler.categories"
+                f"{len(self.usable)} categories have sketches and photos to train on, a batch needs {categories}; "
+                "lower sampler.categories"
             )
 
     def __len__(self) -> int:
-        """Batches in an epoch: about as many sketches as there are, and at least one batch."""
+        """Batches in an epoch: about as many paired sketches as there are, and at least one batch."""
         total = sum(len(self.sketches[category]) for category in self.usable)
-        return max(1, total // self.batch_size)
+        return max(1, total // (self.batch_size - self.unpaired))
 
     def epoch(self, number: int) -> Iterator[Batch]:
         generator = np.random.default_rng((self.seed, number))
         categories = _rounds(np.array(self.usable), self.categories, generator)
-        free = self.per_category - self.traced
         tracing = {label: _rounds(rows, self.traced, generator) for label, rows in self.tracing.items()}
-        sketches = {label: _rounds(self.sketches[label], free, generator) for label in self.usable}
-        photos = {label: _rounds(self.photos[label], free, generator) for label in self.usable}
+        free = {label: self.per_category - self.traced * (label in tracing) for label in self.usable}
+        sketches = {label: _rounds(self.sketches[label], free[label], generator) for label in self.usable}
+        photos = {label: _rounds(self.photos[label], free[label], generator) for label in self.usable}
+        lone_sketches = _one_of_each(self._lone(self.sketches), self.unpaired, generator)
+        lone_photos = _one_of_each(self._lone(self.photos), self.unpaired, generator)
         for _ in range(len(self)):
             drawn_sketches: list[Indices] = []
             drawn_photos: list[Indices] = []
             for label in next(categories).tolist():
-                if tracing:
+                if label in tracing:
                     drawn_sketches.append(next(tracing[label]))
                     drawn_photos.append(self.sketch_photo[drawn_sketches[-1]])
                 drawn_sketches.append(next(sketches[label]))
                 drawn_photos.append(next(photos[label]))
+            if self.unpaired:
+                drawn_sketches.append(next(lone_sketches))
+                drawn_photos.append(next(lone_photos))
             yield Batch(np.concatenate(drawn_sketches), np.concatenate(drawn_photos))
+
+    def _lone(self, items: dict[int, Indices]) -> dict[int, Indices]:
+        """Return the items of categories without a counterpart, or all if there are none."""
+        return {label: rows for label, rows in items.items() if label not in self.usable} or items
 
 
 def build_sampler(
@@ -191,3 +206,11 @@ def _rounds(items: Indices, count: int, generator: np.random.Generator) -> Itera
             continue
         whole = len(items) // count * count  # the rest waits for another round: a draw must not span two
         yield from order[:whole].reshape(-1, count)
+
+
+def _one_of_each(items: dict[int, Indices], count: int, generator: np.random.Generator) -> Iterator[Indices]:
+    """Yield one item of each of `count` categories at a time for ever, in rounds over categories and their items."""
+    labels = _rounds(np.array(sorted(items)), count, generator)
+    rows = {label: _rounds(of_label, 1, generator) for label, of_label in items.items()}
+    while True:
+        yield np.concatenate([next(rows[label]) for label in next(labels).tolist()])

@@ -117,6 +117,18 @@ class FolderSource(Source):
         pass
 
 
+class FileSource(FolderSource):
+    """One file as if it were alone in its folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.parent)
+        self._name = path.name
+
+    def entries(self) -> list[Entry]:
+        status = (self.path / self._name).stat()
+        return [Entry(self._name, status.st_size, status.st_mtime_ns)]
+
+
 class ArchiveSource(Source):
     """Files of an open archive; of two with one name the later counts, and symbolic links are left out."""
 

@@ -1,14 +1,15 @@
-"""What a run trains on: the training part of a dataset, and further sketches after its own."""
+"""What a run trains on: the training part of a dataset, and the images of further sources after its own."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sketchy.dataset.extra import ExtraSketches
+from sketchy.dataset.drawings import Drawings, joined
+from sketchy.dataset.further import Further, FurtherImages
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.sampler import Indices, Items
 
@@ -22,28 +23,29 @@ Gather = Callable[[Indices], Tensor]
 
 
 class Stacked:
-    """Two arrays of images of one shape, read as one without joining them in memory."""
+    """Several arrays of images of one shape, read as one without joining them in memory."""
 
-    def __init__(self, first: Pixels, second: Pixels) -> None:
-        self.first = first
-        self.second = second
+    def __init__(self, parts: Sequence[Pixels]) -> None:
+        self.parts = parts
+        self.ends = np.cumsum([len(part) for part in parts])
 
     def __getitem__(self, rows: Indices) -> Pixels:
-        """Return the images of (B,) rows; those of the second array follow those of the first."""
-        out = np.empty((len(rows), *self.first.shape[1:]), np.uint8)
-        later = rows >= len(self.first)
-        out[~later] = self.first[rows[~later]]
-        out[later] = self.second[rows[later] - len(self.first)]
+        """Return the images of (B,) rows; those of each array follow those of the arrays before it."""
+        out = np.empty((len(rows), *self.parts[0].shape[1:]), np.uint8)
+        index = np.searchsorted(self.ends, rows, side="right")
+        for part, (end, pixels) in enumerate(zip(self.ends, self.parts, strict=True)):
+            if (chosen := index == part).any():
+                out[chosen] = pixels[rows[chosen] - (end - len(pixels))]
         return out
 
     def __len__(self) -> int:
-        """Images in both."""
-        return len(self.first) + len(self.second)
+        """Number of images."""
+        return int(self.ends[-1])
 
     @property
     def nbytes(self) -> int:
         """Bytes of all images."""
-        return self.first.nbytes + self.second.nbytes
+        return sum(part.nbytes for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -51,35 +53,59 @@ class TrainingImages:
     """Packed images and what they show, from which batches are gathered.
 
     Attributes:
-        sketches: (Ns, 1, S, S) uint8, possibly memory-mapped.
+        sketches: (Nr, 1, S, S) uint8, possibly memory-mapped.
         photos: (Np, C, S, S) uint8.
-        sketch_category: (Ns,) int64.
+        sketch_category: (Ns,) int64, Nr of `sketches` and then those of `drawings`.
         photo_category: (Np,) int64.
         sketch_photo: (Ns,) int64, row of the traced photo; -1 if there is none.
+        drawings: Vector drawings, whose rows follow those of `sketches`; None if there are none.
     """
 
     sketches: Pixels | Stacked
-    photos: Pixels
+    photos: Pixels | Stacked
     sketch_category: Indices
     photo_category: Indices
     sketch_photo: Indices
+    drawings: Drawings | None = None
 
 
-def training_images(data: Dataset, extra: ExtraSketches | None) -> tuple[TrainingImages, Items, Items]:
-    """Return all images, and the sketches and the photos among them to train on."""
+def training_images(data: Dataset, further: Further, altered: float = 0.0) -> tuple[TrainingImages, Items, Items]:
+    """Return all images, and the sketches and the photos among them to train on.
+
+    Args:
+        data: The dataset, whose own images come first.
+        further: The further sources.
+        altered: Share of the vector drawings that are altered when they are used.
+    """
     pack, part = data.pack, data.parts["train"]
-    images = TrainingImages(pack.sketches, pack.photos, pack.sketch_category, pack.photo_category, pack.sketch_photo)
-    sketch_rows = part.sketches
-    if extra is not None:
-        images = replace(
-            images,
-            sketches=Stacked(pack.sketches, extra.images),
-            sketch_category=np.concatenate([pack.sketch_category, extra.categories]),
-            sketch_photo=np.concatenate([pack.sketch_photo, np.full(len(extra.images), -1)]),
-        )
-        sketch_rows = np.concatenate([sketch_rows, len(pack.sketches) + extra.train])
-    sketches = Items(sketch_rows, images.sketch_category[sketch_rows])
-    return images, sketches, Items(part.photos, pack.photo_category[part.photos])
+    by_kind = sorted(further.sketches, key=lambda source: isinstance(source.images, Drawings))
+    vectors = [source.images for source in by_kind if isinstance(source.images, Drawings)]
+    sketch_rows, sketch_category = _joined(part.sketches, pack.sketch_category, by_kind)
+    photo_rows, photo_category = _joined(part.photos, pack.photo_category, further.photos)
+    untraced = np.full(len(sketch_category) - len(pack.sketches), -1)
+    images = TrainingImages(
+        sketches=_stacked(pack.sketches, further.sketches),
+        photos=_stacked(pack.photos, further.photos),
+        sketch_category=sketch_category,
+        photo_category=photo_category,
+        sketch_photo=np.concatenate([pack.sketch_photo, untraced]),
+        drawings=joined(vectors, altered) if vectors else None,
+    )
+    sketches = Items(sketch_rows, sketch_category[sketch_rows])
+    return images, sketches, Items(photo_rows, photo_category[photo_rows])
+
+
+def _joined(rows: Indices, categories: Indices, sources: Sequence[FurtherImages]) -> tuple[Indices, Indices]:
+    """Return the rows to train on and the categories of all images, with those of further sources behind."""
+    for source in sources:
+        rows = np.concatenate([rows, len(categories) + source.train])
+        categories = np.concatenate([categories, source.categories])
+    return rows, categories
+
+
+def _stacked(own: Pixels, sources: Sequence[FurtherImages]) -> Pixels | Stacked:
+    further = [source.images for source in sources if not isinstance(source.images, Drawings)]
+    return Stacked([own, *further]) if further else own
 
 
 def gather_to(device: torch.device, pixels: Pixels | Stacked, room: int) -> Gather:

@@ -8,8 +8,8 @@ from pkgutil import resolve_name
 
 import torch
 
-from sketchy.choices import LossConfig
-from sketchy.config import TermsConfig
+from sketchy.choices import LossConfig, TermsConfig
+from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.memory import MemoryLoss
 from sketchy.loss.objective import Objective, Term
 from sketchy.loss.proxy import ProxyLoss
@@ -23,6 +23,8 @@ def build_objective(
     photos: int,
     embedding_size: int,
     generator: torch.Generator,
+    related: torch.Tensor | None = None,
+    bridge: BridgeLoss | None = None,
 ) -> Objective:
     """Make the loss that the config names, with its terms.
 
@@ -33,6 +35,8 @@ def build_objective(
         photos: Number of photos.
         embedding_size: D.
         generator: Source of random triplets, on the CPU.
+        related: Categories that are not told apart; see `Objective`.
+        bridge: The loss with weight `terms.bridge_weight`; None leaves it out.
     """
     added: dict[str, Term] = {}
     if terms.proxy_weight:
@@ -41,4 +45,6 @@ def build_objective(
     if terms.instance_weight:
         memory = MemoryLoss(photos, embedding_size, terms.instance_temperature)
         added["instance"] = Term(terms.instance_weight, memory, "instance")
-    return Objective(resolve_name(loss.code)(loss, generator), added)
+    if bridge:
+        added["bridge"] = Term(terms.bridge_weight, bridge, "mixed")
+    return Objective(resolve_name(loss.code)(loss, generator), added, related)

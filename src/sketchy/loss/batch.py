@@ -40,6 +40,21 @@ def check_batch(sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label
         raise ValueError(f"sketch and photo embeddings differ in size: {sketch.shape[1]} and {photo.shape[1]}")
 
 
+def other_pairs(sketch_label: Tensor, photo_label: Tensor, related: Tensor | None) -> Tensor:
+    """Return which pairs of a sketch and a photo are of two categories that are told apart: the negatives.
+
+    Args:
+        sketch_label: Categories, shape (B,), int64.
+        photo_label: Categories, shape (B',), int64.
+        related: Symmetric mask of the pairs of categories that are not told apart, shape (C, C), bool; None for none.
+
+    Returns:
+        Mask, shape (B, B'), bool.
+    """
+    other = sketch_label[:, None] != photo_label[None, :]
+    return other if related is None else other & ~related[sketch_label[:, None], photo_label]
+
+
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of `values` where `mask` holds, detached; 0 where it holds nowhere."""
     values = values.detach()

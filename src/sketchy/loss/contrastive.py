@@ -43,9 +43,22 @@ class ContrastiveLoss(nn.Module):
         super().__init__()
         self.margin = margin
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> LossOutput:
-        """Compare row with row; arguments as in `check_batch`, with B = B'. Raises ValueError otherwise."""
+    def forward(
+        self,
+        sketch: Tensor,
+        photo: Tensor,
+        sketch_label: Tensor,
+        photo_label: Tensor,
+        related: Tensor | None = None,
+    ) -> LossOutput:
+        """Compare row with row; arguments as in `check_batch`, with B = B', and `related` as in `other_pairs`.
+
+        Raises:
+            ValueError: The shapes are others.
+        """
         check_batch(sketch, photo, sketch_label, photo_label)
+        if related is not None and (told := ~related[sketch_label, photo_label]).any():
+            sketch, photo, sketch_label, photo_label = sketch[told], photo[told], sketch_label[told], photo_label[told]
         distance = paired(sketch, photo)  # (B,)
         different = sketch_label != photo_label
         loss = contrastive_loss(distance, different, self.margin)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sketchy.choices import InfoNCEConfig
 from sketchy.distance import pairwise
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean
+from sketchy.loss.batch import LossOutput, check_batch, masked_mean, other_pairs
 
 LOWEST_TEMPERATURE = 0.01
 """A learnt temperature is kept at or above this: CLIP's bound, below which training becomes unstable."""
@@ -30,8 +30,15 @@ class InfoNCELoss(nn.Module):
         super().__init__()
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn)
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> LossOutput:
-        """Compare every sketch with every photo; arguments as in `check_batch`.
+    def forward(
+        self,
+        sketch: Tensor,
+        photo: Tensor,
+        sketch_label: Tensor,
+        photo_label: Tensor,
+        related: Tensor | None = None,
+    ) -> LossOutput:
+        """Compare every sketch with every photo; arguments as in `check_batch`, `related` as in `other_pairs`.
 
         Raises:
             ValueError: No sketch shares its category with a photo of the batch.
@@ -40,14 +47,17 @@ class InfoNCELoss(nn.Module):
         same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
         if not same.any():
             raise ValueError("no sketch of this batch has a photo of its category in it; use the pk sampler")
+        other = other_pairs(sketch_label, photo_label, related)
         distance = pairwise(sketch, photo)
         temperature = self._temperature()
         logits = -distance.square() / (2 * temperature)
+        if related is not None:  # finite, as a row that is masked as a whole must not become NaN
+            logits = logits.masked_fill(~(same | other), torch.finfo(logits.dtype).min)
         loss = (positives_entropy(logits, same) + positives_entropy(logits.T, same.T)) / 2
-        nearest = distance.detach().argmin(1, keepdim=True)
+        nearest = distance.detach().masked_fill(~(same | other), torch.inf).argmin(1, keepdim=True)
         stats = {
             "positive_distance": masked_mean(distance, same),
-            "negative_distance": masked_mean(distance, ~same),
+            "negative_distance": masked_mean(distance, other),
             "active_fraction": 1 - same.gather(1, nearest).float().mean(),
             "temperature": temperature.detach(),
         }

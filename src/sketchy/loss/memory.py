@@ -29,7 +29,9 @@ class MemoryLoss(InfoNCELoss):
         self.register_buffer("memory", torch.zeros(photos, embedding_size))
         self.register_buffer("seen", torch.zeros(photos, dtype=torch.bool))
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> LossOutput:
+    def forward(  # type: ignore[override]  # the labels are photos, so that no categories can be related
+        self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor
+    ) -> LossOutput:
         """Compare sketches with all photos.
 
         Arguments as in `check_batch`, but the labels are indices of photos; -1 for a sketch that traces none.

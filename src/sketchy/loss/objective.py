@@ -20,11 +20,15 @@ class Labels(NamedTuple):
 
 
 class Term(NamedTuple):
-    """A weighted loss beside the main one; `labels` are the labels that define its positives."""
+    """A weighted loss beside the main one.
+
+    `labels` are the labels that define its positives; with "mixed" they are the categories of sketches and the indices
+    of photos.
+    """
 
     weight: float
     loss: nn.Module
-    labels: Literal["category", "instance"]
+    labels: Literal["category", "instance", "mixed"]
 
 
 class Objective(nn.Module):
@@ -33,21 +37,29 @@ class Objective(nn.Module):
     Args:
         main: Loss on categories, with weight 1; its statistics keep their names.
         terms: Terms to add, by name.
+        related: Mask of the pairs of categories that no loss on categories tells apart, shape (C, C), bool, as in
+            `other_pairs`; None for none.
     """
 
-    def __init__(self, main: nn.Module, terms: dict[str, Term]) -> None:
+    related: Tensor | None
+
+    def __init__(self, main: nn.Module, terms: dict[str, Term], related: Tensor | None = None) -> None:
         super().__init__()
+        self.register_buffer("related", related, persistent=False)
         self.main = main
         self.weights = {name: (term.weight, term.labels) for name, term in terms.items()}
         self.terms = nn.ModuleDict({name: term.loss for name, term in terms.items()})
 
     def forward(self, sketch: Tensor, photo: Tensor, sketch_labels: Labels, photo_labels: Labels) -> LossOutput:
         """Return the weighted sum for (B, D) embeddings; a term's statistics are named `<term>_<statistic>`."""
-        total, stats = self.main(sketch, photo, sketch_labels.category, photo_labels.category)
+        related = () if self.related is None else (self.related,)
+        total, stats = self.main(sketch, photo, sketch_labels.category, photo_labels.category, *related)
         stats = dict(stats)
         for name, term in self.terms.items():
             weight, by = self.weights[name]
-            output = term(sketch, photo, getattr(sketch_labels, by), getattr(photo_labels, by))
+            of_sketches = sketch_labels.instance if by == "instance" else sketch_labels.category
+            of_photos = photo_labels.category if by == "category" else photo_labels.instance
+            output = term(sketch, photo, of_sketches, of_photos, *(related if by == "category" else ()))
             total = total + weight * output.loss
             stats[f"{name}_loss"] = output.loss.detach()
             stats |= {f"{name}_{statistic}": value for statistic, value in output.stats.items()}

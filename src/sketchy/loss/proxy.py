@@ -32,22 +32,41 @@ class ProxyLoss(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.smoothing = smoothing
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> LossOutput:
-        """Classify both; arguments as in `check_batch`, labels from 0 to C-1."""
+    def forward(
+        self,
+        sketch: Tensor,
+        photo: Tensor,
+        sketch_label: Tensor,
+        photo_label: Tensor,
+        related: Tensor | None = None,
+    ) -> LossOutput:
+        """Classify both; arguments as in `check_batch`, labels from 0 to C-1.
+
+        Categories that are `related` to that of an image, as in `other_pairs`, are no classes for it.
+        """
         check_batch(sketch, photo, sketch_label, photo_label)
         with torch.no_grad():
             self.log_scale.clamp_(max=math.log(HIGHEST_SCALE))
-        sketch_logits, photo_logits = self._logits(sketch), self._logits(photo)
-        loss = (self._entropy(sketch_logits, sketch_label) + self._entropy(photo_logits, photo_label)) / 2
+        sketch_mask, photo_mask = (None, None) if related is None else (related[sketch_label], related[photo_label])
+        sketch_logits, photo_logits = self._logits(sketch, sketch_mask), self._logits(photo, photo_mask)
+        sketch_loss = self._entropy(sketch_logits, sketch_label, sketch_mask)
+        loss = (sketch_loss + self._entropy(photo_logits, photo_label, photo_mask)) / 2
         stats = {
             "sketch_accuracy": (sketch_logits.argmax(1) == sketch_label).float().mean(),
             "photo_accuracy": (photo_logits.argmax(1) == photo_label).float().mean(),
         }
         return LossOutput(loss, stats)
 
-    def _logits(self, embedding: Tensor) -> Tensor:
-        """Return (B, C) scaled cosines."""
-        return self.log_scale.exp() * F.normalize(embedding, dim=1) @ F.normalize(self.proxies, dim=1).T
+    def _logits(self, embedding: Tensor, mask: Tensor | None) -> Tensor:
+        """Return (B, C) scaled cosines, -inf where the mask is set."""
+        logits = self.log_scale.exp() * F.normalize(embedding, dim=1) @ F.normalize(self.proxies, dim=1).T
+        return logits if mask is None else logits.masked_fill(mask, -torch.inf)
 
-    def _entropy(self, logits: Tensor, label: Tensor) -> Tensor:
-        return F.cross_entropy(logits, label, label_smoothing=self.smoothing)
+    def _entropy(self, logits: Tensor, label: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the cross entropy; the smoothed share of a label is spread over the classes that are not masked."""
+        if mask is None:
+            return F.cross_entropy(logits, label, label_smoothing=self.smoothing)
+        log_probability = logits.log_softmax(1)
+        spread = log_probability.masked_fill(mask, 0).sum(1) / (~mask).sum(1)
+        own = log_probability.gather(1, label[:, None])[:, 0]
+        return -((1 - self.smoothing) * own + self.smoothing * spread).mean()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sketchy.choices import TripletConfig
 from sketchy.distance import pairwise
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean
+from sketchy.loss.batch import LossOutput, check_batch, masked_mean, other_pairs
 
 Mining = Literal["random", "semi-hard", "batch-hard"]
 
@@ -33,23 +33,31 @@ class TripletLoss(nn.Module):
         self.mining = mining
         self.generator = generator
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor) -> LossOutput:
-        """Mine and compare; arguments as in `check_batch`.
+    def forward(
+        self,
+        sketch: Tensor,
+        photo: Tensor,
+        sketch_label: Tensor,
+        photo_label: Tensor,
+        related: Tensor | None = None,
+    ) -> LossOutput:
+        """Mine and compare; arguments as in `check_batch`, `related` as in `other_pairs`.
 
         Raises:
             ValueError: No sketch of the batch has both a positive and a negative photo in it.
         """
         check_batch(sketch, photo, sketch_label, photo_label)
         same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
-        anchors = same.any(1) & ~same.all(1)
+        other = other_pairs(sketch_label, photo_label, related)
+        anchors = same.any(1) & other.any(1)
         if not anchors.any():
             raise ValueError("no sketch of this batch has a positive and a negative photo in it; use the pk sampler")
-        distance, same = pairwise(sketch, photo)[anchors], same[anchors]
-        positive, negative = MINERS[self.mining](distance, same, self.generator)
+        distance, same, other = pairwise(sketch, photo)[anchors], same[anchors], other[anchors]
+        positive, negative = MINERS[self.mining](distance, same, other, self.generator)
         terms = (positive - negative + self.margin).clamp(min=0)
         stats = {
             "positive_distance": masked_mean(distance, same),
-            "negative_distance": masked_mean(distance, ~same),
+            "negative_distance": masked_mean(distance, other),
             "active_fraction": (terms.detach() > 0).float().mean(),
         }
         return LossOutput(terms.mean(), stats)
@@ -60,30 +68,30 @@ def build(config: TripletConfig, generator: torch.Generator) -> TripletLoss:
     return TripletLoss(config.margin, config.mining, generator)
 
 
-def _random(distance: Tensor, same: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _random(distance: Tensor, same: Tensor, other: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return (A,) distances of one random positive and one random negative of each anchor."""
     draw = torch.rand(distance.shape, generator=generator).to(distance.device)
     positive = draw.masked_fill(~same, -1).argmax(1, keepdim=True)
-    negative = draw.masked_fill(same, -1).argmax(1, keepdim=True)
+    negative = draw.masked_fill(~other, -1).argmax(1, keepdim=True)
     return distance.gather(1, positive)[:, 0], distance.gather(1, negative)[:, 0]
 
 
-def _semi_hard(distance: Tensor, same: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _semi_hard(distance: Tensor, same: Tensor, other: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return (T,) distances for each pair of an anchor and a positive, T of them."""
     anchor, column = same.nonzero(as_tuple=True)
     positive = distance[anchor, column]
     others = distance[anchor]  # (T, B')
-    usable = ~same[anchor]
+    usable = other[anchor]
     farther = usable & (others > positive[:, None])
     nearest_farther = others.masked_fill(~farther, torch.inf).amin(1)
     farthest = others.masked_fill(~usable, -torch.inf).amax(1)
     return positive, torch.where(farther.any(1), nearest_farther, farthest)
 
 
-def _batch_hard(distance: Tensor, same: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _batch_hard(distance: Tensor, same: Tensor, other: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return (A,) distances of the farthest positive and the nearest negative of each anchor."""
     farthest_positive = distance.masked_fill(~same, -torch.inf).amax(1)
-    nearest_negative = distance.masked_fill(same, torch.inf).amin(1)
+    nearest_negative = distance.masked_fill(~other, torch.inf).amin(1)
     return farthest_positive, nearest_negative
 
 

@@ -3,7 +3,7 @@
 from pkgutil import resolve_name
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from sketchy.choices import BACKBONES, LITE_BACKBONES, OWN_BACKBONES, TIMM, TORCHVISION_BACKBONES
 from sketchy.errors import ConfigError
@@ -17,11 +17,14 @@ class Backbone(NamedTuple):
         network: Maps (B, in_channels, S, S) float to (B, features) float.
         features: Number of features per image.
         in_channels: 1 or 3.
+        classes: Weights of the ImageNet classifier that came with pretrained weights, shape (1000, features); None if
+            there is none.
     """
 
     network: nn.Module
     features: int
     in_channels: int
+    classes: Tensor | None = None
 
 
 def build_backbone(name: str, *, size: int, grey: bool, pretrained: bool | str) -> Backbone:

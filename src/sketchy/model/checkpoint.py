@@ -10,6 +10,7 @@ cannot run code:
     weights        state dict of the encoder
     calibration    distances and probabilities of the calibrated score (best.pth of a finished run only)
     probes         embeddings of a few validation sketches, to test the index of a large gallery with (the same)
+    anchors        directions of the embedding by the names of the things that lie there (training with a bridge only)
     dataset        hash of the images it was trained, validated and tested on; may be missing
     training       optimizer, generators and counters (last.pth only)
 
@@ -52,6 +53,7 @@ class Checkpoint:
     training: dict[str, Any] | None = None
     calibration: Calibration | None = None
     probes: Tensor | None = None
+    anchors: dict[str, Tensor] | None = None
     dataset: str | None = None
     format: int = FORMAT
 
@@ -108,6 +110,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         content["calibration"] = {name: list(values) for name, values in vars(checkpoint.calibration).items()}
     if checkpoint.probes is not None:
         content["probes"] = checkpoint.probes
+    if checkpoint.anchors is not None:
+        content["anchors"] = checkpoint.anchors
     with replacing(path) as temporary:
         temporary.touch()  # torch would not say why it cannot create the file
         try:
@@ -150,6 +154,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         dataset=content.get("dataset"),
         calibration=_calibration(content.get("calibration")),
         probes=content.get("probes"),
+        anchors=content.get("anchors"),
         format=content["format"],
     )
 
@@ -191,6 +196,7 @@ ENTRIES: dict[str, Callable[[Any], bool]] = {
     "dataset": lambda entry: isinstance(entry, str | None),
     "calibration": lambda entry: entry is None or _is_calibration(entry),
     "probes": lambda entry: entry is None or (isinstance(entry, Tensor) and entry.dtype == torch.float32),
+    "anchors": lambda entry: entry is None or _is_table(entry, Tensor),
 }
 """The entries of the file with their type checks; those that may be missing may be None."""
 

@@ -20,7 +20,7 @@ from sketchy.extras import require
 from sketchy.model.backbone import Backbone
 from sketchy.model.mobilenet_v2 import MobileNetV2, Stage
 from sketchy.model.torchvision_backbone import remove_classifier
-from sketchy.model.weights import load_weights, read_state_dict
+from sketchy.model.weights import classifier_weights, load_weights, read_state_dict
 
 STAGES = (
     Stage(1, 16, 1, 1),
@@ -55,7 +55,9 @@ def build_lite(name: str, pretrained: bool | str) -> Backbone:
     if pretrained:
         path = packaged_weights(name) if pretrained is True else Path(pretrained)
         removed = full[len(network.state_dict()) :]
-        load_weights(network, _renamed(read_state_dict(path), full), str(path), ignore=removed)
+        state = _renamed(read_state_dict(path), full)
+        load_weights(network, state, str(path), ignore=removed)
+        return Backbone(network, features, 3, classifier_weights(state, removed, features))
     return Backbone(network, features, 3)
 
 

@@ -54,6 +54,7 @@ class Encoder(nn.Module):
             split_norms(backbone.network)
         self.in_channels = backbone.in_channels
         self.embedding_size = embedding_size
+        self.classes = backbone.classes  # no weights of its own: the start of a loss
         self.normalize = normalize
         self.backbone = backbone.network
         self.dropout = nn.Dropout(dropout)

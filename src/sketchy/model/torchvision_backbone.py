@@ -12,7 +12,7 @@ from sketchy.choices import TORCHVISION_BACKBONES
 from sketchy.errors import CheckpointError
 from sketchy.model.backbone import Backbone
 from sketchy.model.mobilenet_v2 import MobileNetV2
-from sketchy.model.weights import load_weights, read_state_dict
+from sketchy.model.weights import classifier_weights, load_weights, read_state_dict
 
 AUXILIARY = ("aux1.", "aux2.")
 """Prefixes of GoogLeNet's two auxiliary classifiers: in torchvision's file of weights, never in our network."""
@@ -30,14 +30,15 @@ def build_torchvision(name: str, pretrained: bool | str) -> Backbone:
         CheckpointError: The weights cannot be downloaded or read, or do not fit.
     """
     network = _torchvision_network(name, download=pretrained is True)
-    full = set(network.state_dict())
+    state = network.state_dict()
+    full = set(state)
     features: int = resolve_name(TORCHVISION_BACKBONES[name])(network)
+    removed = full - set(network.state_dict())
     if isinstance(pretrained, str):
         state = read_state_dict(Path(pretrained))
-        removed = full - set(network.state_dict())
         auxiliary = {key for key in state if key.startswith(AUXILIARY)}
         load_weights(network, state, pretrained, ignore=removed | auxiliary)
-    return Backbone(network, features, 3)
+    return Backbone(network, features, 3, classifier_weights(state, removed, features) if pretrained else None)
 
 
 def remove_fc(network: nn.Module) -> int:

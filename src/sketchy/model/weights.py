@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from sketchy.errors import CheckpointError
 from sketchy.storage import os_reason
 
+IMAGENET_CLASSES = 1000
+
 
 def load_weights(network: nn.Module, state: dict[str, Tensor], origin: str, ignore: Iterable[str] = ()) -> None:
     """Load a state dict, or name all that does not fit.
@@ -42,6 +44,18 @@ def load_weights(network: nn.Module, state: dict[str, Tensor], origin: str, igno
         named = ", ".join(sorted(wrong)[:4])
         raise CheckpointError(f"the weights do not fit; {origin}: {named}{more}; check model.backbone and image.size")
     network.load_state_dict(given)
+
+
+def classifier_weights(state: dict[str, Tensor], removed: Iterable[str], features: int) -> Tensor | None:
+    """Return the weights of ImageNet's 1000 classes, shape (1000, features), from the layers that were removed.
+
+    Args:
+        state: A network's state dict, with its classifier or without.
+        removed: Names of the tensors of the classifier.
+        features: Number of inputs of the classifier.
+    """
+    fitting = (state[name] for name in removed if name in state and state[name].shape == (IMAGENET_CLASSES, features))
+    return next(fitting, None)
 
 
 def read_pth(path: Path, *, missing: str, remedy: str) -> Any:

@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sketchy.dataset.training import Pixels, Stacked
 from sketchy.image import Kind
 from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress, no_progress
@@ -15,7 +16,7 @@ BATCH_SIZE = 128
 
 def embed_pixels(
     encoder: Encoder,
-    pixels: NDArray[np.uint8],
+    pixels: Pixels | Stacked,
     kind: Kind,
     rows: NDArray[np.int64] | None = None,
     *,

@@ -1,8 +1,8 @@
 """The training loop: one epoch, step by step, and the state from which it can be resumed bit for bit."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from sketchy.progress import Progress, no_progress
 from sketchy.results import EpochResult
 from sketchy.runtime import generator_states, restore_generators, room_for_data
 from sketchy.trainer.compiled import compile_network, explain_compiler_errors
+from sketchy.trainer.drawn import beside, drawn_ahead
 from sketchy.trainer.parallel import World
 
 CHECK_EVERY = 50
@@ -123,10 +124,15 @@ class Trainer:
         """
         started = time.perf_counter() - self.seconds
         losses: list[Tensor] = []  # of the steps that are not checked yet
-        with self.train_mode(), progress(f"epoch {self.epoch + 1}", len(self.sampler), "step") as bar:
+        label = f"epoch {self.epoch + 1}"
+        with (
+            self.train_mode(),
+            progress(label, len(self.sampler), "step") as bar,
+            closing(self._batches()) as batches,
+        ):
             bar(self.step)
-            for batch in islice(self.sampler.epoch(self.epoch), self.step, None):
-                losses.append(self.train_step(self.load(batch)))
+            for batch, drawn in batches:
+                losses.append(self.train_step(self.load(batch, drawn)))
                 self.step += 1
                 bar(1)
                 last = self.step == len(self.sampler)
@@ -156,10 +162,24 @@ class Trainer:
         with folded, explain_compiler_errors() if self.compiled else nullcontext():
             yield
 
-    def load(self, batch: Batch) -> LoadedBatch:
-        """Load the images and labels of a batch, and augment the images."""
+    def _batches(self) -> Generator[tuple[Batch, Tensor | None]]:
+        """Yield the batches that are left of the epoch, with this rank's vector drawings in them."""
+        left = islice(enumerate(self.sampler.epoch(self.epoch)), self.step, None)
+        if self.images.drawings is None:
+            yield from ((batch, None) for _, batch in left)
+            return
+        seed = self.generator.initial_seed(), self.epoch
+        yield from drawn_ahead(left, self.images.drawings, len(self.images.sketches), self.world.shard, seed)
+
+    def load(self, batch: Batch, drawn: Tensor | None = None) -> LoadedBatch:
+        """Load the images and labels of a batch, and augment the images.
+
+        Args:
+            batch: The rows of the images.
+            drawn: Images of this rank's vector drawings, shape (V, 1, S, S), uint8; None if there are none.
+        """
         shard = self.world.shard(len(batch.sketches))
-        sketches, photos = self.sketches(batch.sketches[shard]), self.photos(batch.photos[shard])
+        sketches, photos = self._sketches(batch.sketches[shard], drawn), self.photos(batch.photos[shard])
         if self.augmenter:
             changes = self.augmenter.draw(len(batch.sketches)).share(shard)
             sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
@@ -193,6 +213,12 @@ class Trainer:
         for name, value in {"loss": detached, **stats}.items():
             self.sums[name] = self.sums.get(name, 0) + value
         return detached
+
+    def _sketches(self, rows: NDArray[np.int64], drawn: Tensor | None) -> Tensor:
+        if drawn is None:
+            return self.sketches(rows)
+        raster = rows < len(self.images.sketches)
+        return beside(self.sketches(rows[raster]), drawn, raster)
 
     def _labels(self, *labels: NDArray[np.int64]) -> Labels:
         return Labels(*(torch.from_numpy(np.ascontiguousarray(array)).to(self.world.device) for array in labels))

@@ -17,6 +17,7 @@ from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress
 from sketchy.results import EpochResult, TrainResult
 from sketchy.storage import replacing
+from sketchy.trainer.bridge import named_anchors
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import RunDir
@@ -127,6 +128,7 @@ class Recorder:
             metrics=rows[-1].columns if rows else {},
             weights=self.trainer.encoder.state_dict(),
             dataset=dataset_digest(self.data),
+            anchors=named_anchors(self.trainer.loss),
         )
 
     def _fit_spatial(self) -> None:

@@ -4,25 +4,27 @@ import logging
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sketchy.config import Config
 from sketchy.config_file import dump_config
 from sketchy.dataset.augment import build_augmenter
-from sketchy.dataset.extra import ExtraSketches, load_extra
+from sketchy.dataset.further import load_further
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.sampler import Items, build_sampler
 from sketchy.dataset.training import TrainingImages, training_images
-from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
 from sketchy.errors import Interrupted
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.loss import build_objective
+from sketchy.loss.bridge import BridgeLoss
 from sketchy.model.encoder import Siamese, build_encoder
-from sketchy.preprocess import build_preprocess
 from sketchy.progress import Progress, no_progress
 from sketchy.results import TrainResult
 from sketchy.runtime import keep_freed_memory, seed_everything
 from sketchy.storage import refuse_unwritable, write_text
+from sketchy.trainer.bridge import start_bridge
 from sketchy.trainer.freezing import freeze
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
@@ -91,8 +93,12 @@ def _prepare(
             refuse_taken(path, force=force)
             refuse_unwritable(run_dir.last)
         data = load_dataset(config, progress=progress)
-        extra = _load_extra(config, data, progress)
-    trainer = build_trainer(config, siamese, training_images(data, extra), len(data.pack.categories), world)
+        further = load_further(config, data, progress)
+    images = training_images(data, further, config.augment.strokes)
+    related = further.related(len(data.pack.categories))
+    trainer = build_trainer(config, siamese, images, len(further.categories), world, related, further.classes())
+    if saved is None:
+        start_bridge(trainer, images[2].rows, progress)
     history = History(run_dir.history)
     if saved is not None:
         warn_if_changed(saved, data)
@@ -117,9 +123,24 @@ def _interrupted(trainer: Trainer, recorder: Recorder, path: Path) -> Interrupte
 
 
 def build_trainer(
-    config: Config, siamese: Siamese, data: tuple[TrainingImages, Items, Items], categories: int, world: World
+    config: Config,
+    siamese: Siamese,
+    data: tuple[TrainingImages, Items, Items],
+    categories: int,
+    world: World,
+    related: NDArray[np.bool_] | None = None,
+    classes: NDArray[np.bool_] | None = None,
 ) -> Trainer:
-    """Make the trainer that a config describes, for the result of `training_images` and a network on its device.
+    """Make the trainer that a config describes.
+
+    Args:
+        config: All settings.
+        siamese: The network, on the world's device.
+        data: Result of `training_images`.
+        categories: Number of categories of all images.
+        world: The processes that train together.
+        related: Categories that are not told apart, as `Further.related` returns them.
+        classes: ImageNet's classes of each category, as `Further.classes` returns them.
 
     Raises:
         ConfigError, DataError: The parts do not fit each other or the data.
@@ -129,6 +150,10 @@ def build_trainer(
     sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, settings.seed)
     world.shard(sampler.batch_size)  # refuses a batch that cannot be divided before the first step
     generator = torch.Generator().manual_seed(settings.seed)
+    bridge = None
+    if config.terms.bridge_weight and classes is not None:
+        size = config.model.embedding_size - (config.model.spatial.size if config.model.spatial else 0)
+        bridge = BridgeLoss(torch.from_numpy(classes), len(images.photo_category), size)
     loss = build_objective(
         config.loss,
         config.terms,
@@ -136,6 +161,8 @@ def build_trainer(
         photos=len(images.photo_category),
         embedding_size=config.model.embedding_size,
         generator=generator,
+        related=None if related is None else torch.from_numpy(related),
+        bridge=bridge,
     ).to(world.device)
     total = settings.epochs * len(sampler)
     warmup = round(settings.warmup_epochs * len(sampler))
@@ -155,23 +182,6 @@ def build_trainer(
         compiled=settings.compile,
         clip_norm=settings.clip_norm,
     )
-
-
-def _load_extra(config: Config, data: Dataset, progress: Progress) -> ExtraSketches | None:
-    if config.data.extra_sketches is None:
-        return None
-    extra = load_extra(
-        Path(config.data.extra_sketches),
-        data.pack.categories,
-        build_preprocess(config.image),
-        Path(config.data.cache) if config.data.cache else None,
-        test_fraction=config.data.test_fraction,
-        seed=config.data.split_seed,
-        leave_out=ZERO_SHOT_CATEGORIES[config.data.zero_shot] if config.data.zero_shot else (),
-        progress=progress,
-    )
-    log.info(f"{len(extra.train):,} further sketches of {extra.matched} of the categories")
-    return extra
 
 
 def _describe(config: Config, trainer: Trainer, data: Dataset) -> None:

@@ -1,0 +1,99 @@
+"""The start of the bridge to ImageNet: what the pretrained network knows, in the dimensions of the embedding."""
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sketchy.dataset.things import imagenet, things
+from sketchy.errors import ConfigError
+from sketchy.loss.bridge import BridgeLoss
+from sketchy.loss.objective import Objective
+from sketchy.model.encoder import Encoder
+from sketchy.model.spatial import SpatialHead
+from sketchy.progress import Progress
+from sketchy.retrieval.embed import embed_pixels
+from sketchy.trainer.loop import Trainer
+
+
+def start_bridge(trainer: Trainer, rows: NDArray[np.int64], progress: Progress) -> None:
+    """Initialise the head so that the embedding carries ImageNet's classes, and the loss's anchors and targets.
+
+    Without that loss nothing is done.
+
+    The head projects features to the principal components of the classifier's weights, minus the mean over the photos;
+    the weights, projected in the same way, are the anchors.
+
+    Args:
+        trainer: The trainer before its first step; its head and its loss are changed.
+        rows: The photos to train on, shape (N,).
+        progress: Shows the progress.
+
+    Raises:
+        ConfigError: No classifier of ImageNet came with the pretrained weights.
+    """
+    encoder = trainer.encoder
+    if "bridge" not in trainer.loss.terms:
+        return
+    loss = trainer.loss.terms["bridge"]
+    assert isinstance(loss, BridgeLoss)
+    if encoder.classes is None:
+        raise ConfigError(
+            "terms.bridge_weight: the pretrained weights hold no ImageNet classifier; use efficientnet_lite0 to 2, or "
+            "torchvision's networks with a classifier of one layer, or set it to 0"
+        )
+    layer = encoder.head.whole if isinstance(encoder.head, SpatialHead) else encoder.head
+    assert isinstance(layer, nn.Linear)
+    centred = (encoder.classes - encoder.classes.mean(0)).to(layer.weight.device)
+    directions = torch.linalg.svd(centred, full_matrices=False).Vh[: layer.out_features]
+    projected = embed_pixels(
+        _projector(encoder, directions),
+        trainer.images.photos,
+        "photo",
+        rows,
+        progress=progress,
+        label="photos by the pretrained network",
+    )
+    mean = projected.mean(0)
+    anchors, targets = torch.zeros_like(loss.anchors), torch.zeros(loss.targets.shape)
+    anchors[:, : len(directions)] = centred @ directions.T
+    targets[torch.from_numpy(rows), : len(directions)] = projected - mean
+    loss.start(anchors, targets)
+    with torch.no_grad():
+        layer.weight[: len(directions)] = directions
+        layer.bias[: len(directions)] = -mean.to(layer.bias.device)
+
+
+def named_anchors(loss: Objective) -> dict[str, Tensor] | None:
+    """Return where embeddings of each thing with classes in ImageNet lie, to search by words; None without the loss.
+
+    Returns:
+        Unit vectors of the dimensions before the spatial ones, shape (A,), float16, on the CPU, by the thing's name.
+    """
+    if "bridge" not in loss.terms:
+        return None
+    bridge = loss.terms["bridge"]
+    assert isinstance(bridge, BridgeLoss)
+    return {name: bridge.anchor(classes).half().cpu() for name in things() if (classes := imagenet(name))}
+
+
+class _Projection(nn.Module):
+    """Replaces a head: projects the features of the whole image."""
+
+    directions: Tensor
+
+    def __init__(self, directions: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("directions", directions)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features[:, : self.directions.shape[1]] @ self.directions.T
+
+
+def _projector(encoder: Encoder, directions: Tensor) -> Encoder:
+    """Return a copy of an encoder whose embeddings are its features along the directions."""
+    projector = copy.deepcopy(encoder)
+    projector.head, projector.embedding_size, projector.normalize = _Projection(directions), len(directions), False
+    return projector
