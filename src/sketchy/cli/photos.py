@@ -1,5 +1,7 @@
 """The commands for your own photos: embed, index, info, retrieve and serve."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +19,13 @@ from sketchy.cli.options import (
     DryRun,
     Exact,
     Exclude,
+    Folder,
     GalleryOption,
     IndexOption,
     Kind,
     MaxDistance,
     MinScore,
+    NameGlob,
     PathGlob,
     PathsOnly,
     Print0,
@@ -30,7 +34,9 @@ from sketchy.cli.options import (
     Rebuild,
     Runs,
     SheetOption,
+    Since,
     Sources,
+    Until,
     Verbose,
     address,
     chosen_checkpoint,
@@ -140,8 +146,12 @@ def retrieve(
     kind: QueryKind = Kind.sketch,
     max_distance: MaxDistance = None,
     min_score: MinScore = None,
-    category: Categories = None,
+    folder: Folder = None,
+    since: Since = None,
+    until: Until = None,
+    name: NameGlob = None,
     path_glob: PathGlob = None,
+    category: Categories = None,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     exact: Exact = False,
@@ -159,30 +169,33 @@ def retrieve(
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
-    if json and (paths_only or print0):
-        raise typer.BadParameter("give either --json or --paths-only")
+    show = _output(json, paths_only, print0)
     with importing():
         chosen = chosen_checkpoint(checkpoint, runs)
         from sketchy.commands import retrieve as command
-        from sketchy.retrieval.search import Request
-        from sketchy.retrieval.store.base import Where
+        from sketchy.retrieval.search import Request, where_of
 
-    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact)
-    scan = scan_options(exclude, drop_missing)
-    found = command.run(
-        queries, request, chosen, gallery, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress
-    )
-    _show_retrieval(found, json, paths_only, print0)
+    where = where_of(categories=category, path_glob=path_glob, folder=folder, since=since, until=until, name=name)
+    request, scan = Request(k, where, max_distance, min_score, exact), scan_options(exclude, drop_missing)
+    run = partial(command.run, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress)
+    show(run(queries, request, chosen, gallery))
 
 
-def _show_retrieval(found: Retrieval, json: bool, paths_only: bool, print0: bool) -> None:
-    log_unused(found.skipped, found.left_out)
-    if json:
-        print(report.retrieval_json(found))
-    elif paths_only or print0:
-        show_paths([hit.path for hit in found.results], "\0" if print0 else "\n")
-    else:
-        print(report.retrieval_text(found))
+def _output(json: bool, paths_only: bool, print0: bool) -> Callable[[Retrieval], None]:
+    """Return the function that prints a retrieval."""
+    if json and (paths_only or print0):
+        raise typer.BadParameter("give either --json or --paths-only")
+
+    def show(found: Retrieval) -> None:
+        log_unused(found.skipped, found.left_out)
+        if json:
+            print(report.retrieval_json(found))
+        elif paths_only or print0:
+            show_paths([hit.path for hit in found.results], "\0" if print0 else "\n")
+        else:
+            print(report.retrieval_text(found))
+
+    return show
 
 
 @guarded
