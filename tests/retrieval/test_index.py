@@ -21,7 +21,7 @@ def _own_cache(tmp_path, monkeypatch):
 def folder(photos, tmp_path) -> Path:
     """Twenty photos of two categories."""
     for category in ("disc", "bar"):
-        shutil.copytree(photos / category, tmp_path / "photos" / category)
+        shutil.copytree(photos / category, tmp_path / "photo" / "tx_000000000000" / category)
     return tmp_path / "photos"
 
 

@@ -20,9 +20,10 @@ from sketchy.retrieval.update import update
 
 @pytest.fixture
 def photos(dataset, tmp_path):
-    """Copies of the dataset's photos, in one folder per category."""
-    shutil.copytree(dataset / "256x256" / "photo" / "tx_000000000000", tmp_path / "photos")
-    return tmp_path / "photos"
+    """Copies of the dataset's photos, in the official layout."""
+    copy = tmp_path / "photo" / "tx_000000000000"
+    shutil.copytree(dataset / "256x256" / "photo" / "tx_000000000000", copy)
+    return copy
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +76,7 @@ def test_a_cached_index_of_another_format_is_rebuilt(model, photos, tmp_path, lo
     opened(photos, model).close()
     (database,) = (tmp_path / "cache" / "galleries").glob("*/index.sqlite")
     with closing(sqlite3.connect(database)) as db, db:
-        content = db.execute("SELECT content FROM meta").fetchone()[0].replace('"format": 1', '"format": 2')
+        content = db.execute("SELECT content FROM meta").fetchone()[0].replace('"format": 2', '"format": 9')
         db.execute("UPDATE meta SET content = ?, crc = ?", (content, zlib.crc32(content.encode())))
     logged.clear()
     with closing(opened(photos, model)) as gallery:

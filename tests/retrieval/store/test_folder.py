@@ -82,7 +82,7 @@ def test_an_index_of_another_format_raises_an_error_with_both_remedies(folder, n
     describe(folder, lambda content: content.update(format=number))
     for open_it in (open_to_read, open_to_write):
         with pytest.raises(
-            FormatError, match=rf"index {folder} has format {number}, .* reads 1; upgrade .*--out {folder} --force"
+            FormatError, match=rf"index {folder} has format {number}, .* reads up to 2; upgrade .*--out {folder} --force"
         ):
             open_it(folder, IDENTITY)
     with closing(open_to_write(folder, IDENTITY, force=True)) as store:
