@@ -3,17 +3,17 @@
 import hashlib
 import os
 import unicodedata
-from datetime import date
 from collections.abc import Callable, Iterator
+from datetime import date
 
 import numpy as np
 import pytest
 
 from sketchy.results import Hit
 from sketchy.retrieval.store.base import Identity, Photo, Where, WritableStore
-from sketchy.retrieval.taken import first_second, iso, local_seconds
 from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.store.milvus import Address, open_milvus
+from sketchy.retrieval.taken import first_second, iso, local_seconds
 
 SIZE = 8
 IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")
@@ -22,7 +22,9 @@ ODD = "/photos/caf\udce9/x y'\"%_*.jpg"  # a name in Latin-1, with special chara
 MTIME = 1_700_000_000_123_456_789
 
 
-def photo(path: str, content: object = None, category: str | None = None, size: int = 1, taken: int | None = None) -> Photo:
+def photo(
+    path: str, content: object = None, category: str | None = None, size: int = 1, taken: int | None = None
+) -> Photo:
     name = path if content is None else content
     digest = hashlib.sha256(str(name).encode("utf-8", "surrogateescape")).hexdigest()
     return Photo(path, size, MTIME, digest, category, taken)
