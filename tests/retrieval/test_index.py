@@ -171,7 +171,7 @@ def test_using_a_closed_index_raises_an_error(model, folder, sketch):
         pass
     index.close()
     for use in (lambda: index.search(sketch), lambda: len(index), lambda: index.image("x"), index.update, index.photos):
-        with pytest.raises(ValueError, match=r"the index .*photos is closed"):
+        with pytest.raises(ValueError, match=r"the index .*tx_000000000000 is closed"):
             use()
 
 

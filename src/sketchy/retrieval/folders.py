@@ -72,8 +72,10 @@ class Folders:
         ends: dict[str, list[str]] = {}
         for name in names:
             ends.setdefault(Path(name).name.casefold(), []).append(name)
-        near = get_close_matches(Path(wanted).name.casefold(), ends, MAX_SUGGESTIONS)
-        similar = [*get_close_matches(wanted, names, MAX_SUGGESTIONS), *(name for end in near for name in ends[end])]
+        end = Path(wanted).name.casefold()
+        near = [name for other in get_close_matches(end, ends, MAX_SUGGESTIONS) for name in ends[other]]
+        similar = [*get_close_matches(wanted, ends.get(end, ()), MAX_SUGGESTIONS, 0), *near]
+        similar += get_close_matches(wanted, names, MAX_SUGGESTIONS)
         if similar:
             return f"try {', '.join(list(dict.fromkeys(similar))[:MAX_SUGGESTIONS])}"
         first = ", ".join(names[:MAX_SUGGESTIONS]) + " ..." * (len(names) > MAX_SUGGESTIONS)
