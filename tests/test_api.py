@@ -9,7 +9,7 @@ import pytest
 
 import sketchy
 from sketchy.errors import CheckpointError, ConfigError, DataError
-from sketchy.model.bundled import BUNDLED
+from sketchy.inference.bundled import BUNDLED
 
 LIGHT = """
 import sys
@@ -65,5 +65,5 @@ def test_a_run_is_trained_from_a_file_and_evaluated(dataset, tiny_config, tmp_pa
 def test_what_is_wrong_with_settings_or_data_is_told(tmp_path):
     with pytest.raises(ConfigError, match="2 problems in the settings"):
         sketchy.train({"train": {"epoch": 1}, "loss": 3}, tmp_path / "run")
-    with pytest.raises(DataError, match="give its new path with --data"):
+    with pytest.raises(DataError, match="give its path with --data"):
         sketchy.evaluate()

@@ -43,23 +43,53 @@ def test_from_data_to_a_retrieval_that_beats_chance(tiny_config, sketch, dataset
     assert type_in("embed", sketch, "--kind", "sketch", "--out", "e.npz").exit_code == 0
 
 
-def test_without_a_run_the_bundled_model_is_used_and_named(sketch, dataset):
+def test_photos_of_ones_own_are_searched_with_the_bundled_model(trained, sketch, dataset):
     photos = dataset / "256x256" / "photo"
-    shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json")
-    assert "no run under runs: using the bundled model" in shown.stderr
+    shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json", "--runs", trained)
+    assert "using the bundled model" in shown.stderr.splitlines()
     found = json.loads(shown.stdout)
-    assert found["checkpoint"].endswith("bundled.pth")
+    assert found["checkpoint"].endswith("bundled.zip")
     assert len(found["results"]) == 3
     assert all(0 <= hit["score"] <= 1 for hit in found["results"])
 
 
-@pytest.mark.parametrize(("command", "option"), [(("evaluate",), "--data"), (("retrieve", "s.png"), "--gallery")])
-def test_the_bundled_model_has_no_dataset_until_one_is_named(command, option, tmp_path, sketch):
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("evaluate", "there is no run under runs; train one, or name a model with --checkpoint"),
+        ("retrieve s.png", "there is no run under runs; give --gallery FOLDER to search your own photos"),
+        ("serve", "there is no run under runs; give --gallery FOLDER to search your own photos"),
+        ("evaluate -c bundled", "the model comes without its dataset; give its path with --data PATH"),
+        ("retrieve s.png -c bundled", "the model comes without its dataset; give --gallery FOLDER to search your own"),
+        ("retrieve s.png -c bundeld --gallery .", "no run called bundeld under runs; did you mean bundled?"),
+    ],
+)
+def test_where_neither_a_run_nor_photos_are_given_the_error_says_what_to_give(command, error, tmp_path, sketch):
     (tmp_path / "s.png").write_bytes(sketch.read_bytes())
-    shown = type_in(*command)
+    shown = type_in(*command.split())
     assert shown.exit_code == 1
-    assert "error: the dataset of the model is not at data/sketchy" in shown.stderr
-    assert option in shown.stderr.splitlines()[-1]
+    assert f"error: {error}" in shown.stderr
+    assert "data/sketchy" not in shown.stderr
+
+
+def test_configs_are_listed_and_printed():
+    table = type_in("configs").stdout
+    assert "recommended               2.8 million weights" in table
+    listed = json.loads(type_in("configs", "--json").stdout)["configs"]
+    assert len(table.splitlines()) == len(listed) + 2
+    assert {"name", "network", "time", "quality"} == set(listed[0])
+    assert "backbone: mobilenet_v2" in type_in("configs", "recommended").stdout
+    assert json.loads(type_in("configs", "default", "--json").stdout)["train"]["epochs"] == 200
+    assert type_in("configs", "defualt").exit_code == 2
+
+
+def test_a_long_training_says_what_to_use_instead_and_no_dataset_is_named_that_was_not_given():
+    shown = type_in("train", "--config", "default")
+    assert shown.exit_code == 1
+    first, last = shown.stderr.splitlines()
+    assert first == "200 epochs may take many hours; `--config recommended` has 7 and finds far more"
+    assert last.startswith("error: no dataset is given; name yours with --set data.root=PATH")
+    assert "epochs may take" not in type_in("train", "--config", "recommended").stderr
 
 
 def test_stdout_holds_results_only(trained, sketch):
@@ -97,8 +127,8 @@ USAGE_ERRORS = [
     (["retrieve", "s.png", "--path-glob", ""], "an empty name"),
     (["index", "photos", "--out", "i", "--exclude", ""], "an empty name"),
     (["retrieve", "s.png", "--json", "--paths-only"], "either --json or --paths-only"),
-    (["train"], "give either --config FILE or --resume RUN"),
-    (["train", "--config", "a.yaml", "--resume", "b"], "give either --config FILE or --resume RUN"),
+    (["train"], "give either --config NAME_OR_FILE or --resume RUN"),
+    (["train", "--config", "a.yaml", "--resume", "b"], "give either --config NAME_OR_FILE or --resume RUN"),
     (["train", "--config", "missing.yaml"], "cannot read missing.yaml: no such file; check the path"),
     (["train", "--config", "bad.yaml"], "3 problems in bad.yaml"),
     (["train", "--config", "list.yaml"], "has no `section:` lines"),
@@ -119,7 +149,10 @@ ERRORS = [
     (["train", "--config", "good.yaml", "--set", "data.root=nowhere"], "nowhere"),
     (["train", "--resume", "empty"], "nothing to resume: no empty/last.pth; name the folder of a run"),
     (["train", "--resume", "nowhere"], "nothing to resume"),
-    (["train", "--config", "good.yaml", "--runs", "full/file"], "full/file is a file; choose a place"),
+    (
+        ["train", "--config", "good.yaml", "--set", "data.root=d", "--runs", "full/file"],
+        "full/file is a file; choose a place",
+    ),
     (["evaluate", "--checkpoint", "nowhere.pth"], "no such checkpoint: nowhere.pth"),
     (["evaluate", "--checkpoint", "empty"], "no such checkpoint: empty/best.pth"),
     (["evaluate", "--checkpoint", "n" * 300], "File name too long; choose a shorter name"),
@@ -196,7 +229,7 @@ def test_every_mistake_of_a_config_is_named(bad_files):
 def test_help_lists_the_commands_in_the_order_of_use():
     shown = type_in("--help").stdout.partition("Commands:\n")[2]
     listed = [line.split()[0] for line in shown.splitlines() if line.startswith("  ")]
-    assert listed == ["retrieve", "serve", "index", "embed", "info", "data", "train", "evaluate", "export"]
+    assert listed == ["retrieve", "serve", "index", "embed", "info", "data", "configs", "train", "evaluate", "export"]
     assert "..." not in shown
 
 

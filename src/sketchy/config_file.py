@@ -98,7 +98,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path} has no `section:` lines; see configs/default.yaml for an example")
+        raise ConfigError(f"{path} has no `section:` lines; see `sketchy configs recommended` for an example")
     return tree
 
 
@@ -112,7 +112,9 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     for parent in parents:
         below = tree.setdefault(parent, {})
         if not isinstance(below, dict):
-            raise ConfigError(f"--set {override}: {parent} is a value, not a section; see configs/default.yaml")
+            raise ConfigError(
+                f"--set {override}: {parent} is a value, not a section; see `sketchy configs recommended`"
+            )
         tree = below
     tree[leaf] = value
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sketchy.evaluation.metrics import HEADLINE, label
 from sketchy.results import (
+    ConfigSummary,
     DataReport,
     Embedded,
     Evaluation,
@@ -120,12 +121,10 @@ def embedded_text(made: Embedded) -> str:
 
 
 def export_text(made: Exported) -> str:
-    """Return a line about an exported encoder: its input, its output, and its difference to the checkpoint."""
-    shape = ", ".join(map(str, made.shape))
-    images = "sketches" if made.kind == "sketch" else "photos"
+    """Return a line about an exported model: its size, and its difference to the checkpoint."""
     return _text(
-        f"{made.out}: {images} as (B, {shape}) uint8 to embeddings (B, {made.embedding_size}) float32; "
-        f"{made.size / 1e6:.1f} MB, at most {made.difference:.0e} from the checkpoint"
+        f"{made.out}: embeddings of {made.embedding_size} dimensions, {made.size / 1e6:.1f} MB, "
+        f"at most {made.difference:.0e} from the checkpoint"
     )
 
 
@@ -211,6 +210,17 @@ def info_text(info: Info) -> str:
     }
     width = max(map(len, lines))
     return _text(info.path, *(f"  {name.ljust(width)}  {value}" for name, value in lines.items()))
+
+
+def configs_json(configs: Sequence[ConfigSummary]) -> str:
+    """Return the configs as JSON."""
+    return _json({"configs": [dataclasses.asdict(config) for config in configs]})
+
+
+def configs_text(configs: Sequence[ConfigSummary]) -> str:
+    """Return the table of configs; times and qualities are those of docs/results.md."""
+    rows = [dataclasses.astuple(config) for config in configs]
+    return table(("config", "network", "training on two cores", "quality"), rows)
 
 
 def train_text(result: TrainResult) -> str:

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import sketchy
 from sketchy.cli import app
 from sketchy.commands import index
 from sketchy.errors import GalleryError, Interrupted
-from sketchy.retrieval import missing
+from sketchy.retrieval import missing, watch
 
 
 @pytest.fixture
@@ -89,6 +90,12 @@ def test_what_is_left_out_is_counted_in_text_and_json_and_named_when_asked(photo
     assert "left out: 2 .psd, 1 .pdf, 1 in #recycle; `sketchy index" in searched.stderr
     excluded = type_in(*words, "--exclude", "disc", "--exclude", "*.pdf", "--json")
     assert json.loads(excluded.stdout)["left_out"] == {".psd": 2, "excluded": 11, "in #recycle": 1}
+    assert "--exclude" not in excluded.stderr
+    for more in ((), ("--dry-run",)):
+        assert (
+            "no photo matches --exclude 'Trash', 'x'; "
+            in type_in(*words, "--exclude", "Trash", "--exclude", "x", *more).stderr
+        )
 
 
 def test_a_drive_that_is_away_empties_no_index(photos, trained, tmp_path):
@@ -184,3 +191,66 @@ def test_what_cannot_be_indexed_or_described_is_one_line(words, message, trained
     assert shown.stderr.count("\n") == 1
     assert message in shown.stderr
     assert shown.stdout == ""
+
+
+@pytest.fixture
+def watching(photos, checkpoint, tmp_path):
+    """A process of `sketchy index --watch`, and its lines."""
+    words = [
+        sys.executable,
+        "-m",
+        "sketchy",
+        "index",
+        photos,
+        "--out",
+        "own.index",
+        "--checkpoint",
+        checkpoint,
+        "--watch",
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        yield started
+        started.kill()
+
+
+def test_a_watched_folder_is_indexed_again_and_ctrl_c_ends_tidily(watching, photos):
+    assert watching.stdout.readline().startswith("own.index: 20 photos; 20 embedded; ")
+    (photos / "disc" / "p1.jpg").unlink()
+    assert "19 photos" in watching.stdout.readline()
+    watching.send_signal(signal.SIGINT)
+    _, told = watching.communicate(timeout=60)
+    assert watching.returncode == 130
+    assert told.splitlines()[-1] == "stopped; 19 photos are in own.index"
+    assert "Traceback" not in told
+
+
+def test_a_watched_folder_that_is_missing_is_an_error_at_the_start(checkpoint, tmp_path):
+    with pytest.raises(GalleryError, match="no such folder of photos"):
+        index.follow([tmp_path / "none"], "own.index", checkpoint, print)
+
+
+def test_an_error_of_a_later_update_is_logged_once_and_the_watch_goes_on(
+    photos, checkpoint, tmp_path, monkeypatch, logged
+):
+    told = []
+
+    def rounds(sources, ignored, stop):
+        yield
+        photos.rename(tmp_path / "away")
+        yield
+        yield
+        (tmp_path / "away").rename(photos)
+        (photos / "disc" / "p1.jpg").unlink()
+        yield
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch, "rounds", rounds)
+    with pytest.raises(Interrupted, match=r"^stopped; 19 photos are in own.index$"):
+        index.follow([photos], "own.index", checkpoint, told.append)
+    assert [made.photos for made in told] == [20, 19]
+    assert len([message for message in logged.messages if "kept 20 photos" in message]) == 1
+
+
+def test_watch_and_dry_run_exclude_each_other(photos):
+    shown = type_in("index", photos, "--out", "own.index", "--watch", "--dry-run")
+    assert shown.exit_code == 2

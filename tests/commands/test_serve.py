@@ -12,8 +12,10 @@ import time
 
 import pytest
 
+from sketchy.commands import index as index_command
 from sketchy.commands import serve
 from sketchy.errors import MissingExtraError, ServeError
+from sketchy.retrieval.scan import Scan
 from sketchy.web import server
 from sketchy.web.app import create_app
 
@@ -59,10 +61,12 @@ def get(address, path):
     return answer.status
 
 
-def test_a_folder_is_indexed_and_ctrl_c_ends_cleanly_with_requests_in_flight(process):
+def test_a_folder_is_indexed_and_ctrl_c_ends_cleanly_with_requests_in_flight(process, photos):
     started, address = process
     assert get(address, "/") == 200
     assert get(address, "/api/info") == 200
+    while not started.stderr.readline().endswith(f"searching {photos}: 40 photos\n"):
+        assert started.poll() is None
     with socket.create_connection(address) as half, socket.create_connection(address):
         half.sendall(b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
         time.sleep(0.2)
@@ -74,7 +78,6 @@ def test_a_folder_is_indexed_and_ctrl_c_ends_cleanly_with_requests_in_flight(pro
     assert started.returncode == 130
     assert told.splitlines()[-1] == "stopped"
     assert "Traceback" not in told
-    assert "40 photos; Ctrl-C stops" in told
 
 
 HEADS = [
@@ -162,10 +165,41 @@ def test_only_loopback_keeps_others_out(host, loopback, shown):
 def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_path, monkeypatch, logged):
     shutil.copytree(photos / "disc", tmp_path / "photos")
     (tmp_path / "photos" / "IMG_1.PSD").write_bytes(b"x")
-    monkeypatch.setattr(server.Server, "run", lambda self: None)
+    until_indexed(monkeypatch, logged)
     best = trained / "tiny" / "best.pth"
     serve.run(best, print, gallery=str(tmp_path / "photos"), port=0)
-    assert logged.messages[-1] == f"searching {tmp_path / 'photos'}: 10 photos; left out: 1 .psd; Ctrl-C stops"
+    assert logged.messages == [
+        f"following {tmp_path / 'photos'}: 0 photos; Ctrl-C stops",
+        f"searching {tmp_path / 'photos'}: 10 photos; left out: 1 .psd",
+    ]
+
+
+def test_a_folder_without_photos_opens_the_page_with_a_message(trained, tmp_path, monkeypatch, logged):
+    (tmp_path / "photos").mkdir()
+    until_indexed(monkeypatch, logged)
+    serve.run(trained / "tiny" / "best.pth", print, gallery=str(tmp_path / "photos"), port=0)
+    assert "no images below" in logged.messages[-1]
+
+
+def test_an_index_made_with_excluded_photos_is_followed_without_them(trained, photos, tmp_path, monkeypatch, logged):
+    shutil.copytree(photos / "disc", tmp_path / "photos" / "disc")
+    shutil.copytree(photos / "bar", tmp_path / "photos" / "bar")
+    best = trained / "tiny" / "best.pth"
+    scan = Scan(("disc",))
+    assert index_command.run([tmp_path / "photos"], str(tmp_path / "own.index"), best, scan=scan).photos == 10
+    until_indexed(monkeypatch, logged)
+    serve.run(best, print, gallery=str(tmp_path / "photos"), port=0)
+    assert logged.messages[-1] == f"searching {tmp_path / 'photos'}: 10 photos; left out: 10 excluded"
+
+
+def until_indexed(monkeypatch, logged):
+    """Let the server end as soon as a first update has been reported."""
+
+    def run(self):
+        while len(logged.messages) < 2 or "Ctrl-C stops" in logged.messages[-1]:
+            time.sleep(0.02)
+
+    monkeypatch.setattr(server.Server, "run", run)
 
 
 def test_a_port_is_taken_as_soon_as_it_is_opened():

@@ -94,6 +94,10 @@ def test_invalid_searches_raise_clear_errors(index, sketch, trained, photos):
         index.search("nowhere.png")
     with pytest.raises(CheckpointError, match="a photo as query has none"):
         index.search(sketch, kind="photo", min_score=0.5)
+    with pytest.raises(CheckpointError, match="no spatial embedding to weigh"):
+        index.search(sketch, spatial_share=0.5)
+    with pytest.raises(CheckpointError, match="distances with a chosen spatial share have none"):
+        index.search(sketch, spatial_share=0.5, min_score=0.5)
     last = load_model(trained / "tiny" / "last.pth", "cpu")
     with last.index(photos / "disc") as other, pytest.raises(CheckpointError, match=r"last\.pth has none"):
         other.search(sketch, min_score=0.5)

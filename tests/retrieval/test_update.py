@@ -7,12 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from sketchy.config_file import parse_config
-from sketchy.model.checkpoint import Checkpoint
-from sketchy.model.encoder import build_encoder
 from sketchy.retrieval import update as module
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.store.base import Identity
@@ -22,18 +18,8 @@ from sketchy.retrieval.update import Shard, preview, update
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    """A small network that was never trained."""
-    torch.manual_seed(0)
-    config = parse_config({"image": {"size": 16, "color": "rgb"}, "model": {"embedding_size": 8}}, "test")
-    return Model(Checkpoint(config, (), 0, {}, build_encoder(config).state_dict()), Path("a.pth"), torch.device("cpu"))
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = open_to_write(tmp_path / "index", Identity("a" * 64, 8, "a.pth"))
-    yield store
-    store.close()
+def model(untrained):
+    return untrained
 
 
 @pytest.fixture
@@ -47,7 +33,7 @@ def folder(tmp_path):
 def save(path, number: int, *, old: bool = True) -> None:
     """Save a picture unique to the number; `old` sets its time to long ago."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (20, 12), (40 * number, 90, 200)).save(path)
+    Image.new("RGB", (20, 12), (40 * number % 256, 90 + number // 16, 200)).save(path)
     if old:
         os.utime(path, (1_700_000_000 + number, 1_700_000_000 + number))
 
@@ -117,6 +103,18 @@ def test_renamed_and_copied_files_are_not_embedded_again(store, folder, model, m
     assert {Path(path).parent.name for path in paths(store)} == {"dogs", "lions", folder.name}
 
 
+def test_the_first_commits_are_small_and_each_file_is_read_once(store, tmp_path, model, monkeypatch):
+    for number in range(100):
+        save(tmp_path / "photos" / f"{number}.png", number)
+    reads, commits = [], []
+    read, upsert = module._read, store.upsert
+    monkeypatch.setattr(module, "_read", lambda file: reads.append(file.path) or read(file))
+    monkeypatch.setattr(store, "upsert", lambda photos, vectors: commits.append(len(photos)) or upsert(photos, vectors))
+    update(store, [tmp_path / "photos"], model)
+    assert commits == [32, 64, 4]
+    assert len(reads) == len(set(reads)) == 100
+
+
 @pytest.mark.parametrize("batch", [2, 256])
 def test_copies_in_the_first_run_are_embedded_once(store, tmp_path, model, batch):
     for number in range(7):
@@ -176,23 +174,22 @@ def test_a_photo_that_becomes_unreadable_or_a_folder_is_removed(store, folder, m
 
 def test_files_that_change_or_vanish_while_they_are_read_are_right_or_left_out(store, folder, model, monkeypatch):
     read = module._read
-    calls = []
 
     def meddle(file):
-        calls.append(file.path)
-        if file.path.endswith("2.png") and calls.count(file.path) == 2:
-            save(folder / "dogs" / "2.png", 6)  # after its content was looked up, before it is decoded
-        if file.path.endswith("4.png") and calls.count(file.path) == 2:
+        if file.path.endswith("4.png"):
             (folder / "dogs" / "4.png").unlink()
-        return read(file)
+        found = read(file)
+        if file.path.endswith("2.png"):
+            save(folder / "dogs" / "2.png", 6)
+        return found
 
     monkeypatch.setattr(module, "_read", meddle)
     changes = update(store, [folder], model)
     assert counts(changes) == (5, 0, 0, 0, 1)
+    monkeypatch.undo()
+    assert counts(update(store, [folder], model)) == (1, 0, 4, 0, 0)
     (hit,) = store.search(model.embed(folder / "dogs" / "2.png", "photo")[0], 1)
     assert (hit.path, hit.distance) == (str(folder / "dogs" / "2.png"), pytest.approx(0, abs=1e-4))
-    monkeypatch.undo()
-    assert counts(update(store, [folder], model)) == (0, 0, 5, 0, 0)
 
 
 def test_photos_outside_the_sources_are_kept(store, folder, model, tmp_path):

@@ -9,7 +9,6 @@ from sketchy.trainer.run_dir import (
     RunDir,
     create_run,
     existing_run,
-    newest_checkpoint,
     refuse_taken,
     with_absolute_paths,
 )
@@ -106,31 +105,22 @@ def test_a_run_without_one_cannot_be_resumed(tmp_path, files):
         existing_run(tmp_path / "gone")
 
 
-def test_the_newest_checkpoint_is_the_best_of_the_newest_run(tmp_path):
-    make_run(tmp_path / "a", "best.pth", "last.pth", age=10)
-    make_run(tmp_path / "b", "best.pth", "last.pth", age=5)
-    make_run(tmp_path / "c", "best.pth", "last.pth", age=20)
-    assert newest_checkpoint(tmp_path) == tmp_path / "b" / "best.pth"
-
-
-def test_a_run_without_a_best_epoch_offers_its_last(tmp_path):
-    make_run(tmp_path / "a", "best.pth", age=10)
-    make_run(tmp_path / "b", "last.pth", age=5)
-    assert newest_checkpoint(tmp_path) == tmp_path / "b" / "last.pth"
-
-
-def test_files_and_folders_that_are_no_runs_are_passed_over(tmp_path):
-    make_run(tmp_path / "a", "best.pth", age=10)
-    make_run(tmp_path / "empty", "config.yaml")
-    (tmp_path / "notes.txt").write_text("mine")
-    assert newest_checkpoint(tmp_path) == tmp_path / "a" / "best.pth"
-
-
-@pytest.mark.parametrize("name", ["gone", "empty", "file.txt"])
-def test_no_run_at_all_has_no_checkpoint(tmp_path, name):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file.txt").write_text("mine")
-    assert newest_checkpoint(tmp_path / name) is None
+@pytest.mark.parametrize(
+    ("history", "config", "epochs"),
+    [
+        ("epoch\n1\n2\n3\n", "train: {epochs: 5}", (3, 5)),
+        ("epoch\n1\n", "train: {epochs: 1}\nmodel: {layout: null}", (1, 1)),
+        ("epoch\n1\n", "nonsense", (0, 1)),
+        ("epoch\n1\n", None, (0, 1)),
+        (None, "train: {epochs: 5}", (0, 1)),
+    ],
+)
+def test_a_run_knows_how_many_of_its_epochs_are_done(history, config, epochs, tmp_path):
+    run = RunDir(tmp_path)
+    for file, text in ((run.history, history), (run.config, config)):
+        if text is not None:
+            file.write_text(text)
+    assert run.epochs() == epochs
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from starlette.testclient import TestClient
 from sketchy.config import Config
 from sketchy.errors import DataError, GalleryError
 from sketchy.results import Hit
+from sketchy.retrieval.follow import Following
 from sketchy.web.app import create_app
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.limits import Limits
@@ -104,6 +106,12 @@ def test_a_sketch_finds_photos(client, sketch):
     assert ID.fullmatch(found[0]["id"])
 
 
+def test_a_model_without_a_spatial_embedding_says_so_when_it_is_to_be_weighed(client, sketch):
+    answer = client.post("/api/search?spatial_share=0.5", content=sketch)
+    assert answer.status_code == 422
+    assert "no spatial embedding to weigh" in answer.text
+
+
 def test_a_form_and_other_formats_find_the_same(client, sketch):
     expected = client.post("/api/search", content=sketch).json()
     form = client.post("/api/search", files={"image": ("s.png", sketch, "image/png")})
@@ -118,7 +126,10 @@ def test_a_photo_finds_itself_and_only_its_category(client, photos):
     assert (found[0]["name"], found[0]["category"], found[0]["score"]) == ("p3.jpg", "bar", None)
     assert found[0]["distance"] == pytest.approx(0, abs=1e-3)
     assert {hit["category"] for hit in found} == {"bar", "disc"}
-    assert client.post("/api/search?category=unheard", content=photo).json() == {"results": []}
+    one_known = client.post("/api/search?category=unheard&category=bar", content=photo).json()["results"]
+    assert {hit["category"] for hit in one_known} == {"bar"}
+    unknown = client.post("/api/search?category=Disk", content=photo)
+    assert (unknown.status_code, unknown.json()) == (404, {"error": "no photo is of the category 'Disk'; try disc"})
 
 
 def test_the_server_says_how_long_it_took(client, sketch):
@@ -137,6 +148,7 @@ REFUSED = [
     ("/api/search", encoded(Image.effect_noise((99, 99), 99))[:2000], 422, "truncated"),
     ("/api/search?k=0", b"", 422, "k: Input should be greater than or equal to 1"),
     ("/api/search?k=101", b"", 422, "k: Input should be less than or equal to 100"),
+    ("/api/search?spatial_share=2", b"", 422, "spatial_share: Input should be less than or equal to 1"),
     ("/api/search?k=x", b"", 422, "k: Input should be a valid integer"),
     ("/api/search?kind=poem", b"", 422, "kind: Input should be 'photo' or 'sketch'"),
     ("/api/search?" + 51 * "category=a&", b"", 422, "category: List should have at most 50"),
@@ -166,15 +178,20 @@ def test_what_cannot_be_searched_is_told_in_one_line(client, address, body, stat
     assert "\n" not in answer.json()["error"]
 
 
-def test_forms_without_an_image_are_told_too(client):
+def test_forms_without_an_image_are_told_to_the_client_only(client, caplog):
     empty = client.post("/api/search", data={"a": "b"}, files={})
     no_file = client.post("/api/search", files={"image": (None, "text")})
     headers = {"content-type": "multipart/form-data"}
     broken = client.post("/api/search", content=b"--", headers=headers)
+    malformed = client.post(
+        "/api/search", content=b"--b\nx", headers={"content-type": "multipart/form-data; boundary=b"}
+    )
     two = client.post("/api/search", files=[("image", ("1", b"x")), ("image", ("2", b"x"))])
     assert empty.status_code == 415
     assert "holds no file" in no_file.json()["error"]
     assert "boundary" in broken.json()["error"]
+    assert malformed.status_code == 400
+    assert not caplog.records
     assert "Too many files" in two.json()["error"]
 
 
@@ -459,6 +476,35 @@ def test_others_are_answered_while_the_network_works(index, sketch, monkeypatch)
         assert [running.result(10).status_code, new.result(10).status_code] == [200, 200]
 
 
+class Half:
+    """A follower half-way through an update."""
+
+    state = Following(True, 5, 10, 2.5, "caf\udce9: cannot be read", 1)
+    first = nullcontext
+
+
+def test_the_state_of_the_index_is_told(client, index, photos, sketch):
+    assert client.get("/api/status").json() == {"photos": 40, "updates": 0, "indexing": None}
+    with TestClient(create_app(index, follower=Half()), base_url="http://localhost:8000") as opened:
+        told = opened.get("/api/status").json()
+        assert len(opened.post("/api/search", content=sketch).json()["results"]) == 10
+    error = "caf\ufffd: cannot be read"
+    indexing = {"running": True, "done": 5, "total": 10, "seconds_left": 2.5, "error": error}
+    assert told == {"photos": 40, "updates": 1, "indexing": indexing}
+
+
+def test_categories_of_photos_that_came_later_are_told(model, photos, tmp_path):
+    shutil.copytree(photos / "disc", tmp_path / "photos" / "disc")
+    with (
+        model.index(tmp_path / "photos", tmp_path / "own.index") as index,
+        TestClient(create_app(index), base_url="http://localhost:8000") as client,
+    ):
+        assert [category["name"] for category in client.get("/api/info").json()["categories"]] == ["disc"]
+        shutil.copytree(photos / "bar", tmp_path / "photos" / "bar")
+        index.update()
+        assert [category["name"] for category in client.get("/api/info").json()["categories"]] == ["bar", "disc"]
+
+
 def test_the_index_may_grow_while_it_is_served(tmp_path, photos):
     paths = [tmp_path / "a.jpg"]
     shutil.copy(photos / "disc" / "p1.jpg", paths[0])
@@ -487,6 +533,7 @@ def test_the_api_describes_itself_without_other_hosts(client):
         "/api/photos/{photo}/about",
         "/api/convert",
         "/api/info",
+        "/api/status",
         "/healthz",
     }
     assert "multipart/form-data" in described["paths"]["/api/search"]["post"]["requestBody"]["content"]

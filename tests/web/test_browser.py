@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image, ImageDraw
 
+from sketchy.retrieval.follow import Follower
+from sketchy.retrieval.model import Model
+from sketchy.retrieval.open import open_index
 from sketchy.web.app import create_app
 from sketchy.web.server import Server, open_socket
 
@@ -437,4 +440,49 @@ def test_the_api_is_described(browser, address):
         page.goto(f"{address}/docs")
         page.get_by_role("heading", name="POST /api/search").wait_for()
         assert page.get_by_role("row", name="k integer 1 to 100 10 Number of photos to return.").is_visible()
-        assert page.locator("article").count() == 5
+        assert page.locator("article").count() == 6
+
+
+def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
+    browser, model, photos, tmp_path, monkeypatch
+):
+    for category in ("disc", "bar", "square", "cross"):
+        shutil.copytree(photos / category, tmp_path / "photos" / category)
+    go = threading.Event()
+    embed = Model.embed_prepared
+
+    def wait_after_the_first_commit(self, images, count, kind):
+        if kind == "photo" and len(index):
+            assert go.wait(60)
+        return embed(self, images, count, kind)
+
+    monkeypatch.setattr(Model, "embed_prepared", wait_after_the_first_commit)
+    with open_index(model, str(tmp_path / "photos"), update=False) as index:
+        follower = Follower(index)
+        opened = open_socket("127.0.0.1", 0)
+        ready = threading.Event()
+        server = Server(create_app(index, follower=follower, root=tmp_path), opened, ready.set)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        assert ready.wait(10)
+        try:
+            with visit(browser, f"http://127.0.0.1:{opened.getsockname()[1]}") as page:
+                circle(page)
+                until(page, "document.querySelector('#results').dataset.state === 'waiting'")
+                with follower:
+                    until(
+                        page, "document.querySelector('#gallery').textContent.startsWith('32 of 40 photos in photos')"
+                    )
+                    assert page.locator("#indexing").get_attribute("max") == "40"
+                    until(page, "document.querySelectorAll('#grid li').length === 20")
+                    go.set()
+                    until(page, "document.querySelector('#gallery').textContent === '40 photos in photos'")
+                    assert page.locator("#indexing").is_hidden()
+                    until(page, "document.querySelectorAll('#category option').length === 5")
+                    shutil.rmtree(tmp_path / "photos")
+                    until(page, "document.querySelector('#notice').textContent.includes('kept 40 photos')")
+                    assert len(found(page)) == 20
+        finally:
+            go.set()
+            server.should_exit = True
+            thread.join(10)

@@ -28,6 +28,7 @@ COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {
     "embed": photos.embed,
     "info": photos.info,
     "data": data_app,
+    "configs": model.configs,
     "train": model.train,
     "evaluate": model.evaluate,
     "export": model.export,

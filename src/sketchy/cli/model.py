@@ -1,5 +1,6 @@
-"""The commands for models: train, evaluate and export."""
+"""The commands for models: configs, train, evaluate and export."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -10,37 +11,36 @@ from sketchy.cli.console import guarded, importing, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
     CheckpointOption,
+    ConfigOption,
     DatasetOption,
     Device,
     Extended,
-    Kind,
     PerCategory,
     Protocol,
+    ReplaceRun,
     ReportFolder,
+    Resume,
+    RunName,
     Runs,
-    chosen_checkpoint,
+    Settings,
     path,
-    run_name,
+    refuse_if,
 )
+
+log = logging.getLogger(__name__)
+
+LONG_EPOCHS = 100
+"""Number of epochs from which a shorter config is suggested."""
 
 
 @guarded
 def train(
-    config: Annotated[
-        Path | None, typer.Option(parser=path, help="The config, for example configs/default.yaml.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(parser=run_name, help="The name of the run.  [default: that of the config]")
-    ] = None,
+    config: ConfigOption = None,
+    settings: Settings = None,
+    name: RunName = None,
     runs: Runs = Path("runs"),
-    resume: Annotated[
-        Path | None, typer.Option(parser=path, help="Continue the run in this folder, with its own config.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing run of the same name.")] = False,
+    resume: Resume = None,
+    force: ReplaceRun = False,
     json: AsJson = False,
 ) -> None:
     """Train a model and write it to a run folder.
@@ -49,21 +49,51 @@ def train(
     Several GPUs are used by DataParallel; if the command is started by torchrun (torchrun --nproc-per-node N -m sketchy
     train ...), by DistributedDataParallel.
 
-    Example: sketchy train --config configs/default.yaml --set data.root=data/demo --set train.epochs=5
+    The config `recommended` is the one to use. `default` is the system of the course report: 200 epochs, which take
+    about 18 hours on two cores, for results hardly better than chance.
+
+    Example: sketchy train --config recommended --set data.root=data/demo
     """
-    if (config is None) == (resume is None):
-        raise typer.BadParameter("give either --config FILE or --resume RUN")
+    refuse_if((config is None) == (resume is None), "give either --config NAME_OR_FILE or --resume RUN")
+    from sketchy.bundled_configs import config_path
     from sketchy.config_file import load_config
     from sketchy.trainer.run_dir import existing_run
 
-    run = resume or runs / (name or config.stem)  # type: ignore[union-attr]
-    loaded = load_config(existing_run(resume).config if resume else config, settings or (), of_run=resume is not None)
-    with importing():
+    file = existing_run(resume).config if resume else config_path(config or "")
+    run = resume or runs / (name or file.stem)
+    loaded = load_config(file, settings or (), of_run=resume is not None)
+    if resume is None and loaded.train.epochs >= LONG_EPOCHS:
+        log.info(f"{loaded.train.epochs} epochs may take many hours; `--config recommended` has 7 and finds far more")
+    with importing("training"):
         from sketchy.commands import train as command
 
     result = command.run(loaded, run, resume=resume is not None, force=force, progress=show_progress)
     if result is not None:
         print(report.as_json(result) if json else report.train_text(result))
+
+
+@guarded
+def configs(
+    name: Annotated[str | None, typer.Argument(help="The config to print.  [default: list all of them]")] = None,
+    json: AsJson = False,
+) -> None:
+    """List the configs that come with the package, or print one.
+
+    Times are for training on two cores and metrics on the test split, both on a part of the Sketchy Database;
+    docs/results.md has the details. A printed config can be changed and used as a file.
+
+    Example: sketchy configs recommended > mine.yaml
+    """
+    from sketchy.bundled_configs import config_path, config_summaries
+    from sketchy.config_file import load_config
+
+    if name is None:
+        found = config_summaries()
+        print(report.configs_json(found) if json else report.configs_text(found))
+    elif json:
+        print(load_config(config_path(name)).model_dump_json(indent=2))
+    else:
+        print(config_path(name).read_text(encoding="utf-8"), end="")
 
 
 @guarded
@@ -87,12 +117,13 @@ def evaluate(
 
     Example: sketchy evaluate --report evaluation
     """
-    if extended is not None and not protocol.startswith("zero-shot"):
-        raise typer.BadParameter("--extended needs --protocol zero-shot-25 or zero-shot-21")
-    if extended is not None and page is not None:
-        raise typer.BadParameter("give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
-    with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+    if extended is not None:
+        refuse_if(not protocol.startswith("zero-shot"), "--extended needs --protocol zero-shot-25 or zero-shot-21")
+        refuse_if(page is not None, "give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
+    with importing("evaluating"):
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs, without_run="train one, or name a model with --checkpoint")
         from sketchy.commands import evaluate as command
 
     found = command.run(
@@ -103,23 +134,24 @@ def evaluate(
 
 @guarded
 def export(
-    kind: Annotated[Kind, typer.Option(help="The kind of images that the exported model embeds.")],
-    out: Annotated[Path, typer.Option(parser=path, help="The .onnx file to write.", callback=suffix(".onnx"))],
+    out: Annotated[Path, typer.Option(parser=path, help="The .zip file to write.", callback=suffix(".zip"))],
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     json: AsJson = False,
 ) -> None:
-    """Export the encoder to ONNX, for programs without PyTorch.
+    """Export a model to one file, for search without PyTorch.
 
-    The model takes images as sketchy.preprocess returns them, shape (B, C, S, S), uint8, and returns embeddings, shape
-    (B, D), float32, to be compared by Euclidean distance. Photos and sketches need one file each. The command checks
-    that the file computes the same embeddings as the checkpoint.
+    The file takes the place of the checkpoint in every command that searches. It holds two ONNX networks, sketch.onnx
+    and photo.onnx, for other programs (docs/python.md). The command checks that the file computes the same embeddings
+    as the checkpoint. A finished training has exported its model already, to best.zip in the run folder.
 
-    Example: sketchy export --kind sketch --out sketch.onnx
+    Example: sketchy export --out model.zip
     """
-    with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+    with importing("exporting a model"):
+        from sketchy.trainer.choose import choose_checkpoint
+
+        chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import export as command
 
-    made = command.run(chosen, kind.value, out)
+    made = command.run(chosen, out)
     print(report.as_json(made) if json else report.export_text(made))

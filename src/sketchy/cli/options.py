@@ -87,12 +87,14 @@ def _expanded(text: str) -> str:
 
 Runs = Annotated[Path, typer.Option(parser=path, help="The folder that contains the runs.")]
 CheckpointOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--checkpoint",
         "-c",
-        parser=path,
-        help="The .pth file or run folder of the model.  [default: the newest run, else the bundled model]",
+        parser=address,
+        metavar="MODEL",
+        help="The model: the name of a run, a run folder, a .pth file, an exported model, or bundled.  [default: that "
+        "of the index, else the bundled model; for test photos, the newest finished run]",
     ),
 ]
 GalleryOption = Annotated[
@@ -184,6 +186,9 @@ IndexOption = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
 Rebuild = Annotated[bool, typer.Option("--force", help="Build the index anew, whatever it contains.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List every file that is skipped or left out.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Go on, and update the index whenever the photos change, until Ctrl-C.")
+]
 
 Queries = Annotated[
     list[Path],
@@ -194,8 +199,25 @@ QueryKind = Annotated[Kind, typer.Option(help="The kind of the query; a photo fi
 MaxDistance = Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")]
 MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")]
 Exact = Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")]
+SpatialShare = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="How much it counts how things lie, against what they are; 0 to 1."),
+]
 PathsOnly = Annotated[bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")]
 Print0 = Annotated[bool, typer.Option("--print0", "-0", help="Print only paths, a NUL after each, for xargs -0.")]
+
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(parser=address, help="The name of a config, see `sketchy configs`, or the path of a .yaml file."),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+]
+RunName = Annotated[
+    str | None, typer.Option(parser=run_name, help="The name of the run.  [default: that of the config]")
+]
+Resume = Annotated[Path | None, typer.Option(parser=path, help="Continue the run in this folder, with its own config.")]
+ReplaceRun = Annotated[bool, typer.Option("--force", help="Replace an existing run of the same name.")]
 
 DatasetOption = Annotated[
     Path | None, typer.Option(parser=path, help="The dataset.  [default: the one of the training]")
@@ -219,19 +241,19 @@ ReportFolder = Annotated[
 PerCategory = Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")]
 
 
-def chosen_checkpoint(given: Path | None, runs: Path) -> Path:
-    """Return the given checkpoint, else that of the newest run, else the bundled model, and report the choice."""
-    from sketchy.trainer.run_dir import checkpoint_file, newest_checkpoint
+def refuse_if(wrong: bool, message: str) -> None:
+    """Refuse options that do not go together."""
+    if wrong:
+        raise typer.BadParameter(message)
 
-    if given is not None:
-        return checkpoint_file(given)
-    if found := newest_checkpoint(runs):
-        log.info(f"using {found}")
-        return found
-    from sketchy.model.bundled import BUNDLED
 
-    log.info(f"no run under {runs}: using the bundled model")
-    return BUNDLED
+def choose_checkpoint(
+    named: str | None, runs: Path, *, gallery: str | None = None, without_run: str | None = None
+) -> Path:
+    """Choose the checkpoint; see `sketchy.trainer.choose`, which is imported only now."""
+    from sketchy.trainer import choose
+
+    return choose.choose_checkpoint(named, runs, gallery=gallery, without_run=without_run)
 
 
 def scan_options(exclude: list[str] | None, drop_missing: bool, verbose: bool = False) -> "Scan":

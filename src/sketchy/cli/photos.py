@@ -1,6 +1,5 @@
 """The commands for your own photos: embed, index, info, retrieve and serve."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -36,15 +35,21 @@ from sketchy.cli.options import (
     SheetOption,
     Since,
     Sources,
+    SpatialShare,
     Until,
     Verbose,
+    Watch,
     address,
-    chosen_checkpoint,
+    choose_checkpoint,
     log_unused,
     path,
+    refuse_if,
     scan_options,
 )
-from sketchy.results import Retrieval
+from sketchy.results import Indexed, Retrieval
+
+NO_GALLERY = "give --gallery FOLDER to search your own photos"
+"""What to do where there is neither a gallery nor a run, whose test photos are searched by default."""
 
 
 @guarded
@@ -71,7 +76,7 @@ def embed(
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
     made = command.run(images, kind.value, out, chosen, device=device, progress=show_progress)
@@ -86,6 +91,7 @@ def index(
     checkpoint: CheckpointOption = None,
     dry_run: DryRun = False,
     force: Rebuild = False,
+    watch: Watch = False,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     verbose: Verbose = False,
@@ -97,29 +103,40 @@ def index(
 
     Run again, the command embeds only new and changed photos; it recognises copies and renamed photos by their content.
     Photos that were deleted are removed from the index. Photos whose folder is missing or empty now stay, as its drive
-    may not be mounted; --drop-missing removes them.
+    may not be mounted; --drop-missing removes them. With --watch, the command goes on and follows the folders; this
+    needs `pip install 'sketchy-search[serve]'`.
 
     Several processes can share the photos for an index on a Milvus server:
     torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
 
     Example: sketchy index ~/Pictures --out pictures.index
     """
+    refuse_if(watch and dry_run, "give either --watch or --dry-run")
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        chosen = choose_checkpoint(checkpoint, runs, gallery=None if force else out)
         from sketchy.commands import index as command
 
+    show = partial(_show_indexed, json, verbose)
     scan = scan_options(exclude, drop_missing, verbose)
+    if watch:
+        command.follow(photos, out, chosen, show, force=force, scan=scan, device=device, progress=show_progress)
     made = command.run(
         photos, out, chosen, dry_run=dry_run, force=force, scan=scan, device=device, progress=show_progress
     )
     if made is not None:
-        log_unused(made.skipped, every=verbose)
-        print(report.as_json(made) if json else report.index_text(made))
+        show(made)
+
+
+def _show_indexed(json: bool, verbose: bool, made: Indexed) -> None:
+    log_unused(made.skipped, every=verbose)
+    print(report.as_json(made) if json else report.index_text(made), flush=True)
 
 
 @guarded
 def info(
-    path: Annotated[str, typer.Argument(parser=address, help="An index, a .pth file or a run folder.")],
+    path: Annotated[
+        str, typer.Argument(parser=address, help="An index, a .pth file, an exported model or a run folder.")
+    ],
     verify: Annotated[bool, typer.Option("--verify", help="Compare all data with its checksums.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -155,6 +172,7 @@ def retrieve(
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     exact: Exact = False,
+    spatial_share: SpatialShare = None,
     save: SheetOption = None,
     paths_only: PathsOnly = False,
     print0: Print0 = False,
@@ -169,33 +187,33 @@ def retrieve(
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
-    show = _output(json, paths_only, print0)
+    refuse_if(json and (paths_only or print0), "give either --json or --paths-only")
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
         from sketchy.retrieval.search import Request, where_of
 
     where = where_of(categories=category, path_glob=path_glob, folder=folder, since=since, until=until, name=name)
-    request, scan = Request(k, where, max_distance, min_score, exact), scan_options(exclude, drop_missing)
+    request, scan = (
+        Request(k, where, max_distance, min_score, exact, spatial_share),
+        scan_options(exclude, drop_missing),
+    )
     run = partial(command.run, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress)
-    show(run(queries, request, chosen, gallery))
+    _show_retrieval(run(queries, request, chosen, gallery), json, paths_only, print0)
 
 
-def _output(json: bool, paths_only: bool, print0: bool) -> Callable[[Retrieval], None]:
-    """Return the function that prints a retrieval."""
-    if json and (paths_only or print0):
-        raise typer.BadParameter("give either --json or --paths-only")
+def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:
+    return choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
 
-    def show(found: Retrieval) -> None:
-        log_unused(found.skipped, found.left_out)
-        if json:
-            print(report.retrieval_json(found))
-        elif paths_only or print0:
-            show_paths([hit.path for hit in found.results], "\0" if print0 else "\n")
-        else:
-            print(report.retrieval_text(found))
 
-    return show
+def _show_retrieval(found: Retrieval, json: bool, paths_only: bool, print0: bool) -> None:
+    log_unused(found.skipped, found.left_out)
+    if json:
+        print(report.retrieval_json(found))
+    elif paths_only or print0:
+        show_paths([hit.path for hit in found.results], "\0" if print0 else "\n")
+    else:
+        print(report.retrieval_text(found))
 
 
 @guarded
@@ -212,13 +230,13 @@ def serve(
 ) -> None:
     """Serve a web page on which you draw and see the photos.
 
-    The photos are updated with every stroke. A folder without an index is indexed first. Needs
-    `pip install 'sketchy-search[serve]'`.
+    The photos are updated with every stroke. A folder is indexed while the page is up, and again whenever its photos
+    change. Needs `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """
     with importing():
-        chosen = chosen_checkpoint(checkpoint, runs)
+        chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import serve as command
 
     command.run(

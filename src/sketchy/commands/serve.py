@@ -5,6 +5,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,16 +14,16 @@ from PIL import Image, ImageDraw
 
 from sketchy.extras import require
 from sketchy.progress import Progress, no_progress
-from sketchy.results import left_out_text
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.model import load_model
 from sketchy.retrieval.open import open_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_store
-from sketchy.runtime import share_cores
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from sketchy.retrieval.follow import Follower
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
 
     Args:
         ready: Called with the address of the page when the server is ready.
-        gallery: Gallery to search, see `open_index`; a folder without an index is indexed first.
+        gallery: Gallery to search, see `open_index`; a folder is indexed meanwhile, and again when it changes.
         host: Address to listen on; other machines can connect unless it is a loopback address.
         port: Port to listen on; 0 takes a free one.
         browser: Whether to open the page in a browser.
@@ -55,16 +56,18 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         KeyboardInterrupt: Ctrl-C was pressed; the server has shut down cleanly.
     """
     require("serve", "the page")
+    from sketchy.retrieval.follow import Follower
     from sketchy.web.server import Server, address_of, open_socket
 
     with open_socket(host, port) as opened:
-        model = load_model(checkpoint, device, fold=True)
+        model = load_model(checkpoint, device)
         announce = partial(_announce, ready, address_of(opened), browser)
-        with open_index(model, gallery, scan=scan, progress=progress) as index:
-            server = Server(_app(index, gallery, opened), opened, announce)
-            left_out = f"; {left_out_text(index.left_out)}" if index.left_out else ""
-            log.info(f"searching {index.name}: {len(index):,} photos{left_out}; Ctrl-C stops")
-            server.run()
+        with open_index(model, gallery, scan=scan, update=False, progress=progress) as index:
+            follower = Follower(index, progress) if index.sources else None
+            server = Server(_app(index, follower, gallery, opened), opened, announce)
+            log.info(f"{'following' if follower else 'searching'} {index.name}: {len(index):,} photos; Ctrl-C stops")
+            with follower or nullcontext():
+                server.run()
 
 
 def _announce(ready: Callable[[str], object], address: str, browser: bool) -> None:
@@ -73,14 +76,14 @@ def _announce(ready: Callable[[str], object], address: str, browser: bool) -> No
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
-def _app(index: Index, gallery: str | None, opened: socket.socket) -> "FastAPI":
+def _app(index: Index, follower: "Follower | None", gallery: str | None, opened: socket.socket) -> "FastAPI":
     """Create the application, and run some searches first, since the first one is slow."""
     from sketchy.web.app import create_app
     from sketchy.web.server import is_loopback
 
     root = None if gallery is None or is_store(gallery) else Path(gallery)  # the folder of all photos, if known
-    app = create_app(index, root=root, loopback=is_loopback(opened))
-    share_cores()
+    app = create_app(index, follower=follower, root=root, loopback=is_loopback(opened))
+    index.model.engine.share_cores()
     drawing = Image.new("L", (256, 256), 255)
     ImageDraw.Draw(drawing).line((40, 40, 200, 180), fill=0, width=4)
     for _ in range(3):

@@ -91,5 +91,11 @@ def load_dataset(config: Config, *, progress: Progress = no_progress, root: Path
 
 def refuse_moved(config: Config, remedy: str) -> None:
     """Check that the dataset of a run is still at its path. Raises DataError with the remedy."""
-    if not Path(config.data.root).exists():
-        raise DataError(f"the dataset of the model is not at {config.data.root}; {remedy}")
+    root = Path(config.data.root)
+    if not root.exists():
+        moved = (
+            f"the dataset of the model is not at {root}"
+            if root.is_absolute()
+            else "the model comes without its dataset"
+        )
+        raise DataError(f"{moved}; {remedy}")

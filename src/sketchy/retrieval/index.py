@@ -14,13 +14,14 @@ from sketchy.image import Kind
 from sketchy.paths import as_path
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Skipped
+from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.folders import Folders
 from sketchy.retrieval.model import ImageLike, Model, as_sequence
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.search import Filters, Request, calibration_of, search, unmatched, where_of
 from sketchy.retrieval.store.address import open_writer
 from sketchy.retrieval.store.base import Store, Vectors, Where
-from sketchy.retrieval.update import UpdateResult, update
+from sketchy.retrieval.update import FULL_SPEED, Pace, update
 
 
 class Index:
@@ -38,6 +39,8 @@ class Index:
         read: Returns the content of a photo by path; None if photos are files.
 
     Attributes:
+        address: Address that the index is updated at; None if it cannot be updated.
+        sources: Folders and files that `update` scans by default.
         skipped: Files that the last update could not use, with the reason.
         left_out: Number of files that the last update left out on purpose, by reason.
     """
@@ -58,8 +61,8 @@ class Index:
         self.skipped: tuple[Skipped, ...] = ()
         self.left_out: Mapping[str, int] = {}
         self._open: Store | None = store
-        self._address = address
-        self._sources = sources
+        self.address = address
+        self.sources = sources
         self._scan = scan
         self._read = read
         self._folders: Folders | None = None
@@ -79,6 +82,7 @@ class Index:
         max_distance: float | None = None,
         min_score: float | None = None,
         exact: bool = False,
+        spatial_share: float | None = None,
         **filters: Unpack[Filters],
     ) -> list[Hit]:
         """Find the photos nearest to an image, or to the mean of several.
@@ -90,6 +94,8 @@ class Index:
             max_distance: Greatest distance of a hit.
             min_score: Least score of a hit, 0 to 1.
             exact: Measure every photo, even if there is an approximate index.
+            spatial_share: How much it counts how things lie, against what they are: the share of the spatial part in
+                the squared distance, 0 to 1. None takes the model's share; hits with another have no score.
             filters: Which photos may be found: `folder`, `since`, `until`, `name`, `path_glob` and `categories`, see
                 `Filters`.
 
@@ -98,20 +104,21 @@ class Index:
 
         Raises:
             ImageError: An image cannot be used; the message names it.
-            CheckpointError: `min_score` is given, but the model has no calibration.
+            CheckpointError: Hits would have no score for `min_score`, or the model has no spatial embedding.
             GalleryError: The index is damaged or gone, or no photo is in the folder.
-            ValueError: k is below 1, a date is none, there is no image, or the index is closed.
+            ValueError: k is below 1, a date is none, there is no image, the spatial share is not in [0, 1], or the
+                index is closed.
         """
-        if k < 1:
-            raise ValueError(f"k is {k}; give at least 1")
-        request = Request(k, self._resolved(where_of(**filters)), max_distance, min_score, exact)
+        where = self._resolved(where_of(**filters))
+        request = Request(k, where, max_distance, min_score, exact, spatial_share)
         calibration_of(self.model, kind, request)  # fails before the forward pass
         return self.find(self.model.query(as_sequence(images), kind), request, kind)
 
     def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> list[Hit]:
         """Search with an embedding as query, shape (D,), float32; see `search`."""
         calibration = calibration_of(self.model, kind, request)
-        return search(self._store, query, replace(request, where=self._resolved(request.where)), calibration)
+        request = replace(request, where=self._resolved(request.where))
+        return search(self._store, query, request, calibration, self.model.spatial)
 
     def unmatched(self, query: Vectors, where: Where) -> list[str]:
         """Return a message for each part of a filter that no photo passes."""
@@ -133,24 +140,29 @@ class Index:
         return replace(where, folders=tuple(map(self.folders().find, where.folders)))
 
     def update(
-        self, photos: Sequence[str | os.PathLike[str]] | None = None, *, progress: Progress = no_progress
+        self,
+        photos: Sequence[str | os.PathLike[str]] | None = None,
+        *,
+        progress: Progress = no_progress,
+        pace: Pace = FULL_SPEED,
     ) -> UpdateResult:
         """Update the index: embed new photos, remove deleted ones, leave the others alone.
 
         Args:
             photos: Folders and files to scan; None takes those that the index was opened with.
             progress: Shows the progress.
+            pace: Leaves room for searches meanwhile.
 
         Raises:
             GalleryError: The index is of a dataset, no photos are named, or another process is writing the index.
             StorageError: The index cannot be written; earlier commits remain.
         """
-        sources = self._sources if photos is None else [as_path(os.fspath(path)) for path in photos]
-        if self._store and self._address is None:
+        sources = self.sources if photos is None else [as_path(os.fspath(path)) for path in photos]
+        if self._store and self.address is None:
             raise GalleryError(f"{self.name} cannot be updated; make an index of a folder of photos")
         if not sources:
             raise GalleryError(f"no photos named to update {self.name} with; name the folders")
-        changes = update_at(str(self._address), sources, self.model, scan=self._scan, progress=progress)
+        changes = update_at(str(self.address), sources, self.model, scan=self._scan, progress=progress, pace=pace)
         self.note(changes)
         return changes
 
@@ -206,10 +218,11 @@ def update_at(
     force: bool = False,
     scan: Scan = DEFAULT_SCAN,
     progress: Progress = no_progress,
+    pace: Pace = FULL_SPEED,
 ) -> UpdateResult:
     """Open or create the store at an address, and update it; see `update`."""
     store = open_writer(address, model.identity, force=force)
     try:
-        return update(store, sources, model, scan=scan, progress=progress)
+        return update(store, sources, model, scan=scan, progress=progress, pace=pace)
     finally:
         store.close()

@@ -3,34 +3,39 @@
 import hashlib
 import logging
 import os
-from collections.abc import Collection, Sequence
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from sketchy.dataset.loader import load_dataset, refuse_moved
 from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
 from sketchy.image import KNOWN_UNREADABLE, RAW_SUFFIXES, photo_suffixes
 from sketchy.paths import as_path, expanded
-from sketchy.progress import Progress, no_progress
+from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import left_out_text
-from sketchy.retrieval.embed import embed_pixels
+from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.index import Index, update_at
-from sketchy.retrieval.model import Model
+from sketchy.retrieval.model import Model, Pixels
 from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan, absolute_sources
 from sketchy.retrieval.store.address import is_server, is_store, open_reader
-from sketchy.retrieval.store.base import Identity, Store
+from sketchy.retrieval.store.base import Identity, Store, as_tuple
 from sketchy.retrieval.store.embedded import EmbeddedStore
-from sketchy.retrieval.store.folder import open_to_read
+from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
 from sketchy.retrieval.store.memory import MemoryStore
-from sketchy.retrieval.update import UpdateResult
 from sketchy.storage import cache_folder, replacing
 
 log = logging.getLogger(__name__)
 
 
 def open_index(
-    model: Model, address: str | None, *, scan: Scan = DEFAULT_SCAN, progress: Progress = no_progress
+    model: Model,
+    address: str | None,
+    *,
+    scan: Scan = DEFAULT_SCAN,
+    update: bool = True,
+    progress: Progress = no_progress,
 ) -> Index:
     """Open an index for searching.
 
@@ -40,6 +45,8 @@ def open_index(
             index` last made of it with this model, else one in the cache after updating it; None opens the test photos
             of the model's dataset.
         scan: Options of the scan of a folder.
+        update: Whether to bring the index of a folder in the cache up to date; else it may be empty, and is left to
+            `Index.update`.
         progress: Shows the progress of embedding.
 
     Raises:
@@ -54,14 +61,13 @@ def open_index(
     folder = Path(address)
     if not folder.is_dir():
         raise GalleryError(f"no such folder of photos: {folder}; name one, or an index, with --gallery")
-    store = None if scan.exclude else _noted_index(folder, model.identity)
-    if store is None:
-        return _open_cached([folder], model, scan, progress)
-    log.info(
-        f"using the index {store.folder} of {folder}, updated {store.meta().updated}; "
-        f"`sketchy index {folder} --out {store.folder}` brings it up to date"
-    )
-    return _not_empty(store, str(store.folder), model, name=address, sources=[folder])
+    noted = _noted_index(folder, model.identity, scan.exclude)
+    if noted is None:
+        return _open_cached([folder], model, scan, progress) if update else _open_as_it_is([folder], model, scan)
+    store, exclude = noted
+    _log_noted(store, exclude, folder, outdated=update)
+    scan = replace(scan, exclude=exclude)
+    return _not_empty(store, str(store.folder), model, name=address, sources=[folder], scan=scan)
 
 
 def open_photos(
@@ -77,7 +83,7 @@ def open_photos(
     paths = [photos] if isinstance(photos, str | PathLike) else list(photos)
     if not paths:
         raise ValueError("no photos to index; give at least one folder")
-    scan = Scan((exclude,) if isinstance(exclude, str) else tuple(exclude), drop_missing)
+    scan = Scan(as_tuple(exclude), drop_missing)
     if out is None and len(paths) == 1:
         return open_index(model, expanded(os.fspath(paths[0])), scan=scan, progress=progress)
     sources = [as_path(os.fspath(path)) for path in paths]
@@ -87,15 +93,30 @@ def open_photos(
     changes = update_at(address, sources, model, scan=scan, progress=progress)
     index = Index(open_reader(address, model.identity), address, model, address=address, sources=sources, scan=scan)
     _finish(index, changes, sources)
-    note_index(sources, model.identity, address)
+    note_index(sources, model.identity, address, scan.exclude)
     return index
 
 
-def note_index(sources: Sequence[Path], identity: Identity, address: str) -> None:
-    """Note in the cache, if possible, the index of a folder, so that `open_index` finds it by the folder."""
+def note_index(sources: Sequence[Path], identity: Identity, address: str, exclude: Sequence[str]) -> None:
+    """Note in the cache, if possible, the index of a folder, so that `open_index` finds it by the folder.
+
+    Args:
+        sources: What was indexed; only a single folder is noted.
+        identity: Model of the index.
+        address: Address of the index.
+        exclude: Globs that were left out, to be left out of later updates too.
+    """
     if not is_server(address) and len(sources) == 1 and sources[0].is_dir():
         with suppress(StorageError), replacing(_cache_path(sources, identity).with_suffix(".note")) as temporary:
-            temporary.write_bytes(os.fsencode(os.path.abspath(address)))  # noqa: PTH100 - keeps links
+            noted = [os.path.abspath(address), *exclude]  # noqa: PTH100 - keeps links
+            temporary.write_bytes(os.fsencode("\0".join(noted)))
+
+
+def log_unused_globs(changes: UpdateResult, scan: Scan) -> None:
+    """Report that the globs to exclude matched nothing in a scan."""
+    if scan.exclude and EXCLUDED not in changes.left_out:
+        globs = ", ".join(map(repr, scan.exclude))
+        log.info(f"no photo matches --exclude {globs}; `*` stands for any characters, as in 'holiday/*'")
 
 
 def check_found(changes: UpdateResult, count: int, sources: Sequence[Path]) -> None:
@@ -134,12 +155,20 @@ def _named(sources: Sequence[Path]) -> str:
     return " and ".join(map(str, sources))
 
 
-def _not_empty(store: Store, address: str, model: Model, *, name: str = "", sources: Sequence[Path] = ()) -> Index:
+def _not_empty(
+    store: Store,
+    address: str,
+    model: Model,
+    *,
+    name: str = "",
+    sources: Sequence[Path] = (),
+    scan: Scan = DEFAULT_SCAN,
+) -> Index:
     name = name or address
     if store.count() == 0:
         store.close()
         raise GalleryError(f"the index {name} is empty; fill it with `sketchy index PHOTOS --out {name}`")
-    return Index(store, name, model, address=address, sources=sources)
+    return Index(store, name, model, address=address, sources=sources, scan=scan)
 
 
 def _finish(index: Index, changes: UpdateResult, sources: Sequence[Path]) -> None:
@@ -154,17 +183,52 @@ def _finish(index: Index, changes: UpdateResult, sources: Sequence[Path]) -> Non
     index.note(changes)
 
 
-def _noted_index(folder: Path, identity: Identity) -> EmbeddedStore | None:
-    """Open the noted index of a folder if it exists, fits the model, and has only photos of that folder."""
+def _noted_index(
+    folder: Path, identity: Identity, exclude: Sequence[str]
+) -> tuple[EmbeddedStore, tuple[str, ...]] | None:
+    """Open the noted index of a folder if it fits the model and has only photos of that folder.
+
+    Args:
+        folder: Folder of photos.
+        identity: Model of the index.
+        exclude: The globs that the index must leave out; empty accepts those of any index.
+
+    Returns:
+        The index, and the globs that it leaves out.
+    """
     with suppress(OSError, GalleryError, StorageError), ExitStack() as stack:
         noted = _cache_path([folder], identity).with_suffix(".note").read_bytes()
-        store = open_to_read(Path(os.fsdecode(noted)), identity)
+        address, *left_out = os.fsdecode(noted).split("\0")
+        if exclude and set(exclude) != set(left_out):
+            return None
+        store = open_to_read(Path(address), identity)
         stack.callback(store.close)
         (source,) = absolute_sources([folder])
         if store.count(f"{source}{os.sep}") == store.count():
             stack.pop_all()
-            return store
+            return store, tuple(left_out)
     return None
+
+
+def _log_noted(store: EmbeddedStore, exclude: Sequence[str], folder: Path, *, outdated: bool) -> None:
+    without = f", without {', '.join(map(repr, exclude))}" if exclude else ""
+    globs = "".join(f" --exclude {shlex.quote(glob)}" for glob in exclude)
+    remedy = f"; `sketchy index {folder} --out {store.folder}{globs}` brings it up to date" if outdated else ""
+    log.info(f"using the index {store.folder} of {folder}, updated {store.meta().updated}{without}{remedy}")
+
+
+def _open_as_it_is(sources: Sequence[Path], model: Model, scan: Scan) -> Index:
+    """Open the index in the cache without an update; create an empty one if there is none, or it is damaged."""
+    path = _cache_path(sources, model.identity, scan.exclude)
+    try:
+        if not is_index(path):
+            open_to_write(path, model.identity).close()
+        store = open_to_read(path, model.identity)
+    except (DamagedError, FormatError) as error:
+        _log_rebuilding(sources, error)
+        open_to_write(path, model.identity, force=True).close()
+        store = open_to_read(path, model.identity)
+    return Index(store, _named(sources), model, address=str(path), sources=sources, scan=scan)
 
 
 def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Index:
@@ -180,6 +244,7 @@ def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Pr
         store = _open_outdated(path, model.identity, error)
     else:
         store = open_to_read(path, model.identity)
+        log_unused_globs(changes, scan)
     index = Index(store, _named(sources), model, address=str(path), sources=sources, scan=scan)
     _finish(index, changes, sources)
     return index
@@ -201,9 +266,13 @@ def _update_cached(path: Path, sources: Sequence[Path], model: Model, scan: Scan
     try:
         return update_at(str(path), sources, model, scan=scan, progress=progress)
     except (DamagedError, FormatError) as error:
-        reason = "is damaged" if isinstance(error, DamagedError) else "has another format than this version reads"
-        log.info(f"the index of {_named(sources)} in the cache {reason}; rebuilding it")
+        _log_rebuilding(sources, error)
         return update_at(str(path), sources, model, force=True, scan=scan, progress=progress)
+
+
+def _log_rebuilding(sources: Sequence[Path], error: DamagedError | FormatError) -> None:
+    reason = "is damaged" if isinstance(error, DamagedError) else "has another format than this version reads"
+    log.info(f"the index of {_named(sources)} in the cache {reason}; rebuilding it")
 
 
 def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[str] = ()) -> Path:
@@ -214,15 +283,25 @@ def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[s
 
 def _open_test_photos(model: Model, progress: Progress) -> Index:
     """Embed the test photos of the model's dataset, which may be an archive, from its pack."""
-    refuse_moved(model.config, "name a folder of photos with --gallery")
+    from sketchy.dataset.loader import load_dataset, refuse_moved  # not needed for photos of one's own
+
+    refuse_moved(model.config, "give --gallery FOLDER to search your own photos")
     data = load_dataset(model.config, progress=progress)
     rows = data.parts["test"].photos
     if not len(rows):
         raise GalleryError(f"the test split of {data.source.path} has no photos; name a folder with --gallery")
-    vectors = embed_pixels(model.encoder_for(len(rows)), data.pack.photos, "photo", rows, progress=progress).numpy()
+    with progress("embedding", len(rows), "image") as advance:
+        vectors = model.embed_prepared(_counted((data.pack.photos[row] for row in rows), advance), len(rows), "photo")
     row_of = {data.photo_path(row): row for row in rows.tolist()}
     categories = [data.pack.categories[label] for label in data.pack.photo_category[rows]]
     store = MemoryStore(model.identity, list(zip(row_of, categories, strict=True)), vectors, data.source.close)
     return Index(
         store, f"the test photos of {data.source.path}", model, read=lambda path: data.photo_file(row_of[path])
     )
+
+
+def _counted(images: Iterable[Pixels], advance: Advance) -> Iterator[Pixels]:
+    """Yield images, and advance a progress bar for each."""
+    for image in images:
+        yield image
+        advance(1)

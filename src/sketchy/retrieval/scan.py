@@ -66,11 +66,11 @@ def absolute_sources(sources: Sequence[Path], known: Callable[[str], bool] = lam
     Raises:
         GalleryError: A source is missing, and `known` returns False for it.
     """
-    paths = sorted({Path(os.path.abspath(source)) for source in sources})  # noqa: PTH100 - keeps links
-    for path in paths:
+    paths = {Path(os.path.abspath(source)) for source in sources}  # noqa: PTH100 - keeps links
+    for path in sorted(paths):
         if is_missing(str(path)) and not known(str(path)):
             raise GalleryError(f"no such folder of photos: {path}; name one that exists")
-    return [path for path in paths if not any(other in path.parents for other in paths)]
+    return sorted(path for path in paths if paths.isdisjoint(path.parents))
 
 
 def is_missing(path: str) -> bool:

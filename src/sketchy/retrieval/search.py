@@ -1,6 +1,6 @@
 """Searching a store, with limits on distance and score, and missing files last."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
@@ -9,10 +9,12 @@ from typing import TypedDict, Unpack
 
 from sketchy.errors import CheckpointError
 from sketchy.image import Kind
+from sketchy.inference.description import SpatialPart
 from sketchy.model.calibration import Calibration
 from sketchy.results import Hit
 from sketchy.retrieval.model import Model
-from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, label
+from sketchy.retrieval.spatial_share import reweighted, reweighted_distance
+from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, as_tuple, label
 from sketchy.retrieval.taken import first_day, iso, last_day
 
 MAX_OVERFETCH = 16
@@ -33,6 +35,8 @@ class Request:
         max_distance: Greatest distance of a hit; None sets no limit.
         min_score: Least score of a hit, 0 to 1; None sets no limit.
         exact: Measure every photo, even if there is an approximate index.
+        spatial_share: Share of the spatial part in the squared distance, 0 to 1; None takes the model's. A chosen one
+            measures every photo, as an approximate index is tuned for the model's.
     """
 
     k: int = 10
@@ -40,6 +44,12 @@ class Request:
     max_distance: float | None = None
     min_score: float | None = None
     exact: bool = False
+    spatial_share: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless a photo can be found."""
+        if self.k < 1:
+            raise ValueError(f"k is {self.k}; give at least 1")
 
 
 class Filters(TypedDict, total=False):
@@ -66,34 +76,41 @@ def where_of(**filters: Unpack[Filters]) -> Where:
     """Return some filters as one. Raises ValueError if a date is none."""
     since, until = filters.get("since"), filters.get("until")
     return Where(
-        _several(filters.get("categories")),
+        as_tuple(filters.get("categories") or ()),
         filters.get("path_glob"),
-        _several(filters.get("folder")),
+        as_tuple(filters.get("folder") or ()),
         first_day(since) if isinstance(since, str) else since,
         last_day(until) if isinstance(until, str) else until,
         filters.get("name"),
     )
 
 
-def _several(names: str | Sequence[str] | None) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names or ())
-
-
 def calibration_of(model: Model, kind: Kind, request: Request) -> Calibration | None:
-    """Return the calibration that scores the hits; None if the model has none or the query is a photo.
+    """Return the calibration that scores the hits.
+
+    None if the model has none, the query is a photo, or the request chooses another spatial share, as scores are
+    estimated from distances with the model's.
 
     Raises:
         CheckpointError: The request sets a least score, but hits have no scores.
     """
-    calibration = model.calibration if kind == "sketch" else None
+    calibration = model.calibration if kind == "sketch" and request.spatial_share is None else None
     if request.min_score is not None and calibration is None:
         unfinished = f"{model.source} has none, only best.pth of a finished run does"
         why = "a photo as query has none" if kind == "photo" else unfinished
+        if request.spatial_share is not None:
+            why = "distances with a chosen spatial share have none"
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
     return calibration
 
 
-def search(store: Store, query: Vectors, request: Request, calibration: Calibration | None = None) -> list[Hit]:
+def search(
+    store: Store,
+    query: Vectors,
+    request: Request,
+    calibration: Calibration | None = None,
+    spatial: SpatialPart | None = None,
+) -> list[Hit]:
     """Find the nearest pictures; copies of one picture are one hit, with all their paths.
 
     Hits without an existing file, as on a drive that is not mounted, come last.
@@ -103,15 +120,24 @@ def search(store: Store, query: Vectors, request: Request, calibration: Calibrat
         query: Embedding, shape (D,), float32.
         request: Parameters of the search.
         calibration: Calibration that scores the hits; None leaves them without a score.
+        spatial: Settings of the model's spatial embedding; None if it has none.
+
+    Raises:
+        CheckpointError, ValueError: The spatial share cannot be chosen; see `reweighted`.
     """
+    if request.spatial_share is not None:
+        query = reweighted(query, spatial, request.spatial_share)
+    exact = request.exact or request.spatial_share is not None
     limit = request.k
     while True:
-        hits = store.search(query, limit, request.where, exact=request.exact)
+        hits = store.search(query, limit, request.where, exact=exact)
         existing = sum(not hit.missing for hit in hits)
         if existing >= request.k or len(hits) < limit or limit >= MAX_OVERFETCH * request.k:
             break
         limit *= 4
     hits = sorted(hits, key=lambda hit: hit.missing)[: request.k]
+    if request.spatial_share is not None:
+        hits = [replace(hit, distance=reweighted_distance(hit.distance, query)) for hit in hits]
     if calibration is not None:
         hits = [replace(hit, score=calibration.score(hit.distance)) for hit in hits]
     return [hit for hit in hits if _within_limits(hit, request)]
@@ -130,10 +156,7 @@ def unmatched(store: Store, query: Vectors, where: Where) -> list[str]:
         if not store.search(query, 1, Where((name,))):
             photos = (photo for batch in store.scan() for photo in batch)
             names = sorted({label(photo.category) for photo in islice(photos, MAX_SCANNED) if photo.category})
-            first = ", ".join(names[:MAX_SUGGESTIONS]) + " ..." * (len(names) > MAX_SUGGESTIONS)
-            suggested = ", ".join(similar_names(name, names)) or first
-            remedy = f"try {suggested}" if suggested else "they are no dataset with categories; use --folder"
-            problems.append(f"no photo is of the category {label(name)!r}; {remedy}")
+            problems.append(unknown_category(name, names))
     if where.path_glob is not None and not store.search(query, 1, Where(path_glob=where.path_glob)):
         problems.append(f"no path matches {where.path_glob!r}; `*` stands for any characters, as in 'holiday/*'")
     if where.name is not None and not store.search(query, 1, Where(name=where.name)):
@@ -156,7 +179,10 @@ def _dates(store: Store) -> str:
     return f"they are from {iso(min(seconds))[:10]} to {iso(max(seconds))[:10]}" if seconds else "none has a date"
 
 
-def similar_names(name: str, names: Iterable[str]) -> list[str]:
-    """Return those of some names that are most similar to one, regardless of case."""
+def unknown_category(name: str, names: Sequence[str]) -> str:
+    """Return the message that no photo is of a category, with the most similar ones of those that there are."""
     folded: dict[str, str] = {other.casefold(): other for other in names}
-    return [folded[match] for match in get_close_matches(label(name).casefold(), folded, MAX_SUGGESTIONS)]
+    similar = [folded[match] for match in get_close_matches(label(name).casefold(), folded, MAX_SUGGESTIONS)]
+    first = ", ".join(names[:MAX_SUGGESTIONS]) + " ..." * (len(names) > MAX_SUGGESTIONS)
+    remedy = f"try {', '.join(similar) or first}" if names else "they are no dataset with categories; use --folder"
+    return f"no photo is of the category {label(name)!r}; {remedy}"

@@ -5,12 +5,11 @@ import logging
 import os
 import stat
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +19,12 @@ from numpy.typing import NDArray
 from sketchy.ahead import batched, map_ahead
 from sketchy.errors import ImageError
 from sketchy.progress import Advance, Progress, no_progress
-from sketchy.results import Kept, Skipped
+from sketchy.results import Skipped
+from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.missing import Pruning, stored
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import DEFAULT_SCAN, PhotoFile, Scan, absolute_sources, is_missing, walk
-from sketchy.retrieval.store.base import Photo, WritableStore, is_gone
+from sketchy.retrieval.store.base import Photo, Vectors, WritableStore, is_gone
 from sketchy.retrieval.taken import date_taken, local_seconds
 from sketchy.storage import os_reason
 
@@ -32,52 +32,14 @@ log = logging.getLogger(__name__)
 
 BATCH_FILES = 256
 """Files per commit. One batch is decoded while another is embedded, which bounds the memory."""
+INDEXING = "indexing"
+"""Label of the progress of an update."""
+FIRST_FILES = 32
+"""Files in the first commit; each further one has twice as many, up to BATCH_FILES."""
 MAX_FILE_BYTES = 256 * 2**20
 """Larger files are skipped, since reading them could exhaust the memory."""
 FRESH_NS = 2 * 10**9
 """A file changed less than this ago could change again within the clock's resolution, so its time is not stored."""
-
-
-@dataclass
-class UpdateResult:
-    """What an update did, or what it would do.
-
-    Attributes:
-        embedded: Number of pictures that were embedded.
-        reused: Number of photos at new paths whose content was in the store: copies and renamed files.
-        unchanged: Number of photos that did not change.
-        removed: Number of photos that were removed.
-        skipped: Files that could not be used, with the reason.
-        left_out: Number of files that were left out on purpose, by reason.
-        unavailable: Number of photos kept though their files cannot be found, by folder and reason.
-    """
-
-    embedded: int = 0
-    reused: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-    unavailable: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    @property
-    def kept(self) -> tuple[Kept, ...]:
-        """The photos that were kept though their files cannot be found, by folder."""
-        return tuple(Kept(path, count, reason) for (path, reason), count in sorted(self.unavailable.items()))
-
-    @property
-    def found(self) -> int:
-        """Number of photos that exist."""
-        return self.embedded + self.reused + self.unchanged
-
-
-def summed(parts: Sequence[UpdateResult]) -> UpdateResult:
-    """Sum the changes of several processes."""
-    total = UpdateResult()
-    for part in parts:
-        for name, value in vars(part).items():
-            setattr(total, name, getattr(total, name) + value)
-    return total
 
 
 @dataclass(frozen=True)
@@ -96,11 +58,38 @@ class Shard:
 WHOLE = Shard()
 
 
+NO_PIXELS = np.empty(0, np.uint8)
+
+
 class _Loaded(NamedTuple):
-    """A photo that was read, and its preprocessed pixels."""
+    """A photo that was read: with its embedding if its content is in the store, else with its preprocessed pixels.
+
+    Attributes:
+        photo: The photo.
+        stored: The photo that the store has at this path; None if it has none.
+        vector: Embedding, shape (D,); None if the content is not in the store.
+        pixels: Preprocessed image, shape (C, S, S), uint8; NO_PIXELS if it need not be embedded.
+    """
 
     photo: Photo
+    stored: Photo | None
+    vector: Vectors | None
     pixels: NDArray[np.uint8]
+
+
+class Pace(NamedTuple):
+    """How an update leaves room for other work in its process.
+
+    Attributes:
+        pause: Called from any thread before each file and each step; may wait, or raise an exception to stop.
+        step: Greatest number of photos embedded at a time.
+    """
+
+    pause: Callable[[], object]
+    step: int
+
+
+FULL_SPEED = Pace(lambda: None, BATCH_FILES)
 
 
 def update(
@@ -111,9 +100,10 @@ def update(
     shard: Shard = WHOLE,
     scan: Scan = DEFAULT_SCAN,
     progress: Progress = no_progress,
+    pace: Pace = FULL_SPEED,
     batch_files: int = BATCH_FILES,
 ) -> UpdateResult:
-    """Update a store to the photos below the sources, with a commit for every batch.
+    """Update a store to the photos below the sources, with a commit for every batch; the first ones are small.
 
     A file is read if its size or time changed, and embedded if its content is not in the store. Photos outside the
     sources are kept, unless their file is gone and its content is found below the sources. Photos of a source or folder
@@ -126,13 +116,14 @@ def update(
         shard: Paths to handle.
         scan: Options of the scan.
         progress: Shows the progress.
-        batch_files: Files per commit, and files decoded ahead.
+        pace: Leaves room for other work, such as searches.
+        batch_files: Greatest number of files per commit, and files decoded ahead.
 
     Raises:
         GalleryError: A source is missing, or the store is damaged.
         StorageError: The store cannot be written; earlier commits remain.
     """
-    changes = _Update(store, sources, model, shard, scan, batch_files).run(progress)
+    changes = _Update(store, sources, model, shard, scan, pace, batch_files).run(progress)
     store.improve(model.probes, progress)
     return changes
 
@@ -141,7 +132,7 @@ def preview(
     store: WritableStore, sources: Sequence[Path], *, scan: Scan = DEFAULT_SCAN, progress: Progress = no_progress
 ) -> UpdateResult:
     """Return what `update` would do, as far as is known without decoding; the store is only read."""
-    return _Update(store, sources, None, WHOLE, scan, BATCH_FILES).run(progress)
+    return _Update(store, sources, None, WHOLE, scan, FULL_SPEED, BATCH_FILES).run(progress)
 
 
 class _Update:
@@ -154,6 +145,7 @@ class _Update:
         model: Model | None,
         shard: Shard,
         scan: Scan,
+        pace: Pace,
         batch_files: int,
     ) -> None:
         self.store = store
@@ -162,6 +154,7 @@ class _Update:
         self.model = model
         self.shard = shard
         self.scan = scan
+        self.pace = pace
         self.batch_files = batch_files
         self.changes = UpdateResult()
         self.pruning = Pruning(store, self.sources, shard.takes, scan, write=model is not None)
@@ -170,25 +163,25 @@ class _Update:
         """Add new and changed files, then remove the photos whose files are gone."""
         files = walk(self.present, lambda skipped: None, exclude=self.scan.exclude)
         total = sum(self.shard.takes(file.path) for file in files)
-        with progress("indexing", total, "photo") as advance, ThreadPoolExecutor() as pool:
-            if self.model is None:
-                self.changes.embedded = sum(1 for _ in self._unknown_files(advance, pool))
-            else:
-                unknown = self._unknown_files(advance, pool)
-                with closing(map_ahead(partial(_load, self.model), unknown, pool, self.batch_files)) as loaded:
-                    for batch in batched(loaded, self.batch_files):
-                        self._commit(batch, self.model)
-                        advance(len(batch))
+        with progress(INDEXING, total, "photo") as advance, ThreadPoolExecutor() as pool:
+            changed = self._changed_files(advance)
+            with closing(map_ahead(self._load, changed, pool, self.batch_files)) as loaded:
+                for batch in _growing(loaded, self.batch_files):
+                    self._take(batch)
+                    advance(len(batch))
         self.pruning.drop_gone()
         self.changes.removed, self.changes.unavailable = self.pruning.removed, self.pruning.unavailable
         return self.changes
 
-    def _unknown_files(self, advance: Advance, pool: Executor) -> Iterator[PhotoFile]:
-        """Yield the files whose content is not in the store; the others are handled without decoding."""
+    def _changed_files(self, advance: Advance) -> Iterator[tuple[PhotoFile, Photo | None]]:
+        """Yield the files that are new or changed, with what the store has at their paths; count the others."""
         for batch in batched(self._files(), self.batch_files):
-            unknown = self._reuse(batch, pool)
-            advance(len(batch) - len(unknown))
-            yield from unknown
+            known = self.store.get([file.path for file in batch])
+            changed = [file for file in batch if not _is_same(known.get(file.path), file)]
+            self.changes.unchanged += len(batch) - len(changed)
+            self.pruning.drop_moved(list(known.values()))
+            advance(len(batch) - len(changed))
+            yield from ((file, known.get(file.path)) for file in changed)
 
     def _files(self) -> Iterator[PhotoFile]:
         """Yield the files of the shard; record the folders with photos, and what is left out."""
@@ -208,54 +201,64 @@ class _Update:
             if self.shard.takes(file.path):
                 yield file
 
-    def _reuse(self, batch: Sequence[PhotoFile], pool: Executor) -> list[PhotoFile]:
-        """Reuse embeddings for the files of a batch whose content is in the store; return the other files."""
-        known = self.store.get([file.path for file in batch])
-        changed = [file for file in batch if not _is_same(known.get(file.path), file)]
-        self.changes.unchanged += len(batch) - len(changed)
-        photos = [photo for photo in pool.map(_describe, changed) if photo is not None]
-        vectors = self.store.embeddings(sorted({photo.content for photo in photos}))
-        reusable = [photo for photo in photos if photo.content in vectors]
-        for photo in reusable:
-            stored_photo = known.get(photo.path)
-            if stored_photo is not None and stored_photo.content == photo.content:
-                self.changes.unchanged += 1
-            else:
-                self.changes.reused += 1
-                self.pruning.contents.add(photo.content)
-        if self.model and reusable:
-            self.store.upsert(reusable, np.stack([vectors[photo.content] for photo in reusable]))
-        self.pruning.drop_moved([*(known[file.path] for file in batch if file.path in known), *reusable])
-        paths = {photo.path for photo in reusable}
-        return [file for file in changed if file.path not in paths]
+    def _load(self, changed: tuple[PhotoFile, Photo | None]) -> _Loaded | Skipped:
+        """Read a file, and preprocess it unless its content is in the store. Called in the pool.
 
-    def _commit(self, batch: Sequence[_Loaded | Skipped], model: Model) -> None:
-        """Embed a batch of loaded files and write it to the store."""
+        It is read once, so that the embedding belongs to the hash.
+        """
+        file, stored_photo = changed
+        self.pace.pause()
+        try:
+            content, photo = _read(file)
+            vector = self.store.embeddings([photo.content]).get(photo.content)
+            if self.model is None or vector is not None:
+                return _Loaded(photo, stored_photo, vector, NO_PIXELS)
+            return _Loaded(photo, stored_photo, None, self.model.preprocess.load(content, "photo"))
+        except ImageError as error:
+            return Skipped(file.path, str(error))
+
+    def _take(self, batch: Sequence[_Loaded | Skipped]) -> None:
+        """Count a batch of loaded files, embed those with new content, and write all to the store."""
         skipped = [item for item in batch if isinstance(item, Skipped)]
         loaded = [item for item in batch if isinstance(item, _Loaded)]
         self.changes.skipped += skipped
-        # The content may have been committed with the previous batch, after this file was queued.
-        vectors = self.store.embeddings(sorted({item.photo.content for item in loaded}))
+        known = [item for item in loaded if item.vector is not None]
+        reused = [item for item in known if item.stored is None or item.stored.content != item.photo.content]
+        vectors = {item.photo.content: item.vector for item in loaded if item.vector is not None}
         fresh = {item.photo.content: item.pixels for item in loaded if item.photo.content not in vectors}
-        if fresh:
-            vectors |= dict(zip(fresh, model.embed_prepared(fresh.values(), len(fresh), "photo"), strict=True))
+        # The content may have been committed with the previous batch, after this file was queued.
+        committed = self.store.embeddings(sorted(fresh)) if fresh else {}
+        fresh = {content: pixels for content, pixels in fresh.items() if content not in committed}
         self.changes.embedded += len(fresh)
-        self.changes.reused += len(loaded) - len(fresh)
-        if loaded:
-            photos = [item.photo for item in loaded]
+        self.changes.unchanged += len(known) - len(reused)
+        self.changes.reused += len(loaded) - len(fresh) - len(known) + len(reused)
+        self.pruning.contents.update(item.photo.content for item in reused)
+        photos = [item.photo for item in loaded]
+        if self.model and photos:
+            vectors |= committed | self._embedded(self.model, fresh)
             self.store.upsert(photos, np.stack([vectors[photo.content] for photo in photos]))
+        self.pruning.drop_moved(photos)
         # The previous content of a broken file is gone; if the disk failed instead, the photo is kept.
-        if broken := [item.path for item in skipped if is_gone(item.path) is not None]:
+        broken = [item.path for item in skipped if is_gone(item.path) is not None]
+        if self.model and broken:
             self.store.delete(broken)
 
+    def _embedded(self, model: Model, fresh: Mapping[str, NDArray[np.uint8]]) -> dict[str, Vectors]:
+        """Embed preprocessed photos in steps; return the embeddings by content."""
+        vectors: dict[str, Vectors] = {}
+        for step in batched(fresh.items(), self.pace.step):
+            self.pace.pause()
+            contents, pixels = zip(*step, strict=True)
+            vectors |= zip(contents, model.embed_prepared(pixels, len(pixels), "photo"), strict=True)
+        return vectors
 
-def _load(model: Model, file: PhotoFile) -> _Loaded | Skipped:
-    """Read and preprocess a file. It is read once, so that the embedding belongs to the hash."""
-    try:
-        content, photo = _read(file)
-        return _Loaded(photo, model.preprocess.load(content, "photo"))
-    except ImageError as error:
-        return Skipped(file.path, str(error))
+
+def _growing(loaded: Iterable[_Loaded | Skipped], greatest: int) -> Iterator[list[_Loaded | Skipped]]:
+    """Yield batches, the first ones small, so that a search finds the first photos soon."""
+    remaining, size = iter(loaded), min(FIRST_FILES, greatest)
+    while batch := list(islice(remaining, size)):
+        yield batch
+        size = min(2 * size, greatest)
 
 
 def _is_same(known: Photo | None, file: PhotoFile) -> bool:
@@ -267,13 +270,6 @@ def _is_same(known: Photo | None, file: PhotoFile) -> bool:
     except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
-
-
-def _describe(file: PhotoFile) -> Photo | None:
-    try:
-        return _read(file)[1]
-    except ImageError:
-        return None
 
 
 def _read(file: PhotoFile) -> tuple[bytes, Photo]:

@@ -1,11 +1,15 @@
 """The run folder: the names of its files, and checks against overwriting one by accident."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sketchy.config import Config
-from sketchy.errors import CheckpointError, RunError
+from sketchy.errors import CheckpointError, ConfigError, RunError
 from sketchy.storage import os_problem
+
+if TYPE_CHECKING:
+    from sketchy.config import Config
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,11 @@ class RunDir:
         return self.path / "best.pth"
 
     @property
+    def exported(self) -> Path:
+        """The exported model of best.pth, for search without PyTorch."""
+        return self.best.with_suffix(".zip")
+
+    @property
     def last(self) -> Path:
         """The newest weights, with all that a resumed run needs."""
         return self.path / "last.pth"
@@ -48,6 +57,15 @@ class RunDir:
     def checkpoint(self) -> Path:
         """The checkpoint to use: that of the best epoch, or the newest if there is no best one yet."""
         return self.last if self.last.is_file() and not self.best.is_file() else self.best
+
+    def epochs(self) -> tuple[int, int]:
+        """Return the number of epochs in the history, and how many the config asks for (at least 1)."""
+        with suppress(OSError, ValueError, ConfigError):
+            done = len(self.history.read_text(encoding="utf-8").splitlines()) - 1
+            from sketchy.config_file import load_config  # takes as long as a search
+
+            return done, load_config(self.config, of_run=True).train.epochs
+        return 0, 1
 
 
 def refuse_taken(path: Path, *, force: bool) -> None:
@@ -73,7 +91,7 @@ def create_run(path: Path, *, force: bool) -> RunDir:
     run = RunDir(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.last):
+        for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.exported, run.last):
             file.unlink(missing_ok=True)
     except OSError as error:
         raise RunError(os_problem(error, error.filename or path, elsewhere="choose another --runs")) from None
@@ -96,13 +114,7 @@ def checkpoint_file(path: Path) -> Path:
     return chosen
 
 
-def newest_checkpoint(runs: Path) -> Path | None:
-    """Return the checkpoint of the newest run that has one; None if there is none."""
-    made = (RunDir(path).checkpoint for path in (runs.iterdir() if runs.is_dir() else ()))
-    return max((file for file in made if file.is_file()), key=lambda file: file.stat().st_mtime, default=None)
-
-
-def with_absolute_paths(config: Config) -> Config:
+def with_absolute_paths(config: "Config") -> "Config":
     """Make relative paths absolute, so that the run can be used and resumed from another folder."""
     return config.with_paths(lambda path, _: _absolute(path))
 

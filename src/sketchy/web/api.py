@@ -1,7 +1,7 @@
 """The routes of the API."""
 
 import time
-from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -13,16 +13,18 @@ from starlette.exceptions import HTTPException
 
 import sketchy
 from sketchy.containers import detect_format
-from sketchy.errors import ImageError, SketchyError
+from sketchy.errors import CheckpointError, ImageError, SketchyError
 from sketchy.image import Kind, image_size
 from sketchy.results import Hit
+from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request as SearchRequest
+from sketchy.retrieval.search import unknown_category
 from sketchy.retrieval.store.base import Where
 from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.limits import MAX_CATEGORIES, MAX_K, Limits
-from sketchy.web.schemas import About, Bounds, Category, Health, Info, Problem, Result, Results, Size
+from sketchy.web.schemas import About, Bounds, Category, Health, Indexing, Info, Problem, Result, Results, Size, Status
 from sketchy.web.thumbnails import Thumbnails
 
 
@@ -31,6 +33,7 @@ class Service:
     """The objects that the routes share."""
 
     index: Index
+    follower: Follower | None
     catalogue: Catalogue
     thumbnails: Thumbnails
     queue: FairQueue
@@ -48,6 +51,19 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 router = APIRouter(responses=error_responses(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
+Categories = Annotated[
+    list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
+]
+SpatialShare = Annotated[
+    float | None, Query(ge=0, le=1, description="How much it counts how things lie, against what they are.")
+]
+Client = Annotated[
+    str | None,
+    Query(
+        pattern="^[A-Za-z0-9]{1,32}$",
+        description="Client id; a newer query replaces waiting ones of the same client.",
+    ),
+]
 PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
 ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic", "AVIF": "image/avif"}
@@ -69,23 +85,16 @@ BODY = {
 }
 
 
-@router.post("/api/search", responses=error_responses(408, 409, 413, 415, 503), openapi_extra=BODY)
+@router.post("/api/search", responses=error_responses(404, 408, 409, 413, 415, 503), openapi_extra=BODY)
 async def search(
     request: Request,
     response: Response,
     service: Served,
     k: Annotated[int, Query(ge=1, le=MAX_K, description="Number of photos to return.")] = 10,
     kind: Annotated[Kind, Query(description="Kind of the image; photo finds similar photos.")] = "sketch",
-    category: Annotated[
-        list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
-    ] = None,
-    client: Annotated[
-        str | None,
-        Query(
-            pattern="^[A-Za-z0-9]{1,32}$",
-            description="Client id; a newer query replaces waiting queries of the same client.",
-        ),
-    ] = None,
+    category: Categories = None,
+    spatial_share: SpatialShare = None,
+    client: Client = None,
 ) -> Results:
     """Find the photos nearest to an image.
 
@@ -95,14 +104,19 @@ async def search(
     image = await _read_image(request)
     started = time.perf_counter()
     check_image(image, service.limits.pixels)
-    work = partial(_search, service.index, image, kind, k, category or ())
+    wanted = SearchRequest(k, Where(tuple(category or ())), spatial_share=spatial_share)
+    work = partial(_search, service, image, kind, wanted)
     address = request.client.host if request.client else ""
     try:
         found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
-    except ImageError as error:
+    except (ImageError, CheckpointError) as error:  # the latter: no spatial embedding to weigh
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
+    if category and not found.hits:
+        raise HTTPException(
+            404, "; ".join(unknown_category(name, [*service.catalogue.categories]) for name in category)
+        )
     response.headers["Server-Timing"] = _timing(found, started)
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
 
@@ -158,6 +172,7 @@ def info(
 ) -> Info:  # not async, so that it runs in a thread: a gallery on a server is reached over the network
     """Describe the gallery, its categories, the model and the limits."""
     index, limits, config = service.index, service.limits, service.index.model.config
+    service.catalogue.refresh()
     return Info(
         version=sketchy.__version__,
         gallery=to_unicode(index.name),
@@ -171,6 +186,22 @@ def info(
         has_scores=index.model.calibration is not None,
         limits=Bounds(body=limits.body, pixels=limits.pixels, k=MAX_K),
     )
+
+
+@router.get("/api/status")
+def status(service: Served) -> Status:
+    """Report how far the index is; the page asks again and again."""
+    if service.follower is None:
+        return Status(photos=len(service.index), updates=0, indexing=None)
+    state = service.follower.state
+    indexing = Indexing(
+        running=state.running,
+        done=state.done,
+        total=state.total,
+        seconds_left=state.seconds_left,
+        error=state.error and to_unicode(state.error),
+    )
+    return Status(photos=len(service.index), updates=state.updates, indexing=indexing)
 
 
 @router.get("/healthz")
@@ -210,11 +241,13 @@ def _timing(found: _Found, started: float) -> str:
     return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
 
 
-def _search(index: Index, image: bytes, kind: Kind, k: int, categories: Sequence[str]) -> _Found:
+def _search(service: Service, image: bytes, kind: Kind, request: SearchRequest) -> _Found:
+    index, follower = service.index, service.follower
     began = time.perf_counter()
-    query = index.model.query([image], kind, ["the image"])
-    embedded = time.perf_counter()
-    hits = index.find(query, SearchRequest(k, Where(tuple(categories))), kind)
+    with nullcontext() if follower is None else follower.first():
+        query = index.model.query([image], kind, ["the image"])
+        embedded = time.perf_counter()
+        hits = index.find(query, request, kind)
     return _Found(hits, began, embedded, time.perf_counter())
 
 

@@ -1,5 +1,6 @@
 """The application: the page, the API, and the error responses."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 import sketchy
+from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
 from sketchy.web.api import Service, router
 from sketchy.web.catalogue import Catalogue
@@ -28,34 +30,29 @@ FRESH = {"Cache-Control": "no-cache"}
 
 
 def create_app(
-    index: Index, *, root: Path | None = None, loopback: bool = True, limits: Limits | None = None
+    index: Index,
+    *,
+    follower: Follower | None = None,
+    root: Path | None = None,
+    loopback: bool = True,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """Create the application.
 
     Args:
         index: The index to search.
+        follower: Keeps the index up to date meanwhile; None if nothing in this process does.
         root: Folder that contains all photos; see `Catalogue`.
         loopback: Whether to accept only requests whose Host header is a loopback name.
         limits: Limits of a request; None takes the defaults.
     """
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form gets an answer, not a message
     limits = limits or Limits()
     catalogue = Catalogue(index, root)
     queue = FairQueue(limits.waiting)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        queue.close()
-
-    app = FastAPI(
-        title="Sketchy",
-        summary="Find a photo by drawing it.",
-        version=sketchy.__version__,
-        docs_url=None,  # FastAPI's page loads scripts from other hosts
-        redoc_url=None,
-        lifespan=lifespan,
-    )
-    app.state.service = Service(index, catalogue, Thumbnails(catalogue), queue, limits)
+    app = _new_app(queue)
+    app.state.service = Service(index, follower, catalogue, Thumbnails(catalogue), queue, limits)
     app.include_router(router)
     _add_page(app)
     _add_errors(app)
@@ -63,6 +60,22 @@ def create_app(
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
     app.add_middleware(Guard, limits=limits)
     return app
+
+
+def _new_app(queue: FairQueue) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        queue.close()
+
+    return FastAPI(
+        title="Sketchy",
+        summary="Find a photo by drawing it.",
+        version=sketchy.__version__,
+        docs_url=None,  # FastAPI's page loads scripts from other hosts
+        redoc_url=None,
+        lifespan=lifespan,
+    )
 
 
 class _FreshFiles(StaticFiles):

@@ -18,7 +18,7 @@ from sketchy.retrieval.index import Index
 from sketchy.retrieval.store.base import label
 
 PRELOADED = 1_000_000
-"""Number of photos whose ids are computed at the start; they take 200 MB."""
+"""Number of photos whose ids are computed before they are found; they take 200 MB."""
 
 
 class Catalogue:
@@ -28,23 +28,34 @@ class Catalogue:
         index: The index.
         root: The folder that contains all photos, after resolving links; None takes the common folders of their paths,
             one for each top-level folder of the file system.
-        preloaded: Number of photos whose ids are computed at the start; others get theirs when they are found.
+        preloaded: Number of photos whose ids are computed by `refresh`; others get theirs when they are found.
 
     Attributes:
-        categories: Number of photos of each category, among the preloaded ones.
+        categories: Number of photos of each category, among the preloaded ones, at the last `refresh`.
     """
 
     def __init__(self, index: Index, root: Path | None = None, preloaded: int = PRELOADED) -> None:
         self._index = index
+        self._root = root
+        self._preloaded = preloaded
         self._paths: dict[str, str] = {}
         self._reading = threading.Lock()
+        self._photos = -1
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the photos of the index again if their number has changed."""
+        photos = len(self._index)
+        if photos == self._photos:
+            return
+        self._photos = photos
         counts: Counter[str] = Counter()
-        for path, category in islice(index.photos(), preloaded):
+        for path, category in islice(self._index.photos(), self._preloaded):
             self.id_of(path)
             if category is not None:
                 counts[label(category)] += 1
         self.categories = dict(sorted(counts.items()))
-        roots = [root] if root is not None else _common_folders(self._paths.values())
+        roots = [self._root] if self._root is not None else _common_folders(list(self._paths.values()))
         self._roots = tuple(folder.resolve() for folder in roots)
 
     def id_of(self, path: str) -> str:

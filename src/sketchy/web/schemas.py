@@ -74,6 +74,27 @@ class Info(BaseModel):
     limits: Bounds
 
 
+class Indexing(BaseModel):
+    """The update of the index that is under way or was the last one; seconds_left and error are null if unknown."""
+
+    running: bool
+    done: int
+    total: int
+    seconds_left: float | None
+    error: str | None
+
+
+class Status(BaseModel):
+    """What may change while the server runs; indexing is null if the server does not update the index.
+
+    A search may find other photos when `photos` or `updates` has changed.
+    """
+
+    photos: int
+    updates: int
+    indexing: Indexing | None
+
+
 class Health(BaseModel):
     """The state of the server."""
 

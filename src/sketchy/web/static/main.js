@@ -6,6 +6,7 @@ import { download, pictureIn, readMarks } from "./files.js";
 import { ResultsGrid } from "./grid.js";
 import { Pad } from "./pad.js";
 import { SearchClient } from "./search_client.js";
+import { followStatus, showInfo, showStatus } from "./status.js";
 import { Viewer } from "./viewer.js";
 
 const QUIET = 700; // milliseconds without change before the screen reader and the address are updated
@@ -22,6 +23,8 @@ const client = new SearchClient({ started, slow, succeeded, failed });
 let shown = []; // results in the grid
 let like = null; // id of the photo that is the query; null if the query is the drawing
 let quiet = 0; // timer
+let folder = ""; // name of the gallery
+let status = null; // last answer of /api/status
 
 // --- searching ---
 
@@ -65,7 +68,7 @@ function slow() {
 
 function succeeded(response, query) {
   shown = response.results;
-  become(shown.length ? "found" : "none");
+  become(shown.length ? "found" : status?.photos === 0 ? "waiting" : "none");
   grid.show(shown);
   // The latency after painting, for scripts/measure_page.py.
   requestAnimationFrame(() => setTimeout(() => performance.measure("stroke to results", { start: query.since })));
@@ -278,19 +281,25 @@ function repaint() {
   for (const { layer, marks } of doodles) layer.show(marks, getComputedStyle(layer.canvas).color);
 }
 
+// --- the gallery, which may grow ---
+
+/** Search again, unless a stroke is being drawn: its end will. */
+async function photosChanged(answer) {
+  if (!pad.isDrawing && !find("#viewer").open) search("schedule");
+  if (!answer.indexing?.running) await readInfo();
+}
+
+/** Show what the gallery holds. */
+async function readInfo() {
+  folder = showInfo(await (await fetch("/api/info")).json());
+}
+
 async function start() {
   setWidth();
   repaint();
   try {
-    const info = await (await fetch("/api/info")).json();
-    const folder = info.gallery.split(/[\\/]/).filter(Boolean).at(-1) ?? info.gallery;
-    find("#gallery").textContent = `${info.photos.toLocaleString("en")} photos in ${folder}`;
-    find("#gallery").title = info.gallery;
-    find("#k").max = Math.min(info.limits.k, 100, info.photos);
-    for (const { name, photos } of info.categories) {
-      find("#category").add(new Option(`${name} (${photos.toLocaleString("en")})`, name));
-    }
-    find("#filter").hidden = info.categories.length === 0;
+    await readInfo();
+    followStatus((answer) => showStatus((status = answer), folder), photosChanged);
   } catch {
     failed({ status: 0, reason: "The server does not answer." });
   }

@@ -1,18 +1,19 @@
-"""The bundled model: a checkpoint that comes with the package, for those who have not trained one."""
+"""The bundled model: an exported model that comes with the package, for those who have not trained one."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from sketchy.model.checkpoint import Checkpoint
+    from sketchy.model.checkpoint import Checkpoint
 
-BUNDLED = Path(__file__).with_name("bundled.pth")
-"""The checkpoint; docs/model-card.md says what it was trained on and how good it is."""
+BUNDLED = Path(__file__).with_name("bundled.zip")
+"""The exported model; docs/model-card.md says what it was trained on and how good it is."""
 
 
-def bundle(checkpoint: Checkpoint) -> Checkpoint:
+def bundle(checkpoint: "Checkpoint") -> "Checkpoint":
     """Return a checkpoint fit to be shipped: half the size, without any path of the machine that trained it.
 
     Kernels and matrices become float16, which moves embeddings by about 0.001; statistics and biases, which are few and
@@ -26,5 +27,5 @@ def bundle(checkpoint: Checkpoint) -> Checkpoint:
     )
 
 
-def _halved(weight: Tensor) -> Tensor:
-    return weight.to(torch.float16, memory_format=torch.contiguous_format) if weight.ndim > 1 else weight
+def _halved(weight: "Tensor") -> "Tensor":
+    return weight.half().contiguous() if weight.ndim > 1 else weight

@@ -1,0 +1,65 @@
+// Asks the server how far the index is, and reports when a search may find other photos.
+
+const SOON = 1000; // milliseconds between questions while photos are indexed
+const LATER = 4000; // and while nothing happens
+
+const find = (name) => document.querySelector(name);
+
+/** Call `show(status)` with each answer of /api/status, and `changed(status)` when the photos have changed. */
+export async function followStatus(show, changed) {
+  let last = null;
+  for (;;) {
+    try {
+      const status = await (await fetch("/api/status")).json();
+      show(status);
+      if (last && (status.photos !== last.photos || status.updates !== last.updates)) changed(status);
+      last = status;
+    } catch {
+      // The server is away; the next search says so.
+    }
+    await new Promise((resolve) => setTimeout(resolve, last?.indexing?.running ? SOON : LATER));
+  }
+}
+
+/** Show what the gallery holds, and return its name. */
+export function showInfo(info) {
+  find("#gallery").title = info.gallery;
+  find("#k").max = Math.min(info.limits.k, 100);
+  const chosen = find("#category").value;
+  find("#category").length = 1;
+  for (const { name, photos } of info.categories) {
+    find("#category").add(new Option(`${name} (${photos.toLocaleString("en")})`, name, false, name === chosen));
+  }
+  find("#filter").hidden = info.categories.length === 0;
+  return info.gallery.split(/[\\/]/).filter(Boolean).at(-1) ?? info.gallery;
+}
+
+/** Show the state of the gallery in the header, and below it what went wrong. */
+export function showStatus(status, folder) {
+  const { running, done, total, error } = status.indexing ?? { running: false, error: null };
+  find("#gallery").textContent = describe(status, folder);
+  const bar = find("#indexing");
+  bar.hidden = !running || total === 0;
+  if (!bar.hidden) [bar.max, bar.value] = [total, done];
+  const notice = find("#notice");
+  const text = error === null ? "" : `The photos are not up to date: ${error}`;
+  notice.hidden = error === null;
+  if (notice.textContent !== text) notice.textContent = text; // screen readers read it again at every change
+}
+
+/** Describe the gallery in one line: how many photos there are, and how long it takes until all are. */
+function describe(status, folder) {
+  const count = (number) => number.toLocaleString("en");
+  const indexing = status.indexing;
+  if (!indexing?.running || indexing.done === indexing.total) {
+    return `${count(status.photos)} photos in ${folder}`;
+  }
+  const left = indexing.seconds_left === null ? "" : `, ${duration(indexing.seconds_left)} left`;
+  return `${count(Math.min(status.photos, indexing.total))} of ${count(indexing.total)} photos in ${folder}${left}`;
+}
+
+function duration(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3600)} h`;
+}
