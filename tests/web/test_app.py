@@ -100,7 +100,7 @@ def test_a_sketch_finds_photos(client, sketch):
     found = answer.json()["results"]
     assert [hit["rank"] for hit in found] == [1, 2, 3, 4, 5, 6, 7]
     assert [hit["distance"] for hit in found] == sorted(hit["distance"] for hit in found)
-    assert set(found[0]) == {"rank", "id", "name", "distance", "category", "score"}
+    assert set(found[0]) == {"rank", "id", "name", "distance", "category", "folder", "taken", "score"}
     assert found[0]["category"] in CATEGORIES
     assert found[0]["name"].endswith(".jpg")
     assert ID.fullmatch(found[0]["id"])

@@ -192,14 +192,10 @@ def retrieve(
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
         from sketchy.retrieval.search import Request, where_of
-
     where = where_of(categories=category, path_glob=path_glob, folder=folder, since=since, until=until, name=name)
-    request, scan = (
-        Request(k, where, max_distance, min_score, exact, spatial_share),
-        scan_options(exclude, drop_missing),
-    )
-    run = partial(command.run, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress)
-    _show_retrieval(run(queries, request, chosen, gallery), json, paths_only, print0)
+    request = Request(k, where, max_distance, min_score, exact, spatial_share)
+    run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, progress=show_progress)
+    _show_retrieval(run(queries, request, chosen, gallery, kind=kind.value, device=device), json, paths_only, print0)
 
 
 def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:
