@@ -39,3 +39,14 @@ interrupts.quit_at_once()
 signal.raise_signal(signal.SIGHUP)
 """
     assert subprocess.run([sys.executable, "-c", code_run], capture_output=True, timeout=30).returncode == code
+
+
+@pytest.mark.parametrize(("words", "code"), [("--version", 0), ("--nonsense", 2)])
+@pytest.mark.parametrize("size", ["1", "2"])
+def test_a_process_of_torchrun_ends_at_once_with_the_code_of_its_command(words, code, size, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", size)
+    program = "import atexit; atexit.register(print, 'late'); from sketchy.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", program, words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code
+    assert bool(done.stdout if words == "--version" else done.stderr)
+    assert ("late" in done.stdout) == (size == "1")

@@ -90,9 +90,8 @@ class OurEpoch:
         seed_everything(config.train.seed)
         world = World(0, 1, pick_device(config.train.device))
         siamese = Siamese(build_encoder(config, load_pretrained=False)).placed(world.device)
-        self.trainer: Trainer = build_trainer(
-            config, siamese, training_images(data, Further(data.pack.categories)), len(data.pack.categories), world
-        )
+        further, own = Further(data.pack.categories), len(data.pack.categories)
+        self.trainer: Trainer = build_trainer(config, siamese, training_images(data, further), further, own, world)
         self.pairs = self.trainer.sampler.batch_size
 
     def take(self, steps: int) -> None:

@@ -1,6 +1,7 @@
 """The program: `sketchy`, `python -m sketchy`, and what `torchrun -m sketchy` starts."""
 
 import atexit
+import os
 
 from sketchy import interrupts
 
@@ -13,6 +14,11 @@ def main() -> None:
 
     try:
         run()
+    except SystemExit as ended:
+        if os.environ.get("WORLD_SIZE", "1") != "1":
+            # DistributedDataParallel never frees the threads of gloo, which can abort a normal exit.
+            os._exit(int(ended.code or 0))
+        raise
     finally:
         interrupts.quit_at_once()  # the interpreter's own end is no work either
 

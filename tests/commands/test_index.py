@@ -89,6 +89,12 @@ def test_what_is_left_out_is_counted_in_text_and_json_and_named_when_asked(photo
     assert "left out: 2 .psd, 1 .pdf, 1 in #recycle; `sketchy index" in searched.stderr
     excluded = type_in(*words, "--exclude", "disc", "--exclude", "*.pdf", "--json")
     assert json.loads(excluded.stdout)["left_out"] == {".psd": 2, "excluded": 11, "in #recycle": 1}
+    assert "--exclude" not in excluded.stderr
+    for more in ((), ("--dry-run",)):
+        assert (
+            "no photo matches --exclude 'Trash', 'x'; "
+            in type_in(*words, "--exclude", "Trash", "--exclude", "x", *more).stderr
+        )
 
 
 def test_a_drive_that_is_away_empties_no_index(photos, trained, tmp_path):

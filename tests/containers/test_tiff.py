@@ -94,3 +94,8 @@ def test_warnings_of_the_decoder_are_not_shown(tmp_path):
         said.append(subprocess.run(command, capture_output=True, check=True).stderr)
     assert b"UserWarning" in said[0]
     assert said[1] == b""
+
+
+def test_floating_point_colours_are_told_from_broken_data():
+    with pytest.raises(ImageError, match="is a TIFF with floating-point colours; export it as PNG first"):
+        open_image(with_tag(encode(), 339, 3, 1, 3))

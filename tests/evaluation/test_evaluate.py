@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,8 @@ from sketchy.dataset.pack import Pack, Subset
 from sketchy.dataset.records import Record
 from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.protocol import Queries, score
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.model.encoder import build_encoder
-from sketchy.retrieval.embed import embed_pixels
 
 SKETCH_PHOTO = (0, 0, 3, -1, 5, 5)
 """The photo that each of six sketches traces; the fourth traces one that is missing."""
@@ -76,7 +77,7 @@ def test_the_traced_photo_is_looked_for_where_it_stands_in_the_part(encoder, dat
 def test_a_photo_finds_itself(encoder, data):
     """With each sketch the very picture of its photo, all that can be found is found first."""
     pixels = data.pack.photos
-    twin = SimpleNamespace(pack=SimpleNamespace(**{**vars(data.pack), "sketches": pixels[[0, 0, 3, 2, 5, 5]]}))
+    twin = SimpleNamespace(pack=replace(data.pack, sketches=pixels[[0, 0, 3, 2, 5, 5]]))
     found = evaluate_subset(encoder, twin, part(range(6), range(6)))
     assert found.scores.instance_rank.tolist() == [1, 1, 1, 0, 1, 1]
     assert found.evaluation.metrics["instance_r_at_1"] == found.evaluation.metrics["p_at_1"] == 1

@@ -3,39 +3,22 @@
 import os
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from sketchy.config_file import parse_config
 from sketchy.errors import GalleryError
-from sketchy.model.checkpoint import Checkpoint
-from sketchy.model.encoder import build_encoder
 from sketchy.retrieval import missing as module
-from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import Scan
-from sketchy.retrieval.store.base import Identity
-from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.update import preview, update
 
 DROP = Scan(drop_missing=True)
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    """A small network that was never trained."""
-    torch.manual_seed(0)
-    config = parse_config({"image": {"size": 16, "color": "rgb"}, "model": {"embedding_size": 8}}, "test")
-    return Model(Checkpoint(config, (), 0, {}, build_encoder(config).state_dict()), Path("a.pth"), torch.device("cpu"))
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = open_to_write(tmp_path / "index", Identity("a" * 64, 8, "a.pth"))
-    yield store
-    store.close()
+def model(untrained):
+    return untrained
 
 
 @pytest.fixture
@@ -188,9 +171,9 @@ def test_photos_that_are_left_out_now_are_removed_from_the_index(store, folder, 
     update(store, [folder], model)
     changes = update(store, [folder], model, scan=Scan(exclude=("usb", "b.png")))
     assert (changes.removed, changes.unchanged, changes.left_out) == (4, 2, {"excluded": 4})
-    (folder / "cats").rename(folder / "@eaDir")
-    update(store, [folder / "@eaDir"], model)
-    assert update(store, [folder], model).left_out == {"in @eaDir": 2}
+    (folder / "cats").rename(folder / "#recycle")
+    update(store, [folder / "#recycle"], model)
+    assert update(store, [folder], model).left_out == {"in #recycle": 2}
     assert paths(store, folder) == {"a.png", "b.png", "usb/deep/a.png", "usb/deep/b.png"}
 
 

@@ -144,7 +144,7 @@ def test_the_index_that_was_made_of_a_folder_is_used_for_it(model, photos, tmp_p
     store = open_to_write(tmp_path / "index", model.identity)
     update(store, [photos], model)
     store.close()
-    note_index([photos], model.identity, str(tmp_path / "index"))
+    note_index([photos], model.identity, str(tmp_path / "index"), ())
     logged.clear()
     gallery = opened(photos, model)
     assert "using the index" in logged.messages[0]
@@ -158,6 +158,19 @@ def test_the_index_that_was_made_of_a_folder_is_used_for_it(model, photos, tmp_p
     gallery = opened(photos, model)
     assert len(gallery) == 40
     gallery.close()
+
+
+def test_an_index_without_excluded_photos_says_so_and_is_not_used_for_other_globs(model, photos, tmp_path, logged):
+    model.index(photos, tmp_path / "index", exclude=["disc", "bar"]).close()
+    for exclude, expected in ((("bar", "disc"), 20), ((), 20), (("disc",), 30)):
+        logged.clear()
+        with closing(open_index(model, str(photos), scan=Scan(exclude))) as opened_index:
+            assert len(opened_index) == expected
+        told = [message for message in logged.messages if "using the index" in message]
+        assert len(told) == (expected == 20)
+        assert all(
+            ", without 'disc', 'bar'; `" in message and "--exclude disc --exclude bar`" in message for message in told
+        )
 
 
 def test_a_cached_index_that_another_process_writes_is_searched_without_an_update(model, photos, tmp_path, logged):

@@ -2,16 +2,11 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from sketchy.config_file import parse_config
-from sketchy.model.checkpoint import Checkpoint
-from sketchy.model.encoder import build_encoder
 from sketchy.retrieval import update as module
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.store.base import Identity
@@ -20,18 +15,8 @@ from sketchy.retrieval.update import Shard, preview, update
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    """A small network that was never trained."""
-    torch.manual_seed(0)
-    config = parse_config({"image": {"size": 16, "color": "rgb"}, "model": {"embedding_size": 8}}, "test")
-    return Model(Checkpoint(config, (), 0, {}, build_encoder(config).state_dict()), Path("a.pth"), torch.device("cpu"))
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = open_to_write(tmp_path / "index", Identity("a" * 64, 8, "a.pth"))
-    yield store
-    store.close()
+def model(untrained):
+    return untrained
 
 
 @pytest.fixture

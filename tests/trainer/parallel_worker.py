@@ -72,4 +72,4 @@ with join_world("cpu") as world:
     if world.is_main:
         torch.save(trained, sys.argv[1])
 
-os._exit(0)  # not through the threads of gloo, which now and then abort an ending process on a busy machine
+os._exit(0)  # as the program does: DistributedDataParallel leaves threads of gloo, which can abort the exit

@@ -126,7 +126,10 @@ def test_a_photo_finds_itself_and_only_its_category(client, photos):
     assert (found[0]["name"], found[0]["category"], found[0]["score"]) == ("p3.jpg", "bar", None)
     assert found[0]["distance"] == pytest.approx(0, abs=1e-3)
     assert {hit["category"] for hit in found} == {"bar", "disc"}
-    assert client.post("/api/search?category=unheard", content=photo).json() == {"results": []}
+    one_known = client.post("/api/search?category=unheard&category=bar", content=photo).json()["results"]
+    assert {hit["category"] for hit in one_known} == {"bar"}
+    unknown = client.post("/api/search?category=Disk", content=photo)
+    assert (unknown.status_code, unknown.json()) == (404, {"error": "no photo is of the category 'Disk'; try disc"})
 
 
 def test_the_server_says_how_long_it_took(client, sketch):
@@ -175,15 +178,20 @@ def test_what_cannot_be_searched_is_told_in_one_line(client, address, body, stat
     assert "\n" not in answer.json()["error"]
 
 
-def test_forms_without_an_image_are_told_too(client):
+def test_forms_without_an_image_are_told_to_the_client_only(client, caplog):
     empty = client.post("/api/search", data={"a": "b"}, files={})
     no_file = client.post("/api/search", files={"image": (None, "text")})
     headers = {"content-type": "multipart/form-data"}
     broken = client.post("/api/search", content=b"--", headers=headers)
+    malformed = client.post(
+        "/api/search", content=b"--b\nx", headers={"content-type": "multipart/form-data; boundary=b"}
+    )
     two = client.post("/api/search", files=[("image", ("1", b"x")), ("image", ("2", b"x"))])
     assert empty.status_code == 415
     assert "holds no file" in no_file.json()["error"]
     assert "boundary" in broken.json()["error"]
+    assert malformed.status_code == 400
+    assert not caplog.records
     assert "Too many files" in two.json()["error"]
 
 

@@ -74,8 +74,8 @@ CheckpointOption = Annotated[
         "-c",
         parser=address,
         metavar="MODEL",
-        help="The model: the name of a run, a run folder, a .pth file, or bundled.  [default: that of the index, "
-        "else the bundled model; for test photos, the newest finished run]",
+        help="The model: the name of a run, a run folder, a .pth file, an exported model, or bundled.  [default: that "
+        "of the index, else the bundled model; for test photos, the newest finished run]",
     ),
 ]
 GalleryOption = Annotated[
@@ -196,6 +196,21 @@ ReportFolder = Annotated[
     Path | None, typer.Option("--report", parser=path, help="The folder to write a report to, an HTML page.")
 ]
 PerCategory = Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")]
+
+
+def refuse_if(wrong: bool, message: str) -> None:
+    """Refuse options that do not go together."""
+    if wrong:
+        raise typer.BadParameter(message)
+
+
+def choose_checkpoint(
+    named: str | None, runs: Path, *, gallery: str | None = None, without_run: str | None = None
+) -> Path:
+    """Choose the checkpoint; see `sketchy.trainer.choose`, which is imported only now."""
+    from sketchy.trainer import choose
+
+    return choose.choose_checkpoint(named, runs, gallery=gallery, without_run=without_run)
 
 
 def scan_options(exclude: list[str] | None, drop_missing: bool, verbose: bool = False) -> "Scan":

@@ -1,5 +1,6 @@
 """The commands for your own photos: embed, index, info, retrieve and serve."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,11 +36,13 @@ from sketchy.cli.options import (
     Verbose,
     Watch,
     address,
+    choose_checkpoint,
     log_unused,
     path,
+    refuse_if,
     scan_options,
 )
-from sketchy.results import Retrieval
+from sketchy.results import Indexed, Retrieval
 
 NO_GALLERY = "give --gallery FOLDER to search your own photos"
 """What to do where there is neither a gallery nor a run, whose test photos are searched by default."""
@@ -69,8 +72,6 @@ def embed(
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
     with importing():
-        from sketchy.trainer.choose import choose_checkpoint
-
         chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
@@ -98,28 +99,20 @@ def index(
 
     Run again, the command embeds only new and changed photos; it recognises copies and renamed photos by their content.
     Photos that were deleted are removed from the index. Photos whose folder is missing or empty now stay, as its drive
-    may not be mounted; --drop-missing removes them.
-
-    With --watch, the command goes on and follows the folders; this needs `pip install 'sketchy-search[serve]'`.
+    may not be mounted; --drop-missing removes them. With --watch, the command goes on and follows the folders; this
+    needs `pip install 'sketchy-search[serve]'`.
 
     Several processes can share the photos for an index on a Milvus server:
     torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
 
     Example: sketchy index ~/Pictures --out pictures.index
     """
-    if watch and dry_run:
-        raise typer.BadParameter("give either --watch or --dry-run")
+    refuse_if(watch and dry_run, "give either --watch or --dry-run")
     with importing():
-        from sketchy.trainer.choose import choose_checkpoint
-
         chosen = choose_checkpoint(checkpoint, runs, gallery=None if force else out)
         from sketchy.commands import index as command
-        from sketchy.results import Indexed
 
-    def show(made: Indexed) -> None:
-        log_unused(made.skipped, every=verbose)
-        print(report.as_json(made) if json else report.index_text(made), flush=True)
-
+    show = partial(_show_indexed, json, verbose)
     scan = scan_options(exclude, drop_missing, verbose)
     if watch:
         command.follow(photos, out, chosen, show, force=force, scan=scan, device=device, progress=show_progress)
@@ -130,9 +123,16 @@ def index(
         show(made)
 
 
+def _show_indexed(json: bool, verbose: bool, made: Indexed) -> None:
+    log_unused(made.skipped, every=verbose)
+    print(report.as_json(made) if json else report.index_text(made), flush=True)
+
+
 @guarded
 def info(
-    path: Annotated[str, typer.Argument(parser=address, help="An index, a .pth file or a run folder.")],
+    path: Annotated[
+        str, typer.Argument(parser=address, help="An index, a .pth file, an exported model or a run folder.")
+    ],
     verify: Annotated[bool, typer.Option("--verify", help="Compare all data with its checksums.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -179,12 +179,9 @@ def retrieve(
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
-    if json and (paths_only or print0):
-        raise typer.BadParameter("give either --json or --paths-only")
+    refuse_if(json and (paths_only or print0), "give either --json or --paths-only")
     with importing():
-        from sketchy.trainer.choose import choose_checkpoint
-
-        chosen = choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
+        chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
         from sketchy.retrieval.search import Request
         from sketchy.retrieval.store.base import Where
@@ -195,6 +192,10 @@ def retrieve(
         queries, request, chosen, gallery, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress
     )
     _show_retrieval(found, json, paths_only, print0)
+
+
+def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:
+    return choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
 
 
 def _show_retrieval(found: Retrieval, json: bool, paths_only: bool, print0: bool) -> None:
@@ -227,9 +228,7 @@ def serve(
     Example: sketchy serve --gallery ~/Pictures --open
     """
     with importing():
-        from sketchy.trainer.choose import choose_checkpoint
-
-        chosen = choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
+        chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import serve as command
 
     command.run(

@@ -19,7 +19,6 @@ from sketchy.retrieval.model import load_model
 from sketchy.retrieval.open import open_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_store
-from sketchy.runtime import share_cores
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -46,7 +45,6 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     Args:
         ready: Called with the address of the page when the server is ready.
         gallery: Gallery to search, see `open_index`; a folder is indexed meanwhile, and again when it changes.
-        scan: Options for scanning a folder.
         host: Address to listen on; other machines can connect unless it is a loopback address.
         port: Port to listen on; 0 takes a free one.
         browser: Whether to open the page in a browser.
@@ -62,13 +60,12 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     from sketchy.web.server import Server, address_of, open_socket
 
     with open_socket(host, port) as opened:
-        model = load_model(checkpoint, device, fold=True)
+        model = load_model(checkpoint, device)
         announce = partial(_announce, ready, address_of(opened), browser)
         with open_index(model, gallery, scan=scan, update=False, progress=progress) as index:
             follower = Follower(index, progress) if index.sources else None
             server = Server(_app(index, follower, gallery, opened), opened, announce)
-            doing = "searching" if follower is None else "following"
-            log.info(f"{doing} {index.name}: {len(index):,} photos; Ctrl-C stops")
+            log.info(f"{'following' if follower else 'searching'} {index.name}: {len(index):,} photos; Ctrl-C stops")
             with follower or nullcontext():
                 server.run()
 
@@ -86,7 +83,7 @@ def _app(index: Index, follower: "Follower | None", gallery: str | None, opened:
 
     root = None if gallery is None or is_store(gallery) else Path(gallery)  # the folder of all photos, if known
     app = create_app(index, follower=follower, root=root, loopback=is_loopback(opened))
-    share_cores()
+    index.model.engine.share_cores()
     drawing = Image.new("L", (256, 256), 255)
     ImageDraw.Draw(drawing).line((40, 40, 200, 180), fill=0, width=4)
     for _ in range(3):

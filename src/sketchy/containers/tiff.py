@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from sketchy.containers.stripped import MAX_TEXT, StrippedImage, check_limit
+from sketchy.errors import ImageError
 
 MAX_STRIPS = 100_000
 """Most strips or tiles of a TIFF."""
@@ -17,6 +18,8 @@ _ORIENTATION, _SUB_FILES, _XMP, _PROFILE, _DNG, _LERC = 274, 330, 700, 34675, 50
 _STRIPS, _TILES, _PHOTOMETRIC, _IS_PREVIEW = 273, 324, 262, 254
 _SENSOR = (32803, 34892)
 """Photometric interpretations: the raw levels of a sensor with filters in three colours, or of its three channels."""
+_CHANNELS, _SAMPLE_FORMAT, _FLOAT = 277, 339, 3
+"""The last is the sample format of floating-point numbers."""
 
 
 class _Tag(NamedTuple):
@@ -32,6 +35,8 @@ def strip_tiff(content: bytes) -> StrippedImage:
     """Append a directory of the first page with only the tags that its pixels need. Raises ImageError."""
     order, long, entry = _structure(content)
     tags = _read_tags(content)
+    if _number(tags.get(_CHANNELS), order) > 1 and _number(tags.get(_SAMPLE_FORMAT), order) == _FLOAT:
+        raise ImageError("is a TIFF with floating-point colours; export it as PNG first")
     for name in (_STRIPS, _TILES):
         check_limit(tags[name].values if name in tags else 0, MAX_STRIPS, "strips")
     kept = [
@@ -54,9 +59,7 @@ def is_raw_tiff(head: bytes) -> bool:
     if head[:4] not in (b"II*\0", b"MM\0*"):
         return False
     tags = _read_tags(head)
-    kind = (
-        int.from_bytes(tags[_PHOTOMETRIC].data, "little" if head[:1] == b"I" else "big") if _PHOTOMETRIC in tags else 0
-    )
+    kind = _number(tags.get(_PHOTOMETRIC), _structure(head)[0])
     preview_first = _SUB_FILES in tags and _IS_PREVIEW in tags and any(tags[_IS_PREVIEW].data)
     return head[8:10] == b"CR" or _DNG in tags or kind in _SENSOR or preview_first
 
@@ -69,10 +72,15 @@ def read_orientation(exif: bytes, xmp: bytes) -> int:
 def _orientation(tags: Mapping[int, _Tag], order: str, xmp: bytes) -> int:
     tag = tags.get(_ORIENTATION)
     if tag and tag.values == 1 and tag.type in (3, 4):
-        value = int.from_bytes(tag.data, "little" if order == "<" else "big")
+        value = _number(tag, order)
         return value if 1 <= value <= 8 else 1
     found = re.search(rb'tiff:Orientation(?:="|>)([1-8])', xmp[:MAX_TEXT])
     return int(found[1]) if found else 1
+
+
+def _number(tag: _Tag | None, order: str) -> int:
+    """Return the first value of a tag of integers; 0 without a tag."""
+    return int.from_bytes(tag.data[: _SIZES[tag.type]], "little" if order == "<" else "big") if tag else 0
 
 
 def _structure(content: bytes) -> tuple[str, str, struct.Struct]:

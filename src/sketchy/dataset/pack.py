@@ -74,6 +74,12 @@ class Pack:
     sketch_photo: NDArray[np.int64]
     skipped: tuple[Skipped, ...]
 
+    def traced(self, subset: "Subset") -> NDArray[np.int64]:
+        """Return the index in `subset.photos` of the photo that each sketch traces; -1 for one that is not there."""
+        index = np.full(len(self.photos) + 1, -1)  # row -1 reads the last element, which stays -1
+        index[subset.photos] = np.arange(len(subset.photos))
+        return index[self.sketch_photo[subset.sketches]]
+
 
 @dataclass(frozen=True)
 class Subset:

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Subset
 from sketchy.evaluation.extended import Extension
 from sketchy.evaluation.protocol import Queries, Scores, score, summarize
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation
-from sketchy.retrieval.embed import embed_pixels
 
 
 @dataclass(frozen=True)
@@ -65,19 +63,10 @@ def evaluate_subset(
     queries = Queries(
         embeddings=embed_pixels(encoder, pack.sketches, "sketch", subset.sketches, progress=progress, label="sketches"),
         categories=torch.from_numpy(pack.sketch_category[subset.sketches]),
-        instances=torch.from_numpy(
-            _gallery_indices(pack.sketch_photo[subset.sketches], subset.photos, len(pack.photos))
-        ),
+        instances=torch.from_numpy(pack.traced(subset)),
     )
     scores = score(queries, gallery, gallery_categories)
     evaluation = summarize(scores, queries, gallery_categories, pack.categories, protocol)
     if extension is not None:
         evaluation = replace(evaluation, protocol=evaluation.protocol | extension.counts)
     return EvaluationDetails(evaluation, scores, queries, subset, gallery_categories)
-
-
-def _gallery_indices(rows: NDArray[np.int64], gallery: NDArray[np.int64], photos: int) -> NDArray[np.int64]:
-    """Convert pack rows of photos to indices in the gallery; -1 for photos not in it and for row -1."""
-    index = np.full(photos + 1, -1, dtype=np.int64)  # row -1 reads the last element, which stays -1
-    index[gallery] = np.arange(len(gallery))
-    return index[rows]

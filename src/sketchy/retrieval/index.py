@@ -17,7 +17,7 @@ from sketchy.retrieval.model import ImageLike, Model, as_sequence
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.search import Request, calibration_of, search, unmatched
 from sketchy.retrieval.store.address import open_writer
-from sketchy.retrieval.store.base import Store, Vectors, Where
+from sketchy.retrieval.store.base import Store, Vectors, Where, as_tuple
 from sketchy.retrieval.update import FULL_SPEED, Pace, update
 
 
@@ -93,33 +93,27 @@ class Index:
             max_distance: Greatest distance of a hit.
             min_score: Least score of a hit, 0 to 1.
             exact: Measure every photo, even if there is an approximate index.
-            spatial_share: How much it counts how things lie in the picture, against what they are: the share of the
-                spatial part in the squared distance, 0 to 1. None takes the model's share; hits with another have no
-                score.
+            spatial_share: How much it counts how things lie, against what they are: the share of the spatial part in
+                the squared distance, 0 to 1. None takes the model's share; hits with another have no score.
 
         Returns:
             Hits, nearest first; copies of one picture are one hit. Photos whose files are missing come last.
 
         Raises:
             ImageError: An image cannot be used; the message names it.
-            CheckpointError: `min_score` is given, but hits would have no score; or `spatial_share` is given, but the
-                model has no spatial embedding.
+            CheckpointError: Hits would have no score for `min_score`, or the model has no spatial embedding.
             GalleryError: The index is damaged or gone.
             ValueError: k is below 1, there is no image, the spatial share is not in [0, 1], or the index is closed.
         """
-        if k < 1:
-            raise ValueError(f"k is {k}; give at least 1")
-        where = Where((categories,) if isinstance(categories, str) else tuple(categories), path_glob)
-        store = self._store  # fails before the forward pass if the index is closed
-        request = Request(k, where, max_distance, min_score, exact, spatial_share)
-        calibration = calibration_of(self.model, kind, request)
+        request = Request(k, Where(as_tuple(categories), path_glob), max_distance, min_score, exact, spatial_share)
+        store, calibration = self._store, calibration_of(self.model, kind, request)  # fail before the forward pass
         query = self.model.query(as_sequence(images), kind)
-        return search(store, query, request, calibration, self.model.config.model.spatial)
+        return search(store, query, request, calibration, self.model.spatial)
 
     def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> list[Hit]:
         """Search with an embedding as query, shape (D,), float32; see `search`."""
         calibration = calibration_of(self.model, kind, request)
-        return search(self._store, query, request, calibration, self.model.config.model.spatial)
+        return search(self._store, query, request, calibration, self.model.spatial)
 
     def unmatched(self, query: Vectors, where: Where) -> list[str]:
         """Return a message for each category or glob of a filter that no photo matches."""

@@ -3,28 +3,26 @@
 import hashlib
 import logging
 import os
+import shlex
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from sketchy.dataset.loader import load_dataset, refuse_moved
 from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
 from sketchy.image import KNOWN_UNREADABLE, RAW_SUFFIXES, photo_suffixes
 from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
 from sketchy.retrieval.changes import UpdateResult
-from sketchy.retrieval.embed import embed_pixels
 from sketchy.retrieval.index import Index, update_at
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan, absolute_sources
 from sketchy.retrieval.store.address import is_server, is_store, open_reader
-from sketchy.retrieval.store.base import Identity, Store
+from sketchy.retrieval.store.base import Identity, Store, as_tuple
 from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
-from sketchy.retrieval.store.memory import MemoryStore
 from sketchy.storage import cache_folder, replacing
 
 log = logging.getLogger(__name__)
@@ -56,18 +54,19 @@ def open_index(
         StorageError: The cache cannot be written.
     """
     if address is None:
-        return _open_test_photos(model, progress)
+        from sketchy.retrieval.test_photos import open_test_photos  # not needed for photos of one's own
+
+        return open_test_photos(model, progress)
     if is_store(address):
         return _not_empty(open_reader(address, model.identity), address, model)
     folder = Path(address)
     if not folder.is_dir():
         raise GalleryError(f"no such folder of photos: {folder}; name one, or an index, with --gallery")
-    noted = None if scan.exclude else _noted_index(folder, model.identity)
+    noted = _noted_index(folder, model.identity, scan.exclude)
     if noted is None:
         return _open_cached([folder], model, scan, progress) if update else _open_as_it_is([folder], model, scan)
     store, exclude = noted
-    remedy = f"; `sketchy index {folder} --out {store.folder}` brings it up to date" if update else ""
-    log.info(f"using the index {store.folder} of {folder}, updated {store.meta().updated}{remedy}")
+    _log_noted(store, exclude, folder, outdated=update)
     scan = replace(scan, exclude=exclude)
     return _not_empty(store, str(store.folder), model, name=address, sources=[folder], scan=scan)
 
@@ -85,7 +84,7 @@ def open_photos(
     paths = [photos] if isinstance(photos, str | PathLike) else list(photos)
     if not paths:
         raise ValueError("no photos to index; give at least one folder")
-    scan = Scan((exclude,) if isinstance(exclude, str) else tuple(exclude), drop_missing)
+    scan = Scan(as_tuple(exclude), drop_missing)
     if out is None and len(paths) == 1:
         return open_index(model, expanded(os.fspath(paths[0])), scan=scan, progress=progress)
     sources = [as_path(os.fspath(path)) for path in paths]
@@ -112,6 +111,13 @@ def note_index(sources: Sequence[Path], identity: Identity, address: str, exclud
         with suppress(StorageError), replacing(_cache_path(sources, identity).with_suffix(".note")) as temporary:
             noted = [os.path.abspath(address), *exclude]  # noqa: PTH100 - keeps links
             temporary.write_bytes(os.fsencode("\0".join(noted)))
+
+
+def log_unused_globs(changes: UpdateResult, scan: Scan) -> None:
+    """Report that the globs to exclude matched nothing in a scan."""
+    if scan.exclude and EXCLUDED not in changes.left_out:
+        globs = ", ".join(map(repr, scan.exclude))
+        log.info(f"no photo matches --exclude {globs}; `*` stands for any characters, as in 'holiday/*'")
 
 
 def check_found(changes: UpdateResult, count: int, sources: Sequence[Path]) -> None:
@@ -178,22 +184,38 @@ def _finish(index: Index, changes: UpdateResult, sources: Sequence[Path]) -> Non
     index.note(changes)
 
 
-def _noted_index(folder: Path, identity: Identity) -> tuple[EmbeddedStore, tuple[str, ...]] | None:
-    """Open the noted index of a folder if it exists, fits the model, and has only photos of that folder.
+def _noted_index(
+    folder: Path, identity: Identity, exclude: Sequence[str]
+) -> tuple[EmbeddedStore, tuple[str, ...]] | None:
+    """Open the noted index of a folder if it fits the model and has only photos of that folder.
+
+    Args:
+        folder: Folder of photos.
+        identity: Model of the index.
+        exclude: The globs that the index must leave out; empty accepts those of any index.
 
     Returns:
         The index, and the globs that it leaves out.
     """
     with suppress(OSError, GalleryError, StorageError), ExitStack() as stack:
         noted = _cache_path([folder], identity).with_suffix(".note").read_bytes()
-        address, *exclude = os.fsdecode(noted).split("\0")
+        address, *left_out = os.fsdecode(noted).split("\0")
+        if exclude and set(exclude) != set(left_out):
+            return None
         store = open_to_read(Path(address), identity)
         stack.callback(store.close)
         (source,) = absolute_sources([folder])
         if store.count(f"{source}{os.sep}") == store.count():
             stack.pop_all()
-            return store, tuple(exclude)
+            return store, tuple(left_out)
     return None
+
+
+def _log_noted(store: EmbeddedStore, exclude: Sequence[str], folder: Path, *, outdated: bool) -> None:
+    without = f", without {', '.join(map(repr, exclude))}" if exclude else ""
+    globs = "".join(f" --exclude {shlex.quote(glob)}" for glob in exclude)
+    remedy = f"; `sketchy index {folder} --out {store.folder}{globs}` brings it up to date" if outdated else ""
+    log.info(f"using the index {store.folder} of {folder}, updated {store.meta().updated}{without}{remedy}")
 
 
 def _open_as_it_is(sources: Sequence[Path], model: Model, scan: Scan) -> Index:
@@ -223,6 +245,7 @@ def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Pr
         store = _open_outdated(path, model.identity, error)
     else:
         store = open_to_read(path, model.identity)
+        log_unused_globs(changes, scan)
     index = Index(store, _named(sources), model, address=str(path), sources=sources, scan=scan)
     _finish(index, changes, sources)
     return index
@@ -257,19 +280,3 @@ def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[s
     """Return the path of the index in the cache for some folders, a model and globs to exclude."""
     named = [*sorted(str(source.resolve()) for source in sources), identity.model, *sorted(exclude)]
     return cache_folder(None) / "galleries" / hashlib.sha256(os.fsencode("\0".join(named))).hexdigest()[:32]
-
-
-def _open_test_photos(model: Model, progress: Progress) -> Index:
-    """Embed the test photos of the model's dataset, which may be an archive, from its pack."""
-    refuse_moved(model.config, "give --gallery FOLDER to search your own photos")
-    data = load_dataset(model.config, progress=progress)
-    rows = data.parts["test"].photos
-    if not len(rows):
-        raise GalleryError(f"the test split of {data.source.path} has no photos; name a folder with --gallery")
-    vectors = embed_pixels(model.encoder_for(len(rows)), data.pack.photos, "photo", rows, progress=progress).numpy()
-    row_of = {data.photo_path(row): row for row in rows.tolist()}
-    categories = [data.pack.categories[label] for label in data.pack.photo_category[rows]]
-    store = MemoryStore(model.identity, list(zip(row_of, categories, strict=True)), vectors, data.source.close)
-    return Index(
-        store, f"the test photos of {data.source.path}", model, read=lambda path: data.photo_file(row_of[path])
-    )

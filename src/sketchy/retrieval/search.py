@@ -1,13 +1,13 @@
 """Searching a store, with limits on distance and score, and missing files last."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 
-from sketchy.config import SpatialConfig
 from sketchy.errors import CheckpointError
 from sketchy.image import Kind
+from sketchy.inference.description import SpatialPart
 from sketchy.model.calibration import Calibration
 from sketchy.results import Hit
 from sketchy.retrieval.model import Model
@@ -43,6 +43,11 @@ class Request:
     exact: bool = False
     spatial_share: float | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError unless a photo can be found."""
+        if self.k < 1:
+            raise ValueError(f"k is {self.k}; give at least 1")
+
 
 def calibration_of(model: Model, kind: Kind, request: Request) -> Calibration | None:
     """Return the calibration that scores the hits.
@@ -68,7 +73,7 @@ def search(
     query: Vectors,
     request: Request,
     calibration: Calibration | None = None,
-    spatial: SpatialConfig | None = None,
+    spatial: SpatialPart | None = None,
 ) -> list[Hit]:
     """Find the nearest pictures; copies of one picture are one hit, with all their paths.
 
@@ -115,16 +120,16 @@ def unmatched(store: Store, query: Vectors, where: Where) -> list[str]:
         if not store.search(query, 1, Where((name,))):
             photos = (photo for batch in store.scan() for photo in batch)
             names = sorted({label(photo.category) for photo in islice(photos, MAX_SCANNED) if photo.category})
-            first = ", ".join(names[:MAX_SUGGESTIONS]) + " ..." * (len(names) > MAX_SUGGESTIONS)
-            suggested = ", ".join(similar_names(name, names)) or first
-            remedy = f"try {suggested}" if suggested else "none has a category"
-            problems.append(f"no photo is of the category {label(name)!r}; {remedy}")
+            problems.append(unknown_category(name, names))
     if where.path_glob is not None and not store.search(query, 1, Where(path_glob=where.path_glob)):
         problems.append(f"no path matches {where.path_glob!r}; `*` stands for any characters, as in 'holiday/*'")
     return problems
 
 
-def similar_names(name: str, names: Iterable[str]) -> list[str]:
-    """Return those of some names that are most similar to one, regardless of case."""
+def unknown_category(name: str, names: Sequence[str]) -> str:
+    """Return the message that no photo is of a category, with the most similar ones of those that there are."""
     folded: dict[str, str] = {other.casefold(): other for other in names}
-    return [folded[match] for match in get_close_matches(label(name).casefold(), folded, MAX_SUGGESTIONS)]
+    similar = [folded[match] for match in get_close_matches(label(name).casefold(), folded, MAX_SUGGESTIONS)]
+    first = ", ".join(names[:MAX_SUGGESTIONS]) + " ..." * (len(names) > MAX_SUGGESTIONS)
+    suggested = ", ".join(similar) or first
+    return f"no photo is of the category {label(name)!r}; {f'try {suggested}' if suggested else 'none has a category'}"

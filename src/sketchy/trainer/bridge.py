@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from sketchy.dataset.things import imagenet, things
 from sketchy.errors import ConfigError
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.objective import Objective
 from sketchy.model.encoder import Encoder
 from sketchy.model.spatial import SpatialHead
 from sketchy.progress import Progress
-from sketchy.retrieval.embed import embed_pixels
 from sketchy.trainer.loop import Trainer
 
 
@@ -39,22 +39,13 @@ def start_bridge(trainer: Trainer, rows: NDArray[np.int64], progress: Progress) 
         return
     loss = trainer.loss.terms["bridge"]
     assert isinstance(loss, BridgeLoss)
-    if encoder.classes is None:
-        raise ConfigError(
-            "terms.bridge_weight: the pretrained weights hold no ImageNet classifier; use efficientnet_lite0 to 2, or "
-            "torchvision's networks with a classifier of one layer, or set it to 0"
-        )
     layer = encoder.head.whole if isinstance(encoder.head, SpatialHead) else encoder.head
     assert isinstance(layer, nn.Linear)
-    centred = (encoder.classes - encoder.classes.mean(0)).to(layer.weight.device)
+    centred = _centred_classes(encoder).to(layer.weight.device)
     directions = torch.linalg.svd(centred, full_matrices=False).Vh[: layer.out_features]
+    projector, photos = _projector(encoder, directions), trainer.images.photos
     projected = embed_pixels(
-        _projector(encoder, directions),
-        trainer.images.photos,
-        "photo",
-        rows,
-        progress=progress,
-        label="photos by the pretrained network",
+        projector, photos, "photo", rows, progress=progress, label="photos by the pretrained network"
     )
     mean = projected.mean(0)
     anchors, targets = torch.zeros_like(loss.anchors), torch.zeros(loss.targets.shape)
@@ -64,6 +55,15 @@ def start_bridge(trainer: Trainer, rows: NDArray[np.int64], progress: Progress) 
     with torch.no_grad():
         layer.weight[: len(directions)] = directions
         layer.bias[: len(directions)] = -mean.to(layer.bias.device)
+
+
+def _centred_classes(encoder: Encoder) -> Tensor:
+    if encoder.classes is None:
+        raise ConfigError(
+            "terms.bridge_weight: the pretrained weights hold no ImageNet classifier; use efficientnet_lite0 to 2, or "
+            "torchvision's networks with a classifier of one layer, or set it to 0"
+        )
+    return encoder.classes - encoder.classes.mean(0)
 
 
 def named_anchors(loss: Objective) -> dict[str, Tensor] | None:

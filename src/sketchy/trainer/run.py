@@ -2,24 +2,24 @@
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from sketchy.config import Config
+from sketchy.config import Config, TrainConfig
 from sketchy.config_file import dump_config
 from sketchy.dataset.augment import build_augmenter
-from sketchy.dataset.further import load_further
+from sketchy.dataset.further import Further, load_further
 from sketchy.dataset.loader import Dataset, load_dataset
-from sketchy.dataset.sampler import Items, build_sampler
+from sketchy.dataset.sampler import Items, Sampler, build_sampler
 from sketchy.dataset.training import TrainingImages, training_images
 from sketchy.errors import DataError, Interrupted
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.loss import build_objective
 from sketchy.loss.bridge import BridgeLoss
+from sketchy.loss.objective import Objective
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.progress import Progress, no_progress
 from sketchy.results import TrainResult
@@ -101,8 +101,7 @@ def _prepare(
         data = load_dataset(config, progress=progress)
         further = load_further(config, data, progress)
     images = training_images(data, further, config.augment.strokes)
-    related = further.related(len(data.pack.categories))
-    trainer = build_trainer(config, siamese, images, len(further.categories), world, related, further.classes())
+    trainer = build_trainer(config, siamese, images, further, len(data.pack.categories), world)
     if saved is None:
         start_bridge(trainer, images[2].rows, progress)
     history = History(run_dir.history)
@@ -157,10 +156,9 @@ def build_trainer(
     config: Config,
     siamese: Siamese,
     data: tuple[TrainingImages, Items, Items],
-    categories: int,
+    further: Further,
+    own: int,
     world: World,
-    related: NDArray[np.bool_] | None = None,
-    classes: NDArray[np.bool_] | None = None,
 ) -> Trainer:
     """Make the trainer that a config describes.
 
@@ -168,50 +166,61 @@ def build_trainer(
         config: All settings.
         siamese: The network, on the world's device.
         data: Result of `training_images`.
-        categories: Number of categories of all images.
+        further: The further sources, with the categories of all images.
+        own: Number of categories of the dataset itself, which come first.
         world: The processes that train together.
-        related: Categories that are not told apart, as `Further.related` returns them.
-        classes: ImageNet's classes of each category, as `Further.classes` returns them.
 
     Raises:
         ConfigError, DataError: The parts do not fit each other or the data.
     """
-    images, sketches, photos = data
     settings = config.train
-    sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, settings.seed)
-    world.shard(sampler.batch_size)  # refuses a batch that cannot be divided before the first step
+    sampler = _build_sampler(config, data, world)
     generator = torch.Generator().manual_seed(settings.seed)
-    bridge = None
-    if config.terms.bridge_weight and classes is not None:
+    loss = _build_loss(config, len(data[0].photo_category), further, own, generator).to(world.device)
+    return Trainer(
+        siamese=siamese,
+        loss=loss,
+        frozen=freeze(siamese.encoder.backbone, settings.freeze),  # before the optimizer, which leaves these out
+        optimizer=build_optimizer(settings, siamese.encoder, loss),
+        rate=_learning_rate(settings, len(sampler)),
+        sampler=sampler,
+        images=data[0],
+        world=world,
+        generator=generator,
+        augmenter=build_augmenter(config.augment, generator),
+        precision=settings.precision,
+        compiled=settings.compile,
+        clip_norm=settings.clip_norm,
+    )
+
+
+def _build_sampler(config: Config, data: tuple[TrainingImages, Items, Items], world: World) -> Sampler:
+    images, sketches, photos = data
+    sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, config.train.seed)
+    world.shard(sampler.batch_size)  # refuses a batch that cannot be divided before the first step
+    return sampler
+
+
+def _learning_rate(settings: TrainConfig, epoch_steps: int) -> Callable[[int], float]:
+    """Return the function from the step to the learning rate."""
+    total, warmup = settings.epochs * epoch_steps, round(settings.warmup_epochs * epoch_steps)
+    return lambda step: settings.learning_rate * rate_factor(settings.schedule, step, total, warmup)
+
+
+def _build_loss(config: Config, photos: int, further: Further, own: int, generator: torch.Generator) -> Objective:
+    related, bridge = further.related(own), None
+    if config.terms.bridge_weight:
         size = config.model.embedding_size - (config.model.spatial.size if config.model.spatial else 0)
-        bridge = BridgeLoss(torch.from_numpy(classes), len(images.photo_category), size)
-    loss = build_objective(
+        bridge = BridgeLoss(torch.from_numpy(further.classes()), photos, size)
+    return build_objective(
         config.loss,
         config.terms,
-        categories=categories,
-        photos=len(images.photo_category),
+        categories=len(further.categories),
+        photos=photos,
         embedding_size=config.model.embedding_size,
         generator=generator,
         related=None if related is None else torch.from_numpy(related),
         bridge=bridge,
-    ).to(world.device)
-    total = settings.epochs * len(sampler)
-    warmup = round(settings.warmup_epochs * len(sampler))
-    frozen = freeze(siamese.encoder.backbone, settings.freeze)  # before the optimizer, which leaves these out
-    return Trainer(
-        siamese=siamese,
-        loss=loss,
-        optimizer=build_optimizer(settings, siamese.encoder, loss),
-        rate=lambda step: settings.learning_rate * rate_factor(settings.schedule, step, total, warmup),
-        sampler=sampler,
-        images=images,
-        world=world,
-        generator=generator,
-        augmenter=build_augmenter(config.augment, generator),
-        frozen=frozen,
-        precision=settings.precision,
-        compiled=settings.compile,
-        clip_norm=settings.clip_norm,
     )
 
 

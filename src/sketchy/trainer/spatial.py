@@ -1,6 +1,7 @@
 """Fitting the spatial head after the last epoch, so that it tells the traced photo from others of its category."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sketchy.dataset.pack import Pack, Subset
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.model.encoder import Encoder
 from sketchy.model.folding import folded
 from sketchy.model.spatial import SpatialHead, rms_normalize
 from sketchy.progress import Progress
-from sketchy.retrieval.embed import embed_pixels
 
 EPOCHS, BATCH, RATE, DECAY, DROPOUT, TEMPERATURE = 6, 256, 1e-3, 0.05, 0.3, 0.1
 """Chosen on the validation split of the Sketchy sample; twice the epochs change little, half the temperature
@@ -38,26 +39,15 @@ def fit_spatial(encoder: Encoder, pack: Pack, train: Subset, share: float, seed:
     """
     head = encoder.head
     assert isinstance(head, SpatialHead)
-    index = np.full(len(pack.photos), -1)
-    index[train.photos] = np.arange(len(train.photos))
     photo_category = torch.from_numpy(pack.photo_category[train.photos])
-    traced = index[pack.sketch_photo[train.sketches]]
+    traced = pack.traced(train)
     single = np.bincount(photo_category, minlength=len(pack.categories)) < 2
-    usable = (pack.sketch_photo[train.sketches] >= 0) & (traced >= 0) & ~single[pack.sketch_category[train.sketches]]
+    usable = (traced >= 0) & ~single[pack.sketch_category[train.sketches]]
     if not usable.any():
         return False
-    extractor = _feature_extractor(encoder, head)
-    photos = embed_pixels(
-        extractor, pack.photos, "photo", train.photos, progress=progress, label="spatial features of photos"
-    )
-    sketches = embed_pixels(
-        extractor,
-        pack.sketches,
-        "sketch",
-        train.sketches[usable],
-        progress=progress,
-        label="spatial features of sketches",
-    )
+    embed = partial(embed_pixels, _feature_extractor(encoder, head), progress=progress)
+    photos = embed(pack.photos, "photo", train.photos, label="spatial features of photos")
+    sketches = embed(pack.sketches, "sketch", train.sketches[usable], label="spatial features of sketches")
     fitted = _fit(head, sketches, photos, torch.from_numpy(traced[usable]), photo_category, seed)
     head.cells.load_state_dict(fitted.state_dict())
     head.share.fill_(share)

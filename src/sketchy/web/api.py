@@ -19,6 +19,7 @@ from sketchy.results import Hit
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request as SearchRequest
+from sketchy.retrieval.search import unknown_category
 from sketchy.retrieval.store.base import Where
 from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
@@ -50,6 +51,19 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 router = APIRouter(responses=error_responses(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
+Categories = Annotated[
+    list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
+]
+SpatialShare = Annotated[
+    float | None, Query(ge=0, le=1, description="How much it counts how things lie, against what they are.")
+]
+Client = Annotated[
+    str | None,
+    Query(
+        pattern="^[A-Za-z0-9]{1,32}$",
+        description="Client id; a newer query replaces waiting ones of the same client.",
+    ),
+]
 PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
 ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic", "AVIF": "image/avif"}
@@ -71,27 +85,16 @@ BODY = {
 }
 
 
-@router.post("/api/search", responses=error_responses(408, 409, 413, 415, 503), openapi_extra=BODY)
+@router.post("/api/search", responses=error_responses(404, 408, 409, 413, 415, 503), openapi_extra=BODY)
 async def search(
     request: Request,
     response: Response,
     service: Served,
     k: Annotated[int, Query(ge=1, le=MAX_K, description="Number of photos to return.")] = 10,
     kind: Annotated[Kind, Query(description="Kind of the image; photo finds similar photos.")] = "sketch",
-    category: Annotated[
-        list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
-    ] = None,
-    spatial_share: Annotated[
-        float | None,
-        Query(ge=0, le=1, description="How much it counts how things lie, against what they are."),
-    ] = None,
-    client: Annotated[
-        str | None,
-        Query(
-            pattern="^[A-Za-z0-9]{1,32}$",
-            description="Client id; a newer query replaces waiting queries of the same client.",
-        ),
-    ] = None,
+    category: Categories = None,
+    spatial_share: SpatialShare = None,
+    client: Client = None,
 ) -> Results:
     """Find the photos nearest to an image.
 
@@ -110,6 +113,10 @@ async def search(
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
+    if category and not found.hits:
+        raise HTTPException(
+            404, "; ".join(unknown_category(name, [*service.catalogue.categories]) for name in category)
+        )
     response.headers["Server-Timing"] = _timing(found, started)
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
 

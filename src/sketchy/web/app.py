@@ -1,5 +1,6 @@
 """The application: the page, the API, and the error responses."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,23 +46,12 @@ def create_app(
         loopback: Whether to accept only requests whose Host header is a loopback name.
         limits: Limits of a request; None takes the defaults.
     """
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form gets an answer, not a message
     limits = limits or Limits()
     catalogue = Catalogue(index, root)
     queue = FairQueue(limits.waiting)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        queue.close()
-
-    app = FastAPI(
-        title="Sketchy",
-        summary="Find a photo by drawing it.",
-        version=sketchy.__version__,
-        docs_url=None,  # FastAPI's page loads scripts from other hosts
-        redoc_url=None,
-        lifespan=lifespan,
-    )
+    app = _new_app(queue)
     app.state.service = Service(index, follower, catalogue, Thumbnails(catalogue), queue, limits)
     app.include_router(router)
     _add_page(app)
@@ -70,6 +60,22 @@ def create_app(
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
     app.add_middleware(Guard, limits=limits)
     return app
+
+
+def _new_app(queue: FairQueue) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        queue.close()
+
+    return FastAPI(
+        title="Sketchy",
+        summary="Find a photo by drawing it.",
+        version=sketchy.__version__,
+        docs_url=None,  # FastAPI's page loads scripts from other hosts
+        redoc_url=None,
+        lifespan=lifespan,
+    )
 
 
 class _FreshFiles(StaticFiles):

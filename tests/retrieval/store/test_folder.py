@@ -55,6 +55,14 @@ def folder(tmp_path) -> Path:
     return make(tmp_path / "index")
 
 
+def test_a_file_is_no_place_for_an_index(tmp_path):
+    (tmp_path / "a.txt").write_text("mine")
+    with pytest.raises(
+        StorageError, match=r"a\.txt: it is a file, and an index is a folder; choose a place with --out"
+    ):
+        open_to_write(tmp_path / "a.txt", IDENTITY, force=True)
+
+
 @pytest.fixture
 def public(open_folder) -> Path:
     """An index that every user may read and only its owner may write."""

@@ -44,6 +44,11 @@ def nfc(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def as_tuple(texts: str | Sequence[str]) -> tuple[str, ...]:
+    """Return texts as a tuple; a single text counts as one, not as its letters."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
 def label(name: str) -> str:
     """Turn a folder's name into a category: in NFC, with bytes that are not UTF-8 replaced."""
     return nfc(os.fsencode(name).decode("utf-8", "replace"))

@@ -63,6 +63,8 @@ def open_to_write(
         GalleryError: It is damaged or was made with another model, or the folder holds other files.
         StorageError: It cannot be written.
     """
+    if os.path.isfile(folder):  # noqa: PTH113 - False on errors
+        raise StorageError(f"cannot write {folder}: it is a file, and an index is a folder; choose a place with --out")
     refuse_unwritable(folder / DATABASE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
