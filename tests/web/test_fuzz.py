@@ -13,7 +13,15 @@ from starlette.testclient import TestClient
 
 from sketchy.web.app import create_app
 
-ADDRESSES = ("/api/search", "/api/photos/{photo}", "/api/photos/{photo}/about", "/api/info", "/healthz")
+ADDRESSES = (
+    "/api/search",
+    "/api/convert",
+    "/api/photos/{photo}",
+    "/api/photos/{photo}/about",
+    "/api/info",
+    "/api/status",
+    "/healthz",
+)
 
 
 @pytest.fixture(scope="module")

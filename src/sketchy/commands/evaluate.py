@@ -62,8 +62,8 @@ def run(
     encoder = engine.encoder_for(len(subset.photos) + len(subset.sketches))
     details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
-        page = write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
-        log.info(f"wrote {page}")
+        title = f"Evaluation of {checkpoint}"
+        log.info(f"wrote {write_page(details, dataset, report, title=title, progress=progress)}")
     if data is None and protocol in ("all", "category") and not sources:
         _keep(details.evaluation, checkpoint)
     return details.evaluation
