@@ -52,8 +52,7 @@ def run(
         refuse_other_page(report / PAGE)
     sources = absolute_sources([extended]) if extended is not None else []
     loaded = read_checkpoint(checkpoint)
-    if protocol in ZERO_SHOT_CATEGORIES:
-        _refuse_seen(loaded, checkpoint, protocol)
+    _refuse_seen(loaded, checkpoint, protocol)
     keep_freed_memory()
     engine = TorchEngine(loaded.encoder(), pick_device(device))
     dataset = _load_dataset(loaded, data, progress)
@@ -64,15 +63,15 @@ def run(
     if report is not None:
         title = f"Evaluation of {checkpoint}"
         log.info(f"wrote {write_page(details, dataset, report, title=title, progress=progress)}")
-    if data is None and protocol in ("all", "category") and not sources:
-        _keep(details.evaluation, checkpoint)
+    _keep(details.evaluation, checkpoint, data)
     return details.evaluation
 
 
-def _keep(evaluation: Evaluation, checkpoint: Path) -> None:
-    """Save the evaluation of the best checkpoint of a run in its folder, for `sketchy runs`."""
+def _keep(evaluation: Evaluation, checkpoint: Path, data: Path | None) -> None:
+    """Save an evaluation of the best checkpoint of a run for `sketchy runs`, unless `data` is another dataset."""
     run_dir = RunDir(checkpoint.parent)
-    if checkpoint == run_dir.best and run_dir.result.is_file():
+    of_run = data is None and checkpoint == run_dir.best and run_dir.result.is_file()
+    if of_run and evaluation.protocol["name"] in ("all", "category"):
         try:
             run_dir.save(evaluation)
         except StorageError as error:
@@ -80,8 +79,8 @@ def _keep(evaluation: Evaluation, checkpoint: Path) -> None:
 
 
 def _refuse_seen(loaded: Checkpoint, path: Path, protocol: str) -> None:
-    """Raise CheckpointError unless training left out the categories of this zero-shot protocol."""
-    if loaded.config.data.zero_shot != protocol:
+    """Raise CheckpointError unless training left out the categories of the protocol, if it is zero-shot."""
+    if protocol in ZERO_SHOT_CATEGORIES and loaded.config.data.zero_shot != protocol:
         raise CheckpointError(
             f"{path} may have been trained on the categories of {protocol}, so this would not be zero-shot; train with "
             f"`--set data.zero_shot={protocol}`"
