@@ -31,7 +31,7 @@ def described(index):
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_the_api_does_what_its_description_says(described, address):
-    operation = described[address]["POST" if address == "/api/search" else "GET"]
+    operation = described[address]["POST" if address in ("/api/search", "/api/convert") else "GET"]
 
     @given(case=operation.as_strategy() | operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
