@@ -30,7 +30,7 @@ LAYERS = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FILES = sorted(SOURCE.rglob("*.py"))
-STILL_LONG = ("load_extra", "fit_spatial")  # to be split
+STILL_LONG = ("load_extra",)  # to be split
 
 
 def imported(tree: ast.AST) -> set[str]:

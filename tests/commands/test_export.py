@@ -6,11 +6,16 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from torch import nn
 
 from sketchy.commands import export
+from sketchy.config import SpatialConfig
 from sketchy.errors import CheckpointError, MissingExtraError, StorageError
+from sketchy.model.backbone import Backbone
 from sketchy.model.bundled import BUNDLED
 from sketchy.model.checkpoint import load_checkpoint
+from sketchy.model.encoder import Encoder
+from sketchy.model.onnx import open_onnx, write_onnx
 from sketchy.preprocess import Preprocess, build_preprocess
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "sketchy-sample"
@@ -49,6 +54,30 @@ def test_photos_have_a_file_of_their_own(trained, tmp_path):
     assert facts["kind"] == "photo"
     assert facts["model"] == loaded.fingerprint()
     assert Preprocess(**json.loads(facts["preprocess"])) == build_preprocess(loaded.config.image)
+
+
+@pytest.mark.parametrize("kind", ["photo", "sketch"])
+def test_oriented_gradients_are_the_same_in_onnx(kind, tmp_path):
+    """Of a drawing and an ordinary photo, of a plain image, and of noise, whose edges are many and alike."""
+    network = nn.Module()
+    network.features, network.classifier = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2)), nn.Identity()
+    settings = SpatialConfig(block=0, grid=4, size=8, gradients=4)
+    backbone = Backbone(network, features=4, in_channels=3)
+    torch.manual_seed(0)
+    encoder = Encoder(
+        backbone, embedding_size=32, mean=[0.5] * 3, std=[0.2] * 3, dropout=0, normalize=True, spatial=settings
+    ).eval()
+    encoder.head.share.fill_(0.9)
+    preprocess = Preprocess(64, "rgb", 0.0)
+    write_onnx(tmp_path / "a.onnx", encoder, kind, preprocess, "a test")
+    images = np.full((4, *preprocess.shape(kind)), 255, np.uint8)
+    images[1, :, 20:40, 5] = images[1, :, 20, 5:60] = images[1, :, 40, 5:60] = images[3, :, 10:30, 10:30] = 0
+    images[2] = np.random.default_rng(0).integers(0, 256, images[2].shape)
+    for batch in (images[:1], images):
+        with torch.inference_mode():
+            expected = encoder(torch.from_numpy(batch), kind).numpy()
+        assert np.isfinite(expected).all()
+        np.testing.assert_allclose(open_onnx(tmp_path / "a.onnx")(batch), expected, atol=1e-4, rtol=0)
 
 
 def test_what_computes_something_else_is_not_written(trained, tmp_path, monkeypatch):

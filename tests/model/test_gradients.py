@@ -26,7 +26,9 @@ def slow_shrunk(grey, side, cuts):
         rows = []
         for index in range(side):
             centre = cut * size + (index + 0.5) * step
-            weights = np.array([math.exp(-0.5 * ((centre - pixel - 0.5) / (BLUR * step)) ** 2) for pixel in range(size)])
+            weights = np.array(
+                [math.exp(-0.5 * ((centre - pixel - 0.5) / (BLUR * step)) ** 2) for pixel in range(size)]
+            )
             rows.append(np.tensordot(weights / weights.sum(), grey, (0, axis)))
         grey = np.stack(rows, axis)
     return grey
@@ -123,4 +125,6 @@ def test_a_wide_drawing_is_compared_with_its_photo_without_the_margins_of_the_sh
     narrow[:, :, :, :14] = narrow[:, :, :, 82:] = 255
     narrow[:, :, 20:76, 14] = narrow[:, :, 20:76, 81] = 0  # spans too little of the sheet to be cut
     of_photo = describe(photo, "photo")
-    assert float((describe(sheet, "sketch") * of_photo).sum()) > 1.3 * float((describe(narrow, "sketch") * of_photo).sum())
+    assert float((describe(sheet, "sketch") * of_photo).sum()) > 1.3 * float(
+        (describe(narrow, "sketch") * of_photo).sum()
+    )

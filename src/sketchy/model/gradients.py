@@ -62,7 +62,7 @@ class OrientedGradients(nn.Module):
         angles = torch.arange(ORIENTATIONS, device=images.device) * (2 * math.pi / ORIENTATIONS)
         along = cosine[:, None] * angles.cos()[:, None, None] + sine[:, None] * angles.sin()[:, None, None]
         histograms = F.avg_pool2d(F.relu(along) ** SHARPNESS * weight[:, None], PIXELS_PER_CELL).flatten(1)
-        return F.normalize(F.normalize(histograms, p=1, dim=1).sqrt(), dim=1)
+        return (histograms / (histograms.sum(1, keepdim=True) + 1e-12)).sqrt()  # F.normalize is NaN for 0 in ONNX
 
 
 def shrunk(grey: Tensor, side: int, blur: float, cut: tuple[Tensor, Tensor] | None = None) -> Tensor:

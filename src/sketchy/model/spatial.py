@@ -1,8 +1,8 @@
 """The spatial embedding: where in the image its parts lie, as some dimensions of the embedding.
 
 Features averaged over the whole image tell what it shows but not how it is arranged, which is what tells the traced
-photo from others of its category. An intermediate block, averaged over the cells of a grid only, keeps the arrangement. Beside it, oriented gradients (`sketchy.model.gradients`) tell
-apart scenes whose things the network does not know.
+photo from others of its category. An intermediate block, averaged over the cells of a grid only, keeps the arrangement.
+Beside it, oriented gradients (`sketchy.model.gradients`) tell apart scenes whose things the network does not know.
 """
 
 import torch
@@ -71,8 +71,8 @@ class SpatialHead(nn.Module):
 
     def spatial_features(self, features: Tensor) -> Tensor:
         """Return what the second layer takes, shape (B, cells + gradients), of all features."""
-        _, *parts = torch.split(features, self.features, 1)
-        return torch.cat([rms_normalize(part) for part in parts], 1)
+        _, cells, *gradients = torch.split(features, self.features, 1)
+        return torch.cat([rms_normalize(cells), *(part * part.shape[1] ** 0.5 for part in gradients)], 1)
 
 
 def rms_normalize(features: Tensor) -> Tensor:

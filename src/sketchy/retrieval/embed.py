@@ -1,14 +1,26 @@
 """Inference: from preprocessed images to embeddings."""
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sketchy.dataset.training import Pixels, Stacked
 from sketchy.image import Kind
 from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress, no_progress
+
+
+class Images(Protocol):
+    """Preprocessed images of one shape: an array, or what reads or draws them when they are asked for."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]:
+        """Return the images of (B,) rows, shape (B, C, S, S)."""
+
 
 BATCH_SIZE = 128
 """Images per forward pass; more are no faster on a CPU and hardly faster on a GPU."""
@@ -16,7 +28,7 @@ BATCH_SIZE = 128
 
 def embed_pixels(
     encoder: Encoder,
-    pixels: Pixels | Stacked,
+    pixels: Images,
     kind: Kind,
     rows: NDArray[np.int64] | None = None,
     *,
@@ -28,7 +40,7 @@ def embed_pixels(
 
     Args:
         encoder: Network on its device; its training mode is restored afterwards.
-        pixels: Preprocessed images, shape (N, C, S, S), uint8, possibly memory-mapped.
+        pixels: Preprocessed images, shape (N, C, S, S), uint8, such as a memory-mapped array.
         kind: Kind of all images.
         rows: Indices of the images to embed, in this order, shape (M,); None embeds all.
         progress: Shows the progress.

@@ -1,10 +1,12 @@
 """Pseudo-sketches: edge maps of photos, incomplete and displaced as drawings are, to pair each photo with."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from sketchy.model.gradients import gradients, shrunk
+from sketchy.model.gradients import FAINT, gradients, shrunk
 
 BLURS = 0.7, 2.5
 """Range of the standard deviation of the blur before edges are found, in pixels."""
@@ -16,6 +18,28 @@ PATCHES = 10
 """What is left out are smooth patches, this many per side."""
 SHIFT, ZOOM, ROTATION = 0.06, 0.08, 0.07
 """Largest displacement, as a share of half the side; change of scale; rotation in radians."""
+
+
+class PseudoSketches:
+    """Pseudo-sketches of packed photos, drawn when they are read; drawn again, they differ.
+
+    Args:
+        photos: Shape (N, C, S, S), uint8.
+        side: Pixels per side of the sketches.
+        seed: Seed of what differs from sketch to sketch.
+    """
+
+    def __init__(self, photos: NDArray[np.uint8], side: int, seed: int) -> None:
+        self.photos = photos
+        self.side = side
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Draw the photos at these rows, shape (B, 1, side, side)."""
+        return pseudo_sketches(torch.from_numpy(self.photos[rows]), self.side, self.generator).numpy()
 
 
 def pseudo_sketches(photos: Tensor, side: int, generator: torch.Generator) -> Tensor:
@@ -36,8 +60,10 @@ def pseudo_sketches(photos: Tensor, side: int, generator: torch.Generator) -> Te
     edges = _thin_edges(shrunk(photos.float().mean(1) / 255, side, float(between(*BLURS)[0])))
     count = (between(*EDGES) * side**2).long()
     least = edges.flatten(1).sort(1, descending=True).values.gather(1, count[:, None])[:, :, None]
-    ink = ((edges >= least) & (edges > 0)).float()
-    patches = F.interpolate(torch.rand(len(photos), 1, PATCHES, PATCHES, generator=generator), size=side, mode="bilinear")
+    ink = ((edges >= least) & (edges > FAINT)).float()
+    patches = F.interpolate(
+        torch.rand(len(photos), 1, PATCHES, PATCHES, generator=generator), size=side, mode="bilinear"
+    )
     ink = ink * (patches[:, 0] > between(*MISSING, 1, 1))
     zoom, angle = between(1 - ZOOM, 1 + ZOOM), between(-ROTATION, ROTATION)
     rows = torch.stack([zoom * angle.cos(), -zoom * angle.sin(), zoom * angle.sin(), zoom * angle.cos()], 1)
