@@ -57,12 +57,13 @@ class OrientedGradients(nn.Module):
         right, down = gradients(grey)
         strength = (right.square() + down.square()).sqrt()
         weight = strong(strength) if kind == "photo" else F.relu(strength - FAINT)
-        squared = strength.square() + 1e-12
+        squared = strength.square().clamp(min=FAINT**2)
         cosine, sine = (right.square() - down.square()) / squared, 2 * right * down / squared  # of the doubled angle
         angles = torch.arange(ORIENTATIONS, device=images.device) * (2 * math.pi / ORIENTATIONS)
         along = cosine[:, None] * angles.cos()[:, None, None] + sine[:, None] * angles.sin()[:, None, None]
         histograms = F.avg_pool2d(F.relu(along) ** SHARPNESS * weight[:, None], PIXELS_PER_CELL).flatten(1)
-        return (histograms / (histograms.sum(1, keepdim=True) + 1e-12)).sqrt()  # F.normalize is NaN for 0 in ONNX
+        total = histograms.sum(1, keepdim=True).clamp(min=1e-6)  # an ONNX export drops a tiny summand that avoids 0 / 0
+        return (histograms / total).sqrt()
 
 
 def shrunk(grey: Tensor, side: int, blur: float, cut: tuple[Tensor, Tensor] | None = None) -> Tensor:
