@@ -2,7 +2,7 @@
 """Make a checkpoint the bundled model: 16-bit, without the state of its training or any path.
 
 Usage: .venv/bin/python scripts/bundle_model.py runs/a/best.pth
-With --refit-spatial recommended --data DATASET, the spatial embedding is made anew by the settings of that config
+With --refit-spatial configs/recommended.yaml --data DATASET, the spatial embedding is made anew by the settings of that config
 and fitted on the dataset of the run, in minutes and without training the network again.
 """
 
