@@ -290,7 +290,19 @@ def test_every_command_takes_every_name(name, world, run_clis):
 
 
 NO_PATHS = {
-    *("category", "device", "host", "name", "names", "photo_rendering", "protocol", "settings", "since", "sketch_rendering", "until"),
+    *(
+        "category",
+        "device",
+        "host",
+        "name",
+        "names",
+        "photo_rendering",
+        "protocol",
+        "settings",
+        "since",
+        "sketch_rendering",
+        "until",
+    ),
 }
 """Options that are text but not the path of a file."""
 
