@@ -102,6 +102,7 @@ def test_retrieval_json_has_the_documented_shape():
                 "paths": ["a.jpg", "copy.jpg"],
                 "score": 0.75,
                 "missing": False,
+                "taken": None,
             },
             {
                 "rank": 2,
@@ -111,6 +112,7 @@ def test_retrieval_json_has_the_documented_shape():
                 "paths": ["b.jpg"],
                 "score": None,
                 "missing": True,
+                "taken": None,
             },
         ],
         "left_out": {".heic": 3},
