@@ -23,8 +23,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from sketchy.demo import CATEGORIES, draw_pair
 from sketchy.errors import ImageError
 from sketchy.image import Kind, open_image
-from sketchy.model.bundled import BUNDLED
-from sketchy.retrieval.embed import embed_pixels
+from sketchy.inference.bundled import BUNDLED
 from sketchy.retrieval.model import load_model
 
 SIDE = 1024
@@ -290,7 +289,7 @@ class Bench:
     """The bundled model with a gallery of demo photos."""
 
     def __init__(self) -> None:
-        self.model = load_model(BUNDLED, "cpu", fold=True)
+        self.model = load_model(BUNDLED, "cpu")
         photos = [(name, draw_pair(name, n, 0)[0]) for name in CATEGORIES for n in range(1, PHOTOS + 1)]
         self.categories = np.array([name for name, _ in photos])
         self.photos = self.embed("photo", [photo for _, photo in photos])
@@ -298,7 +297,7 @@ class Bench:
     def embed(self, kind: Kind, images: list[Image.Image]) -> NDArray[np.float32]:
         """Embed images; one without ink becomes zeros, which are like nothing."""
         prepare = getattr(self.model.preprocess, kind)
-        vectors = np.zeros((len(images), self.model.encoder.embedding_size), np.float32)
+        vectors = np.zeros((len(images), self.model.embedding_size), np.float32)
         pixels, read = [], []
         for row, image in enumerate(images):
             try:
@@ -307,7 +306,7 @@ class Bench:
             except ImageError:
                 continue
         if read:
-            vectors[read] = embed_pixels(self.model.encoder, np.stack(pixels), kind).numpy()
+            vectors[read] = self.model.embed_prepared(pixels, len(pixels), kind)
         return vectors
 
     def precision(self, vectors: NDArray[np.float32], categories: list[str]) -> float:

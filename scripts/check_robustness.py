@@ -29,10 +29,9 @@ from sketchy.errors import ImageError
 from sketchy.evaluation.metrics import label
 from sketchy.evaluation.protocol import Queries, score, summarize
 from sketchy.image import Kind, open_image
-from sketchy.model.checkpoint import Checkpoint, load_checkpoint
-from sketchy.retrieval.embed import embed_pixels
-from sketchy.retrieval.model import Model
-from sketchy.runtime import pick_device
+from sketchy.inference.torch_engine import read_checkpoint
+from sketchy.model.checkpoint import Checkpoint
+from sketchy.retrieval.model import Model, load_model
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 UNFINISHED = (0.25, 0.5, 0.75)
@@ -122,7 +121,7 @@ class Setting:
                 pixels.append(prepare(change(open_image(read(row)), draw)))
             except ImageError:
                 kept[index] = False
-        return embed_pixels(self.model.encoder, np.stack(pixels), kind), kept
+        return torch.from_numpy(self.model.embed_prepared(pixels, len(pixels), kind)), kept
 
     def evaluate(self, sketches: torch.Tensor, kept: np.ndarray, photos: torch.Tensor) -> dict[str, float]:
         """Score embedded sketches against embedded photos; an unreadable sketch finds nothing."""
@@ -154,7 +153,7 @@ class Setting:
         categories = torch.from_numpy(source.categories[rows])
         found = {}
         for name, pixels in images.items():
-            sketches = embed_pixels(self.model.encoder, pixels, "sketch")
+            sketches = torch.from_numpy(self.model.embed_prepared(pixels, len(pixels), "sketch"))
             scores = self.score(Queries(sketches, categories, torch.full_like(categories, -1)), photos)
             found[name] = {key: value for key, value in scores.items() if not key.startswith("instance")}
         return found
@@ -162,8 +161,8 @@ class Setting:
 
 def measure(checkpoint: Path, data: Path | None, others: list[Path], split: Part) -> dict[str, dict[str, float]]:
     """Return the metrics of every row of the table."""
-    loaded = load_checkpoint(checkpoint)
-    model = Model(loaded, checkpoint, pick_device("auto"), fold=True)
+    loaded = read_checkpoint(checkpoint)
+    model = load_model(checkpoint)
     dataset = load_dataset(loaded.config, root=data)
     setting = Setting(loaded, model, dataset, dataset.parts[split])
     photos, _ = setting.embed("photo", SKETCHES["nothing"])

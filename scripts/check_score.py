@@ -12,15 +12,14 @@ import numpy as np
 
 from sketchy.dataset.loader import load_dataset
 from sketchy.distance import pairwise
-from sketchy.model.checkpoint import load_checkpoint
-from sketchy.retrieval.embed import embed_pixels
+from sketchy.inference.torch_engine import embed_pixels, read_checkpoint
 
 HITS = 10
 LEVELS = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1)
 
 
 def check(path: Path) -> None:
-    checkpoint = load_checkpoint(path)
+    checkpoint = read_checkpoint(path)
     if checkpoint.calibration is None:
         raise SystemExit(f"{path} has no calibration; only best.pth of a finished run does")
     encoder, data = checkpoint.encoder(), load_dataset(checkpoint.config)

@@ -12,7 +12,7 @@ from sketchy.dataset.loader import load_dataset
 from sketchy.evaluation.charts import Focus, category_bars, confusion, heat_map
 from sketchy.evaluation.evaluate import EvaluationDetails, evaluate_subset
 from sketchy.evaluation.examples import pick_examples
-from sketchy.model.checkpoint import load_checkpoint
+from sketchy.inference.torch_engine import read_checkpoint
 
 NAMED = 10
 """Best categories that are listed, and as many worst."""
@@ -22,7 +22,7 @@ NEAREST = 6
 
 def show(checkpoint: Path, root: Path | None) -> None:
     """Evaluate on the test split and print the tables."""
-    loaded = load_checkpoint(checkpoint)
+    loaded = read_checkpoint(checkpoint)
     data = load_dataset(loaded.config, root=root)
     details = evaluate_subset(loaded.encoder(), data, data.parts["test"])
     names, focus = data.pack.categories, Focus.of(details)

@@ -23,6 +23,8 @@ from PIL import Image, ImageDraw
 
 from sketchy.commands import train
 from sketchy.config_file import load_config, parse_config
+from sketchy.inference.export import export_model
+from sketchy.inference.torch_engine import TorchEngine, describe
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
 from sketchy.retrieval.index import Index
@@ -205,11 +207,21 @@ def tiny_config(dataset, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def fast_training() -> Iterator[None]:
+    """Training without the export at its end, which takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sketchy.trainer.record.export_model", lambda checkpoint, out, digest: 0.0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def trained(tiny_config, tmp_path_factory) -> Path:
-    """A folder of runs with one trained run, `tiny`."""
+    """A folder of runs with one trained run, `tiny`, and its exported model."""
     runs = tmp_path_factory.mktemp("runs")
-    train.run(load_config(tiny_config), runs / "tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sketchy.trainer.record.export_model", export_model)
+        train.run(load_config(tiny_config), runs / "tiny")
     return runs
 
 
@@ -262,7 +274,8 @@ def untrained() -> Model:
     """A small network that was never trained."""
     torch.manual_seed(0)
     config = parse_config({"image": {"size": 16, "color": "rgb"}, "model": {"embedding_size": 8}}, "test")
-    return Model(Checkpoint(config, (), 0, {}, build_encoder(config).state_dict()), Path("a.pth"), torch.device("cpu"))
+    made = Checkpoint(config, (), 0, {}, build_encoder(config).state_dict())
+    return Model(describe(made), TorchEngine(made.encoder(), torch.device("cpu")), Path("a.pth"))
 
 
 @pytest.fixture

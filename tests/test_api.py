@@ -9,7 +9,7 @@ import pytest
 
 import sketchy
 from sketchy.errors import CheckpointError, ConfigError, DataError
-from sketchy.model.bundled import BUNDLED
+from sketchy.inference.bundled import BUNDLED
 
 LIGHT = """
 import sys

@@ -16,6 +16,7 @@ LAYERS = [
     ("web", "trainer"),
     ("evaluation",),
     ("retrieval",),
+    ("inference",),
     ("dataset", "model", "loss", "demo"),
     ("preprocess", "distance", "runtime"),
     ("image", "ink"),

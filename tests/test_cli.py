@@ -48,7 +48,7 @@ def test_photos_of_ones_own_are_searched_with_the_bundled_model(trained, sketch,
     shown = type_in("retrieve", sketch, "--gallery", photos, "--k", 3, "--json", "--runs", trained)
     assert "using the bundled model" in shown.stderr.splitlines()
     found = json.loads(shown.stdout)
-    assert found["checkpoint"].endswith("bundled.pth")
+    assert found["checkpoint"].endswith("bundled.zip")
     assert len(found["results"]) == 3
     assert all(0 <= hit["score"] <= 1 for hit in found["results"])
 

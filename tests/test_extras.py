@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sketchy.errors import MissingExtraError
-from sketchy.extras import PACKAGES, is_installed, require
+from sketchy.extras import PACKAGES, TORCH, is_installed, require
 
 
 def test_every_extra_of_the_distribution_is_known_with_all_of_its_packages() -> None:
@@ -15,6 +15,16 @@ def test_every_extra_of_the_distribution_is_known_with_all_of_its_packages() -> 
         extra: count for extra, count in declared.items() if extra not in ("dev", "all")
     }
     assert project["name"] == "sketchy-search"  # which the message names
+
+
+def test_an_installation_for_search_lacks_only_what_needs_torch() -> None:
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    whole = [*project["dependencies"], *project["optional-dependencies"]["serve"]]
+    listed = [line for line in (root / "requirements-search.txt").read_text().splitlines() if line[0] != "#"]
+    left_out = [need.partition(">=")[0] for need in whole if need not in listed]
+    assert left_out == list(TORCH)
+    assert set(listed) < set(whole)
 
 
 def test_packages_that_are_there_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,11 @@ Usage: .venv/bin/python scripts/bench [SECTION ...] [--data DIR] [--config FILE]
 
 train      our epoch, beside the same step on a batch that is ready, and beside the loop of a notebook
 pack       packing a dataset, beside decoding its files alone and a loop over them
-embed      embedding photos, beside decoding alone, the forward pass alone and a loop over them
+embed      embedding photos, beside PyTorch, decoding alone, the forward pass alone and a loop over them
 index      indexing photos of 256 px and of 12 megapixels, beside the engine alone and beside decoding alone
 search     an exact search, beside one matrix product and a partial sort
 start      the command line, beside importing torch
-memory     the peak memory of train, embed, index and evaluate; embed also for many photos, which are links to few
+memory     the peak memory of commands; that of embed also for many photos, which are links to few
 scaling    training by several processes, and on machines with GPUs by 1 to all of them, in both ways
 
 Variants take turns; a figure is the median over the turns, with the least and the most. Without sections all are
@@ -33,7 +33,7 @@ import train
 from options import Options
 from sketchy.demo import draw_dataset
 from sketchy.errors import SketchyError
-from sketchy.model.bundled import BUNDLED
+from sketchy.inference.bundled import BUNDLED
 from timing import Table
 
 SECTIONS = {

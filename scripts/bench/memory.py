@@ -17,6 +17,8 @@ def measure(options: Options) -> Table:
         photos = options.images("*.jpg")
         peaks["evaluate"] = run_sketchy("evaluate", *model)
         peaks["index"] = run_sketchy("index", str(photos[0].parents[1]), "--out", f"{work}/index", *model)
+        query = ["retrieve", str(options.images("*.png")[0]), "--gallery", f"{work}/index"]
+        peaks["retrieve"] = run_sketchy(*query, *model)
         for count in sorted({len(photos), options.photos}):
             many = _linked(photos, count, work / str(count))
             embed = ["embed", str(many), "--kind", "photo", "--out", f"{work}/{count}.npz"]

@@ -4,18 +4,17 @@ import os
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sketchy.bundled_configs import config_path
-from sketchy.commands import evaluate as evaluate_command
-from sketchy.commands import train as train_command
-from sketchy.config import Config
-from sketchy.config_file import load_config, parse_config
+from sketchy.extras import require_torch
 from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation, TrainResult
 from sketchy.retrieval.model import Model, load_model
 from sketchy.trainer.choose import choose_checkpoint
+
+if TYPE_CHECKING:
+    from sketchy.config import Config
 
 PathType = str | PathLike[str]
 
@@ -24,7 +23,8 @@ def load(source: PathType | None = None, device: str = "auto") -> Model:
     """Load a trained model.
 
     Args:
-        source: The name of a run under runs/, a run folder, a .pth file or "bundled"; None loads the bundled model.
+        source: The name of a run under runs/, a run folder, a .pth file, an exported model or "bundled"; None loads the
+            bundled model.
         device: "auto", "cpu", "cuda" or "cuda:N"; "auto" selects a GPU if there is one.
 
     Raises:
@@ -35,7 +35,7 @@ def load(source: PathType | None = None, device: str = "auto") -> Model:
 
 
 def train(
-    config: Config | PathType | Mapping[str, Any],
+    config: "Config | PathType | Mapping[str, Any]",
     out: PathType,
     *,
     resume: bool = False,
@@ -60,11 +60,17 @@ def train(
         Interrupted: The process received a signal to stop; the state is saved.
         SketchyError: Any other error that the user can correct.
     """
+    require_torch("training")
+    from sketchy.bundled_configs import config_path
+    from sketchy.commands import train as command
+    from sketchy.config import Config
+    from sketchy.config_file import load_config, parse_config
+
     if isinstance(config, Mapping):
         config = parse_config(dict(config), "the settings")
     elif not isinstance(config, Config):
         config = load_config(config_path(expanded(os.fspath(config))))
-    return train_command.run(config, as_path(os.fspath(out)), resume=resume, force=force, progress=progress)
+    return command.run(config, as_path(os.fspath(out)), resume=resume, force=force, progress=progress)
 
 
 def evaluate(
@@ -91,8 +97,11 @@ def evaluate(
         CheckpointError: The checkpoint is missing, or was trained on the categories of the zero-shot protocol.
         DataError: The dataset is missing or unusable.
     """
+    require_torch("evaluating")
+    from sketchy.commands import evaluate as command
+
     root = None if data is None else as_path(os.fspath(data))
-    return evaluate_command.run(_checkpoint(source), data=root, protocol=protocol, device=device, progress=progress)
+    return command.run(_checkpoint(source), data=root, protocol=protocol, device=device, progress=progress)
 
 
 def _checkpoint(source: PathType | None) -> Path:

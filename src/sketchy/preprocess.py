@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sketchy.config import ImageConfig
 from sketchy.image import Kind, open_image
 from sketchy.ink import normalise
+
+if TYPE_CHECKING:
+    from sketchy.config import ImageConfig
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,6 @@ class Preprocess:
         return self.sketch(open_image(source))
 
 
-def build_preprocess(config: ImageConfig) -> Preprocess:
+def build_preprocess(config: "ImageConfig") -> Preprocess:
     """Make the preprocessing of a config."""
     return Preprocess(config.size, config.color, config.sketch_crop, config.sketch_size)

@@ -121,12 +121,10 @@ def embedded_text(made: Embedded) -> str:
 
 
 def export_text(made: Exported) -> str:
-    """Return a line about an exported encoder: its input, its output, and its difference to the checkpoint."""
-    shape = ", ".join(map(str, made.shape))
-    images = "sketches" if made.kind == "sketch" else "photos"
+    """Return a line about an exported model: its size, and its difference to the checkpoint."""
     return _text(
-        f"{made.out}: {images} as (B, {shape}) uint8 to embeddings (B, {made.embedding_size}) float32; "
-        f"{made.size / 1e6:.1f} MB, at most {made.difference:.0e} from the checkpoint"
+        f"{made.out}: embeddings of {made.embedding_size} dimensions, {made.size / 1e6:.1f} MB, "
+        f"at most {made.difference:.0e} from the checkpoint"
     )
 
 

@@ -187,10 +187,10 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Info:
-    """Description of an index, a checkpoint or a run folder.
+    """Description of an index, a checkpoint, an exported model or a run folder.
 
     Attributes:
-        kind: "index", "checkpoint" or "run".
+        kind: "index", "checkpoint", "exported model" or "run".
         format: Version of its file format.
         counts: Numbers of its items, by name.
         size: Size on disk in bytes; 0 for an index on a server.
@@ -226,20 +226,16 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Exported:
-    """An encoder that was exported for other programs.
+    """A model that was exported.
 
     Attributes:
         out: Path of the file.
-        kind: Kind of images that it embeds, "photo" or "sketch".
-        shape: Shape of one image: channels, height, width.
         embedding_size: Dimension of an embedding.
         size: Size of the file in bytes.
         difference: Largest difference to the checkpoint's embeddings, on a few images.
     """
 
     out: str
-    kind: str
-    shape: tuple[int, int, int]
     embedding_size: int
     size: int
     difference: float

@@ -1,24 +1,27 @@
-"""Device, threads, memory, and random generators of the process."""
+"""Device, memory and random generators of the process. Imports PyTorch only where it is asked."""
 
 import ctypes
 from contextlib import suppress
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from sketchy.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 MALLOPT = ((-4, 0), (-1, 2**31 - 1))
 """Parameters of glibc's `mallopt`: no block is mapped separately (M_MMAP_MAX), and up to 2 GiB of freed memory are kept
 (M_TRIM_THRESHOLD)."""
 
 
-def pick_device(name: str) -> torch.device:
+def pick_device(name: str) -> "torch.device":
     """Return the device with the name `auto`, `cpu`, `cuda` or `cuda:N`; `auto` prefers a GPU.
 
     Raises:
         ConfigError: The name is unknown, or the device is not available.
     """
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -32,14 +35,6 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def share_cores() -> None:
-    """Let torch use half of the cores, for a server: others are busy with shrinking photos, and often with the browser.
-
-    A forward pass that waits for a busy core is many times slower.
-    """
-    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-
-
 def keep_freed_memory() -> None:
     """Reuse freed memory in a process that runs the same network many times.
 
@@ -51,27 +46,35 @@ def keep_freed_memory() -> None:
             ctypes.CDLL(None).mallopt(parameter, value)
 
 
-def room_for_data(device: torch.device) -> int:
+def room_for_data(device: "torch.device") -> int:
     """Return how many bytes of a GPU's memory training may fill with images: half of what is free.
 
     0 for a CPU, as its memory maps the files of the images already.
     """
+    import torch
+
     return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
 
 
 def seed_everything(seed: int) -> None:
     """Seed torch's global generators, from which initial weights and dropout are drawn."""
+    import torch
+
     torch.manual_seed(seed)
 
 
 def generator_states() -> dict[str, Any]:
     """Return the states of torch's global generators as tensors."""
+    import torch
+
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
 def restore_generators(states: dict[str, Any]) -> None:
     """Restore the states that `generator_states` returned; GPUs without a saved state keep theirs."""
+    import torch
+
     torch.set_rng_state(states["cpu"])
     for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(state, index)

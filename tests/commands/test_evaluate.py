@@ -11,7 +11,7 @@ from sketchy.config_file import load_config
 from sketchy.dataset.loader import load_dataset
 from sketchy.errors import CheckpointError, DataError, GalleryError, StorageError
 from sketchy.model.checkpoint import load_checkpoint, save_checkpoint
-from sketchy.retrieval.model import Model
+from sketchy.retrieval.model import load_model
 
 
 def test_a_trained_model_beats_chance_on_the_test_split(trained):
@@ -106,7 +106,7 @@ def slow_zero_shot(checkpoint):
     """mAP@all and P@100 of all sketches against all photos of saws and trees, query by query."""
     loaded = load_checkpoint(checkpoint)
     data = load_dataset(loaded.config)
-    model = Model(loaded, checkpoint, torch.device("cpu"))
+    model = load_model(checkpoint, "cpu")
     photos, sketches = (
         [
             (r.category, torch.from_numpy(model.embed(read(row), r.kind)[0]))

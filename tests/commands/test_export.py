@@ -1,72 +1,61 @@
-import json
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
-import torch
 
 from sketchy.commands import export
 from sketchy.errors import CheckpointError, MissingExtraError, StorageError
-from sketchy.model.bundled import BUNDLED
-from sketchy.model.checkpoint import load_checkpoint
-from sketchy.preprocess import Preprocess, build_preprocess
-
-REAL = Path(__file__).resolve().parents[3] / "shared" / "sketchy-sample"
+from sketchy.inference.onnx_engine import OnnxEngine
+from sketchy.inference.torch_engine import embed_pixels, read_checkpoint
+from sketchy.retrieval.model import load_model
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="no ../shared/sketchy-sample")
-def test_the_bundled_model_embeds_real_sketches_the_same_as_onnx(tmp_path):
-    made = export.run(BUNDLED, "sketch", tmp_path / "new" / "sketch.onnx")
-    loaded = load_checkpoint(BUNDLED)
-    session = onnxruntime.InferenceSession(made.out, providers=["CPUExecutionProvider"])
-    encoder, preprocess = loaded.encoder(), build_preprocess(loaded.config.image)
-    for count in (1, 7):
-        paths = sorted(REAL.rglob("*.png"))[:: 7000 // count][:count]
-        images = np.stack([preprocess.load(path, "sketch") for path in paths])
-        (found,) = session.run(None, {"images": images})
-        with torch.inference_mode():
-            expected = encoder(torch.from_numpy(images), "sketch")
-        np.testing.assert_allclose(found, expected.numpy(), atol=1e-4, rtol=0)
-
-
-def test_photos_have_a_file_of_their_own(trained, tmp_path):
-    made = export.run(trained / "tiny" / "best.pth", "photo", tmp_path / "photo.onnx")
-    loaded = load_checkpoint(trained / "tiny" / "best.pth")
-    assert made.shape == build_preprocess(loaded.config.image).shape("photo")
-    assert made.embedding_size == loaded.config.model.embedding_size
+def test_the_file_takes_the_place_of_the_checkpoint(trained, tmp_path):
+    best = trained / "tiny" / "best.pth"
+    made = export.run(best, tmp_path / "new" / "model.zip")
     assert made.size == Path(made.out).stat().st_size
     assert made.difference < 1e-4
-    session = onnxruntime.InferenceSession(made.out, providers=["CPUExecutionProvider"])
-    for count in (1, 3):
-        images = np.random.default_rng(0).integers(0, 256, (count, *made.shape), np.uint8)
-        (found,) = session.run(None, {"images": images})
-        with torch.inference_mode():
-            expected = loaded.encoder()(torch.from_numpy(images), "photo")
-        np.testing.assert_allclose(found, expected.numpy(), atol=1e-4, rtol=0)
-    facts = session.get_modelmeta().custom_metadata_map
-    assert facts["kind"] == "photo"
-    assert facts["model"] == loaded.fingerprint()
-    assert Preprocess(**json.loads(facts["preprocess"])) == build_preprocess(loaded.config.image)
+    exported, whole = read_checkpoint(Path(made.out)), read_checkpoint(best)
+    assert made.embedding_size == whole.config.model.embedding_size
+    assert exported.fingerprint() == whole.fingerprint() == load_model(Path(made.out), "cpu").fingerprint
+    assert exported.categories == whole.categories
+    assert exported.calibration == whole.calibration
+    assert exported.config == whole.config
+
+
+def test_its_networks_are_onnx_files_for_other_programs(trained, tmp_path):
+    best = trained / "tiny" / "best.pth"
+    made = export.run(best, tmp_path / "model.zip")
+    with zipfile.ZipFile(made.out) as file:
+        file.extractall(tmp_path)
+    for kind in ("sketch", "photo"):
+        session = onnxruntime.InferenceSession(tmp_path / f"{kind}.onnx", providers=["CPUExecutionProvider"])
+        for count in (1, 3):
+            images = np.random.default_rng(0).integers(0, 256, (count, 1, 16, 16), np.uint8)
+            (found,) = session.run(["embeddings"], {"images": images})
+            expected = embed_pixels(read_checkpoint(best).encoder(), images, kind).numpy()
+            np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
 
 
 def test_what_computes_something_else_is_not_written(trained, tmp_path, monkeypatch):
-    out = tmp_path / "photo.onnx"
+    out = tmp_path / "model.zip"
     out.write_text("kept")
-    monkeypatch.setattr("sketchy.model.onnx.open_onnx", lambda path: lambda images: np.full(1, np.nan))
+    monkeypatch.setattr(OnnxEngine, "embed", lambda self, pixels, kind: np.full((len(pixels), 16), np.nan))
     with pytest.raises(CheckpointError, match="nothing was written"):
-        export.run(trained / "tiny" / "best.pth", "photo", out)
+        export.run(trained / "tiny" / "best.pth", out)
     assert out.read_text() == "kept"
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_missing_package_is_named(tmp_path, monkeypatch):
+def test_a_missing_package_is_named(trained, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(MissingExtraError, match="writing ONNX needs onnxscript, which is not installed"):
-        export.run(tmp_path / "never-read.pth", "photo", tmp_path / "photo.onnx")
+    with pytest.raises(MissingExtraError, match="exporting a model needs onnxscript, which is not installed"):
+        export.run(trained / "tiny" / "best.pth", tmp_path / "model.zip")
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
     with pytest.raises(StorageError, match="it is a folder"):
-        export.run(tmp_path / "never-read.pth", "photo", tmp_path)
+        export.run(tmp_path / "never-read.pth", tmp_path)

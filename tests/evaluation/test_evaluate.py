@@ -10,8 +10,8 @@ from sketchy.dataset.pack import Pack, Subset
 from sketchy.dataset.records import Record
 from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.protocol import Queries, score
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.model.encoder import build_encoder
-from sketchy.retrieval.embed import embed_pixels
 
 SKETCH_PHOTO = (0, 0, 3, -1, 5, 5)
 """The photo that each of six sketches traces; the fourth traces one that is missing."""

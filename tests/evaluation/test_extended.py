@@ -9,7 +9,7 @@ from sketchy.errors import DataError
 from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.extended import embed_extension
 from sketchy.model.checkpoint import load_checkpoint
-from sketchy.retrieval.model import Model
+from sketchy.retrieval.model import load_model
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def scene(zero_shot_checkpoint):
     """Dataset, held-out part and model of a run that holds out saws and trees."""
     loaded = load_checkpoint(zero_shot_checkpoint)
     data = load_dataset(loaded.config)
-    return data, data.parts["zero_shot"], Model(loaded, zero_shot_checkpoint, torch.device("cpu"))
+    return data, data.parts["zero_shot"], load_model(zero_shot_checkpoint, "cpu")
 
 
 @pytest.fixture
@@ -92,13 +92,14 @@ def test_a_folder_of_other_things_is_refused(scene, folder):
         embed_extension([folder], *scene)
 
 
-def test_the_gallery_has_the_further_photos_behind_its_own(scene, folder):
+def test_the_gallery_has_the_further_photos_behind_its_own(scene, folder, zero_shot_checkpoint):
     data, subset, model = scene
     for number in range(3):
         paint(folder / "tree" / f"ext_{number}.jpg", (80 * number, 0, 0))
     extension = embed_extension([folder], data, subset, model)
-    own = evaluate_subset(model.encoder, data, subset, "zero-shot-21")
-    found = evaluate_subset(model.encoder, data, subset, "zero-shot-21", extension=extension)
+    encoder = load_checkpoint(zero_shot_checkpoint).encoder()
+    own = evaluate_subset(encoder, data, subset, "zero-shot-21")
+    found = evaluate_subset(encoder, data, subset, "zero-shot-21", extension=extension)
     assert torch.equal(found.gallery_categories[:20], own.gallery_categories)
     assert torch.equal(found.queries.instances, own.queries.instances)
     told = found.evaluation.protocol

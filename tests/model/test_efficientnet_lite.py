@@ -13,7 +13,10 @@ from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError, MissingExtraError
 from sketchy.extras import is_installed
 from sketchy.image import Kind
+from sketchy.inference.export import to_exported
+from sketchy.inference.onnx_engine import OnnxEngine
 from sketchy.model.backbone import build_backbone
+from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.domain_norm import norms_of
 from sketchy.model.efficientnet_lite import lite_network, packaged_weights
 from sketchy.model.encoder import Encoder, Siamese, build_encoder
@@ -173,11 +176,10 @@ def test_it_is_folded_to_the_same_embeddings(kind):
     assert not any(isinstance(module, nn.BatchNorm2d) for module in faster.modules())
 
 
-def test_its_onnx_gives_the_same_embeddings(tmp_path):
-    onnx = pytest.importorskip("sketchy.model.onnx")
-    encoder, preprocess = trained_encoder(), build_preprocess(parse_config(RECIPE, "a test").image)
-    onnx.write_onnx(tmp_path / "sketch.onnx", encoder, "sketch", preprocess, "a test")
+def test_its_export_gives_the_same_embeddings():
+    encoder = trained_encoder()
+    config = parse_config(RECIPE, "a test")
+    exported = to_exported(Checkpoint(config, (), 0, {}, encoder.state_dict()))
     with torch.no_grad():
         expected = encoder(pixels("sketch"), "sketch").numpy()
-    found = onnx.open_onnx(tmp_path / "sketch.onnx")(pixels("sketch").numpy())
-    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(OnnxEngine(exported).embed(pixels("sketch").numpy(), "sketch"), expected, atol=1e-5)

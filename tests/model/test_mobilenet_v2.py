@@ -32,8 +32,9 @@ def test_it_computes_and_learns_as_torchvisions():
 
 def test_the_model_of_the_package_is_built_without_torchvision():
     code = (
-        "import sys; from sketchy.model.bundled import BUNDLED; from sketchy.model.checkpoint import load_checkpoint; "
-        "load_checkpoint(BUNDLED).encoder(); print('torchvision' in sys.modules, 'torch._dynamo' in sys.modules)"
+        "import sys; from sketchy.inference.bundled import BUNDLED; "
+        "from sketchy.inference.torch_engine import read_checkpoint; "
+        "read_checkpoint(BUNDLED).encoder(); print('torchvision' in sys.modules, 'torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -171,9 +171,9 @@ def test_photos_that_are_left_out_now_are_removed_from_the_index(store, folder, 
     update(store, [folder], model)
     changes = update(store, [folder], model, scan=Scan(exclude=("usb", "b.png")))
     assert (changes.removed, changes.unchanged, changes.left_out) == (4, 2, {"excluded": 4})
-    (folder / "cats").rename(folder / "@eaDir")
-    update(store, [folder / "@eaDir"], model)
-    assert update(store, [folder], model).left_out == {"in @eaDir": 2}
+    (folder / "cats").rename(folder / "#recycle")
+    update(store, [folder / "#recycle"], model)
+    assert update(store, [folder], model).left_out == {"in #recycle": 2}
     assert paths(store, folder) == {"a.png", "b.png", "usb/deep/a.png", "usb/deep/b.png"}
 
 

@@ -11,12 +11,16 @@ from PIL import Image, ImageDraw
 
 from sketchy.config_file import parse_config
 from sketchy.errors import ImageError
+from sketchy.inference.torch_engine import TorchEngine, describe
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
-from sketchy.retrieval.embed import embed_pixels
-from sketchy.retrieval.model import FOLD_FROM, Model
+from sketchy.retrieval.model import Model
 
 TREE = {"image": {"size": 32, "color": "rgb"}, "model": {"backbone": "mobilenet_v2", "embedding_size": 8}}
+
+
+def by_torch(checkpoint: Checkpoint) -> Model:
+    return Model(describe(checkpoint), TorchEngine(checkpoint.encoder(), torch.device("cpu")), Path("a.pth"))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def model():
     torch.manual_seed(0)
     config = parse_config(TREE, "test")
     weights = build_encoder(config, load_pretrained=False).state_dict()
-    return Model(Checkpoint(config, ("cat",), 1, {}, weights), Path("a.pth"), torch.device("cpu"))
+    return by_torch(Checkpoint(config, ("cat",), 1, {}, weights))
 
 
 @pytest.fixture
@@ -125,17 +129,6 @@ def test_several_images_of_one_query_are_averaged(model, drawing):
     np.testing.assert_allclose(model.query([one, other], "sketch"), both.mean(0), atol=1e-6)
 
 
-def test_many_images_use_a_faster_network_with_equal_embeddings(model):
-    few, many = model.encoder_for(FOLD_FROM - 1), model.encoder_for(FOLD_FROM)
-    assert few is model.encoder
-    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in few.modules())
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in many.modules())
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
-    torch.testing.assert_close(
-        embed_pixels(many, pixels, "photo"), embed_pixels(few, pixels, "photo"), atol=1e-4, rtol=0
-    )
-
-
 def test_threads_get_the_embeddings_of_their_own_kind(drawing):
     """A network with norms per domain needs the kind of image before each batch."""
     torch.manual_seed(0)
@@ -144,7 +137,7 @@ def test_threads_get_the_embeddings_of_their_own_kind(drawing):
     for index, buffer in enumerate(encoder.buffers()):
         if buffer.is_floating_point():
             buffer += 0.1 * (index % 7)
-    model = Model(Checkpoint(config, (), 1, {}, encoder.state_dict()), Path("a.pth"), torch.device("cpu"))
+    model = by_torch(Checkpoint(config, (), 1, {}, encoder.state_dict()))
     content = BytesIO()
     drawing.save(content, "PNG")
     expected = {kind: model.embed(content.getvalue(), kind) for kind in ("sketch", "photo")}

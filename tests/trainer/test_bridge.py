@@ -6,12 +6,12 @@ import torch
 
 from sketchy.config_file import parse_config
 from sketchy.errors import ConfigError
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.infonce import InfoNCELoss
 from sketchy.loss.objective import Objective, Term
 from sketchy.model.encoder import build_encoder
 from sketchy.progress import no_progress
-from sketchy.retrieval.embed import embed_pixels
 from sketchy.trainer.bridge import named_anchors, start_bridge
 
 SIDE, PHOTOS, SIZE = 32, 6, 16

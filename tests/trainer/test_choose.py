@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from sketchy.errors import CheckpointError, RunError
-from sketchy.model.bundled import BUNDLED
+from sketchy.inference.bundled import BUNDLED
 from sketchy.trainer.choose import choose_checkpoint
 
 

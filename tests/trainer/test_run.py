@@ -68,6 +68,7 @@ def test_a_run_leaves_all_its_files(trained):
         "curves.png",
         "retrievals.png",
         "best.pth",
+        "best.zip",
         "last.pth",
     }
     rows = history(run)

@@ -6,9 +6,9 @@ import torch
 
 from sketchy.config_file import parse_config
 from sketchy.dataset.pack import Pack, Subset
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.model.encoder import Encoder, build_encoder
 from sketchy.progress import no_progress
-from sketchy.retrieval.embed import embed_pixels
 from sketchy.trainer.spatial import fit_spatial
 
 SIDE, CATEGORIES, EACH = 32, 2, 8

@@ -15,6 +15,7 @@ import typer
 from sketchy import interrupts
 from sketchy.cli.streams import ERRORS, drop_stdout
 from sketchy.errors import SketchyError
+from sketchy.extras import require_torch
 from sketchy.progress import Advance
 from sketchy.report import escaped
 from sketchy.storage import os_problem
@@ -62,14 +63,19 @@ def show_messages(command: str) -> None:
 
 
 @contextmanager
-def importing() -> Iterator[None]:
+def importing(purpose: str = "") -> Iterator[None]:
     """Run the imports of a command; after them, Ctrl-C raises KeyboardInterrupt.
+
+    Args:
+        purpose: What PyTorch is needed for, as the subject of a sentence; empty if it is not.
 
     Garbage collection is off meanwhile: importing torch makes no garbage, and `retrieve` answers a tenth faster.
 
     Raises:
         SketchyError: A library is damaged, or rejects its environment variables.
     """
+    if purpose:
+        require_torch(purpose)
     gc.disable()
     try:
         yield

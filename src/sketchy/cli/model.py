@@ -15,7 +15,6 @@ from sketchy.cli.options import (
     DatasetOption,
     Device,
     Extended,
-    Kind,
     PerCategory,
     Protocol,
     ReplaceRun,
@@ -24,7 +23,6 @@ from sketchy.cli.options import (
     RunName,
     Runs,
     Settings,
-    choose_checkpoint,
     path,
     refuse_if,
 )
@@ -66,7 +64,7 @@ def train(
     loaded = load_config(file, settings or (), of_run=resume is not None)
     if resume is None and loaded.train.epochs >= LONG_EPOCHS:
         log.info(f"{loaded.train.epochs} epochs may take many hours; `--config recommended` has 7 and finds far more")
-    with importing():
+    with importing("training"):
         from sketchy.commands import train as command
 
     result = command.run(loaded, run, resume=resume is not None, force=force, progress=show_progress)
@@ -122,7 +120,9 @@ def evaluate(
     if extended is not None:
         refuse_if(not protocol.startswith("zero-shot"), "--extended needs --protocol zero-shot-25 or zero-shot-21")
         refuse_if(page is not None, "give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
-    with importing():
+    with importing("evaluating"):
+        from sketchy.trainer.choose import choose_checkpoint
+
         chosen = choose_checkpoint(checkpoint, runs, without_run="train one, or name a model with --checkpoint")
         from sketchy.commands import evaluate as command
 
@@ -134,23 +134,24 @@ def evaluate(
 
 @guarded
 def export(
-    kind: Annotated[Kind, typer.Option(help="The kind of images that the exported model embeds.")],
-    out: Annotated[Path, typer.Option(parser=path, help="The .onnx file to write.", callback=suffix(".onnx"))],
+    out: Annotated[Path, typer.Option(parser=path, help="The .zip file to write.", callback=suffix(".zip"))],
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     json: AsJson = False,
 ) -> None:
-    """Export the encoder to ONNX, for programs without PyTorch.
+    """Export a model to one file, for search without PyTorch.
 
-    The model takes images as sketchy.preprocess returns them, shape (B, C, S, S), uint8, and returns embeddings, shape
-    (B, D), float32, to be compared by Euclidean distance. Photos and sketches need one file each. The command checks
-    that the file computes the same embeddings as the checkpoint.
+    The file takes the place of the checkpoint in every command that searches. It holds two ONNX networks, sketch.onnx
+    and photo.onnx, for other programs (docs/python.md). The command checks that the file computes the same embeddings
+    as the checkpoint. A finished training has exported its model already, to best.zip in the run folder.
 
-    Example: sketchy export --kind sketch --out sketch.onnx
+    Example: sketchy export --out model.zip
     """
-    with importing():
+    with importing("exporting a model"):
+        from sketchy.trainer.choose import choose_checkpoint
+
         chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import export as command
 
-    made = command.run(chosen, kind.value, out)
+    made = command.run(chosen, out)
     print(report.as_json(made) if json else report.export_text(made))

@@ -74,8 +74,8 @@ CheckpointOption = Annotated[
         "-c",
         parser=address,
         metavar="MODEL",
-        help="The model: the name of a run, a run folder, a .pth file, or bundled.  [default: that of the index, "
-        "else the bundled model; for test photos, the newest finished run]",
+        help="The model: the name of a run, a run folder, a .pth file, an exported model, or bundled.  [default: that "
+        "of the index, else the bundled model; for test photos, the newest finished run]",
     ),
 ]
 GalleryOption = Annotated[

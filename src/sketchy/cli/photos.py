@@ -130,7 +130,9 @@ def _show_indexed(json: bool, verbose: bool, made: Indexed) -> None:
 
 @guarded
 def info(
-    path: Annotated[str, typer.Argument(parser=address, help="An index, a .pth file or a run folder.")],
+    path: Annotated[
+        str, typer.Argument(parser=address, help="An index, a .pth file, an exported model or a run folder.")
+    ],
     verify: Annotated[bool, typer.Option("--verify", help="Compare all data with its checksums.")] = False,
     json: AsJson = False,
 ) -> None:

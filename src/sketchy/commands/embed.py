@@ -32,7 +32,7 @@ def run(
         images: Image files, and folders of images.
         kind: Whether the images are photos or sketches.
         out: The .npz file to write; an existing one is replaced.
-        checkpoint: A .pth file.
+        checkpoint: A .pth file, or an exported model.
         device: See `pick_device`.
         progress: Shows the progress.
 

@@ -12,7 +12,8 @@ from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.extended import Extension, embed_extension
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.evaluation.page import PAGE, refuse_other_page, write_page
-from sketchy.model.checkpoint import Checkpoint, load_checkpoint
+from sketchy.inference.torch_engine import TorchEngine, describe, read_checkpoint
+from sketchy.model.checkpoint import Checkpoint
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation, left_out_text
 from sketchy.retrieval.model import Model
@@ -49,15 +50,15 @@ def run(
         refuse_unwritable(report / PAGE)
         refuse_other_page(report / PAGE)
     sources = absolute_sources([extended]) if extended is not None else []
-    loaded = load_checkpoint(checkpoint)
+    loaded = read_checkpoint(checkpoint)
     if protocol in ZERO_SHOT_CATEGORIES:
         _refuse_seen(loaded, checkpoint, protocol)
     keep_freed_memory()
-    model = Model(loaded, checkpoint, pick_device(device))
+    engine = TorchEngine(loaded.encoder(), pick_device(device))
     dataset = _load_dataset(loaded, data, progress)
     subset = _evaluated_subset(dataset, protocol)
-    extension = _extension(sources, dataset, subset, model, progress) if sources else None
-    encoder = model.encoder_for(len(subset.photos) + len(subset.sketches))
+    extension = _extension(sources, dataset, subset, Model(describe(loaded), engine, checkpoint), progress)
+    encoder = engine.encoder_for(len(subset.photos) + len(subset.sketches))
     details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
         page = write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
@@ -99,8 +100,10 @@ def _evaluated_subset(dataset: Dataset, protocol: str) -> Subset:
 
 def _extension(
     sources: Sequence[Path], dataset: Dataset, subset: Subset, model: Model, progress: Progress
-) -> Extension:
-    """Embed the additional photos, and log how many were embedded and left out."""
+) -> Extension | None:
+    """Embed the additional photos, if there are any, and log how many were embedded and left out."""
+    if not sources:
+        return None
     extension = embed_extension(sources, dataset, subset, model, progress)
     log.info(f"{sources[0]}: {len(extension.embeddings):,} additional photos; {extension.copies:,} copies left out")
     if extension.left_out:

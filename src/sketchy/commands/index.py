@@ -6,25 +6,27 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sketchy.errors import GalleryError, Interrupted, SketchyError
 from sketchy.extras import require
-from sketchy.model.checkpoint import load_checkpoint
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
 from sketchy.retrieval.changes import UpdateResult, summed
-from sketchy.retrieval.model import Model
+from sketchy.retrieval.model import Model, load_model
 from sketchy.retrieval.open import check_found, log_unused_globs, note_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
-from sketchy.retrieval.store.base import Identity
+from sketchy.retrieval.store.base import Identity, WritableStore
 from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.update import Shard, preview, update
-from sketchy.runtime import keep_freed_memory, pick_device
-from sketchy.trainer.parallel import World, join_world
+from sketchy.runtime import keep_freed_memory
+
+if TYPE_CHECKING:
+    from sketchy.trainer.parallel import World
 
 log = logging.getLogger(__name__)
 
@@ -57,17 +59,14 @@ def run(
         Interrupted: Ctrl-C was pressed; photos that were committed stay in the index.
     """
     started = time.perf_counter()
-    loaded = load_checkpoint(checkpoint)
     if dry_run:
-        identity = Model(loaded, checkpoint, pick_device("cpu")).identity
+        identity = load_model(checkpoint, "cpu").identity
         changes, count = _preview(photos, out, identity, force, scan, progress)
     else:
-        with join_world(device) as world:
-            model = Model(loaded, checkpoint, world.device)
-            changes, count = _update(photos, out, model, force, scan, world, progress)
-            if not world.is_main:
-                return None
-        _conclude(photos, out, model, changes, count, scan)
+        made = _embed(photos, out, checkpoint, force, scan, device, progress)
+        if made is None:
+            return None
+        changes, count = made
     return _result(changes, out, dry_run, count, time.perf_counter() - started)
 
 
@@ -96,16 +95,13 @@ def follow(
     require("serve", "--watch")
     from sketchy.retrieval.watch import rounds
 
-    loaded = load_checkpoint(checkpoint)
     keep_freed_memory()
-    world = World(0, 1, pick_device(device))
-    model = Model(loaded, checkpoint, world.device)
-
+    model = load_model(checkpoint, device)
     sources = [Path(os.path.abspath(source)) for source in photos]  # noqa: PTH100 - keeps links
     changed = rounds(sources, Path(os.path.abspath(out)), threading.Event())  # noqa: PTH100
     indexed = 0
     try:
-        for result in _updates(changed, partial(_updated, photos, out, model, scan, world, progress), force):
+        for result in _updates(changed, partial(_updated, photos, out, model, scan, progress), force):
             indexed = result.photos
             updated(result)
     except KeyboardInterrupt:
@@ -134,15 +130,35 @@ def _updates(changed: Iterator[None], update: Callable[[bool], tuple[Indexed, bo
 
 
 def _updated(
-    photos: Sequence[Path], out: str, model: Model, scan: Scan, world: World, progress: Progress, force: bool
+    photos: Sequence[Path], out: str, model: Model, scan: Scan, progress: Progress, force: bool
 ) -> tuple[Indexed, bool]:
     """Update an index once, and return the result and whether anything changed."""
     started = time.perf_counter()
-    changes, count = _update(photos, out, model, force, scan, world, progress)
+    changes, count = _update(photos, out, model, force, scan, progress)
     check_found(changes, count, photos)
     note_index(photos, model.identity, out, scan.exclude)
     result = _result(changes, out, False, count, time.perf_counter() - started)
     return result, bool(changes.embedded or changes.reused or changes.removed)
+
+
+def _embed(
+    photos: Sequence[Path], out: str, checkpoint: Path, force: bool, scan: Scan, device: str, progress: Progress
+) -> tuple[UpdateResult, int] | None:
+    """Update an index; return the changes and the number of photos, or None in all processes but the main one."""
+    keep_freed_memory()
+    if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
+        model = load_model(checkpoint, device)
+        changes, count = _update(photos, out, model, force, scan, progress)
+    else:  # torchrun started several processes
+        from sketchy.trainer.parallel import join_world
+
+        with join_world(device) as world:
+            model = load_model(checkpoint, str(world.device))
+            changes, count = _update_together(photos, out, model, force, scan, world, progress)
+            if not world.is_main:
+                return None
+    _conclude(photos, out, model, changes, count, scan)
+    return changes, count
 
 
 def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateResult, count: int, scan: Scan) -> None:
@@ -169,30 +185,43 @@ def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds
     )
 
 
-def _update(
-    photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, world: World, progress: Progress
-) -> tuple[UpdateResult, int]:
-    """Embed the share of this process; return the changes by all processes, and the number of photos."""
-    if world.size > 1 and not is_server(out):
-        raise GalleryError(
-            f"an index folder takes one writer, and there are {world.size}; run {out} without torchrun, or name "
-            "milvus://host:port/collection"
-        )
-    keep_freed_memory()
-    with world.main_first():
-        store = open_writer(out, model.identity, force=force and world.is_main)
+@contextmanager
+def _interruptible(store: WritableStore, out: str) -> Iterator[WritableStore]:
+    """Close the store after the block, and say after Ctrl-C what it holds. Raises Interrupted."""
     try:
-        shown = progress if world.is_main else no_progress
-        with world.fail_together():
-            changes = update(store, photos, model, shard=Shard(world.rank, world.size), scan=scan, progress=shown)
-        changes = summed(world.all_gather_object(changes))
-        return changes, store.count()
+        yield store
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; {store.count():,} photos are in {out}; run the command again without --force to go on"
         ) from None
     finally:
         store.close()
+
+
+def _update(
+    photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, progress: Progress
+) -> tuple[UpdateResult, int]:
+    """Update an index; return the changes and the number of photos."""
+    with _interruptible(open_writer(out, model.identity, force=force), out) as store:
+        return update(store, photos, model, scan=scan, progress=progress), store.count()
+
+
+def _update_together(
+    photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, world: "World", progress: Progress
+) -> tuple[UpdateResult, int]:
+    """Embed the share of this process; return the changes by all processes, and the number of photos."""
+    if not is_server(out):
+        raise GalleryError(
+            f"an index folder takes one writer, and there are {world.size}; run {out} without torchrun, or name "
+            "milvus://host:port/collection"
+        )
+    with world.main_first():
+        opened = open_writer(out, model.identity, force=force and world.is_main)
+    with _interruptible(opened, out) as store:
+        shown = progress if world.is_main else no_progress
+        with world.fail_together():
+            changes = update(store, photos, model, shard=Shard(world.rank, world.size), scan=scan, progress=shown)
+        return summed(world.all_gather_object(changes)), store.count()
 
 
 def _preview(

@@ -1,10 +1,12 @@
-"""`sketchy info`: a description of an index, a checkpoint or a run folder, and its problems."""
+"""`sketchy info`: a description of an index, a checkpoint, an exported model or a run folder, and its problems."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sketchy.errors import GalleryError, SketchyError
-from sketchy.model.checkpoint import load_checkpoint
+from sketchy.extras import require_torch
+from sketchy.inference.description import Description
+from sketchy.inference.exported import is_exported, read_exported
 from sketchy.results import Info
 from sketchy.retrieval.store.address import is_server
 from sketchy.retrieval.store.folder import is_index, open_to_read
@@ -14,10 +16,10 @@ from sketchy.trainer.run_dir import RunDir
 
 
 def run(address: str, *, verify: bool = False) -> Info:
-    """Describe an index, a checkpoint or a run.
+    """Describe an index, a checkpoint, an exported model or a run.
 
     Args:
-        address: An index folder, a .pth file, a run folder or milvus://host:port/collection.
+        address: An index folder, a .pth file, an exported model, a run folder or milvus://host:port/collection.
         verify: Whether to read all of an index and compare it with its checksums.
 
     Raises:
@@ -79,31 +81,41 @@ def _collection(address: str) -> Info:
 
 
 def _checkpoint(path: Path) -> Info:
-    checkpoint = load_checkpoint(path)  # torch verifies the checksums in the file
-    config = checkpoint.config
+    description = _description(path)  # verifies the checksums in the file
+    settings = description.settings
     return Info(
-        kind="checkpoint",
+        kind="exported model" if is_exported(path) else "checkpoint",
         path=str(path),
-        format=checkpoint.format,
+        format=description.format,
         counts={
-            "epochs": checkpoint.epoch,
-            "categories": len(checkpoint.categories),
-            "weights": sum(weight.numel() for weight in checkpoint.weights.values()),
+            "epochs": description.epoch,
+            "categories": len(description.categories),
+            "weights": description.weights_count,
         },
         size=path.stat().st_size,
         model={
-            "hash": checkpoint.fingerprint(),
-            "backbone": config.model.backbone,
-            "embedding_size": config.model.embedding_size,
-            "image_size": config.image.size,
-            "loss": config.loss.name,
-            "data": config.data.root,
+            "hash": description.fingerprint,
+            "backbone": settings["model"]["backbone"],
+            "embedding_size": description.embedding_size,
+            "image_size": settings["image"]["size"],
+            "loss": settings["loss"]["name"],
+            "data": settings["data"]["root"],
         },
-        figures=dict(checkpoint.metrics),
+        figures=dict(description.metrics),
         updated=_modified(path),
         verified=True,
         problems=(),
     )
+
+
+def _description(path: Path) -> Description:
+    """Read a checkpoint or an exported model. Raises CheckpointError, MissingExtraError."""
+    if is_exported(path):
+        return read_exported(path).description
+    require_torch(f"reading {path}")
+    from sketchy.inference.torch_engine import describe, read_checkpoint
+
+    return describe(read_checkpoint(path))
 
 
 def _run(run_dir: RunDir) -> Info:
@@ -112,7 +124,7 @@ def _run(run_dir: RunDir) -> Info:
     described = _checkpoint(run_dir.best if run_dir.best.is_file() else run_dir.last)
     counts = dict(described.counts)
     try:
-        counts["epochs"] = load_checkpoint(run_dir.last).epoch
+        counts["epochs"] = _description(run_dir.last).epoch
         History.read(run_dir.history, counts["epochs"])
     except SketchyError as error:
         problems.append(str(error))

@@ -19,7 +19,6 @@ from sketchy.retrieval.model import load_model
 from sketchy.retrieval.open import open_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_store
-from sketchy.runtime import share_cores
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -61,7 +60,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     from sketchy.web.server import Server, address_of, open_socket
 
     with open_socket(host, port) as opened:
-        model = load_model(checkpoint, device, fold=True)
+        model = load_model(checkpoint, device)
         announce = partial(_announce, ready, address_of(opened), browser)
         with open_index(model, gallery, scan=scan, update=False, progress=progress) as index:
             follower = Follower(index, progress) if index.sources else None
@@ -84,7 +83,7 @@ def _app(index: Index, follower: "Follower | None", gallery: str | None, opened:
 
     root = None if gallery is None or is_store(gallery) else Path(gallery)  # the folder of all photos, if known
     app = create_app(index, follower=follower, root=root, loopback=is_loopback(opened))
-    share_cores()
+    index.model.engine.share_cores()
     drawing = Image.new("L", (256, 256), 255)
     ImageDraw.Draw(drawing).line((40, 40, 200, 180), fill=0, width=4)
     for _ in range(3):

@@ -7,9 +7,9 @@ from torch import Tensor
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Subset
 from sketchy.distance import pairwise
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.model.calibration import Calibration, fit_calibration
 from sketchy.model.encoder import Encoder
-from sketchy.retrieval.embed import embed_pixels
 
 PROBES = 200
 """Number of sketches whose embeddings are kept in the checkpoint: 200 KB at 256 dimensions."""

@@ -8,10 +8,10 @@ from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Subset
 from sketchy.evaluation.extended import Extension
 from sketchy.evaluation.protocol import Queries, Scores, score, summarize
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation
-from sketchy.retrieval.embed import embed_pixels
 
 
 @dataclass(frozen=True)

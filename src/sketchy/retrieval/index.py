@@ -108,12 +108,12 @@ class Index:
         request = Request(k, Where(as_tuple(categories), path_glob), max_distance, min_score, exact, spatial_share)
         store, calibration = self._store, calibration_of(self.model, kind, request)  # fail before the forward pass
         query = self.model.query(as_sequence(images), kind)
-        return search(store, query, request, calibration, self.model.config.model.spatial)
+        return search(store, query, request, calibration, self.model.spatial)
 
     def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> list[Hit]:
         """Search with an embedding as query, shape (D,), float32; see `search`."""
         calibration = calibration_of(self.model, kind, request)
-        return search(self._store, query, request, calibration, self.model.config.model.spatial)
+        return search(self._store, query, request, calibration, self.model.spatial)
 
     def unmatched(self, query: Vectors, where: Where) -> list[str]:
         """Return a message for each category or glob of a filter that no photo matches."""

@@ -1,47 +1,40 @@
 """A trained model that embeds images: the only path from images to embeddings outside training."""
 
 import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from sketchy.ahead import batched, map_ahead
-from sketchy.config import Config
-from sketchy.errors import ImageError
+from sketchy.errors import ConfigError, ImageError
+from sketchy.extras import is_torch_installed, require_torch
 from sketchy.image import Kind
+from sketchy.inference.description import Description
+from sketchy.inference.engine import Engine, gpu_may_exist
+from sketchy.inference.exported import find_exported, read_exported
 from sketchy.model.calibration import Calibration
-from sketchy.model.checkpoint import Checkpoint, load_checkpoint
-from sketchy.model.encoder import Encoder
-from sketchy.model.folding import folded
 from sketchy.paths import as_path
-from sketchy.preprocess import build_preprocess
 from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Skipped
-from sketchy.retrieval.embed import BATCH_SIZE, embed_pixels
 from sketchy.retrieval.store.base import Identity, Vectors
-from sketchy.runtime import pick_device
 
 if TYPE_CHECKING:
+    from sketchy.config import Config
     from sketchy.retrieval.index import Index
 
 ImageLike = str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 """A path, the content of a file, a Pillow image, or pixels of shape (H, W), (H, W, 3) or (H, W, 4), uint8."""
 Pixels = NDArray[np.uint8]
-AHEAD = 2 * BATCH_SIZE
+AHEAD = 256
 """Images decoded ahead of the network; bounds the memory for a large folder."""
-FOLD_FROM = BATCH_SIZE
-"""Images from which on folding the network pays: it takes as long as about fifty images, and halves their time."""
 
 
 @dataclass(frozen=True)
@@ -60,59 +53,49 @@ class FileEmbeddings:
 
 
 class Model:
-    """A trained model on one device. Make one with `sketchy.load`; safe to use from several threads.
+    """A trained model. Make one with `sketchy.load`; safe to use from several threads.
 
     Args:
-        checkpoint: Weights and settings.
-        source: File of the checkpoint.
-        device: Device to compute on.
-        fold: Fold the network at once, which takes a second and makes single images faster on a CPU.
+        description: All but the weights.
+        engine: Computes the embeddings.
+        source: File of the model.
 
     Attributes:
-        source: File of the checkpoint.
+        source: File of the model.
         fingerprint: Hash of all that determines an embedding, in hex; never compare embeddings of different ones.
-        config: Settings of the training.
         categories: Names of the categories of the training.
         calibration: Calibration that scores the hits of a sketch; None if the model has none.
         preprocess: Preprocessing of the images.
-        probes: Embeddings of a few sketches not trained on, shape (Q, D), float32; None if the checkpoint has none.
-        encoder: The network.
-
-    Raises:
-        CheckpointError: The weights do not fit the settings.
+        probes: Embeddings of a few sketches not trained on, shape (Q, D), float32; None if the model has none.
+        spatial: The spatial part of embeddings; None if they have none.
+        engine: Computes the embeddings; of all models with one fingerprint, by any engine, they are the same.
     """
 
-    def __init__(self, checkpoint: Checkpoint, source: Path, device: torch.device, *, fold: bool = False) -> None:
+    def __init__(self, description: Description, engine: Engine, source: Path) -> None:
         self.source = source
-        self.fingerprint = checkpoint.fingerprint()
-        self.config: Config = checkpoint.config
-        self.categories: tuple[str, ...] = checkpoint.categories
-        self.calibration: Calibration | None = checkpoint.calibration
-        self.preprocess = build_preprocess(checkpoint.config.image)
-        self.probes: Vectors | None = None if checkpoint.probes is None else checkpoint.probes.numpy()
-        self.encoder: Encoder = checkpoint.encoder().to(device)
-        self._device = device
-        self._mutex = threading.Lock()  # norms by domain keep the kind of the batch as state
-        if fold:
-            self.encoder = self._folded
+        self.fingerprint = description.fingerprint
+        self.categories: tuple[str, ...] = description.categories
+        self.calibration: Calibration | None = description.calibration
+        self.preprocess = description.preprocess
+        self.probes: Vectors | None = description.probes
+        self.spatial = description.spatial
+        self.engine = engine
+        self._description = description
 
-    @cached_property
-    def _folded(self) -> Encoder:
-        return folded(self.encoder) if self._device.type == "cpu" else self.encoder
+    @property
+    def config(self) -> "Config":
+        """Settings of the training."""
+        return self._description.config
 
     @property
     def embedding_size(self) -> int:
         """Size of an embedding, D."""
-        return self.encoder.embedding_size
+        return self._description.embedding_size
 
     @property
     def identity(self) -> Identity:
         """The identity that an index stores of its model."""
         return Identity(self.fingerprint, self.embedding_size, str(self.source.absolute()))
-
-    def encoder_for(self, count: int) -> Encoder:
-        """Return the network for embedding `count` images: a folded, faster one if there are many."""
-        return self._folded if count >= FOLD_FROM else self.encoder
 
     def embed(
         self, images: ImageLike | Sequence[ImageLike], kind: Kind = "sketch", *, names: Sequence[str] = ()
@@ -166,7 +149,7 @@ class Model:
             raise ValueError("no image to search for; give at least one")
         embedded = self.embed(images, kind, names=names)
         mean: Vectors = embedded.mean(0)
-        if self.encoder.normalize and len(images) > 1:
+        if self._description.normalize and len(images) > 1:
             mean /= max(float(np.linalg.norm(mean)), 1e-12)
         return mean
 
@@ -200,13 +183,11 @@ class Model:
 
     def embed_prepared(self, images: Iterable[Pixels], count: int, kind: Kind) -> Vectors:
         """Embed up to `count` preprocessed images, shape (C, S, S), uint8 each; return shape (N, D), float32."""
-        embeddings = np.empty(
-            (count, self.embedding_size), np.float32
-        )  # allocated at once: many small arrays would fragment the memory
-        encoder, done = self.encoder_for(count), 0
-        for batch in batched(images, BATCH_SIZE):
-            with self._mutex:
-                embeddings[done : done + len(batch)] = embed_pixels(encoder, np.stack(batch), kind)
+        # Allocated at once: many small arrays would fragment the memory.
+        embeddings = np.empty((count, self.embedding_size), np.float32)
+        done = 0
+        for batch in batched(images, self.engine.batch_size):
+            embeddings[done : done + len(batch)] = self.engine.embed(np.stack(batch), kind)
             done += len(batch)
         return embeddings[:done]
 
@@ -238,9 +219,42 @@ class Model:
         return open_photos(self, photos, out, exclude=exclude, drop_missing=drop_missing, progress=progress)
 
 
-def load_model(source: Path, device: str = "auto", *, fold: bool = False) -> Model:
-    """Load a checkpoint; see `Model`. Raises CheckpointError, ConfigError."""
-    return Model(load_checkpoint(source), source, pick_device(device), fold=fold)
+def load_model(source: Path, device: str = "auto") -> Model:
+    """Load a model with the engine that suits it: ONNX Runtime on a CPU, PyTorch on a GPU or without exported model.
+
+    Args:
+        source: A .pth, or an exported model.
+        device: "auto", "cpu", "cuda" or "cuda:N"; "auto" selects a GPU if there is one.
+
+    Raises:
+        CheckpointError: The model cannot be used.
+        ConfigError: The device is unknown or not available.
+        MissingExtraError: PyTorch is needed but not installed.
+    """
+    if device not in ("auto", "cpu") and not device.startswith("cuda"):
+        raise ConfigError(f"device {device!r} is unknown; use auto, cpu, cuda or cuda:N")
+    exported = find_exported(source)
+    with_gpu = device.startswith("cuda") or (device == "auto" and gpu_may_exist() and is_torch_installed())
+    if exported is not None and not (with_gpu and _is_gpu(device)):
+        from sketchy.inference.onnx_engine import OnnxEngine
+
+        content = read_exported(exported)
+        return Model(content.description, OnnxEngine(content), source)
+    require_torch(f"{source}, which has no exported model beside it,")
+    from sketchy.inference.torch_engine import TorchEngine, describe, read_checkpoint
+    from sketchy.runtime import pick_device
+
+    picked = pick_device(device)
+    checkpoint = read_checkpoint(source)
+    return Model(describe(checkpoint), TorchEngine(checkpoint.encoder(), picked), source)
+
+
+def _is_gpu(device: str) -> bool:
+    """Return whether a device is a GPU, as PyTorch knows. Raises ConfigError, MissingExtraError."""
+    require_torch(f"the device {device}")
+    from sketchy.runtime import pick_device
+
+    return pick_device(device).type == "cuda"
 
 
 def as_sequence(images: ImageLike | Sequence[ImageLike]) -> Sequence[ImageLike]:

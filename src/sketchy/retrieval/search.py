@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 
-from sketchy.config import SpatialConfig
 from sketchy.errors import CheckpointError
 from sketchy.image import Kind
+from sketchy.inference.description import SpatialPart
 from sketchy.model.calibration import Calibration
 from sketchy.results import Hit
 from sketchy.retrieval.model import Model
@@ -73,7 +73,7 @@ def search(
     query: Vectors,
     request: Request,
     calibration: Calibration | None = None,
-    spatial: SpatialConfig | None = None,
+    spatial: SpatialPart | None = None,
 ) -> list[Hit]:
     """Find the nearest pictures; copies of one picture are one hit, with all their paths.
 

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from sketchy.config import SpatialConfig
 from sketchy.errors import CheckpointError
+from sketchy.inference.description import SpatialPart
 from sketchy.retrieval.store.base import Vectors
 
 
-def reweighted(query: Vectors, spatial: SpatialConfig | None, share: float) -> Vectors:
+def reweighted(query: Vectors, spatial: SpatialPart | None, share: float) -> Vectors:
     """Return a query that ranks photos as if the spatial part had another share of the squared distance.
 
     The parts of a photo's embedding have the squared lengths 1 - s and s, where s is the model's share. Scaling the

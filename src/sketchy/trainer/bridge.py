@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from sketchy.dataset.things import imagenet, things
 from sketchy.errors import ConfigError
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.objective import Objective
 from sketchy.model.encoder import Encoder
 from sketchy.model.spatial import SpatialHead
 from sketchy.progress import Progress
-from sketchy.retrieval.embed import embed_pixels
 from sketchy.trainer.loop import Trainer
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sketchy.errors import CheckpointError, RunError, SketchyError
-from sketchy.model.bundled import BUNDLED
+from sketchy.inference.bundled import BUNDLED
 from sketchy.trainer.run_dir import RunDir, checkpoint_file
 
 log = logging.getLogger(__name__)
@@ -21,8 +21,8 @@ def choose_checkpoint(
     """Return the checkpoint to use, and log which one it is unless the user named it.
 
     Args:
-        named: What the user named: a run under `runs`, a run folder, a .pth file or "bundled"; None leaves the choice
-            to this function.
+        named: What the user named: a run under `runs`, a run folder, a .pth file, an exported model or "bundled"; None
+            leaves the choice to this function.
         runs: The folder that contains the runs.
         gallery: The gallery that is searched or updated; an index is used with the model that it was made with.
         without_run: None to use the bundled model; else the newest finished run is used, and this is what the user can
@@ -48,7 +48,7 @@ def _named(name: str, runs: Path) -> Path:
     """Return the checkpoint that a name or a path means. Raises CheckpointError if there is none."""
     if name == BUNDLED_NAME:
         return BUNDLED
-    if "/" in name or name.endswith(".pth"):
+    if "/" in name or name.endswith((".pth", ".zip")):
         return checkpoint_file(Path(name))
     for folder in (runs / name, Path(name)):
         if folder.exists():

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from sketchy.config import Config
 from sketchy.dataset.loader import Dataset
-from sketchy.errors import SketchyError
+from sketchy.errors import CheckpointError, MissingExtraError, SketchyError, StorageError
 from sketchy.evaluation.calibrate import calibrate
 from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.lineage import dataset_digest
 from sketchy.evaluation.metrics import HEADLINE, label
 from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
+from sketchy.inference.export import export_model
+from sketchy.inference.exported import digest_of
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress
@@ -99,6 +101,7 @@ class Recorder:
         self.draw()
         self._fit_spatial()
         self._calibrate()
+        self._export()
         best = self._best()
         return TrainResult(
             run=str(self.run_dir.path),
@@ -152,6 +155,14 @@ class Recorder:
             encoder = best.encoder().to(self.trainer.world.device)
             calibration, probes = calibrate(encoder, self.data, self.validation)
             save_checkpoint(self.run_dir.best, replace(best, calibration=calibration, probes=probes))
+
+    def _export(self) -> None:
+        """Write the exported model of best.pth; without it, which is only a warning, search needs PyTorch."""
+        best = self.run_dir.best
+        try:
+            export_model(load_checkpoint(best), self.run_dir.exported, digest_of(best))
+        except (CheckpointError, MissingExtraError, StorageError) as error:
+            log.warning(f"the model was not exported, so search with it takes PyTorch: {error}")
 
 
 def _line(row: EpochResult, epochs: int) -> str:

@@ -3,11 +3,13 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sketchy.config import Config
-from sketchy.config_file import load_config
 from sketchy.errors import CheckpointError, ConfigError, RunError
 from sketchy.storage import os_problem
+
+if TYPE_CHECKING:
+    from sketchy.config import Config
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class RunDir:
         return self.path / "best.pth"
 
     @property
+    def exported(self) -> Path:
+        """The exported model of best.pth, for search without PyTorch."""
+        return self.best.with_suffix(".zip")
+
+    @property
     def last(self) -> Path:
         """The newest weights, with all that a resumed run needs."""
         return self.path / "last.pth"
@@ -55,6 +62,8 @@ class RunDir:
         """Return the number of epochs in the history, and how many the config asks for (at least 1)."""
         with suppress(OSError, ValueError, ConfigError):
             done = len(self.history.read_text(encoding="utf-8").splitlines()) - 1
+            from sketchy.config_file import load_config  # takes as long as a search
+
             return done, load_config(self.config, of_run=True).train.epochs
         return 0, 1
 
@@ -82,7 +91,7 @@ def create_run(path: Path, *, force: bool) -> RunDir:
     run = RunDir(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.last):
+        for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.exported, run.last):
             file.unlink(missing_ok=True)
     except OSError as error:
         raise RunError(os_problem(error, error.filename or path, elsewhere="choose another --runs")) from None
@@ -105,7 +114,7 @@ def checkpoint_file(path: Path) -> Path:
     return chosen
 
 
-def with_absolute_paths(config: Config) -> Config:
+def with_absolute_paths(config: "Config") -> "Config":
     """Make relative paths absolute, so that the run can be used and resumed from another folder."""
     return config.with_paths(lambda path, _: _absolute(path))
 

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sketchy.dataset.pack import Pack, Subset
+from sketchy.inference.torch_engine import embed_pixels
 from sketchy.model.encoder import Encoder
 from sketchy.model.folding import folded
 from sketchy.model.spatial import SpatialHead, rms_normalize
 from sketchy.progress import Progress
-from sketchy.retrieval.embed import embed_pixels
 
 EPOCHS, BATCH, RATE, DECAY, DROPOUT, TEMPERATURE = 6, 256, 1e-3, 0.05, 0.3, 0.1
 """Chosen on the validation split of the Sketchy sample; twice the epochs change little, half the temperature

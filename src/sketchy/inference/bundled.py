@@ -1,4 +1,4 @@
-"""The bundled model: a checkpoint that comes with the package, for those who have not trained one."""
+"""The bundled model: an exported model that comes with the package, for those who have not trained one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from sketchy.model.checkpoint import Checkpoint
 
-BUNDLED = Path(__file__).with_name("bundled.pth")
-"""The checkpoint; docs/model-card.md says what it was trained on and how good it is."""
+BUNDLED = Path(__file__).with_name("bundled.zip")
+"""The exported model; docs/model-card.md says what it was trained on and how good it is."""
 
 
 def bundle(checkpoint: "Checkpoint") -> "Checkpoint":
@@ -28,6 +28,4 @@ def bundle(checkpoint: "Checkpoint") -> "Checkpoint":
 
 
 def _halved(weight: "Tensor") -> "Tensor":
-    import torch  # here, so that the path is known without it
-
-    return weight.to(torch.float16, memory_format=torch.contiguous_format) if weight.ndim > 1 else weight
+    return weight.half().contiguous() if weight.ndim > 1 else weight

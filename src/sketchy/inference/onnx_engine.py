@@ -1,0 +1,62 @@
+"""The engine for CPUs: ONNX Runtime, on an exported model."""
+
+import threading
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from sketchy.errors import CheckpointError
+from sketchy.image import Kind
+from sketchy.inference.engine import thread_count
+from sketchy.inference.exported import Exported
+
+BATCH_SIZE = 16
+"""Images per forward pass: more are no faster, and take more memory."""
+
+
+class OnnxEngine:
+    """An engine on an exported model; see `Engine`."""
+
+    name = "ONNX Runtime"
+    batch_size = BATCH_SIZE
+
+    def __init__(self, exported: Exported) -> None:
+        self._exported = exported
+        self._threads = thread_count()
+        self._sessions: dict[Kind, onnxruntime.InferenceSession] = {}
+        self._mutex = threading.Lock()
+
+    def embed(self, pixels: NDArray[np.uint8], kind: Kind) -> NDArray[np.float32]:
+        """Embed preprocessed images of a kind; see `Engine.embed`."""
+        if not len(pixels):
+            return np.empty((0, self._exported.description.embedding_size), np.float32)
+        (embeddings,) = self._session(kind).run(["embeddings"], {"images": pixels})
+        return np.asarray(embeddings, np.float32)
+
+    def share_cores(self) -> None:
+        """Use half of the cores from now on; see `Engine.share_cores`."""
+        with self._mutex:
+            self._threads = max(1, thread_count() // 2)
+            self._sessions.clear()  # the number of threads of a session cannot be changed
+
+    def _session(self, kind: Kind) -> onnxruntime.InferenceSession:
+        """Return the session of a kind, which is made when it is first used: it takes longer than an embedding."""
+        with self._mutex:
+            if kind not in self._sessions:
+                self._sessions[kind] = self._opened(kind)
+            return self._sessions[kind]
+
+    def _opened(self, kind: Kind) -> onnxruntime.InferenceSession:
+        graph, weights = self._exported.graphs[kind], self._exported.weights
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leaves cores to decoding threads
+        options.log_severity_level = 4
+        try:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights[name]) for name in graph.weights]
+            options.add_external_initializers(list(graph.weights), values)
+            return onnxruntime.InferenceSession(graph.onnx, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime has a class for each of a dozen reasons, and some raise RuntimeError
+            reason = str(error).strip().partition("\n")[0]
+            raise CheckpointError(f"the exported model cannot be used: {reason}; export it again") from None
