@@ -440,7 +440,7 @@ def test_the_api_is_described(browser, address):
         page.goto(f"{address}/docs")
         page.get_by_role("heading", name="POST /api/search").wait_for()
         assert page.get_by_role("row", name="k integer 1 to 100 10 Number of photos to return.").is_visible()
-        assert page.locator("article").count() == 6
+        assert page.locator("article").count() == 7
 
 
 def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
