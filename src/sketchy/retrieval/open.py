@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from os import PathLike
@@ -13,17 +13,16 @@ from pathlib import Path
 from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
 from sketchy.image import KNOWN_UNREADABLE, RAW_SUFFIXES, photo_suffixes
 from sketchy.paths import as_path, expanded
-from sketchy.progress import Advance, Progress, no_progress
+from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
 from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.index import Index, update_at
-from sketchy.retrieval.model import Model, Pixels
+from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan, absolute_sources
 from sketchy.retrieval.store.address import is_server, is_store, open_reader
 from sketchy.retrieval.store.base import Identity, Store, as_tuple
 from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
-from sketchy.retrieval.store.memory import MemoryStore
 from sketchy.storage import cache_folder, replacing
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,9 @@ def open_index(
         StorageError: The cache cannot be written.
     """
     if address is None:
-        return _open_test_photos(model, progress)
+        from sketchy.retrieval.test_photos import open_test_photos  # not needed for photos of one's own
+
+        return open_test_photos(model, progress)
     if is_store(address):
         return _not_empty(open_reader(address, model.identity), address, model)
     folder = Path(address)
@@ -279,29 +280,3 @@ def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[s
     """Return the path of the index in the cache for some folders, a model and globs to exclude."""
     named = [*sorted(str(source.resolve()) for source in sources), identity.model, *sorted(exclude)]
     return cache_folder(None) / "galleries" / hashlib.sha256(os.fsencode("\0".join(named))).hexdigest()[:32]
-
-
-def _open_test_photos(model: Model, progress: Progress) -> Index:
-    """Embed the test photos of the model's dataset, which may be an archive, from its pack."""
-    from sketchy.dataset.loader import load_dataset, refuse_moved  # not needed for photos of one's own
-
-    refuse_moved(model.config, "give --gallery FOLDER to search your own photos")
-    data = load_dataset(model.config, progress=progress)
-    rows = data.parts["test"].photos
-    if not len(rows):
-        raise GalleryError(f"the test split of {data.source.path} has no photos; name a folder with --gallery")
-    with progress("embedding", len(rows), "image") as advance:
-        vectors = model.embed_prepared(_counted((data.pack.photos[row] for row in rows), advance), len(rows), "photo")
-    row_of = {data.photo_path(row): row for row in rows.tolist()}
-    categories = [data.pack.categories[label] for label in data.pack.photo_category[rows]]
-    store = MemoryStore(model.identity, list(zip(row_of, categories, strict=True)), vectors, data.source.close)
-    return Index(
-        store, f"the test photos of {data.source.path}", model, read=lambda path: data.photo_file(row_of[path])
-    )
-
-
-def _counted(images: Iterable[Pixels], advance: Advance) -> Iterator[Pixels]:
-    """Yield images, and advance a progress bar for each."""
-    for image in images:
-        yield image
-        advance(1)
