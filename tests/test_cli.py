@@ -72,6 +72,14 @@ def test_where_neither_a_run_nor_photos_are_given_the_error_says_what_to_give(co
     assert "data/sketchy" not in shown.stderr
 
 
+def test_runs_are_compared(trained):
+    assert type_in("runs", "--runs", trained).stdout.splitlines()[2].startswith("tiny  yes       8 of 8")
+    (tiny,) = json.loads(type_in("runs", "tiny", "--runs", trained, "--json").stdout)["runs"]
+    assert (tiny["name"], tiny["finished"], tiny["settings"]) == ("tiny", True, {})
+    refused = type_in("runs", "tony", "--runs", trained)
+    assert (refused.exit_code, refused.stderr) == (1, f"error: no run called tony under {trained}; known are tiny\n")
+
+
 def test_configs_are_listed_and_printed():
     table = type_in("configs").stdout
     assert "recommended               2.8 million weights" in table
@@ -229,7 +237,19 @@ def test_every_mistake_of_a_config_is_named(bad_files):
 def test_help_lists_the_commands_in_the_order_of_use():
     shown = type_in("--help").stdout.partition("Commands:\n")[2]
     listed = [line.split()[0] for line in shown.splitlines() if line.startswith("  ")]
-    assert listed == ["retrieve", "serve", "index", "embed", "info", "data", "configs", "train", "evaluate", "export"]
+    assert listed == [
+        "retrieve",
+        "serve",
+        "index",
+        "embed",
+        "info",
+        "data",
+        "configs",
+        "train",
+        "evaluate",
+        "runs",
+        "export",
+    ]
     assert "..." not in shown
 
 

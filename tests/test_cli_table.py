@@ -53,6 +53,7 @@ VALID = {
     "embed": ["s.png", "--kind", "sketch", "--out", "e.npz", "-c", "model.pth"],
     "index": ["photos", "--out", "made.index", "-c", "model.pth"],
     "info": ["photos.index"],
+    "runs": ["--runs", "runs"],
     "retrieve": ["s.png", "-k", "2", "--gallery", "photos.index", "-c", "model.pth"],
     "serve": ["--gallery", "nowhere", "--port", "0", "-c", "model.pth"],
 }
@@ -81,6 +82,8 @@ def template(dataset, trained, photos, tiny_config, tmp_path_factory) -> Path:
     for photo in sorted(photos.rglob("p0.jpg")):
         shutil.copy(photo, folder / "photos" / f"{photo.parent.name}.jpg")
     index.run([folder / "photos"], str(folder / "photos.index"), folder / "model.pth")
+    (folder / "runs" / "one").mkdir(parents=True)
+    (folder / "runs" / "one" / "config.yaml").write_text("train: {epochs: 3}")
     return folder
 
 

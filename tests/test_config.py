@@ -87,7 +87,7 @@ def test_every_setting_has_a_description_and_a_default(section):
     [
         ({"trian": {}}, "1 problem in here; .*trian: unknown key; did you mean train"),
         ({"train": {"learning_rat": 1}}, "train.learning_rat: unknown key; did you mean learning_rate"),
-        ({"train": {"zzz": 1}}, "train.zzz: unknown key; known are epochs, seed"),
+        ({"train": {"zzz": 1}}, "train.zzz: unknown key; known are epochs, patience"),
         ({"sampler": {"name": "pk", "categoris": 3}}, "sampler.categoris: .*did you mean categories"),
         ({"loss": {"name": "infonce", "temprature": 1}}, "loss.temprature: .*did you mean temperature"),
         ({"loss": {"name": "arcface"}}, "loss.name: 'arcface' is unknown; one of 'contrastive', 'triplet', 'infonce'"),
@@ -171,6 +171,12 @@ def test_the_bridge_to_imagenet_needs_a_pretrained_network():
     with pytest.raises(ConfigError, match=r"terms.bridge_weight: needs a network pretrained on ImageNet"):
         parse_config(terms, "here")
     assert parse_config(terms | {"model": {"backbone": "mobilenet_v2", "pretrained": True}}, "here")
+
+
+def test_early_stopping_needs_a_validation_split():
+    with pytest.raises(ConfigError, match=r"train.patience: needs a validation split; set data.val_fraction above 0"):
+        parse_config({"train": {"patience": 3}, "data": {"val_fraction": 0}}, "here")
+    assert parse_config({"train": {"patience": 3}}, "here").train.patience == 3
 
 
 def test_a_config_cannot_be_changed():

@@ -145,6 +145,77 @@ def test_a_mistake_is_reported_with_its_possible_sources(tmp_path):
     assert str(caught.value).startswith(f"1 problem in {path} with --set; correct it and run again:\n  train.seed: ")
 
 
+def built_on(tmp_path: Path, **files: str) -> Path:
+    """Write config files of these names; return the one called `own`."""
+    for name, text in files.items():
+        path = tmp_path / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "own.yaml"
+
+
+def test_a_config_is_merged_over_its_base_by_name():
+    config = load_config(CONFIGS / "vgg16.yaml")
+    base = load_config(CONFIGS / "googlenet.yaml")
+    assert (config.model.backbone, config.train.learning_rate) == ("vgg16", 0.0001)
+    assert config.model.model_copy(update={"backbone": "googlenet"}) == base.model
+    assert config.augment == base.augment
+
+
+def test_a_base_is_found_from_the_folder_of_the_file_and_may_have_a_base(tmp_path, monkeypatch):
+    own = built_on(tmp_path, own="base: ./two.yaml\ntrain: {seed: 3}", two="base: three.yaml\ntrain: {seed: 2}")
+    built_on(tmp_path, three="train: {seed: 1, epochs: 4}\nimage: {size: 32}")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    config = load_config(own, ["image.size=48"])
+    assert (config.train.seed, config.train.epochs, config.image.size) == (3, 4, 48)
+    assert "base" not in dump_config(config)
+
+
+def test_another_loss_replaces_that_of_the_base_and_null_a_section(tmp_path):
+    own = built_on(tmp_path, own="base: recommended\nloss: {name: triplet, margin: 0.4}\nmodel: {spatial: null}")
+    config = load_config(own)
+    assert config.loss == TripletConfig(margin=0.4)
+    assert config.model.spatial is None
+    own.write_text("base: recommended\nloss: {temperature: 0.2}\nmodel: {spatial: {size: 32}}")
+    config = load_config(own)
+    assert (config.loss.name, config.loss.temperature, config.loss.learn_temperature) == ("infonce", 0.2, True)
+    assert (config.model.spatial.size, config.model.spatial.share) == (32, 0.15)
+
+
+def test_null_is_no_base(tmp_path):
+    assert load_config(built_on(tmp_path, own="base: null")) == Config()
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ("recomended", "base: no config is called recomended; did you mean recommended?"),
+        ("gone.yaml", "base: cannot read {folder}/gone.yaml: no such file"),
+        ("[a, b]", r"base: it must be the name or the path of one config (got ['a', 'b'])"),
+        ("''", "base: an empty name"),
+        ("own.yaml", "base: {folder}/own.yaml is built on itself; remove one of these bases"),
+        ("other.yaml", "base: {folder}/other.yaml: base: {folder}/own.yaml is built on itself"),
+        ("../{name}/link.yaml", "base: {folder}/../{name}/link.yaml is built on itself"),
+    ],
+)
+def test_an_unknown_base_or_a_cycle_is_refused_in_one_line(base, told, tmp_path):
+    own = built_on(tmp_path, own=f"base: {base.format(name=tmp_path.name)}", other="base: own.yaml")
+    (tmp_path / "link.yaml").symlink_to(own)
+    with pytest.raises(ConfigError) as caught:
+        load_config(own)
+    assert str(caught.value).startswith(f"{own}: {told.format(folder=tmp_path, name=tmp_path.name)}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mistake_in_a_base_is_reported_with_its_possible_sources(tmp_path):
+    own = built_on(tmp_path, own="base: other.yaml", other="train: {epoch: 3}")
+    with pytest.raises(ConfigError, match=r"1 problem in .*own.yaml with its base; correct"):
+        load_config(own)
+    with pytest.raises(ConfigError, match=r"1 problem in .*own.yaml with its base and --set; correct"):
+        load_config(own, ["train.seed=1"])
+
+
 def test_a_config_that_is_not_a_mapping_is_an_error():
     with pytest.raises(ConfigError, match=r"the whole config: Input should be a valid dictionary"):
         parse_config([1], "the test")

@@ -196,6 +196,12 @@ class TrainConfig(Section):
     """The training loop."""
 
     epochs: Free[int] = Field(200, ge=1, description="epochs; one draws as many sketches as the training split holds")
+    patience: Free[int | None] = Field(
+        None,
+        ge=1,
+        description="training ends after so many epochs without a better validation mAP, null never; the schedule "
+        "still spans `epochs`, so it suits a constant learning rate best",
+    )
     seed: Free[int] = Field(0, ge=0, le=2**63 - 1, description="seed of weights, batches and dropout")
     device: Free[str] = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
     precision: Fixed[Literal["float32", "bfloat16", "float16"]] = Field(
@@ -249,6 +255,8 @@ class Config(Strict):
             for name, other in (("image.sketch", self.image.sketch_size), ("augment.photo", self.augment.photo_size)):
                 if other not in (None, self.image.size):
                     raise ValueError(f"{name}_size: {self.model.backbone} takes images of one size only; leave it out")
+        if self.train.patience and not self.data.val_fraction:
+            raise ValueError("train.patience: needs a validation split; set data.val_fraction above 0")
         if self.terms.bridge_weight and not self.model.pretrained:
             raise ValueError("terms.bridge_weight: needs a network pretrained on ImageNet; set model.pretrained")
         if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):

@@ -1,4 +1,4 @@
-"""Read a config: a YAML file with `key=value` overrides.
+"""Read a config: a YAML file, the config that its `base` names, and `key=value` overrides.
 
 An invalid config raises one error that names every unknown key, wrong type and value out of range.
 """
@@ -12,8 +12,10 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
+from sketchy.bundled_configs import config_path
 from sketchy.config import Config
 from sketchy.errors import ConfigError
+from sketchy.paths import expanded
 from sketchy.plain_yaml import LONGEST, read_yaml
 from sketchy.storage import os_problem
 
@@ -27,7 +29,7 @@ RENAMED = {
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = (), *, of_run: bool = False) -> Config:
-    """Read a YAML config and apply overrides.
+    """Read a YAML config, merge it over its base, and apply overrides.
 
     Args:
         path: Path of the file; None for the defaults.
@@ -37,13 +39,16 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), *, of_run: boo
     Raises:
         ConfigError: The file cannot be read, or it is invalid; the message lists every problem.
     """
-    tree = {} if path is None else _read_yaml(path)
+    tree, sources = {}, ["the settings"]
+    if path is not None:
+        tree = _read_yaml(path)
+        sources = [str(path), *["its base"] * ("base" in tree), *["--set"] * bool(overrides)]
+        tree = _over_base(tree, path)
     if of_run:
         tree = with_current_names(tree)
-    source = "the settings" if path is None else f"{path} with --set" if overrides else str(path)
     for override in overrides:
         _apply(tree, override)
-    return parse_config(tree, source)
+    return parse_config(tree, " with ".join(sources[:2]) + "".join(f" and {source}" for source in sources[2:]))
 
 
 def parse_config(tree: dict[str, Any], source: str, remedy: str | None = None) -> Config:
@@ -100,6 +105,43 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} has no `section:` lines; see `sketchy configs recommended` for an example")
     return tree
+
+
+def _over_base(tree: dict[str, Any], path: Path, built_on_it: Sequence[Path] = ()) -> dict[str, Any]:
+    """Merge a config over the one that its `base` names.
+
+    Args:
+        tree: The config.
+        path: Its file, from whose folder the path of a base starts.
+        built_on_it: The files that are built on this one.
+
+    Raises:
+        ConfigError: A base is unknown, cannot be read, or is built on itself.
+    """
+    base = tree.pop("base", None)
+    if base is None:
+        return tree
+    try:
+        if not isinstance(base, str):
+            raise ConfigError(f"it must be the name or the path of one config (got {base!r})")
+        file = path.parent / config_path(expanded(base))
+        if file.resolve() in [used.resolve() for used in (*built_on_it, path)]:
+            raise ConfigError(f"{file} is built on itself; remove one of these bases")
+        below = _over_base(_read_yaml(file), file, (*built_on_it, path))
+    except (ConfigError, ValueError) as error:
+        raise ConfigError(f"{path}: base: {error}") from None
+    return _merged(below, tree)
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return the base with `own` settings in it; a section with another `name`, such as a loss, is replaced whole."""
+    if "name" in own and own["name"] != base.get("name"):
+        return own
+    merged = base | own
+    for key in base.keys() & own.keys():
+        if isinstance(base[key], dict) and isinstance(own[key], dict):
+            merged[key] = _merged(base[key], own[key])
+    return merged
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:

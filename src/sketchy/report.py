@@ -18,6 +18,7 @@ from sketchy.results import (
     Info,
     MadeFolder,
     Retrieval,
+    RunSummary,
     TrainResult,
     left_out_text,
 )
@@ -217,6 +218,37 @@ def configs_text(configs: Sequence[ConfigSummary]) -> str:
     """Return the table of configs; times and qualities are those of docs/results.md."""
     rows = [dataclasses.astuple(config) for config in configs]
     return table(("config", "network", "training on two cores", "quality"), rows)
+
+
+def runs_json(runs: Sequence[RunSummary]) -> str:
+    """Return summaries of runs as JSON."""
+    return _json({"runs": [dataclasses.asdict(run) for run in runs]})
+
+
+def runs_text(runs: Sequence[RunSummary]) -> str:
+    """Return a table of runs, and one of the settings that differ between them, with a column for each run."""
+    figures = [["-" if value is None else f"{value:.3f}" for value in (run.val_map, run.test_map)] for run in runs]
+    rows = [
+        (
+            run.name,
+            "yes" if run.finished else "no",
+            f"{run.epochs} of {run.planned_epochs}",
+            *maps,
+            round(run.minutes, 1),
+        )
+        for run, maps in zip(runs, figures, strict=True)
+    ]
+    lines = _table(("run", "finished", "epochs", "val mAP", "test mAP", "minutes"), rows)
+    names = list(runs[0].settings) if runs else []
+    if names:
+        settings = [(name, *(_plain(run.settings[name]) for run in runs)) for name in names]
+        lines += ["", *_table(("setting", *(run.name for run in runs)), settings)]
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> str:
+    """Return the value of a setting as in a config; a dash for null, and for a setting that the run does not have."""
+    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def train_text(result: TrainResult) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,30 @@ class TrainResult:
     best_epoch: int
     best: dict[str, float]
     seconds: float
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run beside others.
+
+    Attributes:
+        finished: Whether the training is complete, with all that follows its last epoch.
+        epochs: Number of epochs that are done.
+        planned_epochs: Number of epochs in the config; early stopping ends with fewer.
+        val_map: mAP@all of the best epoch on the validation split; None if nothing was validated.
+        test_map: mAP@all on the test split; None if the run was not evaluated.
+        minutes: Time of its epochs, without validation.
+        settings: The settings that are not the same in all runs, by dotted name; None if the run does not have one.
+    """
+
+    name: str
+    finished: bool
+    epochs: int
+    planned_epochs: int
+    val_map: float | None
+    test_map: float | None
+    minutes: float
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,16 @@ from sketchy.trainer.choose import choose_checkpoint
 
 @pytest.fixture
 def runs(tmp_path):
-    """Runs of which `old` and `new` are finished, and `stopped`, newer than both, has 3 of 9 epochs."""
+    """Runs of which `old` and `new` are finished; `stopped` and `killed`, with 3 and 9 of 9 epochs, are newer."""
     runs = tmp_path / "runs"
-    for age, (name, done) in enumerate({"stopped": 3, "new": 9, "old": 9}.items()):
+    for age, (name, done) in enumerate({"stopped": 3, "killed": 9, "new": 9, "old": 9}.items()):
         (runs / name).mkdir(parents=True)
         (runs / name / "config.yaml").write_text("train: {epochs: 9}")
         (runs / name / "history.csv").write_text("epoch\n" + "1\n" * done)
         (runs / name / "best.pth").write_text(name)
         os.utime(runs / name / "best.pth", (1e9 - age, 1e9 - age))
+        if name in ("old", "new"):
+            (runs / name / "result.json").write_text("{}")
     return runs
 
 
@@ -39,7 +41,8 @@ def test_a_run_without_a_best_epoch_offers_its_last(runs):
 def test_unfinished_runs_alone_are_refused_with_how_to_finish_one(runs):
     for name in ("old", "new"):
         shutil.rmtree(runs / name)
-    wanted = f"no run under {runs} is finished: stopped has 3 of 9 epochs; .*--resume {runs}/stopped`.*or train one"
+    unfinished = "stopped has 3 of 9 epochs, killed was stopped after its last epoch"
+    wanted = f"no run under {runs} is finished: {unfinished}; .*--resume {runs}/stopped`.*or train one"
     with pytest.raises(RunError, match=wanted):
         choose_checkpoint(None, runs, without_run="train one")
 
@@ -72,7 +75,11 @@ def test_the_run_of_a_name_precedes_a_folder_of_that_name(runs, tmp_path):
 
 @pytest.mark.parametrize(
     ("named", "remedy"),
-    [("stoped", "did you mean stopped"), ("bundeld", "did you mean bundled"), ("xyz", "known are new, old, stopped")],
+    [
+        ("stoped", "did you mean stopped"),
+        ("bundeld", "did you mean bundled"),
+        ("xyz", "known are killed, new, old, stopped"),
+    ],
 )
 def test_a_typo_names_the_nearest_runs(named, remedy, runs):
     with pytest.raises(CheckpointError, match=f"no run called {named} under {runs}; {remedy}"):

@@ -38,6 +38,7 @@ def test_the_file_is_whole_after_every_row(tmp_path):
 
 def test_what_is_read_back_is_exactly_what_was_added(history):
     assert History.read(history.path, 3).rows == history.rows
+    assert History.read(history.path).rows == history.rows
 
 
 def test_rows_of_work_that_was_not_saved_are_dropped(history):

@@ -1,4 +1,6 @@
 import csv
+import dataclasses
+import json
 import logging
 import os
 import shutil
@@ -17,8 +19,9 @@ from sketchy.errors import CheckpointError, ConfigError, DataError, Interrupted,
 from sketchy.loss.infonce import InfoNCELoss
 from sketchy.loss.objective import Objective
 from sketchy.model.checkpoint import load_checkpoint
-from sketchy.trainer import run
+from sketchy.trainer import record, run
 from sketchy.trainer.run import train
+from sketchy.trainer.run_dir import RunDir
 
 
 @contextmanager
@@ -62,7 +65,7 @@ def settings(config, *more):
 
 def test_a_run_leaves_all_its_files(trained):
     run = trained / "tiny"
-    assert {path.name for path in run.iterdir()} == {
+    assert {path.name for path in run.iterdir()} - {"evaluation.json"} == {
         "config.yaml",
         "history.csv",
         "curves.png",
@@ -70,6 +73,7 @@ def test_a_run_leaves_all_its_files(trained):
         "best.pth",
         "best.zip",
         "last.pth",
+        "result.json",
     }
     rows = history(run)
     assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, 9)]
@@ -119,6 +123,25 @@ def test_a_signal_in_the_last_epoch_lets_the_run_finish(tiny_config, tmp_path):
     assert (tmp_path / "run" / "curves.png").exists()
 
 
+def test_a_run_whose_validation_no_longer_improves_is_finished_early(tiny_config, tmp_path, monkeypatch, logged):
+    scores = iter([0.3, 0.5, 0.5, 0.4, 0.9])
+    monkeypatch.setattr(record.Recorder, "_validate", lambda *_: {"val_map_all": next(scores)})
+    config, path = settings(tiny_config, "train.epochs=9", "train.patience=2"), tmp_path / "run"
+    result = train(config, path)
+    assert (result.epochs, result.best_epoch) == (4, 2)
+    assert "stopped early: 2 epochs without a better validation mAP" in logged.messages
+    assert load_checkpoint(path / "best.pth").calibration is not None
+    assert (path / "result.json").exists()
+    assert train(config, path, resume=True).epochs == 4
+    assert train(settings(tiny_config, "train.epochs=5"), path, resume=True).best_epoch == 5
+
+
+def test_a_signal_in_the_epoch_that_ends_a_run_early_lets_it_finish(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(record.Recorder, "_validate", lambda *_: {"val_map_all": 0.5})
+    with signal_when(signal.SIGTERM, "epoch 2/3"):
+        assert train(settings(tiny_config, "train.patience=1"), tmp_path / "run").epochs == 2
+
+
 def test_more_epochs_can_be_added_to_a_finished_run(tiny_config, tmp_path):
     assert train(settings(tiny_config, "train.epochs=1"), tmp_path / "run").epochs == 1
     assert train(settings(tiny_config, "train.epochs=2"), tmp_path / "run", resume=True).epochs == 2
@@ -130,6 +153,28 @@ def test_resuming_a_finished_run_changes_nothing(tiny_config, tmp_path):
     before = (tmp_path / "run" / "last.pth").read_bytes()
     assert train(config, tmp_path / "run", resume=True).epochs == 1
     assert (tmp_path / "run" / "last.pth").read_bytes() == before
+
+
+def test_a_run_killed_after_its_last_epoch_is_not_finished_until_it_is_resumed(tiny_config, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    config, run_dir = settings(tiny_config, "train.epochs=1"), RunDir(tmp_path / "run")
+    calibrate = record.calibrate
+    monkeypatch.setattr(record, "calibrate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, run_dir.path)
+    assert run_dir.epochs() == (1, 1)
+    assert not run_dir.result.exists()
+    monkeypatch.setattr(record, "calibrate", calibrate)
+    result = train(config, run_dir.path, resume=True)
+    assert json.loads(run_dir.result.read_text()) == dataclasses.asdict(result)
+    run_dir.evaluation.write_text("{}")
+    monkeypatch.setattr(record, "calibrate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(tiny_config, "train.epochs=2"), run_dir.path, resume=True)
+    assert not run_dir.result.exists()
+    assert not run_dir.evaluation.exists()
 
 
 def test_a_mistake_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, tmp_path):

@@ -31,6 +31,7 @@ COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {
     "configs": model.configs,
     "train": model.train,
     "evaluate": model.evaluate,
+    "runs": model.runs,
     "export": model.export,
 }
 """The commands in the order of `--help`: first those that everyone needs, then those for training."""

@@ -133,6 +133,25 @@ def evaluate(
 
 
 @guarded
+def runs(
+    names: Annotated[list[str] | None, typer.Argument(help="The runs to compare.  [default: all]")] = None,
+    runs: Runs = Path("runs"),
+    json: AsJson = False,
+) -> None:
+    """Compare runs by progress, metrics, time and settings.
+
+    Settings that all of them share are left out. The validation mAP is that of the best epoch; the test mAP is there
+    after `sketchy evaluate`. Minutes are those of the epochs, without validation.
+
+    Example: sketchy runs
+    """
+    from sketchy.commands import runs as command
+
+    found = command.run(runs, names or ())
+    print(report.runs_json(found) if json else report.runs_text(found))
+
+
+@guarded
 def export(
     out: Annotated[Path, typer.Option(parser=path, help="The .zip file to write.", callback=suffix(".zip"))],
     checkpoint: CheckpointOption = None,

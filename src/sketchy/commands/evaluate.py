@@ -7,7 +7,7 @@ from pathlib import Path
 from sketchy.dataset.loader import Dataset, load_dataset, refuse_moved
 from sketchy.dataset.pack import Subset
 from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
-from sketchy.errors import CheckpointError, DataError
+from sketchy.errors import CheckpointError, DataError, StorageError
 from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.extended import Extension, embed_extension
 from sketchy.evaluation.lineage import warn_if_changed
@@ -20,6 +20,7 @@ from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import absolute_sources
 from sketchy.runtime import keep_freed_memory, pick_device
 from sketchy.storage import refuse_unwritable
+from sketchy.trainer.run_dir import RunDir
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,19 @@ def run(
     if report is not None:
         page = write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
         log.info(f"wrote {page}")
+    if data is None and protocol in ("all", "category") and not sources:
+        _keep(details.evaluation, checkpoint)
     return details.evaluation
+
+
+def _keep(evaluation: Evaluation, checkpoint: Path) -> None:
+    """Save the evaluation of the best checkpoint of a run in its folder, for `sketchy runs`."""
+    run_dir = RunDir(checkpoint.parent)
+    if checkpoint == run_dir.best and run_dir.result.is_file():
+        try:
+            run_dir.save(evaluation)
+        except StorageError as error:
+            log.warning(f"`sketchy runs` will not show this evaluation: {error}")
 
 
 def _refuse_seen(loaded: Checkpoint, path: Path, protocol: str) -> None:

@@ -38,9 +38,8 @@ def open_index(
 
     Args:
         model: Model that embeds the queries.
-        address: Index folder; milvus://host:port/collection; a folder of photos, which opens the index that `sketchy
-            index` last made of it with this model, else one in the cache after updating it; None opens the test photos
-            of the model's dataset.
+        address: Index folder; milvus://host:port/collection; a folder of photos, for the index that `sketchy index`
+            last made of it with this model, else one in the cache; None for the test photos of the model's dataset.
         scan: Options of the scan of a folder.
         update: Whether to update the index of a folder in the cache now; else `Index.update` does, and it may be empty.
         progress: Shows the progress of embedding.

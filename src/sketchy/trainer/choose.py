@@ -65,10 +65,14 @@ def _newest_finished(runs: Path, remedy: str) -> Path:
     """Return the checkpoint of the newest finished run. Raises RunError if there is none."""
     unfinished = []
     for run in _runs(runs):
-        done, wanted = run.epochs()
-        if done >= wanted:
+        if run.result.is_file():
             return run.checkpoint
-        unfinished.append(f"{run.path.name} has {done} of {wanted} epochs")
+        done, wanted = run.epochs()
+        unfinished.append(
+            f"{run.path.name} has {done} of {wanted} epochs"
+            if done < wanted
+            else f"{run.path.name} was stopped after its last epoch"
+        )
     if not unfinished:
         raise RunError(f"there is no run under {runs}; {remedy}")
     newest = next(iter(_runs(runs))).path

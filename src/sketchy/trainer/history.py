@@ -28,8 +28,8 @@ class History:
         self.rows = rows or []
 
     @classmethod
-    def read(cls, path: Path, epochs: int) -> "History":
-        """Read the first `epochs` epochs; later rows belong to epochs whose checkpoint was not saved.
+    def read(cls, path: Path, epochs: int | None = None) -> "History":
+        """Read the first `epochs` epochs (None: all); later rows belong to epochs whose checkpoint was not saved.
 
         Raises:
             RunError: The file is missing or damaged.
@@ -41,6 +41,7 @@ class History:
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             reason = os_reason(error) if isinstance(error, OSError) else error
             raise RunError(f"cannot read {path}: {reason}; restore it or start a new run") from None
+        epochs = len(rows) if epochs is None else epochs
         if [row.epoch for row in rows[:epochs]] != list(range(1, epochs + 1)):
             raise RunError(f"{path} does not hold epochs 1 to {epochs}; restore it or start a new run")
         return cls(path, rows[:epochs])

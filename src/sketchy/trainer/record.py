@@ -78,6 +78,13 @@ class Recorder:
                 "(try a lower train.learning_rate)"
             )
 
+    def has_stalled(self) -> bool:
+        """Return whether validation has not improved for `train.patience` epochs; False without either of them."""
+        patience, rows = self.config.train.patience, self.history.rows
+        if patience is None or self.validation is None or not rows:
+            return False
+        return rows[-1].epoch - self._best().epoch >= patience
+
     def save_last(self) -> None:
         """Save last.pth, from which the run can be resumed."""
         save_checkpoint(self.run_dir.last, replace(self._checkpoint(), training=self.trainer.state()))

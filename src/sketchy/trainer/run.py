@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -33,7 +34,7 @@ from sketchy.trainer.parallel import World, join_world
 from sketchy.trainer.record import Recorder
 from sketchy.trainer.resume import load_run, restore
 from sketchy.trainer.run_dir import RunDir, create_run, refuse_taken, with_absolute_paths
-from sketchy.trainer.stopping import stop_on_signals
+from sketchy.trainer.stopping import StopRequest, stop_on_signals
 
 log = logging.getLogger(__name__)
 
@@ -64,17 +65,12 @@ def train(
         trainer, recorder = _prepare(config, path, world, resume=resume, force=force, progress=progress)
         with stop_on_signals() as stop:
             started = time.perf_counter()
-            while trainer.epoch < config.train.epochs:
-                try:
-                    row = trainer.run_epoch(lambda: stop.asked, progress)
-                except Interrupted:
-                    row = None
-                with world.fail_together():
-                    if world.is_main:
-                        recorder.end_epoch(row) if row else recorder.save_last()
-                if row is None or (world.any(stop.asked) and trainer.epoch < config.train.epochs):
-                    raise _interrupted(trainer, recorder, path)
-            return recorder.finish(started) if world.is_main else None
+            _run_epochs(trainer, recorder, stop, progress)
+            if not world.is_main:
+                return None
+            result = recorder.finish(started)
+            recorder.run_dir.save(result)
+            return result
 
 
 def _refuse_no_dataset(config: Config) -> None:
@@ -117,14 +113,36 @@ def _prepare(
         if world.is_main:
             if not resume:
                 create_run(path, force=force)
+            run_dir.reopen()
             write_text(run_dir.config, dump_config(config))
     _describe(config, trainer, data)
     return trainer, Recorder(config, run_dir, trainer, data, history, progress)
 
 
-def _interrupted(trainer: Trainer, recorder: Recorder, path: Path) -> Interrupted:
+def _run_epochs(trainer: Trainer, recorder: Recorder, stop: StopRequest, progress: Progress) -> None:
+    """Train to the last epoch, or until validation has not improved for `train.patience` epochs. Raises Interrupted."""
+    world, epochs = trainer.world, recorder.config.train.epochs
+
+    def is_over() -> bool:
+        return trainer.epoch >= epochs or world.any(world.is_main and recorder.has_stalled())
+
+    while not is_over():
+        row = None
+        with suppress(Interrupted):
+            row = trainer.run_epoch(lambda: stop.asked, progress)
+        with world.fail_together():
+            if world.is_main:
+                recorder.end_epoch(row) if row else recorder.save_last()
+        if row is None or (world.any(stop.asked) and not is_over()):
+            raise _interrupted(trainer, recorder)
+    if trainer.epoch < epochs:
+        log.info(f"stopped early: {recorder.config.train.patience} epochs without a better validation mAP")
+
+
+def _interrupted(trainer: Trainer, recorder: Recorder) -> Interrupted:
     if trainer.world.is_main:
         recorder.draw()
+    path = recorder.run_dir.path
     return Interrupted(
         f"stopped in epoch {trainer.epoch + 1}; the state is saved in {path / 'last.pth'}; "
         f"continue with `sketchy train --resume {path}`"

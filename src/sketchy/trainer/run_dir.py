@@ -1,12 +1,15 @@
 """The run folder: the names of its files, and checks against overwriting one by accident."""
 
+import dataclasses
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sketchy.errors import CheckpointError, ConfigError, RunError
-from sketchy.storage import os_problem
+from sketchy.results import Evaluation, TrainResult
+from sketchy.storage import os_problem, write_text
 
 if TYPE_CHECKING:
     from sketchy.config import Config
@@ -54,6 +57,16 @@ class RunDir:
         return self.path / "last.pth"
 
     @property
+    def result(self) -> Path:
+        """The result of the training; it is written last, so that only a finished run has it."""
+        return self.path / "result.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """The newest evaluation of best.pth on the test split."""
+        return self.path / "evaluation.json"
+
+    @property
     def checkpoint(self) -> Path:
         """The checkpoint to use: that of the best epoch, or the newest if there is no best one yet."""
         return self.last if self.last.is_file() and not self.best.is_file() else self.best
@@ -66,6 +79,26 @@ class RunDir:
 
             return done, load_config(self.config, of_run=True).train.epochs
         return 0, 1
+
+    def save(self, result: TrainResult | Evaluation) -> None:
+        """Save an evaluation, or the result of the training, which marks the run as finished. Raises StorageError."""
+        path = self.result if isinstance(result, TrainResult) else self.evaluation
+        write_text(path, json.dumps(dataclasses.asdict(result), indent=2))
+
+    def saved(self, path: Path) -> dict[str, Any]:
+        """Return what `save` wrote to `result` or `evaluation`; empty if the file is missing or damaged."""
+        with suppress(OSError, ValueError):
+            tree = json.loads(path.read_text(encoding="utf-8"))
+            return tree if isinstance(tree, dict) else {}
+        return {}
+
+    def reopen(self) -> None:
+        """Mark the run as not finished, since training goes on, and remove its evaluation. Raises RunError."""
+        for file in (self.result, self.evaluation):
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise RunError(os_problem(error, file)) from None
 
 
 def refuse_taken(path: Path, *, force: bool) -> None:

@@ -1,0 +1,71 @@
+"""`sketchy runs`: the runs of a folder side by side."""
+
+import difflib
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sketchy.config_file import load_config
+from sketchy.errors import ConfigError, RunError
+from sketchy.results import EpochResult, RunSummary
+from sketchy.section import Role
+from sketchy.trainer.history import History
+from sketchy.trainer.run_dir import RunDir
+
+log = logging.getLogger(__name__)
+
+
+def run(runs: Path, names: Sequence[str] = ()) -> list[RunSummary]:
+    """Summarize runs, sorted by name; each with the settings in which it differs from another one of them.
+
+    Args:
+        runs: The folder that contains the runs.
+        names: The runs to compare; empty for all of them.
+
+    Raises:
+        RunError: There is no run, or none of one of the names.
+    """
+    found = {path.name: RunDir(path) for path in (runs.iterdir() if runs.is_dir() else ())}
+    found = {name: run for name, run in sorted(found.items()) if run.config.is_file()}
+    if not found:
+        raise RunError(f"there is no run under {runs}; train one, or name another folder with --runs")
+    for name in names:
+        if name not in found:
+            close = difflib.get_close_matches(name, found, n=3) or list(found)[-10:]
+            raise RunError(f"no run called {name} under {runs}; known are {', '.join(close)}")
+    settings = {}
+    for name in set(names) or found:
+        try:
+            settings[name] = load_config(found[name].config, of_run=True).settings(*Role)
+        except ConfigError as error:
+            log.warning(f"{name} is left out: {error}")
+    differing = _differing(list(settings.values()))
+    return [
+        _summary(found[name], settings[name]["train.epochs"], {key: settings[name].get(key) for key in differing})
+        for name in sorted(settings)
+    ]
+
+
+def _differing(settings: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the names of the settings that are not the same in all runs, in the order of the config."""
+    names = dict.fromkeys(name for run in settings for name in run)
+    return [name for name in names if any(run.get(name) != settings[0].get(name) for run in settings)]
+
+
+def _summary(run: RunDir, planned: int, settings: dict[str, Any]) -> RunSummary:
+    rows: list[EpochResult] = []
+    with suppress(RunError):  # no epoch is finished yet
+        rows = History.read(run.history).rows
+    validated = [row.columns["val_map_all"] for row in rows if "val_map_all" in row.columns]
+    return RunSummary(
+        name=run.path.name,
+        finished=run.result.is_file(),
+        epochs=len(rows),
+        planned_epochs=planned,
+        val_map=run.saved(run.result).get("best", {}).get("val_map_all", max(validated, default=None)),
+        test_map=run.saved(run.evaluation).get("metrics", {}).get("map_all"),
+        minutes=sum(row.columns.get("seconds", 0) for row in rows) / 60,
+        settings=settings,
+    )
