@@ -52,8 +52,7 @@ def run(
         refuse_other_page(report / PAGE)
     sources = absolute_sources([extended]) if extended is not None else []
     loaded = read_checkpoint(checkpoint)
-    if protocol in ZERO_SHOT_CATEGORIES:
-        _refuse_seen(loaded, checkpoint, protocol)
+    _refuse_seen(loaded, checkpoint, protocol)
     keep_freed_memory()
     engine = TorchEngine(loaded.encoder(), pick_device(device))
     dataset = _load_dataset(loaded, data, progress)
@@ -62,8 +61,7 @@ def run(
     encoder = engine.encoder_for(len(subset.photos) + len(subset.sketches))
     details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
-        page = write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
-        log.info(f"wrote {page}")
+        write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
     if data is None and protocol in ("all", "category") and not sources:
         _keep(details.evaluation, checkpoint)
     return details.evaluation
@@ -80,8 +78,8 @@ def _keep(evaluation: Evaluation, checkpoint: Path) -> None:
 
 
 def _refuse_seen(loaded: Checkpoint, path: Path, protocol: str) -> None:
-    """Raise CheckpointError unless training left out the categories of this zero-shot protocol."""
-    if loaded.config.data.zero_shot != protocol:
+    """Raise CheckpointError unless training left out the categories of a zero-shot protocol."""
+    if protocol in ZERO_SHOT_CATEGORIES and loaded.config.data.zero_shot != protocol:
         raise CheckpointError(
             f"{path} may have been trained on the categories of {protocol}, so this would not be zero-shot; train with "
             f"`--set data.zero_shot={protocol}`"
