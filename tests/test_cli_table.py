@@ -47,6 +47,7 @@ VALID = {
     "data check": ["small"],
     "data fetch": ["--from", "small.zip", "--out", "fetched"],
     "data demo": ["drawn", "--photos", "1", "--sketches", "1", "--categories", "1"],
+    "configs": ["tiny.yaml"],
     "train": ["--config", "tiny.yaml", "--set", "data.root=nowhere"],
     "evaluate": ["-c", "model.pth"],
     "export": ["--out", "m.zip", "-c", "nowhere.pth"],
