@@ -87,7 +87,7 @@ def test_every_setting_has_a_description_and_a_default(section):
     [
         ({"trian": {}}, "1 problem in here; .*trian: unknown key; did you mean train"),
         ({"train": {"learning_rat": 1}}, "train.learning_rat: unknown key; did you mean learning_rate"),
-        ({"train": {"zzz": 1}}, "train.zzz: unknown key; known are epochs, patience"),
+        ({"train": {"zzz": 1}}, "train.zzz: unknown key; known are epochs, patience, keep_every"),
         ({"sampler": {"name": "pk", "categoris": 3}}, "sampler.categoris: .*did you mean categories"),
         ({"loss": {"name": "infonce", "temprature": 1}}, "loss.temprature: .*did you mean temperature"),
         ({"loss": {"name": "arcface"}}, "loss.name: 'arcface' is unknown; one of 'contrastive', 'triplet', 'infonce'"),

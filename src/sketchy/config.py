@@ -202,6 +202,9 @@ class TrainConfig(Section):
         description="training ends after so many epochs without a better validation mAP, null never; the schedule "
         "still spans `epochs`, so it suits a constant learning rate best",
     )
+    keep_every: Free[int | None] = Field(
+        None, ge=1, description="keep the weights of every so many epochs as epoch-<number>.pth, null keeps none"
+    )
     seed: Free[int] = Field(0, ge=0, le=2**63 - 1, description="seed of weights, batches and dropout")
     device: Free[str] = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
     precision: Fixed[Literal["float32", "bfloat16", "float16"]] = Field(

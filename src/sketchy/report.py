@@ -159,20 +159,24 @@ def protocol_line(evaluation: Evaluation) -> str:
 
 
 def retrieval_text(retrieval: Retrieval) -> str:
-    """Return a table of the hits; `+1` after a path means one copy, `(missing)` that there is no such file."""
+    """Return a table of the hits, of a dataset with their categories, else with their dates.
+
+    `+1` after a path means one copy, `(missing)` that there is no such file.
+    """
     if not retrieval.results:
         return "no photo fits"
+    in_dataset = any(hit.category for hit in retrieval.results)
     rows = [
         (
             rank,
             f"{hit.distance:.4f}",
             "-" if hit.score is None else f"{hit.score:.3f}",
-            hit.category or "-",
+            (hit.category if in_dataset else hit.taken and hit.taken[:10]) or "-",
             hit.path + f"  +{len(hit.paths) - 1}" * (len(hit.paths) > 1) + "  (missing)" * hit.missing,
         )
         for rank, hit in enumerate(retrieval.results, start=1)
     ]
-    return table(("rank", "distance", "score", "category", "photo"), rows)
+    return table(("rank", "distance", "score", "category" if in_dataset else "taken", "photo"), rows)
 
 
 def index_text(made: Indexed) -> str:

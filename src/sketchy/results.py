@@ -151,11 +151,13 @@ class Hit:
     Attributes:
         path: Path of the photo.
         distance: Euclidean distance to the query; lower is closer.
-        category: Category of the photo, or None if it is unknown.
+        category: Category of the photo in a dataset; None if the gallery is none.
         paths: Paths of all files with the same content, including `path`.
         score: Probability that the photo shows the sketched category, as calibrated on the validation split; None if
             the model is not calibrated, or the query is a photo.
         missing: Whether all these files are missing now.
+        taken: When it was taken, in ISO format without a time zone, from its EXIF data, else when its file was changed;
+            None if that is unknown.
     """
 
     path: str
@@ -164,6 +166,7 @@ class Hit:
     paths: tuple[str, ...]
     score: float | None = None
     missing: bool = False
+    taken: str | None = None
 
 
 @dataclass(frozen=True)

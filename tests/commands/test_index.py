@@ -19,9 +19,10 @@ from sketchy.retrieval import missing, watch
 @pytest.fixture
 def photos(dataset, tmp_path):
     """Twenty photos of two categories."""
+    copy = tmp_path / "photo" / "tx_000000000000"
     for category in ("disc", "bar"):
-        shutil.copytree(dataset / "256x256" / "photo" / "tx_000000000000" / category, tmp_path / "photos" / category)
-    return tmp_path / "photos"
+        shutil.copytree(dataset / "256x256" / "photo" / "tx_000000000000" / category, copy / category)
+    return copy
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_from_photos_to_an_index_that_is_searched(photos, trained, dataset, tmp_
     assert len(hits) == 10
     assert all(os.path.exists(hit["path"]) and hit["path"] in hit["paths"] for hit in hits)  # noqa: PTH110
     described = json.loads(type_in("info", "own.index", "--verify", "--json").stdout)
-    assert (described["kind"], described["format"]) == ("index", 1)
+    assert (described["kind"], described["format"]) == ("index", 2)
     assert (described["photos"], described["pictures"], described["categories"]) == (20, 20, 2)
     assert described["health"] == {"verified": True, "problems": []}
     assert described["size"] > 20 * 16 * 4

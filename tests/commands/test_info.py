@@ -31,7 +31,7 @@ def test_a_run_is_described_by_its_best_checkpoint(trained):
 def test_an_index_is_of_the_model_that_made_it(made, trained):
     found = info.run(str(made))
     assert found.model["hash"] == info.run(str(trained / "tiny")).model["hash"]
-    assert found.counts == {"photos": 10, "pictures": 10, "categories": 0}
+    assert found.counts == {"photos": 10, "pictures": 10, "categories": 1}
 
 
 def test_what_is_missing_from_a_run_is_a_problem(trained, tmp_path):
@@ -55,4 +55,4 @@ def test_a_flipped_bit_is_found_and_the_exit_code_says_so(made):
 def test_a_description_reads_as_lines(made):
     lines = CliRunner().invoke(app, ["info", str(made)]).stdout.splitlines()
     assert lines[0] == str(made)
-    assert ["kind", "index,", "format", "1"] in [line.split() for line in lines]
+    assert ["kind", "index,", "format", "2"] in [line.split() for line in lines]

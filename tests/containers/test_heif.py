@@ -96,6 +96,16 @@ def test_a_heif_whose_header_claims_fewer_pixels_than_there_are_is_refused() -> 
         open_image(content.replace(content[position : position + 8], struct.pack(">II", 16, 16)))
 
 
+@pytest.mark.parametrize("animated", [False, True])
+def test_an_avif_with_more_pixels_than_its_header_claims_is_refused_before_they_are_decoded(animated: bool) -> None:
+    large = Image.new("RGB", (1200, 900))
+    content = encode("AVIF", large, save_all=animated, append_images=[large] * animated)
+    assert_near(content, large)
+    position = content.index(b"ispe") + 8
+    with pytest.raises(ImageError, match=r"^its pixels are 1200x900, its header claims 16x16$"):
+        image_size(content.replace(content[position : position + 8], struct.pack(">II", 16, 16)))
+
+
 @pytest.mark.parametrize("image_format", FORMATS)
 def test_broken_files_are_errors_and_never_more(image_format: str) -> None:
     content = encode(image_format)

@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ def _own_cache(tmp_path, monkeypatch):
 def folder(photos, tmp_path) -> Path:
     """Twenty photos of two categories."""
     for category in ("disc", "bar"):
-        shutil.copytree(photos / category, tmp_path / "photos" / category)
-    return tmp_path / "photos"
+        shutil.copytree(photos / category, tmp_path / "photo" / "tx_000000000000" / category)
+    return tmp_path / "photo" / "tx_000000000000"
 
 
 @pytest.fixture
@@ -59,6 +60,29 @@ def test_a_search_can_be_narrowed(index, sketch):
     assert index.search(sketch, k=40, min_score=every[4].score) == [x for x in every if x.score >= every[4].score]
     assert index.search(sketch, k=40, exact=True) == every
     assert index.search(sketch, categories=["zebra"]) == []
+
+
+def test_a_search_can_be_narrowed_to_folders_dates_and_names(index, sketch):
+    def folders(**filters):
+        return {Path(hit.path).parent.name for hit in index.search(sketch, k=40, **filters)}
+
+    assert folders(folder="bar") == {"bar"}
+    assert folders(folder=["bar", "disc"], name="P3.*") == {"bar", "disc"}
+    taken = index.search(sketch, k=1)[0].taken
+    assert len(index.search(sketch, k=40, since=taken[:4], until=taken[:4])) == 40
+    assert folders(since=date(2999, 1, 1)) == folders(until="1970-01-02") == folders(name="*.tif") == set()
+    with pytest.raises(GalleryError, match=r"^no photo is in a folder 'discs'; try disc$"):
+        folders(folder="discs")
+    with pytest.raises(ValueError, match="'spring' is no date"):
+        folders(since="spring")
+
+
+def test_a_folder_that_is_new_is_found(folder, sketch, trained):
+    with load_model(trained / "tiny" / "best.pth", "cpu").index(folder) as index:
+        assert index.search(sketch, folder="bar", k=1)[0].category == "bar"
+        shutil.copytree(folder / "bar", folder / "later")
+        index.update()
+        assert len(index.search(sketch, folder="later", k=40)) == 10
 
 
 def test_invalid_searches_raise_clear_errors(index, sketch, trained, photos):
@@ -151,7 +175,7 @@ def test_using_a_closed_index_raises_an_error(model, folder, sketch):
         pass
     index.close()
     for use in (lambda: index.search(sketch), lambda: len(index), lambda: index.image("x"), index.update, index.photos):
-        with pytest.raises(ValueError, match=r"the index .*photos is closed"):
+        with pytest.raises(ValueError, match=r"the index .*tx_000000000000 is closed"):
             use()
 
 

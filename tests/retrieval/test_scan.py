@@ -30,11 +30,11 @@ def left_out(*sources, exclude=()):
     return {os.path.relpath(item.path): item.reason for item in left}
 
 
-def test_a_folder_is_walked_in_order_with_the_last_folder_as_category(tmp_path):
+def test_a_folder_is_walked_in_order(tmp_path):
     for name in ("b.JPG", "a.png", "cats/x.jpeg", "cats/old/y.webp", "2023/z.gif", "notes.txt", "cats/layers.psd"):
         touch(tmp_path / name)
     assert found(tmp_path) == (
-        [("a.png", None), ("b.JPG", None), ("2023/z.gif", None), ("cats/x.jpeg", "cats"), ("cats/old/y.webp", "old")],
+        [("a.png", None), ("b.JPG", None), ("2023/z.gif", None), ("cats/x.jpeg", None), ("cats/old/y.webp", None)],
         [],
     )
 
@@ -103,16 +103,16 @@ def test_folders_of_other_programs_are_left_out_and_their_images_counted(tmp_pat
     touch(tmp_path / "nas" / "a.jpg")
     for name in ("1.jpg", "2.psd", "notes.txt"):
         touch(tmp_path / "nas" / folder / name)
-    assert found(tmp_path)[0] == [("nas/a.jpg", "nas")]
+    assert found(tmp_path)[0] == [("nas/a.jpg", None)]
     top = folder.split("/")[0]
     assert left_out(tmp_path) == {f"nas/{folder}/{name}": f"in {top}" for name in ("1.jpg", "2.psd")}
     assert len(found(tmp_path / "nas" / folder)[0]) == 1  # named, it is meant
 
 
-@pytest.mark.parametrize("folder", ["My.photoslibrary/originals/A", "Old.photolibrary/Masters/2019", "originals/x"])
-def test_the_originals_of_a_library_are_photos_without_categories(tmp_path, folder):
+@pytest.mark.parametrize("folder", ["My.photoslibrary/originals/A", "Old.photolibrary/Masters/2019"])
+def test_the_originals_of_a_library_are_photos(tmp_path, folder):
     touch(tmp_path / folder / "a.jpg")
-    assert found(tmp_path)[0] == [(f"{folder}/a.jpg", "x" if folder == "originals/x" else None)]
+    assert found(tmp_path)[0] == [(f"{folder}/a.jpg", None)]
 
 
 def test_excluded_files_are_left_out_at_any_depth_and_counted(tmp_path):
@@ -125,12 +125,6 @@ def test_excluded_files_are_left_out_at_any_depth_and_counted(tmp_path):
         f"{tmp_path}/Trash2/g.jpg",
         f"{tmp_path}/x/e.jpg",
     ]
-
-
-def test_both_unicode_spellings_of_a_folder_are_one_category(tmp_path):
-    for form in ("NFC", "NFD"):
-        touch(tmp_path / form / unicodedata.normalize(form, "café") / "a.jpg")
-    assert {category for _, category in found(tmp_path)[0]} == {"caf\u00e9"}
 
 
 def test_a_broken_link_does_not_hide_other_photos(tmp_path):
@@ -150,7 +144,7 @@ def test_cyclic_links_are_followed_once_and_photos_keep_their_real_paths(tmp_pat
     (tmp_path / "photos" / "out").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "photos" / "broken.jpg").symlink_to("nowhere")
     files, reported = found(tmp_path / "photos")
-    assert files == [("photos/broken.jpg", None), ("photos/z real/x.jpg", "z real"), ("photos/out/y.jpg", "out")]
+    assert files == [("photos/broken.jpg", None), ("photos/z real/x.jpg", None), ("photos/out/y.jpg", None)]
     assert reported == []
 
 
@@ -160,7 +154,7 @@ def test_names_that_are_not_utf8_are_preserved(tmp_path):
     with open(folder + b"/\xff.jpg", "w"):  # noqa: PTH123
         pass
     (file,) = walk([tmp_path], lambda skipped: None)
-    assert file == PhotoFile(f"{tmp_path}/caf\udce9/\udcff.jpg", "caf\ufffd")
+    assert file == PhotoFile(f"{tmp_path}/caf\udce9/\udcff.jpg", None)
 
 
 def test_the_sketches_of_a_dataset_are_not_photos(dataset):
@@ -202,7 +196,7 @@ def test_a_folder_that_cannot_be_listed_is_reported(tmp_path, monkeypatch):
 def test_sources_in_one_another_count_once(tmp_path):
     touch(tmp_path / "a" / "b" / "x.jpg")
     touch(tmp_path / "c.txt")
-    assert found(tmp_path / "a" / "b", tmp_path / "a", tmp_path / "a" / "b" / "x.jpg")[0] == [("a/b/x.jpg", "b")]
+    assert found(tmp_path / "a" / "b", tmp_path / "a", tmp_path / "a" / "b" / "x.jpg")[0] == [("a/b/x.jpg", None)]
     assert found(tmp_path / "c.txt")[0] == [("c.txt", None)]  # named explicitly, so never left out
 
 

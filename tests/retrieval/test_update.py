@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from sketchy.retrieval import update as module
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
+from sketchy.retrieval.taken import iso
 from sketchy.retrieval.update import Shard, preview, update
 
 
@@ -46,9 +49,30 @@ def paths(store) -> set[str]:
 
 def test_a_second_update_reads_no_file(store, folder, model, monkeypatch):
     assert counts(update(store, [folder], model)) == (6, 0, 0, 0, 0)
-    assert store.get([str(folder / "cats" / "1.png")])[str(folder / "cats" / "1.png")].category == "cats"
     monkeypatch.setattr(module, "_read", None)
     assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
+
+
+def test_the_date_of_a_photo_is_that_in_its_exif_data_else_that_of_the_file(store, folder, model):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2019:02:03 04:05:06"
+    Image.new("RGB", (20, 12)).save(folder / "dated.jpg", exif=exif)
+    update(store, [folder], model)
+    dates = {Path(photo.path).name: iso(photo.date) for batch in store.scan() for photo in batch}
+    assert dates["dated.jpg"] == "2019-02-03T04:05:06"
+    assert dates["3.png"] == datetime.fromtimestamp(1_700_000_003).isoformat()
+
+
+def test_photos_that_earlier_versions_gave_a_category_lose_it_without_a_new_embedding(
+    store, folder, model, monkeypatch
+):
+    update(store, [folder], model)
+    path = str(folder / "cats" / "1.png")
+    photo, vector = store.get([path])[path], model.embed(path, "photo")
+    store.upsert([photo._replace(category="cats", taken=None)], vector)
+    monkeypatch.setattr(Model, "embed_prepared", None)
+    assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
+    assert store.get([path])[path] == photo
 
 
 def test_an_embedding_is_that_of_its_file(store, folder, model):
@@ -76,7 +100,7 @@ def test_renamed_and_copied_files_are_not_embedded_again(store, folder, model, m
     monkeypatch.setattr(Model, "embed_prepared", None)
     assert counts(update(store, [folder], model)) == (0, 4, 3, 3, 0)
     assert store.count() == 7
-    assert {photo.category for batch in store.scan() for photo in batch} == {"dogs", "lions", None}
+    assert {Path(path).parent.name for path in paths(store)} == {"dogs", "lions", folder.name}
 
 
 def test_the_first_commits_are_small_and_each_file_is_read_once(store, tmp_path, model, monkeypatch):

@@ -71,6 +71,17 @@ def test_a_kill_between_the_best_and_the_last_checkpoint_leaves_the_best_right(t
     assert [load_checkpoint(tmp_path / "run" / name).epoch for name in ("best.pth", "last.pth")] == [2, 2]
 
 
+def test_every_nth_checkpoint_is_kept_when_asked(tiny_config, tmp_path):
+    train(settings(tiny_config, "train.epochs=5", "train.keep_every=2"), tmp_path / "run")
+    kept = sorted((tmp_path / "run").glob("epoch-*.pth"))
+    assert [path.name for path in kept] == ["epoch-0002.pth", "epoch-0004.pth"]
+    second = load_checkpoint(kept[0])
+    assert (second.epoch, second.training) == (2, None)
+    assert second.metrics["val_map_all"] == float(history(tmp_path / "run")[1]["val_map_all"])
+    train(settings(tiny_config, "train.epochs=1"), tmp_path / "run", force=True)
+    assert not list((tmp_path / "run").glob("epoch-*.pth"))
+
+
 def test_without_a_validation_split_the_newest_epoch_is_kept(tiny_config, tmp_path):
     result = train(settings(tiny_config, "data.val_fraction=0", "train.epochs=2"), tmp_path / "run")
     assert result.best_epoch == 2

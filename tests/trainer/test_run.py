@@ -116,6 +116,21 @@ def test_killed_after_epoch_1_and_resumed_is_never_stopped(number, tiny_config, 
     assert histories[0] == histories[1]
 
 
+def test_one_bar_covers_the_epochs_that_are_left(tiny_config, tmp_path):
+    bars = []
+
+    @contextmanager
+    def progress(label, total, unit):
+        bars.append([label, total, unit, 0])
+        yield lambda done: bars[-1].__setitem__(3, bars[-1][3] + done)
+
+    train(settings(tiny_config, "train.epochs=1"), tmp_path / "run", progress=progress)
+    (_, steps, *_), *_ = [bar for bar in bars if bar[0] == "training"]
+    bars.clear()
+    train(settings(tiny_config), tmp_path / "run", resume=True, progress=progress)
+    assert [bar for bar in bars if bar[0] == "training"] == [["training", 2 * steps, "step", 2 * steps]]
+
+
 def test_a_signal_in_the_last_epoch_lets_the_run_finish(tiny_config, tmp_path):
     with signal_when(signal.SIGTERM, "epoch 3/3"):
         result = train(settings(tiny_config), tmp_path / "run")

@@ -100,7 +100,7 @@ def test_a_sketch_finds_photos(client, sketch):
     found = answer.json()["results"]
     assert [hit["rank"] for hit in found] == [1, 2, 3, 4, 5, 6, 7]
     assert [hit["distance"] for hit in found] == sorted(hit["distance"] for hit in found)
-    assert set(found[0]) == {"rank", "id", "name", "distance", "category", "score"}
+    assert set(found[0]) == {"rank", "id", "name", "distance", "category", "folder", "taken", "score"}
     assert found[0]["category"] in CATEGORIES
     assert found[0]["name"].endswith(".jpg")
     assert ID.fullmatch(found[0]["id"])
@@ -494,13 +494,13 @@ def test_the_state_of_the_index_is_told(client, index, photos, sketch):
 
 
 def test_categories_of_photos_that_came_later_are_told(model, photos, tmp_path):
-    shutil.copytree(photos / "disc", tmp_path / "photos" / "disc")
+    shutil.copytree(photos / "disc", tmp_path / "photo" / "tx_000000000000" / "disc")
     with (
-        model.index(tmp_path / "photos", tmp_path / "own.index") as index,
+        model.index(tmp_path / "photo" / "tx_000000000000", tmp_path / "own.index") as index,
         TestClient(create_app(index), base_url="http://localhost:8000") as client,
     ):
         assert [category["name"] for category in client.get("/api/info").json()["categories"]] == ["disc"]
-        shutil.copytree(photos / "bar", tmp_path / "photos" / "bar")
+        shutil.copytree(photos / "bar", tmp_path / "photo" / "tx_000000000000" / "bar")
         index.update()
         assert [category["name"] for category in client.get("/api/info").json()["categories"]] == ["bar", "disc"]
 
@@ -543,3 +543,34 @@ def test_the_api_describes_itself_without_other_hosts(client):
 def test_two_unicode_spellings_are_one_category(tmp_path):
     client = TestClient(create_app(Spelled("/p/1.jpg", "/p/2.jpg")), base_url="http://localhost")
     assert client.get("/api/info").json()["categories"] == [{"name": "caf\u00e9", "photos": 2}]
+
+
+def test_a_library_is_narrowed_to_folders_dates_and_names(model, photos, tmp_path):
+    for folder in ("Holiday/2023", "Work/2023"):
+        shutil.copytree(photos / "disc", tmp_path / "Pictures" / folder)
+    save = tmp_path / "Pictures" / "Work" / "2023" / "p1.jpg"
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2019:05:06 07:08:09"
+    Image.open(save).save(save, exif=exif)
+    query = (photos / "disc" / "p1.jpg").read_bytes()
+    with (
+        model.index(tmp_path / "Pictures", tmp_path / "own.index") as index,
+        TestClient(create_app(index), base_url="http://localhost:8000") as client,
+    ):
+        told = client.get("/api/info").json()
+        assert told["categories"] == []
+        assert {each["name"]: each["photos"] for each in told["folders"]} == {
+            "Holiday": 10, "Holiday/2023": 10, "Work": 10, "Work/2023": 10,
+        }  # fmt: skip
+
+        def search(**filters):
+            return client.post("/api/search", params={"kind": "photo", "k": 50, **filters}, content=query)
+
+        (dated,) = search(until="2019", name="P1.*", folder="Work/2023").json()["results"]
+        assert (dated["category"], dated["folder"], dated["taken"]) == (None, "Work/2023", "2019-05-06T07:08:09")
+        answer = search(folder="2023")
+        assert (answer.status_code, answer.json()["error"]) == (
+            404,
+            "no photo is in a folder '2023'; try Work/2023, Holiday/2023",
+        )
+        assert search(since="2019-13").status_code == 422

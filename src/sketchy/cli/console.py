@@ -42,7 +42,14 @@ def show_progress(label: str, total: int, unit: str) -> Iterator[Advance]:
 
     scale = unit == "B"
     with tqdm(
-        total=total, desc=escaped(label), unit=unit, unit_scale=scale, leave=False, disable=None, file=sys.stderr
+        total=total,
+        desc=escaped(label),
+        unit=unit,
+        unit_scale=scale,
+        leave=False,
+        disable=None,
+        file=sys.stderr,
+        smoothing=0.05,  # so that one slow step hardly changes the time that is left
     ) as bar:
         yield bar.update
 

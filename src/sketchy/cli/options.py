@@ -3,7 +3,8 @@
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from sketchy.cli.console import suffix
 from sketchy.evaluation.metrics import PROTOCOLS
 from sketchy.paths import expanded
 from sketchy.results import Skipped, left_out_text
+from sketchy.retrieval.taken import first_day, last_day
 
 if TYPE_CHECKING:
     from sketchy.retrieval.scan import Scan
@@ -43,6 +45,23 @@ def address(text: str) -> str:
 def path_glob(text: str) -> str:
     """Parse a glob of paths: a shell expands its `~` neither in quotes nor after `=`."""
     return _expanded(text)
+
+
+def since(text: str) -> date:
+    """Parse the first day of a period."""
+    return _day(first_day, text)
+
+
+def until(text: str) -> date:
+    """Parse the last day of a period."""
+    return _day(last_day, text)
+
+
+def _day(parse: Callable[[str], date], text: str) -> date:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def protocol_name(text: str) -> str:
@@ -105,7 +124,31 @@ def _refuse_empty(texts: list[str] | None) -> list[str] | None:
 
 Categories = Annotated[
     list[str] | None,
-    typer.Option("--category", help="Search only this category; may be repeated.", callback=_refuse_empty),
+    typer.Option("--category", help="Search only this category of a dataset; may be repeated.", callback=_refuse_empty),
+]
+Folder = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--folder",
+        metavar="FOLDER",
+        help="Search only this folder and those in it, for example 'Holiday/2023'; may be repeated.",
+        callback=_refuse_empty,
+    ),
+]
+Since = Annotated[
+    date | None, typer.Option(parser=since, metavar="DATE", help="Search only photos taken since 2023 or 2023-07-14.")
+]
+Until = Annotated[
+    date | None, typer.Option(parser=until, metavar="DATE", help="Search only photos taken until 2023 or 2023-07-14.")
+]
+NameGlob = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="GLOB",
+        help="Search only files whose name matches, for example '*.png'.",
+        callback=lambda text: _refuse_empty(None if text is None else [text]) and text,
+    ),
 ]
 PathGlob = Annotated[
     str | None,

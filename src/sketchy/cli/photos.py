@@ -18,11 +18,13 @@ from sketchy.cli.options import (
     DryRun,
     Exact,
     Exclude,
+    Folder,
     GalleryOption,
     IndexOption,
     Kind,
     MaxDistance,
     MinScore,
+    NameGlob,
     PathGlob,
     PathsOnly,
     Print0,
@@ -31,8 +33,10 @@ from sketchy.cli.options import (
     Rebuild,
     Runs,
     SheetOption,
+    Since,
     Sources,
     SpatialShare,
+    Until,
     Verbose,
     Watch,
     address,
@@ -159,8 +163,12 @@ def retrieve(
     kind: QueryKind = Kind.sketch,
     max_distance: MaxDistance = None,
     min_score: MinScore = None,
-    category: Categories = None,
+    folder: Folder = None,
+    since: Since = None,
+    until: Until = None,
+    name: NameGlob = None,
     path_glob: PathGlob = None,
+    category: Categories = None,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
     exact: Exact = False,
@@ -183,15 +191,11 @@ def retrieve(
     with importing():
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
-        from sketchy.retrieval.search import Request
-        from sketchy.retrieval.store.base import Where
-
-    request = Request(k, Where(tuple(category or ()), path_glob), max_distance, min_score, exact, spatial_share)
-    scan = scan_options(exclude, drop_missing)
-    found = command.run(
-        queries, request, chosen, gallery, kind=kind.value, scan=scan, save=save, device=device, progress=show_progress
-    )
-    _show_retrieval(found, json, paths_only, print0)
+        from sketchy.retrieval.search import Request, where_of
+    where = where_of(categories=category, path_glob=path_glob, folder=folder, since=since, until=until, name=name)
+    request = Request(k, where, max_distance, min_score, exact, spatial_share)
+    run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, progress=show_progress)
+    _show_retrieval(run(queries, request, chosen, gallery, kind=kind.value, device=device), json, paths_only, print0)
 
 
 def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:

@@ -94,8 +94,8 @@ def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> list[
         for line in problems:
             log.info(line)
     else:
-        both = "no photo matches both --category and --path-glob; leave one of them out"
-        raise GalleryError(" and ".join(problems) or both)
+        together = "no photo passes all these filters together; leave one of them out"
+        raise GalleryError(" and ".join(problems) or together)
     return hits
 
 
@@ -107,7 +107,7 @@ def _save_sheet(path: Path, sketch: Tile, index: Index, hits: Sequence[Hit]) -> 
 
 def _tile(index: Index, hit: Hit, rank: int) -> Tile:
     """Return a tile with a photo, its rank and its distance, or a grey tile with the reason why it cannot be shown."""
-    caption = f"{rank}  {hit.category or ''}\n"
+    caption = f"{rank}  {hit.category or Path(*Path(hit.path).parts[-3:-1])}\n"
     score = "" if hit.score is None else f"  score {hit.score:.2f}"
     try:
         return Tile(open_image(index.image(hit.path)), f"{caption}distance {hit.distance:.3f}{score}")

@@ -9,7 +9,9 @@ from PIL.AvifImagePlugin import AvifImageFile
 from PIL.ImageFile import ImageFile
 
 from sketchy.color import coded_profile
-from sketchy.containers.stripped import MAX_BLOCKS, StrippedImage
+from sketchy.containers.av1 import coded_sizes
+from sketchy.containers.stripped import MAX_BLOCKS, StrippedImage, check_limit
+from sketchy.errors import ImageError
 
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -18,6 +20,8 @@ CONTAINER_BRANDS = frozenset({b"mif1", b"msf1", b"mif2"})
 
 _METADATA = (b"Exif", b"mime", b"uri ")
 _ORIENTATION = 0x112
+_TILE_PIXELS = 2**20
+"""Pixels that a tile of an image may have, even if the image is smaller."""
 
 Box = tuple[bytes, int, int]
 """The name of a box, and start and end of its content."""
@@ -49,9 +53,16 @@ def strip_heif(content: bytes) -> StrippedImage:
 
 
 def strip_avif(content: bytes) -> StrippedImage:
-    """Hide the metadata. Without EXIF, the decoder gives the orientation of the pixels as that of EXIF."""
-    still = _hide_metadata(content)
+    """Hide the metadata. Without EXIF, the decoder gives the orientation of the pixels as that of EXIF.
+
+    An animation is opened at its still image, the only one whose size is checked here.
+
+    Raises:
+        ImageError: The pixels are more than the header claims, which the decoder would notice after decoding them.
+    """
+    still = _hide_metadata(content[:8] + b"avif" + content[12:])
     image = AvifImageFile(BytesIO(still), "")
+    _refuse_more_pixels(content, image.size)
     orientation = image.getexif().get(_ORIENTATION, 1)
     return StrippedImage(still, image.info.get("icc_profile") or _coded_profile(content), orientation)
 
@@ -72,6 +83,55 @@ def _hide_metadata(content: bytes) -> bytes:
             if name == b"infe" and content[start] >= 2 and content[position : position + 4] in _METADATA:
                 hidden[position : position + 4] = b"skip"
     return bytes(hidden)
+
+
+def _refuse_more_pixels(content: bytes, claimed: tuple[int, int]) -> None:
+    """Raise ImageError if AV1 data announces more pixels than the header of the file."""
+    units = (size for data in _coded_items(content) for size in coded_sizes(data))
+    for count, size in enumerate(units):
+        check_limit(count, MAX_BLOCKS, "units of AV1 data")
+        if size is not None and size[0] * size[1] > max(claimed[0] * claimed[1], _TILE_PIXELS):
+            raise ImageError("its pixels are {}x{}, its header claims {}x{}".format(*size, *claimed))
+
+
+def _coded_items(content: bytes) -> Iterator[bytes]:
+    """Yield the data of the items that are AV1."""
+    coded, total = set(), 0
+    for name, start, _ in _children(content, b"meta", b"iinf"):
+        wide = content[start] > 2
+        if name == b"infe" and content[start + (10 if wide else 8) :][:4] == b"av01":
+            coded.add(int.from_bytes(content[start + 4 : start + (8 if wide else 6)]))
+    idat = next((start for name, start, _ in _children(content, b"meta") if name == b"idat"), 0)
+    for number, in_idat, parts in _locations(content):
+        if number in coded:
+            starts = [idat * in_idat + offset for offset, _ in parts]
+            data = b"".join(content[start : start + length] for start, (_, length) in zip(starts, parts, strict=True))
+            total += len(data)
+            check_limit(total, len(content), "bytes in its items")
+            yield data
+
+
+def _locations(content: bytes) -> Iterator[tuple[int, bool, list[tuple[int, int]]]]:
+    """Yield the number of each item, whether its data are in box `idat`, and offset and length of their parts."""
+    start = next((start for name, start, _ in _children(content, b"meta") if name == b"iloc"), None)
+    if start is None:
+        return
+    file = BytesIO(content[start:])
+
+    def take(size: int) -> int:
+        return int.from_bytes(file.read(size))
+
+    version, sizes = take(4) >> 24, take(2)
+    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_size = sizes & 15 if version else 0
+    number_size = 4 if version == 2 else 2
+    for _ in range(take(number_size)):
+        number = take(number_size)
+        in_idat = bool(version) and take(2) & 15 == 1
+        take(2)
+        base = take(base_size)
+        parts = [(take(index_size), take(offset_size), take(length_size)) for _ in range(take(2))]
+        yield number, in_idat, [(base + offset, length or len(content)) for _, offset, length in parts]
 
 
 def _coded_profile(content: bytes) -> bytes | None:

@@ -36,7 +36,7 @@ DECODERS = (
     *("image.py", "preprocess.py", "ink.py", "paper.py", "texture.py", "bands.py", "color.py"),
     *(
         f"containers/{name}.py"
-        for name in ("__init__", "gif", "heif", "jpeg", "png", "raw", "stripped", "tiff", "webp")
+        for name in ("__init__", "av1", "gif", "heif", "jpeg", "png", "raw", "stripped", "tiff", "webp")
     ),
 )
 """Modules that make the pixels: packs made with other versions of these files are not used."""

@@ -3,9 +3,11 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from sketchy.errors import GalleryError
 from sketchy.image import Kind
@@ -13,11 +15,12 @@ from sketchy.paths import as_path
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Skipped
 from sketchy.retrieval.changes import UpdateResult
+from sketchy.retrieval.folders import Folders
 from sketchy.retrieval.model import ImageLike, Model, as_sequence
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
-from sketchy.retrieval.search import Request, calibration_of, search, unmatched
+from sketchy.retrieval.search import Filters, Request, calibration_of, search, unmatched, where_of
 from sketchy.retrieval.store.address import open_writer
-from sketchy.retrieval.store.base import Store, Vectors, Where, as_tuple
+from sketchy.retrieval.store.base import Store, Vectors, Where
 from sketchy.retrieval.update import FULL_SPEED, Pace, update
 
 
@@ -62,6 +65,7 @@ class Index:
         self.sources = sources
         self._scan = scan
         self._read = read
+        self._folders: Folders | None = None
 
     @property
     def _store(self) -> Store:
@@ -69,18 +73,17 @@ class Index:
             raise ValueError(f"the index {self.name} is closed")
         return self._open
 
-    def search(  # noqa: PLR0913 - filters, by keyword
+    def search(
         self,
         images: ImageLike | Sequence[ImageLike],
         k: int = 10,
         kind: Kind = "sketch",
         *,
-        categories: Sequence[str] = (),
-        path_glob: str | None = None,
         max_distance: float | None = None,
         min_score: float | None = None,
         exact: bool = False,
         spatial_share: float | None = None,
+        **filters: Unpack[Filters],
     ) -> list[Hit]:
         """Find the photos nearest to an image, or to the mean of several.
 
@@ -88,13 +91,13 @@ class Index:
             images: One image, or several to average; see `Model.embed`.
             k: Greatest number of hits.
             kind: Kind of the images; "photo" finds similar photos.
-            categories: Accepted categories; empty accepts all.
-            path_glob: Glob that the path must match, such as "holiday/*".
             max_distance: Greatest distance of a hit.
             min_score: Least score of a hit, 0 to 1.
             exact: Measure every photo, even if there is an approximate index.
             spatial_share: How much it counts how things lie, against what they are: the share of the spatial part in
                 the squared distance, 0 to 1. None takes the model's share; hits with another have no score.
+            filters: Which photos may be found: `folder`, `since`, `until`, `name`, `path_glob` and `categories`, see
+                `Filters`.
 
         Returns:
             Hits, nearest first; copies of one picture are one hit. Photos whose files are missing come last.
@@ -102,22 +105,39 @@ class Index:
         Raises:
             ImageError: An image cannot be used; the message names it.
             CheckpointError: Hits would have no score for `min_score`, or the model has no spatial embedding.
-            GalleryError: The index is damaged or gone.
-            ValueError: k is below 1, there is no image, the spatial share is not in [0, 1], or the index is closed.
+            GalleryError: The index is damaged or gone, or no photo is in the folder.
+            ValueError: k is below 1, a date is none, there is no image, the spatial share is not in [0, 1], or the
+                index is closed.
         """
-        request = Request(k, Where(as_tuple(categories), path_glob), max_distance, min_score, exact, spatial_share)
-        store, calibration = self._store, calibration_of(self.model, kind, request)  # fail before the forward pass
-        query = self.model.query(as_sequence(images), kind)
-        return search(store, query, request, calibration, self.model.spatial)
+        where = self._resolved(where_of(**filters))
+        request = Request(k, where, max_distance, min_score, exact, spatial_share)
+        calibration_of(self.model, kind, request)  # fails before the forward pass
+        return self.find(self.model.query(as_sequence(images), kind), request, kind)
 
     def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> list[Hit]:
         """Search with an embedding as query, shape (D,), float32; see `search`."""
         calibration = calibration_of(self.model, kind, request)
+        request = replace(request, where=self._resolved(request.where))
         return search(self._store, query, request, calibration, self.model.spatial)
 
     def unmatched(self, query: Vectors, where: Where) -> list[str]:
-        """Return a message for each category or glob of a filter that no photo matches."""
+        """Return a message for each part of a filter that no photo passes."""
         return unmatched(self._store, query, where)
+
+    def folders(self) -> Folders:
+        """Return the folders of the photos."""
+        self._folders = Folders.of(path for path, _ in self.photos())
+        return self._folders
+
+    def _resolved(self, where: Where) -> Where:
+        """Return a filter with the absolute paths of its folders. Raises GalleryError if one has no photo."""
+        store = self._store
+        if not where.folders or all(store.count(prefix) for prefix in where.prefixes):
+            return where
+        with suppress(GalleryError):  # of an unknown folder: it may be new
+            if self._folders is not None:
+                return replace(where, folders=tuple(map(self._folders.find, where.folders)))
+        return replace(where, folders=tuple(map(self.folders().find, where.folders)))
 
     def update(
         self,

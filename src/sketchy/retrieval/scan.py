@@ -11,8 +11,9 @@ from sketchy.containers import HEAD, detect_format
 from sketchy.errors import GalleryError, ImageError
 from sketchy.image import KNOWN_UNREADABLE, SUFFIXES, photo_suffixes
 from sketchy.results import Skipped
+from sketchy.retrieval.dataset_layout import category_of, sketch_folders
 from sketchy.retrieval.foreign import is_cache, is_companion, is_foreign
-from sketchy.retrieval.store.base import label, matches
+from sketchy.retrieval.store.base import matches
 from sketchy.storage import os_reason
 
 LIBRARY_SUFFIXES = (".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary")
@@ -31,7 +32,7 @@ Report = Callable[[Skipped], object]
 
 
 class PhotoFile(NamedTuple):
-    """An image file: its absolute path, and its category according to the name of its folder."""
+    """An image file: its absolute path, and its category if it belongs to a dataset."""
 
     path: str
     category: str | None
@@ -143,7 +144,7 @@ class _Walker:
         while pending or links:
             folder = pending.pop() if pending else links.pop(0)
             names = self._enter(folder)
-            category = None if folder == source else _category(folder)
+            category = category_of(folder)
             for name in names.files:
                 yield PhotoFile(f"{folder}{os.sep}{name}", category)
             pending += [f"{folder}{os.sep}{name}" for name in reversed(names.folders)]
@@ -163,7 +164,7 @@ class _Walker:
         except OSError as error:
             self._report(_skipped(folder, error))
         self._report_videos(folder, names)
-        for name in _sketch_folders(folder, [*names.folders, *names.links]):
+        for name in sketch_folders(folder, [*names.folders, *names.links]):
             (names.folders if name in names.folders else names.links).remove(name)
             self._report_images(f"{folder}{os.sep}{name}", f"in {name}")
         for some in names:
@@ -257,38 +258,10 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for its writer
 
 
-def _sketch_folders(folder: str, names: Sequence[str]) -> list[str]:
-    """Return the sketch folders among the names if the folder is a dataset: `photo` has the same categories."""
-    photos = [name for name in names if name.lower() in ("photo", "photos")]
-    sketches = [name for name in names if name.lower() in ("sketch", "sketches")]
-    if not photos or not sketches:
-        return []
-    inside = set().union(*(_folders_in(f"{folder}{os.sep}{name}") for name in photos))
-    return [name for name in sketches if inside & _folders_in(f"{folder}{os.sep}{name}")]
-
-
-def _folders_in(folder: str) -> set[str]:
-    """Return the names of the category folders in a folder; the renderings `tx_...` of Sketchy count as one."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-    except OSError:
-        return set()
-    return {"tx_" if name.startswith("tx_") else name for name in names if any(map(str.isalpha, name))}
-
-
 @lru_cache(maxsize=1024)
 def _is_library(folder: str) -> bool:
     name = os.path.basename(folder).lower()  # noqa: PTH119
     return name in LIBRARY_NAMES or name.endswith(LIBRARY_SUFFIXES)
-
-
-def _category(folder: str) -> str | None:
-    """Return the folder's name as category; None for a date or number, and in a photo library."""
-    name = os.path.basename(folder)  # noqa: PTH119
-    if not any(letter.isalpha() for letter in name) or any(_is_library(part) for part in Path(folder).parts):
-        return None
-    return label(name)
 
 
 def _suffix(name: str) -> str:

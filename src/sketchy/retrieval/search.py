@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from difflib import get_close_matches
 from itertools import islice
+from typing import TypedDict, Unpack
 
 from sketchy.errors import CheckpointError
 from sketchy.image import Kind
@@ -12,7 +14,8 @@ from sketchy.model.calibration import Calibration
 from sketchy.results import Hit
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.spatial_share import reweighted, reweighted_distance
-from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, label
+from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, as_tuple, label
+from sketchy.retrieval.taken import first_day, iso, last_day
 
 MAX_OVERFETCH = 16
 """Greatest multiple of k that is searched to find k photos whose files exist."""
@@ -47,6 +50,39 @@ class Request:
         """Raise ValueError unless a photo can be found."""
         if self.k < 1:
             raise ValueError(f"k is {self.k}; give at least 1")
+
+
+class Filters(TypedDict, total=False):
+    """Which photos may be found; a filter that is missing, None or empty lets all pass.
+
+    Attributes:
+        categories: Accepted categories of a dataset.
+        path_glob: Glob that the path must match, such as "holiday/*".
+        folder: Folder that must contain the photos, or several; see `Folders.find`.
+        since: First day on which they may have been taken: a date, "2023", "2023-07" or "2023-07-14".
+        until: Last day on which they may have been taken, in the same forms.
+        name: Glob that the file name must match, whatever the case, such as "*.png".
+    """
+
+    categories: str | Sequence[str] | None
+    path_glob: str | None
+    folder: str | Sequence[str] | None
+    since: str | date | None
+    until: str | date | None
+    name: str | None
+
+
+def where_of(**filters: Unpack[Filters]) -> Where:
+    """Return some filters as one. Raises ValueError if a date is none."""
+    since, until = filters.get("since"), filters.get("until")
+    return Where(
+        as_tuple(filters.get("categories") or ()),
+        filters.get("path_glob"),
+        as_tuple(filters.get("folder") or ()),
+        first_day(since) if isinstance(since, str) else since,
+        last_day(until) if isinstance(until, str) else until,
+        filters.get("name"),
+    )
 
 
 def calibration_of(model: Model, kind: Kind, request: Request) -> Calibration | None:
@@ -114,7 +150,7 @@ def _within_limits(hit: Hit, request: Request) -> bool:
 
 
 def unmatched(store: Store, query: Vectors, where: Where) -> list[str]:
-    """Return a message for each category or glob that no photo matches, with the most similar categories."""
+    """Return a message for each part of a filter that no photo passes, with the most similar categories."""
     problems = []
     for name in where.categories:
         if not store.search(query, 1, Where((name,))):
@@ -123,7 +159,24 @@ def unmatched(store: Store, query: Vectors, where: Where) -> list[str]:
             problems.append(unknown_category(name, names))
     if where.path_glob is not None and not store.search(query, 1, Where(path_glob=where.path_glob)):
         problems.append(f"no path matches {where.path_glob!r}; `*` stands for any characters, as in 'holiday/*'")
+    if where.name is not None and not store.search(query, 1, Where(name=where.name)):
+        problems.append(f"no file name matches {where.name!r}; `*` stands for any characters, as in '*.png'")
+    dates = Where(since=where.since, until=where.until)
+    if not (dates.everything or store.search(query, 1, dates)):
+        problems.append(f"no photo was taken {_period(where)}; {_dates(store)}")
     return problems
+
+
+def _period(where: Where) -> str:
+    parts = [f"{word} {day}" for word, day in (("since", where.since), ("until", where.until)) if day is not None]
+    return " and ".join(parts)
+
+
+def _dates(store: Store) -> str:
+    """Return when the photos were taken."""
+    photos = (photo for batch in store.scan() for photo in batch)
+    seconds = [photo.date for photo in islice(photos, MAX_SCANNED) if photo.date is not None]
+    return f"they are from {iso(min(seconds))[:10]} to {iso(max(seconds))[:10]}" if seconds else "none has a date"
 
 
 def unknown_category(name: str, names: Sequence[str]) -> str:
@@ -131,5 +184,5 @@ def unknown_category(name: str, names: Sequence[str]) -> str:
     folded: dict[str, str] = {other.casefold(): other for other in names}
     similar = [folded[match] for match in get_close_matches(label(name).casefold(), folded, MAX_SUGGESTIONS)]
     first = ", ".join(names[:MAX_SUGGESTIONS]) + " ..." * (len(names) > MAX_SUGGESTIONS)
-    suggested = ", ".join(similar) or first
-    return f"no photo is of the category {label(name)!r}; {f'try {suggested}' if suggested else 'none has a category'}"
+    remedy = f"try {', '.join(similar) or first}" if names else "they are no dataset with categories; use --folder"
+    return f"no photo is of the category {label(name)!r}; {remedy}"

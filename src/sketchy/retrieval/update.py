@@ -25,6 +25,7 @@ from sketchy.retrieval.missing import Pruning, stored
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import DEFAULT_SCAN, PhotoFile, Scan, absolute_sources, is_missing, walk
 from sketchy.retrieval.store.base import Photo, Vectors, WritableStore, is_gone
+from sketchy.retrieval.taken import date_taken, local_seconds
 from sketchy.storage import os_reason
 
 log = logging.getLogger(__name__)
@@ -176,7 +177,7 @@ class _Update:
         """Yield the files that are new or changed, with what the store has at their paths; count the others."""
         for batch in batched(self._files(), self.batch_files):
             known = self.store.get([file.path for file in batch])
-            changed = [file for file in batch if not _is_same(known.get(file.path), file.path)]
+            changed = [file for file in batch if not _is_same(known.get(file.path), file)]
             self.changes.unchanged += len(batch) - len(changed)
             self.pruning.drop_moved(list(known.values()))
             advance(len(batch) - len(changed))
@@ -260,12 +261,12 @@ def _growing(loaded: Iterable[_Loaded | Skipped], greatest: int) -> Iterator[lis
         size = min(2 * size, greatest)
 
 
-def _is_same(known: Photo | None, path: str) -> bool:
-    """Return whether a file has the size and time that the store has recorded."""
-    if known is None:
+def _is_same(known: Photo | None, file: PhotoFile) -> bool:
+    """Return whether a file has the size and time that the store has recorded, and the category."""
+    if known is None or known.category != file.category:
         return False
     try:
-        status = Path(path).stat()
+        status = Path(file.path).stat()
     except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
@@ -285,4 +286,7 @@ def _read(file: PhotoFile) -> tuple[bytes, Photo]:
     # The time was taken before reading, so a change during the read is noticed by the next update.
     mtime = 0 if abs(time.time_ns() - status.st_mtime_ns) < FRESH_NS else status.st_mtime_ns
     digest = hashlib.sha256(content).hexdigest()
-    return content, Photo(file.path, status.st_size, mtime, digest, file.category)
+    taken = date_taken(content)
+    if taken is None:
+        taken = local_seconds(status.st_mtime_ns)
+    return content, Photo(file.path, status.st_size, mtime, digest, file.category, taken)

@@ -20,7 +20,7 @@ from sketchy.loss.objective import Labels, Objective
 from sketchy.model.encoder import Siamese
 from sketchy.model.folding import kept_folded
 from sketchy.model.weights import load_weights
-from sketchy.progress import Progress, no_progress
+from sketchy.progress import Advance
 from sketchy.results import EpochResult
 from sketchy.runtime import generator_states, restore_generators, room_for_data
 from sketchy.trainer.compiled import compile_network, explain_compiler_errors
@@ -108,12 +108,12 @@ class Trainer:
         self.seconds = 0.0  # time spent on the current epoch before it was resumed
         self.sums: dict[str, Tensor] = {}  # statistics summed over the steps of the current epoch
 
-    def run_epoch(self, stop: Callable[[], bool] = lambda: False, progress: Progress = no_progress) -> EpochResult:
+    def run_epoch(self, stop: Callable[[], bool] = lambda: False, advance: Advance = lambda steps: None) -> EpochResult:
         """Train to the end of the current epoch.
 
         Args:
             stop: Called after every step; True on any rank ends the epoch early on all.
-            progress: Shows a bar over the steps.
+            advance: Called with the number of steps that were done since its last call.
 
         Returns:
             Means over the epoch of the loss and its statistics, the last learning rate, seconds and images per second.
@@ -124,17 +124,11 @@ class Trainer:
         """
         started = time.perf_counter() - self.seconds
         losses: list[Tensor] = []  # of the steps that are not checked yet
-        label = f"epoch {self.epoch + 1}"
-        with (
-            self.train_mode(),
-            progress(label, len(self.sampler), "step") as bar,
-            closing(self._batches()) as batches,
-        ):
-            bar(self.step)
+        with self.train_mode(), closing(self._batches()) as batches:
             for batch, drawn in batches:
                 losses.append(self.train_step(self.load(batch, drawn)))
                 self.step += 1
-                bar(1)
+                advance(1)
                 last = self.step == len(self.sampler)
                 stopping = self.world.any(stop()) and not last
                 if stopping or last or len(losses) == CHECK_EVERY:

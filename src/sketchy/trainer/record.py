@@ -61,12 +61,15 @@ class Recorder:
         self.validation = subset if len(subset.sketches) and len(subset.photos) else None
 
     def end_epoch(self, trained: EpochResult) -> None:
-        """Validate, then save the row of the history, best.pth if the epoch is the best so far, and last.pth.
+        """Validate, then save the row of the history, the checkpoint of the epoch if it is kept or best, and last.pth.
 
         last.pth comes last: if the process is killed before, the epoch is repeated and overwrites the other files.
         """
         row = EpochResult(trained.epoch, trained.columns | self._validate(self.trainer.encoder))
         self.history.add(row)
+        keep_every = self.config.train.keep_every
+        if keep_every and row.epoch % keep_every == 0:
+            save_checkpoint(self.run_dir.kept(row.epoch), self._checkpoint())
         if self._best() is row:
             save_checkpoint(self.run_dir.best, self._checkpoint())
         self.save_last()

@@ -126,15 +126,18 @@ def _run_epochs(trainer: Trainer, recorder: Recorder, stop: StopRequest, progres
     def is_over() -> bool:
         return trainer.epoch >= epochs or world.any(world.is_main and recorder.has_stalled())
 
-    while not is_over():
-        row = None
-        with suppress(Interrupted):
-            row = trainer.run_epoch(lambda: stop.asked, progress)
-        with world.fail_together():
-            if world.is_main:
-                recorder.end_epoch(row) if row else recorder.save_last()
-        if row is None or (world.any(stop.asked) and not is_over()):
-            raise _interrupted(trainer, recorder)
+    # One bar over the epochs that are left, so that it shows the time that is left of all of them.
+    left = (epochs - trainer.epoch) * len(trainer.sampler) - trainer.step
+    with progress("training", left, "step") as advance:
+        while not is_over():
+            row = None
+            with suppress(Interrupted):
+                row = trainer.run_epoch(lambda: stop.asked, advance)
+            with world.fail_together():
+                if world.is_main:
+                    recorder.end_epoch(row) if row else recorder.save_last()
+            if row is None or (world.any(stop.asked) and not is_over()):
+                raise _interrupted(trainer, recorder)
     if trainer.epoch < epochs:
         log.info(f"stopped early: {recorder.config.train.patience} epochs without a better validation mAP")
 

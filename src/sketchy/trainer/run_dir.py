@@ -46,6 +46,10 @@ class RunDir:
         """The weights of the best epoch, for inference."""
         return self.path / "best.pth"
 
+    def kept(self, epoch: int) -> Path:
+        """The weights of an epoch that `train.keep_every` keeps, for inference."""
+        return self.path / f"epoch-{epoch:04}.pth"
+
     @property
     def exported(self) -> Path:
         """The exported model of best.pth, for search without PyTorch."""
@@ -126,6 +130,8 @@ def create_run(path: Path, *, force: bool) -> RunDir:
         path.mkdir(parents=True, exist_ok=True)
         for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.exported, run.last):
             file.unlink(missing_ok=True)
+        for file in path.glob("epoch-[0-9]*.pth"):
+            file.unlink()
     except OSError as error:
         raise RunError(os_problem(error, error.filename or path, elsewhere="choose another --runs")) from None
     return run

@@ -20,11 +20,24 @@ from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request as SearchRequest
 from sketchy.retrieval.search import unknown_category
-from sketchy.retrieval.store.base import Where
 from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
-from sketchy.web.limits import MAX_CATEGORIES, MAX_K, Limits
-from sketchy.web.schemas import About, Bounds, Category, Health, Indexing, Info, Problem, Result, Results, Size, Status
+from sketchy.web.filters import Filter
+from sketchy.web.limits import MAX_K, Limits
+from sketchy.web.schemas import (
+    About,
+    Bounds,
+    Category,
+    Folder,
+    Health,
+    Indexing,
+    Info,
+    Problem,
+    Result,
+    Results,
+    Size,
+    Status,
+)
 from sketchy.web.thumbnails import Thumbnails
 
 
@@ -51,9 +64,6 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 router = APIRouter(responses=error_responses(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
-Categories = Annotated[
-    list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")
-]
 SpatialShare = Annotated[
     float | None, Query(ge=0, le=1, description="How much it counts how things lie, against what they are.")
 ]
@@ -90,9 +100,9 @@ async def search(
     request: Request,
     response: Response,
     service: Served,
+    where: Filter,
     k: Annotated[int, Query(ge=1, le=MAX_K, description="Number of photos to return.")] = 10,
     kind: Annotated[Kind, Query(description="Kind of the image; photo finds similar photos.")] = "sketch",
-    category: Categories = None,
     spatial_share: SpatialShare = None,
     client: Client = None,
 ) -> Results:
@@ -104,7 +114,7 @@ async def search(
     image = await _read_image(request)
     started = time.perf_counter()
     check_image(image, service.limits.pixels)
-    wanted = SearchRequest(k, Where(tuple(category or ())), spatial_share=spatial_share)
+    wanted = SearchRequest(k, where, spatial_share=spatial_share)
     work = partial(_search, service, image, kind, wanted)
     address = request.client.host if request.client else ""
     try:
@@ -113,10 +123,9 @@ async def search(
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
-    if category and not found.hits:
-        raise HTTPException(
-            404, "; ".join(unknown_category(name, [*service.catalogue.categories]) for name in category)
-        )
+    if where.categories and not found.hits:
+        known = [*service.catalogue.categories]
+        raise HTTPException(404, "; ".join(unknown_category(name, known) for name in where.categories))
     response.headers["Server-Timing"] = _timing(found, started)
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
 
@@ -178,6 +187,7 @@ def info(
         gallery=to_unicode(index.name),
         photos=len(index),
         categories=[Category(name=name, photos=count) for name, count in service.catalogue.categories.items()],
+        folders=[Folder(name=name, photos=count) for name, count in service.catalogue.tree()],
         model={
             "backbone": config.model.backbone,
             "image_size": config.image.size,
@@ -278,6 +288,8 @@ def _result(hit: Hit, rank: int, catalogue: Catalogue) -> Result:
         name=_name(hit.path),
         distance=hit.distance,
         category=hit.category,
+        folder=catalogue.folder_of(hit.path),
+        taken=hit.taken,
         score=hit.score,
     )
 

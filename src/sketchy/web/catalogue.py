@@ -14,6 +14,7 @@ from pathlib import Path
 from starlette.exceptions import HTTPException
 
 from sketchy.errors import GalleryError, SketchyError
+from sketchy.retrieval.folders import Folders
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.store.base import label
 
@@ -32,6 +33,7 @@ class Catalogue:
 
     Attributes:
         categories: Number of photos of each category, among the preloaded ones, at the last `refresh`.
+        folders: The folders of these photos.
     """
 
     def __init__(self, index: Index, root: Path | None = None, preloaded: int = PRELOADED) -> None:
@@ -50,13 +52,25 @@ class Catalogue:
             return
         self._photos = photos
         counts: Counter[str] = Counter()
+        folders: Counter[str] = Counter()
         for path, category in islice(self._index.photos(), self._preloaded):
             self.id_of(path)
+            folders[os.path.dirname(path)] += 1  # noqa: PTH120 - 100,000 times
             if category is not None:
                 counts[label(category)] += 1
         self.categories = dict(sorted(counts.items()))
+        self.folders = Folders(folders)
         roots = [self._root] if self._root is not None else _common_folders(list(self._paths.values()))
         self._roots = tuple(folder.resolve() for folder in roots)
+
+    def tree(self) -> list[tuple[str, int]]:
+        """Return names and numbers of photos of the folders; of none in a dataset, which has categories instead."""
+        folders = {} if self.categories else self.folders.photos
+        return [(to_unicode(self.folders.name(folder)), count) for folder, count in folders.items()]
+
+    def folder_of(self, path: str) -> str:
+        """Return the name of the folder of a photo."""
+        return to_unicode(self.folders.name(os.path.dirname(path)))  # noqa: PTH120
 
     def id_of(self, path: str) -> str:
         """Return the id of a photo in the gallery, which is the same after a restart."""

@@ -23,13 +23,15 @@ class Problem(BaseModel):
 
 
 class Result(BaseModel):
-    """A hit: its rank from 1, its distance (lower is closer), and its category and score, null if unknown."""
+    """A hit: its rank from 1, its distance (lower is closer), and its category, date and score, null if unknown."""
 
     rank: int
     id: str
     name: str
     distance: float
     category: str | None
+    folder: str
+    taken: str | None
     score: float | None
 
 
@@ -54,6 +56,13 @@ class Category(BaseModel):
     photos: int
 
 
+class Folder(BaseModel):
+    """A folder, its path below the one that contains all photos, and the number of photos at any depth in it."""
+
+    name: str
+    photos: int
+
+
 class Bounds(BaseModel):
     """The limits of a request: bytes of the body, pixels of the image, and number of hits."""
 
@@ -69,6 +78,7 @@ class Info(BaseModel):
     gallery: str
     photos: int
     categories: list[Category]
+    folders: list[Folder]
     model: dict[str, str | int]
     has_scores: bool
     limits: Bounds

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sketchy.retrieval.store.base import Where, label, whole_path
+from sketchy.retrieval.store.base import Photo, Where, label, whole_path
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,13 @@ def test_a_glob_of_the_current_folder_or_the_one_above_is_made_absolute(tmp_path
 
 
 def test_a_category_is_equal_in_both_unicode_forms():
+
+    def photo(category: str | None) -> Photo:
+        return Photo("/x.jpg", 1, 1, "", category)
+
     assert label("cafe\u0301") == label("caf\u00e9") == "caf\u00e9"
     assert label("caf\udce9") == "caf\ufffd"
-    assert Where(("cafe\u0301",)).allows("/x.jpg", "caf\u00e9")
-    assert Where(("caf\u00e9",)).allows("/x.jpg", "cafe\u0301")
-    assert not Where(("cafe",)).allows("/x.jpg", "caf\u00e9")
-    assert not Where(("cafe",)).allows("/x.jpg", None)
+    assert Where(("cafe\u0301",)).allows(photo("caf\u00e9"))
+    assert Where(("caf\u00e9",)).allows(photo("cafe\u0301"))
+    assert not Where(("cafe",)).allows(photo("caf\u00e9"))
+    assert not Where(("cafe",)).allows(photo(None))

@@ -4,6 +4,7 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import Callable, Iterator
+from datetime import date
 
 import numpy as np
 import pytest
@@ -12,16 +13,21 @@ from sketchy.results import Hit
 from sketchy.retrieval.store.base import Identity, Photo, Where, WritableStore
 from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.store.milvus import Address, open_milvus
+from sketchy.retrieval.taken import first_second, iso, local_seconds
 
 SIZE = 8
 IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")
 ODD = "/photos/caf\udce9/x y'\"%_*.jpg"  # a name in Latin-1, with special characters of SQL, globs and expressions
 
+MTIME = 1_700_000_000_123_456_789
 
-def photo(path: str, content: object = None, category: str | None = None, size: int = 1) -> Photo:
+
+def photo(
+    path: str, content: object = None, category: str | None = None, size: int = 1, taken: int | None = None
+) -> Photo:
     name = path if content is None else content
     digest = hashlib.sha256(str(name).encode("utf-8", "surrogateescape")).hexdigest()
-    return Photo(path, size, 1_700_000_000_123_456_789, digest, category)
+    return Photo(path, size, MTIME, digest, category, taken)
 
 
 def vectors(count: int, seed: int = 0) -> np.ndarray:
@@ -95,7 +101,9 @@ def test_search_finds_what_a_slow_loop_finds(store):
 def test_a_photo_equal_to_the_query_is_at_distance_0(store):
     embedded = vectors(20) * 30
     store.upsert([photo(f"/{n}.jpg") for n in range(20)], embedded)
-    assert store.search(embedded[7], 1) == [Hit("/7.jpg", 0.0, None, ("/7.jpg",), missing=True)]
+    assert store.search(embedded[7], 1) == [
+        Hit("/7.jpg", 0.0, None, ("/7.jpg",), missing=True, taken=iso(local_seconds(MTIME)))
+    ]
 
 
 def test_copies_come_back_once_with_all_their_paths(store):
@@ -178,14 +186,24 @@ def test_a_scan_can_be_of_one_folder(store):
         (Where(path_glob="[34].jpg"), {"/p/dog/3.jpg", "/p/4.jpg"}),
         (Where(path_glob="[!34].jpg"), {"/p/cat/1.jpg"}),
         (Where(categories=("dog",), path_glob="*.png"), set()),
+        (Where(folders=("/p",)), {"/p/cat/1.jpg", "/p/cat/2.png", "/p/dog/3.jpg", "/p/4.jpg"}),
+        (Where(folders=("/p/cat", "/p/dog")), {"/p/cat/1.jpg", "/p/cat/2.png", "/p/dog/3.jpg"}),
+        (Where(folders=("/p/ca", "/p/cat/1.jpg")), set()),
+        (Where(folders=("/",), name="?.JPG"), {"/p/cat/1.jpg", "/p/dog/3.jpg", "/p/4.jpg"}),
+        (Where(name="cat*"), set()),
+        (Where(name="[!34].*"), {"/p/cat/1.jpg", "/p/cat/2.png"}),
+        (Where(since=date(2023, 7, 14)), {"/p/cat/1.jpg", "/p/cat/2.png", "/p/4.jpg"}),
+        (Where(until=date(2023, 7, 14)), {"/p/cat/1.jpg", "/p/dog/3.jpg"}),
+        (Where(since=date(2023, 7, 14), until=date(2023, 7, 14)), {"/p/cat/1.jpg"}),
+        (Where(since=date(2023, 11, 13), until=date(2023, 11, 16), folders=("/p",)), {"/p/4.jpg"}),
     ],
 )
 def test_a_search_can_be_narrowed(store, where, expected):
     photos = [
-        photo("/p/cat/1.jpg", category="cat"),
-        photo("/p/cat/2.png", category="cat"),
-        photo("/p/dog/3.jpg", category="dog"),
-        photo("/p/4.jpg"),
+        photo("/p/cat/1.jpg", category="cat", taken=first_second(date(2023, 7, 15)) - 1),
+        photo("/p/cat/2.png", category="cat", taken=first_second(date(2023, 7, 15))),
+        photo("/p/dog/3.jpg", category="dog", taken=-1),
+        photo("/p/4.jpg"),  # the time of the file is in November 2023
     ]
     store.upsert(photos, vectors(4))
     assert paths(hit for hit in store.search(vectors(1)[0], 10, where)) == expected

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ import pytest
 
 import sketchy
 from sketchy.errors import DamagedError, FormatError, GalleryError, StorageError
-from sketchy.retrieval.store.base import Identity, Photo
+from sketchy.retrieval.store.base import Identity, Photo, Where
 from sketchy.retrieval.store.embedded import Tuning
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
+from sketchy.retrieval.taken import first_second
 
 SIZE = 8
 IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")
@@ -90,11 +92,29 @@ def test_an_index_of_another_format_raises_an_error_with_both_remedies(folder, n
     describe(folder, lambda content: content.update(format=number))
     for open_it in (open_to_read, open_to_write):
         with pytest.raises(
-            FormatError, match=rf"index {folder} has format {number}, .* reads 1; upgrade .*--out {folder} --force"
+            FormatError,
+            match=rf"index {folder} has format {number}, .* reads up to 2; upgrade .*--out {folder} --force",
         ):
             open_it(folder, IDENTITY)
     with closing(open_to_write(folder, IDENTITY, force=True)) as store:
         assert store.count() == 0
+
+
+def test_an_index_of_format_1_is_searched_by_the_times_of_the_files_and_gets_dates_when_it_is_written(folder):
+    describe(folder, lambda content: content.update(format=1))
+    with closing(sqlite3.connect(folder / "index.sqlite")) as db:
+        db.execute("ALTER TABLE files DROP COLUMN taken")
+    since_2023, query = Where(since=date(2023, 1, 1)), np.ones(IDENTITY.size, np.float32)
+    with closing(open_to_read(folder, IDENTITY)) as reader:
+        assert (reader.problems(), reader.meta().format) == ([], 1)
+        assert reader.search(query, 5, since_2023) == []
+        with closing(open_to_write(folder, IDENTITY)) as store:
+            (photo,) = photos(7, 8)
+            store.upsert(
+                [photo._replace(taken=first_second(date(2023, 1, 1)))], np.ones((1, IDENTITY.size), np.float32)
+            )
+        assert (reader.problems(), reader.meta().format) == ([], 2)
+        assert [hit.path for hit in reader.search(query, 5, since_2023)] == [photo.path]
 
 
 def test_fields_of_a_later_version_are_ignored(folder):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sketchy.retrieval.store.base import Identity, Where
+from sketchy.retrieval.store.base import Identity, Photo, Where
 from sketchy.retrieval.store.memory import MemoryStore
 
 PHOTOS = [(f"/zip/{index % 3}/{index}.jpg", None if index % 3 == 0 else f"c{index % 3}") for index in range(30)]
@@ -20,7 +20,7 @@ def test_search_finds_what_a_slow_loop_finds(store, where, k):
     slow = sorted(
         (float(np.linalg.norm(vector - QUERY)), path)
         for (path, category), vector in zip(PHOTOS, VECTORS, strict=True)
-        if where.allows(path, category)
+        if where.allows(Photo(path, 0, 0, "", category))
     )
     hits = store.search(QUERY, k, where)
     assert [hit.path for hit in hits] == [path for _, path in slow[:k]]

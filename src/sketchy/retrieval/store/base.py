@@ -6,6 +6,7 @@ import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit
+from sketchy.retrieval.taken import DAY, first_second, iso, local_seconds
 
 Vectors = NDArray[np.float32]
 """Embeddings, float32: (N, D), or (D,) for one."""
@@ -29,7 +31,9 @@ class Photo(NamedTuple):
         size: Size in bytes.
         mtime_ns: Time of the last change, ns since 1970; 0 if the file had changed too recently to rely on it.
         content: SHA-256 of the bytes, in hex. Files with equal content share an embedding and form one hit.
-        category: Category of the picture, None if it is unknown.
+        category: Category of the picture in a dataset; None if it is unknown.
+        taken: When it was taken, in seconds since 1970 of its clock, see `retrieval.taken`; None in indexes of earlier
+            versions.
     """
 
     path: str
@@ -37,6 +41,12 @@ class Photo(NamedTuple):
     mtime_ns: int
     content: str
     category: str | None
+    taken: int | None = None
+
+    @property
+    def date(self) -> int | None:
+        """When it was taken, else when its file was changed; None if neither is known."""
+        return local_seconds(self.mtime_ns) if self.taken is None else self.taken
 
 
 def nfc(text: str) -> str:
@@ -52,6 +62,11 @@ def as_tuple(texts: str | Sequence[str]) -> tuple[str, ...]:
 def label(name: str) -> str:
     """Turn a folder's name into a category: in NFC, with bytes that are not UTF-8 replaced."""
     return nfc(os.fsencode(name).decode("utf-8", "replace"))
+
+
+def base_name(path: str) -> str:
+    """Return the file name of a path for comparisons, in NFC and lower case."""
+    return nfc(path.rpartition(os.sep)[2]).lower()
 
 
 @lru_cache(maxsize=64)
@@ -78,15 +93,40 @@ class Where:
         categories: Names of the accepted categories; empty accepts all.
         path_glob: Glob that the path must match. `*` matches any characters, `/` too; a pattern without a leading `/`
             or `*` may begin at any folder.
+        folders: Folders of which one must contain the photo, at any depth; empty accepts all. For a store they are
+            absolute paths as the store spells them, for an index see `Folders.find`.
+        since: First day on which the photo may have been taken.
+        until: Last day on which it may have been taken.
+        name: Glob that the file name must match, whatever the case.
     """
 
     categories: tuple[str, ...] = ()
     path_glob: str | None = None
+    folders: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    name: str | None = None
 
     @property
     def everything(self) -> bool:
         """Whether all photos pass."""
-        return not self.categories and self.path_glob is None
+        return self == EVERYTHING
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The texts that the path of a photo in one of the folders starts with."""
+        return tuple(folder.rstrip(os.sep) + os.sep for folder in self.folders)
+
+    @property
+    def period(self) -> tuple[int | None, int | None]:
+        """The first second when the photo may have been taken, and the first one when it may not any more."""
+        since = None if self.since is None else first_second(self.since)
+        return since, None if self.until is None else first_second(self.until) + DAY
+
+    @property
+    def name_glob(self) -> str | None:
+        """The glob for file names, in NFC and lower case."""
+        return None if self.name is None else nfc(self.name).lower()
 
     @property
     def glob(self) -> str | None:
@@ -99,11 +139,19 @@ class Where:
         forms = {unicodedata.normalize(form, label(name)) for name in self.categories for form in ("NFC", "NFD")}
         return tuple(sorted(forms))
 
-    def allows(self, path: str, category: str | None) -> bool:
-        """Return whether a photo with this path and category passes."""
-        if self.categories and category not in self.spellings:
-            return False
-        return self.path_glob is None or matches(path, (self.path_glob,))
+    def allows(self, photo: Photo) -> bool:
+        """Return whether a photo passes."""
+        return (
+            (not self.categories or photo.category in self.spellings)
+            and (self.path_glob is None or matches(photo.path, (self.path_glob,)))
+            and (not self.folders or photo.path.startswith(self.prefixes))
+            and (self.name_glob is None or fnmatchcase(base_name(photo.path), self.name_glob))
+            and (self.since is None is self.until or self._was_taken_then(photo.date))
+        )
+
+    def _was_taken_then(self, seconds: int | None) -> bool:
+        since, end = self.period
+        return seconds is not None and (since is None or seconds >= since) and (end is None or seconds < end)
 
 
 EVERYTHING = Where()
@@ -198,11 +246,17 @@ def hit_of(distance: float, photos: Sequence[Photo], where: Where) -> Hit:
         photos: All files of the picture, sorted by path.
         where: Filter of the search.
     """
-    allowed = [photo for photo in photos if where.allows(photo.path, photo.category)] or photos
+    allowed = [photo for photo in photos if where.allows(photo)] or photos
     existing = next((photo for photo in allowed if is_gone(photo.path) is False), None)
     shown = existing or allowed[0]
-    category = shown.category and label(shown.category)
-    return Hit(shown.path, distance, category, tuple(photo.path for photo in photos), missing=existing is None)
+    return Hit(
+        shown.path,
+        distance,
+        shown.category and label(shown.category),
+        tuple(photo.path for photo in photos),
+        taken=None if shown.date is None else iso(shown.date),
+        missing=existing is None,
+    )
 
 
 def is_gone(path: str) -> bool | None:

@@ -44,7 +44,7 @@ class MemoryStore:
     def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
         """Return the k photos nearest to a query, shape (D,), nearest first; always exact."""
         rough = rough_distances(query, self._vectors, self._norms)
-        allowed = (where.allows(photo.path, photo.category) for photo in self._photos)
+        allowed = map(where.allows, self._photos)
         rough[~np.fromiter(allowed, np.bool_, len(rough))] = np.inf
         slack = rounding_slack(query, float(self._norms.max(initial=0)))
         rows = nearest(query, rough, k, slack, lambda rows: self._vectors[rows])

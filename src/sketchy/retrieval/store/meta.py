@@ -9,8 +9,9 @@ from typing import Self
 from sketchy.errors import FormatError
 from sketchy.retrieval.store.faults import Damage
 
-FORMAT = 1
-"""Version of the layout of an index folder; increased when older versions of sketchy cannot read it."""
+FORMAT = 2
+"""Version of the layout of an index folder; increased when older versions of sketchy cannot read it. Format 1, without
+dates of photos, is read too, and upgraded when it is written."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Meta:
         model: Fingerprint of the model, in hex.
         size: Size of an embedding, D.
         checkpoint: Path of the checkpoint when the index was created.
-        format: Version of the layout of the folder; no other one can be read.
+        format: Version of the layout of the folder; no later one can be read.
         generation: Number of the current file of vectors.
         rows: Number of committed vectors in that file; anything after them is garbage.
         photos: Number of photos in the index.
@@ -61,10 +62,10 @@ class Meta:
         if not isinstance(text, str) or zlib.crc32(text.encode()) != crc:
             raise Damage("its description does not match its checksum")
         content = json.loads(text)
-        if content.get("format", FORMAT) != FORMAT:
+        if content.get("format", FORMAT) not in range(1, FORMAT + 1):
             raise FormatError(
-                f"the index {folder} has format {content['format']}, this version reads {FORMAT}; upgrade sketchy, or "
-                f"run `sketchy index PHOTOS --out {folder} --force` to rebuild it"
+                f"the index {folder} has format {content['format']}, this version reads up to {FORMAT}; upgrade "
+                f"sketchy, or run `sketchy index PHOTOS --out {folder} --force` to rebuild it"
             )
         known = {field.name: content.get(field.name) for field in fields(cls)}  # later versions may add fields
         if wrong := [name for name, value in known.items() if value is None]:

@@ -9,6 +9,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,28 +17,31 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchy.retrieval.store.base import Photo, Where, nfc
+from sketchy.retrieval.store.base import Photo, Where
 from sketchy.retrieval.store.faults import Damage
-from sketchy.retrieval.store.meta import Meta
+from sketchy.retrieval.store.meta import FORMAT, Meta
+from sketchy.retrieval.store.metadata_filter import FUNCTIONS, condition_of
 from sketchy.retrieval.store.vectors import Sums
 
 TABLES = """
 CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), content TEXT, crc INTEGER);
 CREATE TABLE files (
-    path BLOB PRIMARY KEY, row INTEGER, size INTEGER, mtime_ns INTEGER, content BLOB, category TEXT, crc INTEGER
+    path BLOB PRIMARY KEY, row INTEGER, size INTEGER, mtime_ns INTEGER, content BLOB, category TEXT, crc INTEGER,
+    taken INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX files_row ON files (row);
 CREATE INDEX files_content ON files (content);
 CREATE TABLE chunks (number INTEGER PRIMARY KEY, version INTEGER, sums BLOB, dead BLOB, crc INTEGER);
 CREATE INDEX chunks_version ON chunks (version);
 """
+HAS_DATES = "SELECT 1 FROM pragma_table_info('files') WHERE name = 'taken'"
 SET_META = "INSERT OR REPLACE INTO meta VALUES (1, ?, ?)"
 BUSY_SECONDS = 60
 CACHE_KB = 65_536
 """Page cache of a writer: content hashes are spread over all pages of their SQL index."""
 KEYS_PER_QUERY = 400
 RENUMBER_BATCH = 1000
-COLUMNS = "path, row, size, mtime_ns, content, category, crc"
+COLUMNS = "path, row, size, mtime_ns, content, category, {taken}, crc"
 
 
 class MetadataDatabase:
@@ -49,14 +53,31 @@ class MetadataDatabase:
 
     def __init__(self, path: Path, *, write: bool) -> None:
         self.path = path
+        self._taken, self._columns = "NULL", COLUMNS.format(taken="NULL")
         self._connect(write=write)
+        if write:
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Turn a database of format 1 into one of format 2, whose photos have a date."""
+        with self.transaction("IMMEDIATE"):
+            if self._taken == "NULL":
+                self._db.execute("ALTER TABLE files ADD COLUMN taken INTEGER")
+                self.set_meta(replace(self.meta(), format=FORMAT))
+                self._find_columns()
+
+    def _find_columns(self) -> None:
+        """Notice that the photos have dates, which they lack in format 1 until a writer upgrades the database."""
+        if self._taken == "NULL" and self._db.execute(HAS_DATES).fetchone():
+            self._taken, self._columns = "taken", COLUMNS.format(taken="taken")
 
     def _connect(self, *, write: bool) -> None:
         options = _options(self.path)
         self._stamp = _stamp(self.path) if options == "immutable=1" else None
         uri = f"file:{quote(os.fsencode(self.path.absolute()))}?{options}"
         self._db = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
-        self._db.create_function("nfc", 1, _nfc, deterministic=True)
+        for name, function in FUNCTIONS.items():
+            self._db.create_function(name, 1, function, deterministic=True)
         try:
             self._db.execute("PRAGMA cell_size_check = ON")
             if write:
@@ -92,6 +113,7 @@ class MetadataDatabase:
             self._connect(write=False)
         self._db.execute(f"BEGIN {mode}")
         try:
+            self._find_columns()
             yield
             self._db.execute("COMMIT")
         except BaseException:
@@ -131,7 +153,7 @@ class MetadataDatabase:
     def put(self, photos: Sequence[Photo], rows: Sequence[int]) -> None:
         """Add or replace photos, each with the row of its vector."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO files ({self._columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [_encode(photo, row) for photo, row in zip(photos, rows, strict=True)],
         )
 
@@ -142,13 +164,13 @@ class MetadataDatabase:
     def by_path(self, paths: Sequence[str]) -> dict[str, tuple[Photo, int]]:
         """Return photo and row by path, for those paths that are in the index."""
         keys = [os.fsencode(path) for path in paths]
-        entries = self._each(f"SELECT {COLUMNS} FROM files WHERE path IN (SELECT * FROM (VALUES {{keys}}))", keys)
+        entries = self._each(f"SELECT {self._columns} FROM files WHERE path IN (SELECT * FROM (VALUES {{keys}}))", keys)
         return {photo.path: (photo, row) for photo, row in map(_decode, entries)}
 
     def by_row(self, rows: Sequence[int]) -> dict[int, list[Photo]]:
         """Return the photos of each row, sorted by path; rows without a photo are omitted."""
         files: dict[int, list[Photo]] = {}
-        entries = self._each(f"SELECT {COLUMNS} FROM files WHERE row IN (SELECT * FROM (VALUES {{keys}}))", rows)
+        entries = self._each(f"SELECT {self._columns} FROM files WHERE row IN (SELECT * FROM (VALUES {{keys}}))", rows)
         for photo, row in sorted(map(_decode, entries), key=lambda item: os.fsencode(item[0].path)):
             files.setdefault(row, []).append(photo)
         return files
@@ -157,7 +179,7 @@ class MetadataDatabase:
         """Return the row by content, for those contents that are in the index."""
         first_path = "SELECT (SELECT path FROM files WHERE content = column1 LIMIT 1) FROM (VALUES {keys})"
         keys = [bytes.fromhex(content) for content in contents]
-        entries = self._each(f"SELECT {COLUMNS} FROM files WHERE path IN ({first_path})", keys)
+        entries = self._each(f"SELECT {self._columns} FROM files WHERE path IN ({first_path})", keys)
         return {photo.content: row for photo, row in map(_decode, entries)}
 
     def without_photo(self, rows: Sequence[int]) -> list[int]:
@@ -167,23 +189,15 @@ class MetadataDatabase:
 
     def after(self, path: bytes, below: bytes, limit: int) -> list[tuple[Photo, int]]:
         """Return the next photos and rows after a path, in the order of paths, whose path starts with `below`."""
-        sql = (
-            f"SELECT {COLUMNS} FROM files WHERE path > ? AND path >= ? AND substr(path, 1, ?) = ? ORDER BY path LIMIT ?"
-        )
+        after = "path > ? AND path >= ? AND substr(path, 1, ?) = ?"
+        sql = f"SELECT {self._columns} FROM files WHERE {after} ORDER BY path LIMIT ?"
         cursor = self._db.execute(sql, (path, below, len(below), below, limit))
         return [_decode(entry) for entry in cursor]
 
     def matching(self, where: Where) -> NDArray[np.int64]:
         """Return the rows of which some photo passes a filter."""
-        conditions: list[str] = ["1"]
-        values: list[str | bytes] = []
-        if where.categories:
-            conditions.append(f"category IN ({', '.join('?' * len(where.spellings))})")
-            values += where.spellings
-        if where.glob is not None:
-            conditions.append("CAST(nfc(path) AS TEXT) GLOB CAST(? AS TEXT)")
-            values.append(os.fsencode(where.glob.replace("[!", "[^")))  # the syntax of SQLite
-        cursor = self._db.execute(f"SELECT DISTINCT row FROM files WHERE {' AND '.join(conditions)}", values)
+        condition, values = condition_of(where, self._taken)
+        cursor = self._db.execute(f"SELECT DISTINCT row FROM files WHERE {condition}", values)
         return np.fromiter((row for (row,) in cursor), np.int64)
 
     def renumber(self, new_rows: NDArray[np.int64]) -> None:
@@ -244,25 +258,25 @@ def _stamp(path: Path) -> tuple[int, int, int, bool]:
     return status.st_ino, status.st_mtime_ns, status.st_size, path.with_name(f"{path.name}-wal").exists()
 
 
-def _nfc(text: bytes | None) -> bytes | None:
-    return text if text is None or text.isascii() else os.fsencode(nfc(os.fsdecode(text)))
-
-
-def _encode(photo: Photo, row: int) -> tuple[bytes, int, int, int, bytes, str | None, int]:
-    values = (os.fsencode(photo.path), row, photo.size, photo.mtime_ns, bytes.fromhex(photo.content), photo.category)
+def _encode(photo: Photo, row: int) -> tuple[bytes, int, int, int, bytes, str | None, int | None, int]:
+    path, content = os.fsencode(photo.path), bytes.fromhex(photo.content)
+    values = (path, row, photo.size, photo.mtime_ns, content, photo.category, photo.taken)
     return (*values, _crc(*values))
 
 
-def _decode(entry: tuple[bytes, int, int, int, bytes, str | None, int]) -> tuple[Photo, int]:
-    path, row, size, mtime_ns, content, category, crc = entry
-    if _crc(path, row, size, mtime_ns, content, category) != crc:
+def _decode(entry: tuple[bytes, int, int, int, bytes, str | None, int | None, int]) -> tuple[Photo, int]:
+    path, row, size, mtime_ns, content, category, taken, crc = entry
+    if _crc(path, row, size, mtime_ns, content, category, taken) != crc:
         raise Damage("the entry of a photo does not match its checksum")
-    return Photo(os.fsdecode(path), size, mtime_ns, content.hex(), category), row
+    return Photo(os.fsdecode(path), size, mtime_ns, content.hex(), category, taken), row
 
 
-def _crc(path: bytes, row: int, size: int, mtime_ns: int, content: bytes, category: str | None) -> int:
+def _crc(
+    path: bytes, row: int, size: int, mtime_ns: int, content: bytes, category: str | None, taken: int | None
+) -> int:
     label = b"-" if category is None else b"+" + category.encode()
-    return zlib.crc32(b"\0".join((path, content, label, b"%d %d %d" % (row, size, mtime_ns))))
+    numbers = (row, size, mtime_ns) if taken is None else (row, size, mtime_ns, taken)  # the first as in format 1
+    return zlib.crc32(b"\0".join((path, content, label, b" ".join(b"%d" % number for number in numbers))))
 
 
 def _chunk_crc(index: int, version: int, sums: bytes, dead: bytes) -> int:

@@ -27,7 +27,9 @@ FIELD = "embedding_"
 """Name of the field of the vector, before the fingerprint of the model."""
 TEXTS = {"id": 32, "path": 16_384, "content": 64, "category": 4096}
 """Text fields and their greatest length in bytes; a path has at most 4,096 bytes, each escaped as up to three."""
-PHOTO_FIELDS = ["path", "size", "mtime_ns", "content", "category"]
+PHOTO_FIELDS = ["path", "size", "mtime_ns", "content", "category", "taken"]
+NO_DATE = -(2**63)
+"""The date of a photo without one."""
 WRITE_BATCH, QUERY_BATCH = 1000, 256
 """Photos per request: a request may have 64 MB, and an expression must stay short."""
 MAX_HITS = 16_384
@@ -64,6 +66,8 @@ class MilvusStore:
         self._client = client
         self._address = address
         self._vector = f"{FIELD}{identity.model}"
+        stored = {field["name"] for field in client.describe_collection(address.collection)["fields"]}
+        self._fields = [name for name in PHOTO_FIELDS if name in stored]  # older collections lack the dates
 
     def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
         """Add photos, or replace those with the same path; `vectors` has shape (len(photos), D)."""
@@ -83,12 +87,12 @@ class MilvusStore:
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
         """Return the photos of those paths that are in the collection, by path."""
-        rows = self._query_each("id", [id_of(path) for path in paths], PHOTO_FIELDS)
+        rows = self._query_each("id", [id_of(path) for path in paths], self._fields)
         return {photo.path: photo for photo in map(_photo, rows)}
 
     def copies(self, contents: Sequence[str]) -> list[Photo]:
         """Return all photos with one of the contents, in no particular order."""
-        return list(map(_photo, self._query_each("content", contents, PHOTO_FIELDS)))
+        return list(map(_photo, self._query_each("content", contents, self._fields)))
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
         """Return embeddings, shape (D,), by content, for those contents that are in the collection."""
@@ -121,7 +125,7 @@ class MilvusStore:
                 self._address.collection,
                 WRITE_BATCH,
                 filter=starting_with(below),
-                output_fields=PHOTO_FIELDS,
+                output_fields=self._fields,
                 consistency_level=STRONG,
             )
         try:
@@ -154,6 +158,7 @@ class MilvusStore:
             "content": photo.content,
             "category": encode(photo.category or ""),
             self._vector: vector,
+            **({"taken": NO_DATE if photo.taken is None else photo.taken} if "taken" in self._fields else {}),
         }
 
     def _hits(self, query: Vectors, limit: int, where: Where) -> list[Any]:
@@ -164,18 +169,14 @@ class MilvusStore:
                 anns_field=self._vector,
                 limit=limit,
                 filter=filter_of(where),
-                output_fields=[*PHOTO_FIELDS, self._vector],
+                output_fields=[*self._fields, self._vector],
                 consistency_level=STRONG,
             )
         return [hit["entity"] for hit in hits[0]]
 
     def _nearest(self, query: Vectors, rows: Sequence[Any], k: int, where: Where) -> dict[str, float]:
         """Return the exact distance by content of the k nearest pictures among entities, nearest first."""
-        vectors = {
-            row["content"]: np.array(row[self._vector], np.float32)
-            for row in rows
-            if where.allows((photo := _photo(row)).path, photo.category)
-        }
+        vectors = {row["content"]: np.array(row[self._vector], np.float32) for row in rows if where.allows(_photo(row))}
         if not vectors:
             return {}
         stacked = np.stack(list(vectors.values()))
@@ -254,7 +255,7 @@ def _create(client: Any, name: str, identity: Identity) -> None:
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
     for field, length in TEXTS.items():
         schema.add_field(field, DataType.VARCHAR, is_primary=field == "id", max_length=length)
-    for field in ("size", "mtime_ns"):
+    for field in ("size", "mtime_ns", "taken"):
         schema.add_field(field, DataType.INT64)
     vector = f"{FIELD}{identity.model}"
     schema.add_field(vector, DataType.FLOAT_VECTOR, dim=identity.size)
@@ -277,7 +278,15 @@ def _identity_of(client: Any, address: Address) -> Identity:
 
 def _photo(row: Any) -> Photo:
     category = decode(row["category"]) or None
-    return Photo(decode(row["path"]), row["size"], row["mtime_ns"], row["content"], category)
+    taken = row.get("taken", NO_DATE)
+    return Photo(
+        decode(row["path"]),
+        row["size"],
+        row["mtime_ns"],
+        row["content"],
+        category,
+        None if taken == NO_DATE else taken,
+    )
 
 
 def _batches(values: Sequence[str]) -> Iterator[list[str]]:

@@ -35,11 +35,13 @@ def starting_with(prefix: str) -> str:
 
 
 def filter_of(where: Where) -> str:
-    """Return the expression for a filter: all that match pass, and for a glob some others, to be filtered again."""
+    """Return the expression for a filter: all that match pass, and some others, to be filtered again."""
     conditions = []
     if where.categories:
         conditions.append(f"category in [{', '.join(quoted(encode(name)) for name in where.spellings)}]")
     # The literal start of the glob, up to a character that may be stored in another Unicode form.
     if start := re.split(r"[*?\[]|[^\x00-\x7f]", where.glob or "", maxsplit=1)[0]:
         conditions.append(starting_with(start))
+    if where.folders:
+        conditions.append(f"({' or '.join(map(starting_with, where.prefixes))})")
     return " and ".join(conditions)

@@ -132,7 +132,7 @@ function fill(tile, result) {
   const text = (name, value) => (tile.item.querySelector(name).textContent = value);
   text(".rank", result.rank);
   text(".name", result.name);
-  text(".category", result.category ?? "");
+  text(".category", result.category ?? (result.folder || (result.taken ?? "").slice(0, 10)));
   text(".distance", result.distance.toFixed(3));
   tile.button.title = tooltip(result);
   const likely = tile.item.querySelector(".likely");

@@ -9,6 +9,7 @@ import { SearchClient } from "./search_client.js";
 import { followStatus, showInfo, showStatus } from "./status.js";
 import { Viewer } from "./viewer.js";
 
+const FILTERS = ["category", "folder", "since", "until"];
 const QUIET = 700; // milliseconds without change before the screen reader and the address are updated
 
 const find = (name) => document.querySelector(name);
@@ -36,13 +37,18 @@ function search(how = "send", since = performance.now()) {
     become("empty");
     return;
   }
-  const common = { k: Number(find("#k").value), category: find("#category").value, since };
+  const common = { k: Number(find("#k").value), filters: filters(), since };
   if (like === null) {
     const marks = pad.marks;
     client[how]({ ...common, kind: "sketch", image: () => exporter.png(copied(marks)) });
   } else {
     client[how]({ ...common, kind: "photo", image: () => photo(like) });
   }
+}
+
+/** The chosen filters, by the names of their controls and of the parameters of a search. */
+function filters() {
+  return Object.fromEntries(FILTERS.map((name) => [name, find(`#${name}`).value]));
 }
 
 /** Copy the stroke that is being drawn, since the exporter recognises marks that it has painted by identity. */
@@ -120,7 +126,7 @@ function writeAddress() {
   if (like !== null) parts.set("like", like);
   else if (code !== null && !drawing.isEmpty) parts.set("d", code);
   if (find("#k").value !== find("#k").defaultValue) parts.set("k", find("#k").value);
-  if (find("#category").value) parts.set("category", find("#category").value);
+  for (const [name, value] of Object.entries(filters())) if (value) parts.set(name, value);
   history.replaceState(null, "", `#${parts}`);
 }
 
@@ -128,8 +134,8 @@ function readAddress() {
   const parts = new URLSearchParams(location.hash.slice(1));
   const code = parts.get("d");
   find("#k").value = parts.get("k") ?? find("#k").defaultValue;
-  find("#category").value = parts.get("category") ?? "";
-  if (find("#category").selectedIndex < 0) find("#category").value = "";
+  for (const name of FILTERS) find(`#${name}`).value = parts.get(name) ?? "";
+  for (const name of ["category", "folder"]) if (find(`#${name}`).selectedIndex < 0) find(`#${name}`).value = "";
   setLike(parts.get("like"));
   showK();
   const marks = code === null ? null : decode(code);
@@ -223,7 +229,7 @@ press("#again", () => search());
 press("#theme", toggleTheme);
 find("#width").addEventListener("input", setWidth);
 find("#k").addEventListener("input", () => (showK(), search("schedule")));
-find("#category").addEventListener("change", () => search());
+for (const name of FILTERS) find(`#${name}`).addEventListener("change", () => search());
 find("#file").addEventListener("change", (event) => {
   openFrom(event.target);
   event.target.value = "";

@@ -31,7 +31,21 @@ export function showInfo(info) {
     find("#category").add(new Option(`${name} (${photos.toLocaleString("en")})`, name, false, name === chosen));
   }
   find("#filter").hidden = info.categories.length === 0;
+  showFolders(info.folders);
+  find("#in-folder").hidden = info.folders.length === 0;
+  find("#dates").hidden = info.categories.length > 0;
   return info.gallery.split(/[\\/]/).filter(Boolean).at(-1) ?? info.gallery;
+}
+
+/** Fill the choice of a folder with a tree. */
+function showFolders(folders) {
+  const chosen = find("#folder").value;
+  find("#folder").length = 1;
+  for (const { name, photos } of folders) {
+    const parts = name.split("/");
+    const indented = "\u2003".repeat(parts.length - 1) + parts.at(-1);
+    find("#folder").add(new Option(`${indented} (${photos.toLocaleString("en")})`, name, false, name === chosen));
+  }
 }
 
 /** Show the state of the gallery in the header, and below it what went wrong. */

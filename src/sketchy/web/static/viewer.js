@@ -80,7 +80,7 @@ export class Viewer {
 }
 
 function facts(result) {
-  const parts = [`No. ${result.rank}`, result.category, `distance ${result.distance.toFixed(3)}`];
+  const parts = [`No. ${result.rank}`, result.category ?? result.folder, result.taken?.slice(0, 10), `distance ${result.distance.toFixed(3)}`];
   if (result.score !== null) parts.push(`likely right: ${percent(result.score)}`);
   return parts.filter(Boolean).join(" · ");
 }

@@ -1,0 +1,55 @@
+"""Recognising a dataset among folders: `photo/<category>` beside `sketch/<category>`."""
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+
+from sketchy.retrieval.store.base import label
+
+PHOTO_FOLDERS = ("photo", "photos")
+"""Names, in lower case, of the folder of a dataset that holds its photos."""
+
+
+def category_of(folder: str) -> str | None:
+    """Return the category of the photos in a folder: its name in a dataset, where it is `photo/NAME`, else None.
+
+    Only in the official layout there is a folder `tx_...` between the two. A folder of photos of another name, or one
+    without a folder of sketches with the same categories beside it, is no dataset: people call folders `Photos`, too.
+    """
+    parent, name = os.path.split(folder)
+    above, rendering = os.path.split(parent)
+    if rendering.startswith("tx_"):
+        return label(name) if _is_photo_folder(above) else None
+    return label(name) if _is_photo_folder(parent) and _is_dataset(above) else None
+
+
+def _is_photo_folder(folder: str) -> bool:
+    return os.path.basename(folder).lower() in PHOTO_FOLDERS  # noqa: PTH119
+
+
+@lru_cache(maxsize=1024)
+def _is_dataset(folder: str) -> bool:
+    try:
+        return bool(sketch_folders(folder, os.listdir(folder)))  # noqa: PTH208
+    except OSError:
+        return False
+
+
+def sketch_folders(folder: str, names: Sequence[str]) -> list[str]:
+    """Return the sketch folders among the names if the folder is a dataset: `photo` has the same categories."""
+    photos = [name for name in names if name.lower() in PHOTO_FOLDERS]
+    sketches = [name for name in names if name.lower() in ("sketch", "sketches")]
+    if not photos or not sketches:
+        return []
+    inside = set().union(*(_folders_in(f"{folder}{os.sep}{name}") for name in photos))
+    return [name for name in sketches if inside & _folders_in(f"{folder}{os.sep}{name}")]
+
+
+def _folders_in(folder: str) -> set[str]:
+    """Return the names of the category folders in a folder; the renderings `tx_...` of Sketchy count as one."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError:
+        return set()
+    return {"tx_" if name.startswith("tx_") else name for name in names if any(map(str.isalpha, name))}
