@@ -62,15 +62,15 @@ def run(
     details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
         write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
-    if data is None and protocol in ("all", "category") and not sources:
-        _keep(details.evaluation, checkpoint)
+    _keep(details.evaluation, checkpoint, data)
     return details.evaluation
 
 
-def _keep(evaluation: Evaluation, checkpoint: Path) -> None:
-    """Save the evaluation of the best checkpoint of a run in its folder, for `sketchy runs`."""
+def _keep(evaluation: Evaluation, checkpoint: Path, data: Path | None) -> None:
+    """Save an evaluation of the best checkpoint of a run for `sketchy runs`, unless `data` is another dataset."""
     run_dir = RunDir(checkpoint.parent)
-    if checkpoint == run_dir.best and run_dir.result.is_file():
+    of_run = data is None and checkpoint == run_dir.best and run_dir.result.is_file()
+    if of_run and evaluation.protocol["name"] in ("all", "category"):
         try:
             run_dir.save(evaluation)
         except StorageError as error:
@@ -78,7 +78,7 @@ def _keep(evaluation: Evaluation, checkpoint: Path) -> None:
 
 
 def _refuse_seen(loaded: Checkpoint, path: Path, protocol: str) -> None:
-    """Raise CheckpointError unless training left out the categories of a zero-shot protocol."""
+    """Raise CheckpointError unless training left out the categories of the protocol, if it is zero-shot."""
     if protocol in ZERO_SHOT_CATEGORIES and loaded.config.data.zero_shot != protocol:
         raise CheckpointError(
             f"{path} may have been trained on the categories of {protocol}, so this would not be zero-shot; train with "
