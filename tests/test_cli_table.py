@@ -251,12 +251,14 @@ WITH_NAME = {
     "data check": "{dir}",
     "data fetch": "--from={dir} --out={new}",
     "data demo": "--photos=1 --sketches=1 --categories=1 -- {new}",
+    "configs": "-- {yaml}",
     "train": "--config={yaml} --set=data.root={new} --runs={new}",
     "evaluate": "--checkpoint={file} --data={dir}",
     "export": "--out={new}.zip --checkpoint={file}",
     "embed": "--kind=sketch --out={new}.npz --checkpoint={model} -- {png} {dir}",
     "index": "--out={new} --checkpoint={model} -- {dir}",
     "info": "-- {file}",
+    "runs": "--runs={dir} -- {new}",
     "retrieve": "-k1 --paths-only --gallery={dir} --save={new}.png --checkpoint={model} -- {png}",
     "serve": "--gallery={new} --checkpoint={file} --port=0",
 }
@@ -288,7 +290,19 @@ def test_every_command_takes_every_name(name, world, run_clis):
 
 
 NO_PATHS = {
-    *("category", "device", "host", "name", "photo_rendering", "protocol", "settings", "sketch_rendering"),
+    *(
+        "category",
+        "device",
+        "host",
+        "name",
+        "names",
+        "photo_rendering",
+        "protocol",
+        "settings",
+        "since",
+        "sketch_rendering",
+        "until",
+    ),
 }
 """Options that are text but not the path of a file."""
 

@@ -1,7 +1,6 @@
 """The typed config: every setting with its role, default, range and effect.
 
-`sketchy.config_file` reads one from YAML. Only builders and commands see these classes; everything else takes plain
-arguments.
+`sketchy.config_file` reads one from YAML. Only builders and commands see these classes; the rest takes plain arguments.
 """
 
 import re
@@ -132,6 +131,12 @@ class SpatialConfig(Section):
     block: Embedding[int] = Field(10, ge=0, description="index of the block in the backbone's `features`")
     grid: Embedding[int] = Field(7, ge=2, le=16, description="cells per side")
     size: Embedding[int] = Field(64, ge=1, le=4096, description="dimensions of embedding_size that it takes")
+    gradients: Embedding[int | None] = Field(
+        None,
+        ge=2,
+        le=16,
+        description="cells per side of a descriptor of oriented gradients beside the block; null leaves it out",
+    )
     share: Embedding[float] = Field(
         0.15, gt=0, lt=1, description="share of the squared distance; higher favours the exact photo over its category"
     )

@@ -5,11 +5,16 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
 from sketchy.commands import export
+from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError, MissingExtraError, StorageError
+from sketchy.inference.export import to_exported
 from sketchy.inference.onnx_engine import OnnxEngine
 from sketchy.inference.torch_engine import embed_pixels, read_checkpoint
+from sketchy.model.checkpoint import Checkpoint
+from sketchy.model.encoder import build_encoder
 from sketchy.retrieval.model import load_model
 
 
@@ -38,6 +43,26 @@ def test_its_networks_are_onnx_files_for_other_programs(trained, tmp_path):
             (found,) = session.run(["embeddings"], {"images": images})
             expected = embed_pixels(read_checkpoint(best).encoder(), images, kind).numpy()
             np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
+
+
+def test_oriented_gradients_are_the_same_in_onnx():
+    """Of a drawing and an ordinary photo, of a plain image, and of noise, whose edges are many and alike."""
+    spatial = {"block": 3, "grid": 4, "size": 8, "gradients": 4, "share": 0.9}
+    model = {"backbone": "mobilenet_v2", "embedding_size": 32, "normalize": True, "spatial": spatial}
+    config = parse_config({"image": {"size": 64, "color": "rgb"}, "model": model}, "test")
+    torch.manual_seed(0)
+    encoder = build_encoder(config)
+    encoder.head.share.fill_(0.9)
+    checkpoint = Checkpoint(config, (), 0, {}, encoder.state_dict())
+    engine = OnnxEngine(to_exported(checkpoint))
+    for kind, channels in (("photo", 3), ("sketch", 1)):
+        images = np.full((4, channels, 64, 64), 255, np.uint8)
+        images[1, :, 20:40, 5] = images[1, :, 20, 5:60] = images[1, :, 40, 5:60] = images[3, :, 10:30, 10:30] = 0
+        images[2] = np.random.default_rng(0).integers(0, 256, images[2].shape)
+        for batch in (images[:1], images):
+            expected = embed_pixels(checkpoint.encoder(), batch, kind).numpy()
+            assert np.isfinite(expected).all()
+            np.testing.assert_allclose(engine.embed(batch, kind), expected, atol=1e-4, rtol=0)
 
 
 def test_what_computes_something_else_is_not_written(trained, tmp_path, monkeypatch):

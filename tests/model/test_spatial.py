@@ -6,7 +6,7 @@ from sketchy.config import SpatialConfig
 from sketchy.config_file import parse_config
 from sketchy.distance import pairwise
 from sketchy.errors import ConfigError
-from sketchy.model.encoder import Encoder, build_encoder
+from sketchy.model.encoder import Encoder, Siamese, build_encoder
 from sketchy.model.folding import folded
 from sketchy.model.spatial import SpatialBackbone, SpatialHead, add_spatial_head, rms_normalize
 
@@ -106,6 +106,26 @@ def test_the_head_fits_every_block_of_the_networks_that_it_takes(name):
         network.features, network.classifier = features, nn.Identity()
         _, head = add_spatial_head(network, 8, 16, SpatialConfig(block=index, grid=2, size=4))
         assert head.cells.in_features == last.shape[1] * 4
+
+
+def test_oriented_gradients_are_a_part_of_what_the_second_layer_takes():
+    plain, made = encoder(), encoder(gradients=4)
+    assert made.head.cells.in_features == plain.head.cells.in_features + made.gradients.features
+    images = pixels()
+    features = made.describe(made.backbone(made.scale(images, "sketch")), images, "sketch")
+    gradients = made.head.spatial_features(features)[:, plain.head.cells.in_features :]
+    assert torch.allclose(gradients, made.gradients(images, "sketch") * made.gradients.features**0.5)
+    assert torch.allclose(gradients.square().mean(1), torch.ones(3))
+    assert plain.gradients is None
+
+
+def test_in_training_sketches_and_photos_are_described_as_they_are_in_a_search():
+    made = encoder(gradients=4)
+    sketches, photos = pixels()[:, :1], pixels()
+    with torch.no_grad():
+        of_sketches, of_photos = Siamese(made)(sketches, photos)
+        assert torch.allclose(of_sketches, made(sketches, "sketch"), atol=1e-5)
+        assert torch.allclose(of_photos, made(photos, "photo"), atol=1e-5)
 
 
 def test_it_is_folded_to_the_same_embeddings():

@@ -15,9 +15,9 @@ SIDE, CATEGORIES, EACH = 32, 2, 8
 EVERYTHING = Subset(np.arange(CATEGORIES * EACH), np.arange(CATEGORIES * EACH))
 
 
-def made_encoder() -> Encoder:
+def made_encoder(gradients: int | None = None) -> Encoder:
     torch.manual_seed(0)
-    spatial = {"block": 3, "grid": 4, "size": 16}
+    spatial = {"block": 3, "grid": 4, "size": 16, "gradients": gradients}
     model = {"backbone": "mobilenet_v2", "embedding_size": 32, "normalize": True, "spatial": spatial}
     return build_encoder(parse_config({"image": {"size": SIDE, "color": "rgb"}, "model": model}, "a test")).eval()
 
@@ -54,8 +54,9 @@ def own_photo_nearest(encoder: Encoder, pack: Pack) -> float:
     return float((closeness.argmax(1) == torch.arange(len(sketch))).float().mean())
 
 
-def test_the_traced_photo_is_found_by_its_arrangement():
-    encoder, pack = made_encoder(), made_pack()
+@pytest.mark.parametrize("gradients", [None, 4])
+def test_the_traced_photo_is_found_by_its_arrangement(gradients):
+    encoder, pack = made_encoder(gradients), made_pack()
     before = own_photo_nearest(encoder, pack)
     assert fit_spatial(encoder, pack, EVERYTHING, 0.5, 0, no_progress)
     assert before < 0.5
@@ -81,6 +82,20 @@ def test_the_same_seed_gives_the_same_head_also_when_it_is_fitted_again_and_touc
     assert torch.equal(encoder.head.cells.weight, first)
     fit_spatial(encoder, pack, EVERYTHING, 0.5, 4, no_progress)
     assert not torch.equal(encoder.head.cells.weight, first)
+
+
+def test_with_oriented_gradients_photos_that_no_sketch_traces_are_learnt_from_too():
+    pack = made_pack()
+    pack.sketch_photo[4:] = -1
+    heads = []
+    for gradients in (None, 4):
+        for level in (230, 90):
+            pack.photos[12:, :, 2:12, 2:30] = level
+            encoder = made_encoder(gradients)
+            fit_spatial(encoder, pack, EVERYTHING, 0.5, 0, no_progress)
+            heads.append(encoder.head.cells.weight)
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[2], heads[3])
 
 
 def test_only_sketches_and_photos_of_the_part_are_learnt_from():

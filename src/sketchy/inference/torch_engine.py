@@ -3,13 +3,13 @@
 import threading
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sketchy.dataset.training import Pixels, Stacked
 from sketchy.image import Kind
 from sketchy.inference.description import Description
 from sketchy.inference.exported import is_exported, read_exported
@@ -96,9 +96,19 @@ def describe(checkpoint: Checkpoint) -> Description:
     )
 
 
+class Images(Protocol):
+    """Preprocessed images of one shape: an array, or what reads or draws them when they are asked for."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]:
+        """Return the images of (B,) rows, shape (B, C, S, S)."""
+
+
 def embed_pixels(
     encoder: Encoder,
-    pixels: Pixels | Stacked,
+    pixels: Images,
     kind: Kind,
     rows: NDArray[np.int64] | None = None,
     *,

@@ -11,6 +11,7 @@ from sketchy.errors import ConfigError
 from sketchy.image import Kind
 from sketchy.model.backbone import Backbone, build_backbone
 from sketchy.model.domain_norm import norms_of, select_norms, split_norms
+from sketchy.model.gradients import OrientedGradients
 from sketchy.model.spatial import add_spatial_head
 
 WIDE = 16
@@ -58,6 +59,7 @@ class Encoder(nn.Module):
         self.normalize = normalize
         self.backbone = backbone.network
         self.dropout = nn.Dropout(dropout)
+        self.gradients = OrientedGradients(spatial.gradients) if spatial and spatial.gradients else None
         self.head: nn.Module
         if spatial:
             self.backbone, self.head = add_spatial_head(backbone.network, backbone.features, embedding_size, spatial)
@@ -77,7 +79,7 @@ class Encoder(nn.Module):
         Returns:
             Embeddings, shape (B, D), float; of length 1 if `normalize` is set.
         """
-        return self.embed(self.backbone(self.scale(images, kind)))
+        return self.embed(self.describe(self.backbone(self.scale(images, kind)), images, kind))
 
     def scale(self, images: Tensor, kind: Kind) -> Tensor:
         """Return the backbone's input for images of a kind, and select the batch norms of that kind."""
@@ -85,8 +87,12 @@ class Encoder(nn.Module):
         pixels = images.float().div(255).expand(-1, self.in_channels, -1, -1)
         return (pixels - self.mean) / self.std
 
+    def describe(self, features: Tensor, images: Tensor, kind: Kind) -> Tensor:
+        """Append the oriented gradients of images to the backbone's features of them, if the head takes any."""
+        return features if self.gradients is None else torch.cat([features, self.gradients(images, kind)], 1)
+
     def embed(self, features: Tensor) -> Tensor:
-        """Map the backbone's features of images of any kind to embeddings."""
+        """Map the features of images of any kind to embeddings."""
         embedding: Tensor = self.head(self.dropout(features))
         return F.normalize(embedding, dim=1) if self.normalize else embedding
 
@@ -106,8 +112,9 @@ class Siamese(nn.Module):
         their size need not be added (docs/benchmarks.md).
         """
         separate, joint = _before_and_after_flatten(self.encoder.backbone)
-        of_sketches = separate(self.encoder.scale(sketches, "sketch"))
-        of_photos = separate(self.encoder.scale(photos, "photo"))
+        encoder = self.encoder
+        of_sketches = encoder.describe(separate(encoder.scale(sketches, "sketch")), sketches, "sketch")
+        of_photos = encoder.describe(separate(encoder.scale(photos, "photo")), photos, "photo")
         embeddings = self.encoder.embed(joint(torch.cat([of_sketches, of_photos])))
         return embeddings[: len(sketches)], embeddings[len(sketches) :]
 

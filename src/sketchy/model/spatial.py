@@ -2,6 +2,7 @@
 
 Features averaged over the whole image tell what it shows but not how it is arranged, which is what tells the traced
 photo from others of its category. An intermediate block, averaged over the cells of a grid only, keeps the arrangement.
+Beside it, oriented gradients (`sketchy.model.gradients`) tell apart scenes whose things the network does not know.
 """
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from sketchy.config import SpatialConfig
 from sketchy.errors import ConfigError
+from sketchy.model.gradients import OrientedGradients
 
 
 class SpatialBackbone(nn.Module):
@@ -38,7 +40,7 @@ class SpatialBackbone(nn.Module):
 
 
 class SpatialHead(nn.Module):
-    """A linear layer for the features of the whole image and one for those of the cells, each normalised to length 1.
+    """A linear layer for the features of the whole image and one for those of cells, each normalised to length 1.
 
     The squared distance of two embeddings, which have length 1, is (1 - share) times that of the first parts plus share
     times that of the second. The second layer is not trained together with the first, since it would then only learn
@@ -47,30 +49,35 @@ class SpatialHead(nn.Module):
     Args:
         whole: Number of features of the whole image.
         cells: Number of features of all cells together.
+        gradients: Number of oriented gradients, which the second layer takes beside those of the cells; may be 0.
         embedding_size: D, both parts together.
         spatial_size: Dimensions of the second part, below D.
     """
 
     share: Tensor
 
-    def __init__(self, whole: int, cells: int, *, embedding_size: int, spatial_size: int) -> None:
+    def __init__(self, whole: int, cells: int, gradients: int = 0, *, embedding_size: int, spatial_size: int) -> None:
         super().__init__()
-        self.features = [whole, cells]
+        self.features = [whole, cells, gradients] if gradients else [whole, cells]
         self.whole = nn.Linear(whole, embedding_size - spatial_size)
-        self.cells = nn.Linear(cells, spatial_size).requires_grad_(False)
+        self.cells = nn.Linear(cells + gradients, spatial_size).requires_grad_(False)
         self.register_buffer("share", torch.zeros(()))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (B, whole + cells) to (B, D)."""
-        whole, cells = torch.split(features, self.features, 1)
-        semantic = F.normalize(self.whole(whole), dim=1) * (1 - self.share).sqrt()
-        spatial = F.normalize(self.cells(rms_normalize(cells)), dim=1) * self.share.sqrt()
+        """Map (B, whole + cells + gradients) to (B, D)."""
+        semantic = F.normalize(self.whole(features[:, : self.features[0]]), dim=1) * (1 - self.share).sqrt()
+        spatial = F.normalize(self.cells(self.spatial_features(features)), dim=1) * self.share.sqrt()
         return torch.cat([semantic, spatial], 1)
 
+    def spatial_features(self, features: Tensor) -> Tensor:
+        """Return what the second layer takes, shape (B, cells + gradients), of all features."""
+        _, cells, *gradients = torch.split(features, self.features, 1)
+        return torch.cat([rms_normalize(cells), *(part * part.shape[1] ** 0.5 for part in gradients)], 1)
 
-def rms_normalize(cells: Tensor) -> Tensor:
+
+def rms_normalize(features: Tensor) -> Tensor:
     """Scale (B, N) features to a root mean square of 1: those of photos are larger than those of sketches."""
-    normalized: Tensor = F.normalize(cells, dim=1) * cells.shape[1] ** 0.5
+    normalized: Tensor = F.normalize(features, dim=1) * features.shape[1] ** 0.5
     return normalized
 
 
@@ -102,7 +109,8 @@ def add_spatial_head(
             "use a quarter of it"
         )
     cells = _channels(blocks[: spatial.block + 1]) * spatial.grid**2
-    head = SpatialHead(features, cells, embedding_size=embedding_size, spatial_size=spatial.size)
+    gradients = OrientedGradients(spatial.gradients).features if spatial.gradients else 0
+    head = SpatialHead(features, cells, gradients, embedding_size=embedding_size, spatial_size=spatial.size)
     return SpatialBackbone(blocks, spatial.block, spatial.grid), head
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from sketchy.config import Config
 from sketchy.dataset.loader import Dataset
 from sketchy.errors import CheckpointError, MissingExtraError, SketchyError, StorageError
-from sketchy.evaluation.calibrate import calibrate
 from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.lineage import dataset_digest
 from sketchy.evaluation.metrics import HEADLINE, label
@@ -15,15 +14,14 @@ from sketchy.evaluation.pictures import retrievals_sheet, spread_queries
 from sketchy.inference.export import export_model
 from sketchy.inference.exported import digest_of
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress
 from sketchy.results import EpochResult, TrainResult
 from sketchy.storage import replacing
 from sketchy.trainer.bridge import named_anchors
+from sketchy.trainer.complete import validate, validation_part, with_calibration, with_fitted_spatial
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import RunDir
-from sketchy.trainer.spatial import fit_spatial
 
 log = logging.getLogger(__name__)
 
@@ -57,15 +55,14 @@ class Recorder:
         self.data = data
         self.history = history
         self.progress = progress
-        subset = data.parts["val"]
-        self.validation = subset if len(subset.sketches) and len(subset.photos) else None
+        self.validation = validation_part(data)
 
     def end_epoch(self, trained: EpochResult) -> None:
         """Validate, then save the row of the history, the checkpoint of the epoch if it is kept or best, and last.pth.
 
         last.pth comes last: if the process is killed before, the epoch is repeated and overwrites the other files.
         """
-        row = EpochResult(trained.epoch, trained.columns | self._validate(self.trainer.encoder))
+        row = EpochResult(trained.epoch, trained.columns | validate(self.trainer.encoder, self.data))
         self.history.add(row)
         keep_every = self.config.train.keep_every
         if keep_every and row.epoch % keep_every == 0:
@@ -121,12 +118,6 @@ class Recorder:
             seconds=time.perf_counter() - started,
         )
 
-    def _validate(self, encoder: Encoder) -> dict[str, float]:
-        if self.validation is None:
-            return {}
-        metrics = evaluate_subset(encoder, self.data, self.validation).evaluation.metrics
-        return {f"val_{key}": metrics[key] for key in HEADLINE}
-
     def _best(self) -> EpochResult:
         """Return the first row with the highest validation mAP, or the last row if nothing is validated."""
         rows = self.history.rows
@@ -145,26 +136,22 @@ class Recorder:
         )
 
     def _fit_spatial(self) -> None:
-        """Train the spatial head of best.pth, and validate it again."""
+        """Fit the spatial head of best.pth, and validate it again."""
         if self.config.model.spatial is None:
             return
         best = load_checkpoint(self.run_dir.best)
-        encoder = best.encoder().to(self.trainer.world.device)
-        train, share = self.data.parts["train"], self.config.model.spatial.share
-        if not fit_spatial(encoder, self.data.pack, train, share, self.config.train.seed, self.progress):
+        fitted = with_fitted_spatial(best, self.data, self.trainer.world.device, self.progress)
+        if fitted is None:
             log.warning("the spatial embedding is left out: no sketch traces one of several photos of its category")
             return
-        row = EpochResult(best.epoch, best.metrics | self._validate(encoder))
-        save_checkpoint(self.run_dir.best, replace(best, weights=encoder.state_dict(), metrics=row.columns))
+        save_checkpoint(self.run_dir.best, fitted)
+        row = EpochResult(fitted.epoch, fitted.metrics)
         log.info(f"with the spatial embedding: {_line(row, self.config.train.epochs)}")
 
     def _calibrate(self) -> None:
         """Add the calibration and the probe embeddings to best.pth."""
-        if self.validation is not None:
-            best = load_checkpoint(self.run_dir.best)
-            encoder = best.encoder().to(self.trainer.world.device)
-            calibration, probes = calibrate(encoder, self.data, self.validation)
-            save_checkpoint(self.run_dir.best, replace(best, calibration=calibration, probes=probes))
+        best = load_checkpoint(self.run_dir.best)
+        save_checkpoint(self.run_dir.best, with_calibration(best, self.data, self.trainer.world.device))
 
     def _export(self) -> None:
         """Write the exported model of best.pth; without it, which is only a warning, search needs PyTorch."""

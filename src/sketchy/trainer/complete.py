@@ -1,0 +1,84 @@
+"""What a best.pth gets after the last epoch: the fitted spatial head, and the calibrated score."""
+
+from dataclasses import replace
+
+import torch
+
+from sketchy.config import SpatialConfig
+from sketchy.dataset.loader import Dataset
+from sketchy.dataset.pack import Subset
+from sketchy.errors import CheckpointError
+from sketchy.evaluation.calibrate import calibrate
+from sketchy.evaluation.evaluate import evaluate_subset
+from sketchy.evaluation.metrics import HEADLINE
+from sketchy.model.checkpoint import Checkpoint
+from sketchy.model.encoder import Encoder, build_encoder
+from sketchy.progress import Progress
+from sketchy.trainer.spatial import fit_spatial
+
+
+def validation_part(data: Dataset) -> Subset | None:
+    """Return the validation split, or None if it lacks sketches or photos."""
+    subset = data.parts["val"]
+    return subset if len(subset.sketches) and len(subset.photos) else None
+
+
+def validate(encoder: Encoder, data: Dataset) -> dict[str, float]:
+    """Return the headline metrics on the validation split, named as in the history; none if there is no such split."""
+    subset = validation_part(data)
+    if subset is None:
+        return {}
+    metrics = evaluate_subset(encoder, data, subset).evaluation.metrics
+    return {f"val_{key}": metrics[key] for key in HEADLINE}
+
+
+def with_fitted_spatial(
+    checkpoint: Checkpoint, data: Dataset, device: torch.device, progress: Progress
+) -> Checkpoint | None:
+    """Fit the spatial head of a checkpoint to the training split, and validate it again.
+
+    Args:
+        checkpoint: A checkpoint whose config has `model.spatial`.
+        data: The dataset that it was trained on.
+        device: The device that computes.
+        progress: Shows the progress.
+
+    Returns:
+        The checkpoint with other weights and metrics; None if no sketch traces one of several photos of its category.
+    """
+    spatial = checkpoint.config.model.spatial
+    assert spatial is not None
+    encoder = checkpoint.encoder().to(device)
+    seed = checkpoint.config.train.seed
+    if not fit_spatial(encoder, data.pack, data.parts["train"], spatial.share, seed, progress):
+        return None
+    return replace(checkpoint, weights=encoder.state_dict(), metrics=checkpoint.metrics | validate(encoder, data))
+
+
+def with_calibration(checkpoint: Checkpoint, data: Dataset, device: torch.device) -> Checkpoint:
+    """Add the calibration and the probe embeddings; nothing without a validation split."""
+    subset = validation_part(data)
+    if subset is None:
+        return checkpoint
+    calibration, probes = calibrate(checkpoint.encoder().to(device), data, subset)
+    return replace(checkpoint, calibration=calibration, probes=probes)
+
+
+def with_spatial_config(checkpoint: Checkpoint, spatial: SpatialConfig) -> Checkpoint:
+    """Give a checkpoint other settings of the spatial embedding, and a spatial head that is yet to be fitted.
+
+    Dimensions of the embedding are added or taken away so that those before the spatial ones stay.
+
+    Raises:
+        CheckpointError: It has no spatial embedding.
+        ConfigError: The settings do not fit its network.
+    """
+    model = checkpoint.config.model
+    if model.spatial is None:
+        raise CheckpointError("the checkpoint has no spatial embedding to fit again; train with model.spatial")
+    size = model.embedding_size - model.spatial.size + spatial.size
+    changed = model.model_copy(update={"spatial": spatial, "embedding_size": size})
+    config = checkpoint.config.model_copy(update={"model": changed})
+    fresh = build_encoder(config, load_pretrained=False).state_dict()
+    head = {name: fresh[name] for name in ("head.cells.weight", "head.cells.bias", "head.share")}
+    return replace(checkpoint, config=config, weights=checkpoint.weights | head, calibration=None, probes=None)
