@@ -1,7 +1,6 @@
 """The typed config: every setting with its role, default, range and effect.
 
-`sketchy.config_file` reads one from YAML. Only builders and commands see these classes; everything else takes plain
-arguments.
+`sketchy.config_file` reads one from YAML. Only builders and commands see these classes; the rest takes plain arguments.
 """
 
 import re

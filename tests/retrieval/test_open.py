@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from sketchy.errors import DamagedError, GalleryError, StorageError
-from sketchy.retrieval.open import note_index, open_index
+from sketchy.retrieval.cached import note_index
+from sketchy.retrieval.open import open_index
 from sketchy.retrieval.scan import Scan
 from sketchy.retrieval.search import Request
 from sketchy.retrieval.store.base import Where

@@ -130,6 +130,8 @@ def test_a_photo_finds_itself_and_only_its_category(client, photos):
     assert {hit["category"] for hit in one_known} == {"bar"}
     unknown = client.post("/api/search?category=Disk", content=photo)
     assert (unknown.status_code, unknown.json()) == (404, {"error": "no photo is of the category 'Disk'; try disc"})
+    filtered = client.post("/api/search?category=disc&name=nothing", content=photo)
+    assert (filtered.status_code, filtered.json()) == (200, {"results": []})
 
 
 def test_the_server_says_how_long_it_took(client, sketch):

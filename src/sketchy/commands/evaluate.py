@@ -61,8 +61,7 @@ def run(
     encoder = engine.encoder_for(len(subset.photos) + len(subset.sketches))
     details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
     if report is not None:
-        title = f"Evaluation of {checkpoint}"
-        log.info(f"wrote {write_page(details, dataset, report, title=title, progress=progress)}")
+        write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
     _keep(details.evaluation, checkpoint, data)
     return details.evaluation
 

@@ -15,9 +15,10 @@ from sketchy.errors import GalleryError, Interrupted, SketchyError
 from sketchy.extras import require
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
+from sketchy.retrieval.cached import note_index
 from sketchy.retrieval.changes import UpdateResult, summed
 from sketchy.retrieval.model import Model, load_model
-from sketchy.retrieval.open import check_found, log_unused_globs, note_index
+from sketchy.retrieval.open import check_found, log_unused_globs
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_server, is_store, open_reader, open_writer
 from sketchy.retrieval.store.base import Identity, WritableStore

@@ -23,6 +23,7 @@ from sketchy.progress import Progress, no_progress
 from sketchy.results import Skipped
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import PhotoFile, walk
+from sketchy.retrieval.store.base import label
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def embed_extension(
     skipped: list[Skipped] = []
     left_out: Counter[str] = Counter()
     walked = walk(sources, skipped.append, lambda left: left_out.update([left.reason]))
-    files = [file for file in walked if file.category in labels]
+    named = (PhotoFile(path, label(Path(path).parent.name)) for path, _ in walked)
+    files = [file for file in named if file.category in labels]
     if not files:
         raise DataError(
             f"no photo of the zero-shot categories below {', '.join(map(str, sources))}; name a folder of "

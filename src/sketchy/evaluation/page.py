@@ -1,5 +1,6 @@
 """The report page: an evaluation as one self-contained HTML file."""
 
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from sketchy.evaluation.metrics import METRICS
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation
 from sketchy.storage import write_text
+
+log = logging.getLogger(__name__)
 
 
 class MetricRow(NamedTuple):
@@ -40,7 +43,7 @@ def refuse_other_page(path: Path) -> None:
 
 def write_page(
     details: EvaluationDetails, data: Dataset, folder: Path, *, title: str, progress: Progress = no_progress
-) -> Path:
+) -> None:
     """Write the report page as `index.html` into a folder, and replace an earlier one.
 
     An image that can no longer be read is shown as an empty tile.
@@ -51,9 +54,6 @@ def write_page(
         folder: The folder; created if it does not exist.
         title: Heading of the page.
         progress: Shows the progress while images are read.
-
-    Returns:
-        The path of the page.
 
     Raises:
         StorageError: The page cannot be written.
@@ -69,7 +69,7 @@ def write_page(
     page = _environment().get_template("page.html.j2").render(content)
     path = folder / PAGE
     write_text(path, page.encode(errors="replace").decode())  # names that are not Unicode have lone surrogates
-    return path
+    log.info(f"wrote {path}")
 
 
 def _content(details: EvaluationDetails, focus: Focus, names: tuple[str, ...]) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """Opening the index of whatever a user names: an index, folders of photos, or a dataset."""
 
-import hashlib
 import logging
 import os
-import shlex
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -15,15 +13,15 @@ from sketchy.image import KNOWN_UNREADABLE, RAW_SUFFIXES, photo_suffixes
 from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
+from sketchy.retrieval.cached import cache_path, log_noted, note_index, noted_index
 from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.index import Index, update_at
 from sketchy.retrieval.model import Model
-from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan, absolute_sources
-from sketchy.retrieval.store.address import is_server, is_store, open_reader
+from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan
+from sketchy.retrieval.store.address import is_store, open_reader
 from sketchy.retrieval.store.base import Identity, Store, as_tuple
 from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
-from sketchy.storage import cache_folder, replacing
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +41,7 @@ def open_index(
         address: Index folder; milvus://host:port/collection; a folder of photos, for the index that `sketchy index`
             last made of it with this model, else one in the cache; None for the test photos of the model's dataset.
         scan: Options of the scan of a folder.
-        update: Whether to bring the index of a folder in the cache up to date; else it may be empty, and is left to
-            `Index.update`.
+        update: Whether to update the index of a folder in the cache now; else `Index.update` does, and it may be empty.
         progress: Shows the progress of embedding.
 
     Raises:
@@ -61,11 +58,11 @@ def open_index(
     folder = Path(address)
     if not folder.is_dir():
         raise GalleryError(f"no such folder of photos: {folder}; name one, or an index, with --gallery")
-    noted = _noted_index(folder, model.identity, scan.exclude)
+    noted = noted_index(folder, model.identity, scan.exclude)
     if noted is None:
         return _open_cached([folder], model, scan, progress) if update else _open_as_it_is([folder], model, scan)
     store, exclude = noted
-    _log_noted(store, exclude, folder, outdated=update)
+    log_noted(store, exclude, folder, outdated=update)
     scan = replace(scan, exclude=exclude)
     return _not_empty(store, str(store.folder), model, name=address, sources=[folder], scan=scan)
 
@@ -95,21 +92,6 @@ def open_photos(
     _finish(index, changes, sources)
     note_index(sources, model.identity, address, scan.exclude)
     return index
-
-
-def note_index(sources: Sequence[Path], identity: Identity, address: str, exclude: Sequence[str]) -> None:
-    """Note in the cache, if possible, the index of a folder, so that `open_index` finds it by the folder.
-
-    Args:
-        sources: What was indexed; only a single folder is noted.
-        identity: Model of the index.
-        address: Address of the index.
-        exclude: Globs that were left out, to be left out of later updates too.
-    """
-    if not is_server(address) and len(sources) == 1 and sources[0].is_dir():
-        with suppress(StorageError), replacing(_cache_path(sources, identity).with_suffix(".note")) as temporary:
-            noted = [os.path.abspath(address), *exclude]  # noqa: PTH100 - keeps links
-            temporary.write_bytes(os.fsencode("\0".join(noted)))
 
 
 def log_unused_globs(changes: UpdateResult, scan: Scan) -> None:
@@ -183,43 +165,9 @@ def _finish(index: Index, changes: UpdateResult, sources: Sequence[Path]) -> Non
     index.note(changes)
 
 
-def _noted_index(
-    folder: Path, identity: Identity, exclude: Sequence[str]
-) -> tuple[EmbeddedStore, tuple[str, ...]] | None:
-    """Open the noted index of a folder if it fits the model and has only photos of that folder.
-
-    Args:
-        folder: Folder of photos.
-        identity: Model of the index.
-        exclude: The globs that the index must leave out; empty accepts those of any index.
-
-    Returns:
-        The index, and the globs that it leaves out.
-    """
-    with suppress(OSError, GalleryError, StorageError), ExitStack() as stack:
-        noted = _cache_path([folder], identity).with_suffix(".note").read_bytes()
-        address, *left_out = os.fsdecode(noted).split("\0")
-        if exclude and set(exclude) != set(left_out):
-            return None
-        store = open_to_read(Path(address), identity)
-        stack.callback(store.close)
-        (source,) = absolute_sources([folder])
-        if store.count(f"{source}{os.sep}") == store.count():
-            stack.pop_all()
-            return store, tuple(left_out)
-    return None
-
-
-def _log_noted(store: EmbeddedStore, exclude: Sequence[str], folder: Path, *, outdated: bool) -> None:
-    without = f", without {', '.join(map(repr, exclude))}" if exclude else ""
-    globs = "".join(f" --exclude {shlex.quote(glob)}" for glob in exclude)
-    remedy = f"; `sketchy index {folder} --out {store.folder}{globs}` brings it up to date" if outdated else ""
-    log.info(f"using the index {store.folder} of {folder}, updated {store.meta().updated}{without}{remedy}")
-
-
 def _open_as_it_is(sources: Sequence[Path], model: Model, scan: Scan) -> Index:
     """Open the index in the cache without an update; create an empty one if there is none, or it is damaged."""
-    path = _cache_path(sources, model.identity, scan.exclude)
+    path = cache_path(sources, model.identity, scan.exclude)
     try:
         if not is_index(path):
             open_to_write(path, model.identity).close()
@@ -233,7 +181,7 @@ def _open_as_it_is(sources: Sequence[Path], model: Model, scan: Scan) -> Index:
 
 def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Progress) -> Index:
     """Open the index in the cache, after updating it if possible."""
-    path = _cache_path(sources, model.identity, scan.exclude)
+    path = cache_path(sources, model.identity, scan.exclude)
     changes = UpdateResult()
     try:
         changes = _update_cached(path, sources, model, scan, progress)
@@ -273,9 +221,3 @@ def _update_cached(path: Path, sources: Sequence[Path], model: Model, scan: Scan
 def _log_rebuilding(sources: Sequence[Path], error: DamagedError | FormatError) -> None:
     reason = "is damaged" if isinstance(error, DamagedError) else "has another format than this version reads"
     log.info(f"the index of {_named(sources)} in the cache {reason}; rebuilding it")
-
-
-def _cache_path(sources: Sequence[Path], identity: Identity, exclude: Sequence[str] = ()) -> Path:
-    """Return the path of the index in the cache for some folders, a model and globs to exclude."""
-    named = [*sorted(str(source.resolve()) for source in sources), identity.model, *sorted(exclude)]
-    return cache_folder(None) / "galleries" / hashlib.sha256(os.fsencode("\0".join(named))).hexdigest()[:32]

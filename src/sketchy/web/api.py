@@ -19,7 +19,6 @@ from sketchy.results import Hit
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request as SearchRequest
-from sketchy.retrieval.search import unknown_category
 from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.filters import Filter
@@ -123,9 +122,8 @@ async def search(
         raise HTTPException(422, str(error)) from None
     except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
         raise HTTPException(503, str(error)) from None
-    if where.categories and not found.hits:
-        known = [*service.catalogue.categories]
-        raise HTTPException(404, "; ".join(unknown_category(name, known) for name in where.categories))
+    if not found.hits:
+        service.catalogue.refuse_unknown(where.categories)
     response.headers["Server-Timing"] = _timing(found, started)
     return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
 

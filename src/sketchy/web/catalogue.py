@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from sketchy.errors import GalleryError, SketchyError
 from sketchy.retrieval.folders import Folders
 from sketchy.retrieval.index import Index
+from sketchy.retrieval.search import unknown_category
 from sketchy.retrieval.store.base import label
 
 PRELOADED = 1_000_000
@@ -71,6 +72,12 @@ class Catalogue:
     def folder_of(self, path: str) -> str:
         """Return the name of the folder of a photo."""
         return to_unicode(self.folders.name(os.path.dirname(path)))  # noqa: PTH120
+
+    def refuse_unknown(self, categories: Sequence[str]) -> None:
+        """Raise HTTPException if no photo is of any of the categories, unless none are given."""
+        if categories and not any(label(name) in self.categories for name in categories):
+            known = [*self.categories]
+            raise HTTPException(404, "; ".join(unknown_category(name, known) for name in categories))
 
     def id_of(self, path: str) -> str:
         """Return the id of a photo in the gallery, which is the same after a restart."""
