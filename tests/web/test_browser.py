@@ -478,7 +478,7 @@ def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
                     go.set()
                     until(page, "document.querySelector('#gallery').textContent === '40 photos in photos'")
                     assert page.locator("#indexing").is_hidden()
-                    until(page, "document.querySelectorAll('#category option').length === 5")
+                    until(page, "document.querySelectorAll('#folder option').length === 5")
                     shutil.rmtree(tmp_path / "photos")
                     until(page, "document.querySelector('#notice').textContent.includes('kept 40 photos')")
                     assert len(found(page)) == 20
