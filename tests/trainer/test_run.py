@@ -140,7 +140,7 @@ def test_a_signal_in_the_last_epoch_lets_the_run_finish(tiny_config, tmp_path):
 
 def test_a_run_whose_validation_no_longer_improves_is_finished_early(tiny_config, tmp_path, monkeypatch, logged):
     scores = iter([0.3, 0.5, 0.5, 0.4, 0.9])
-    monkeypatch.setattr(record.Recorder, "_validate", lambda *_: {"val_map_all": next(scores)})
+    monkeypatch.setattr(record, "validate", lambda *_: {"val_map_all": next(scores)})
     config, path = settings(tiny_config, "train.epochs=9", "train.patience=2"), tmp_path / "run"
     result = train(config, path)
     assert (result.epochs, result.best_epoch) == (4, 2)
@@ -152,7 +152,7 @@ def test_a_run_whose_validation_no_longer_improves_is_finished_early(tiny_config
 
 
 def test_a_signal_in_the_epoch_that_ends_a_run_early_lets_it_finish(tiny_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(record.Recorder, "_validate", lambda *_: {"val_map_all": 0.5})
+    monkeypatch.setattr(record, "validate", lambda *_: {"val_map_all": 0.5})
     with signal_when(signal.SIGTERM, "epoch 2/3"):
         assert train(settings(tiny_config, "train.patience=1"), tmp_path / "run").epochs == 2
 
@@ -175,17 +175,17 @@ def test_a_run_killed_after_its_last_epoch_is_not_finished_until_it_is_resumed(t
         raise KeyboardInterrupt
 
     config, run_dir = settings(tiny_config, "train.epochs=1"), RunDir(tmp_path / "run")
-    calibrate = record.calibrate
-    monkeypatch.setattr(record, "calibrate", killed)
+    calibrate = record.with_calibration
+    monkeypatch.setattr(record, "with_calibration", killed)
     with pytest.raises(KeyboardInterrupt):
         train(config, run_dir.path)
     assert run_dir.epochs() == (1, 1)
     assert not run_dir.result.exists()
-    monkeypatch.setattr(record, "calibrate", calibrate)
+    monkeypatch.setattr(record, "with_calibration", calibrate)
     result = train(config, run_dir.path, resume=True)
     assert json.loads(run_dir.result.read_text()) == dataclasses.asdict(result)
     run_dir.evaluation.write_text("{}")
-    monkeypatch.setattr(record, "calibrate", killed)
+    monkeypatch.setattr(record, "with_calibration", killed)
     with pytest.raises(KeyboardInterrupt):
         train(settings(tiny_config, "train.epochs=2"), run_dir.path, resume=True)
     assert not run_dir.result.exists()

@@ -3,9 +3,10 @@ import time
 
 import pytest
 
+from sketchy.interrupts import stop_signals
 from sketchy.trainer.stopping import stop_on_signals
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = tuple(stop_signals())
 
 
 def handlers() -> list[object]:

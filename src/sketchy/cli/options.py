@@ -130,6 +130,7 @@ Folder = Annotated[
     list[str] | None,
     typer.Option(
         "--folder",
+        parser=path_glob,
         metavar="FOLDER",
         help="Search only this folder and those in it, for example 'Holiday/2023'; may be repeated.",
         callback=_refuse_empty,
