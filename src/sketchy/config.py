@@ -116,6 +116,7 @@ class AugmentConfig(Section):
         "or unsteady",
     )
     color: Free[float] = Field(0.0, ge=0, lt=1, description="largest change of brightness, contrast and saturation")
+    jpeg: Free[float] = Field(0.0, ge=0, le=1, description="share of the photos compressed as JPEGs of poor quality")
     photo_size: Free[int | None] = Field(
         None,
         ge=16,
@@ -184,7 +185,7 @@ class PKConfig(Section):
         0, ge=0, description="how many of the K sketches come with the photo that they trace, where any does"
     )
     unpaired: Free[int] = Field(
-        0, ge=0, description="sketches, and photos, added to a batch from categories that have only one of the two"
+        0, ge=0, description="sketches, and photos, added to a batch from categories that have fewer than K of either"
     )
 
     @model_validator(mode="after")

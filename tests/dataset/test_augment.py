@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from sketchy.config import AugmentConfig
 from sketchy.dataset.augment import Augmenter, Changes, build_augmenter, change_photos, change_sketches
@@ -13,6 +14,7 @@ OFF = {
     "crop": 0.0,
     "stroke": 0.0,
     "color": 0.0,
+    "jpeg": 0.0,
     "photo_size": None,
 }
 
@@ -56,13 +58,13 @@ def test_sketch_and_photo_of_a_pair_are_mirrored_together():
 def test_a_quarter_turn_moves_the_dot_round():
     turn = torch.tensor([[[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]]])
     still = torch.eye(2, 3)[None]
-    changes = Changes(turn, still, torch.tensor([False]), torch.ones(1, 3))
+    changes = Changes(turn, still, torch.tensor([False]), torch.ones(1, 3), torch.tensor([0]))
     assert torch.equal(change_sketches(sketches(1), changes), sketches(1).rot90(1, (2, 3)))
 
 
 def test_what_moves_in_is_paper_on_sketches_and_the_mirrored_edge_on_photos():
     away = torch.tensor([[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]])  # half a side to the left
-    changes = Changes(away, away, torch.tensor([False]), torch.ones(1, 3))
+    changes = Changes(away, away, torch.tensor([False]), torch.ones(1, 3), torch.tensor([0]))
     assert (change_sketches(sketches(1), changes) == 255).all()
     moved = change_photos(photos(1), changes)
     half = SIDE // 2
@@ -95,7 +97,9 @@ def test_brightness_contrast_and_saturation_do_what_they_say():
     still = torch.eye(2, 3)[None]
 
     def changed(*color: float) -> torch.Tensor:
-        return change_photos(photos(1), Changes(still, still, torch.tensor([False]), torch.tensor([color]))).float()
+        return change_photos(
+            photos(1), Changes(still, still, torch.tensor([False]), torch.tensor([color]), torch.tensor([0]))
+        ).float()
 
     before = photos(1).float()
     torch.testing.assert_close(changed(0.5, 1, 1), before / 2, atol=0.51, rtol=0)
@@ -105,6 +109,21 @@ def test_brightness_contrast_and_saturation_do_what_they_say():
     grey = changed(1, 1, 0)
     assert torch.equal(grey[:, 0], grey[:, 1])
     assert changed(2, 1, 1).max() == 255
+
+
+def test_the_fraction_of_photos_that_are_compressed_lose_detail_and_keep_their_content():
+    smooth = F.interpolate(photos(64, channels=3).float()[..., :4, :4], size=SIDE, mode="bilinear").byte()
+    changes = augmenter(jpeg=0.5).draw(64)
+    chosen = changes.quality > 0
+    assert 16 < chosen.sum() < 48
+    assert 10 <= changes.quality[chosen].min() < 20
+    assert 40 < changes.quality.max() <= 50
+    seen = change_photos(smooth.clone(), changes)
+    error = (seen.float() - smooth.float()).abs().mean((1, 2, 3))
+    assert (error[~chosen] == 0).all()
+    assert (error[chosen] > 0).all()
+    assert error.max() < 60
+    assert change_photos(photos(2, channels=1), augmenter(jpeg=1.0).draw(2)).shape == (2, 1, SIDE, SIDE)
 
 
 def test_grey_photos_are_augmented_too():
@@ -143,5 +162,5 @@ def test_training_sees_photos_of_the_size_that_is_asked_for():
 def test_with_a_crop_things_look_as_large_in_the_smaller_image():
     """A crop of 3/4 of a side of 16, shown on 12 pixels: each pixel is one of the photo's."""
     frame = torch.tensor([[[0.75, 0.0, 0.25], [0.0, 0.75, -0.25]]])  # the upper right corner
-    changes = Changes(frame, frame, torch.tensor([False]), torch.ones(1, 3), photo_size=12)
+    changes = Changes(frame, frame, torch.tensor([False]), torch.ones(1, 3), torch.tensor([0]), photo_size=12)
     assert torch.equal(change_photos(photos(1), changes), photos(1)[..., :12, 4:])

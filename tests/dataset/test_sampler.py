@@ -168,6 +168,15 @@ def test_unpaired_images_come_last_and_from_categories_that_have_only_one_kind()
         assert photos[4:].tolist() == [2, 2]
 
 
+def test_a_category_that_cannot_fill_its_place_without_repeats_counts_as_unpaired():
+    sketches, photos = items(4, 4, 4, 1), items(4, 4, 1, 4, first=100)
+    sampler = PKSampler(sketches, photos, categories=2, per_category=2, unpaired=2, seed=0)
+    for batch in sampler.epoch(0):
+        assert set(category_of(sketches, batch.sketches[:4])) == {0, 1}
+        assert sorted(category_of(sketches, batch.sketches[4:])) == [2, 3]
+        assert sorted(category_of(photos, batch.photos[4:])) == [2, 3]
+
+
 def test_unpaired_photos_are_of_any_category_if_all_have_sketches():
     sampler = PKSampler(SOME, items(4, 4, first=100), categories=2, per_category=2, unpaired=2, seed=0)
     batch = next(sampler.epoch(0))

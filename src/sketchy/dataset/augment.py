@@ -2,16 +2,21 @@
 
 import math
 from dataclasses import dataclass
+from io import BytesIO
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
+from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 from sketchy.config import AugmentConfig
 
 GREY = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
+JPEG_QUALITY = (10, 50)
+"""Lowest and highest quality of photos that are compressed."""
 
 
 class Changes(NamedTuple):
@@ -22,6 +27,7 @@ class Changes(NamedTuple):
         photo_frame: (B, 2, 3) float, the same for photos.
         thick: (B,) bool, whether the strokes of a sketch grow by a pixel on each side.
         color: (B, 3) float, factors of a photo's brightness, contrast and saturation.
+        quality: (B,) int64, quality at which a photo is compressed as a JPEG; 0 leaves it as it is.
         photo_size: Side of the changed photos in pixels; None keeps that of the photos.
     """
 
@@ -29,12 +35,13 @@ class Changes(NamedTuple):
     photo_frame: Tensor
     thick: Tensor
     color: Tensor
+    quality: Tensor
     photo_size: int | None = None
 
     def share(self, rows: slice) -> "Changes":
         """Return the changes of some of the pairs."""
-        sketch_frame, photo_frame, thick, color, size = self
-        return Changes(sketch_frame[rows], photo_frame[rows], thick[rows], color[rows], size)
+        sketch_frame, photo_frame, thick, color, quality, size = self
+        return Changes(sketch_frame[rows], photo_frame[rows], thick[rows], color[rows], quality[rows], size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +59,7 @@ class Augmenter:
         crop: Largest fraction of a photo's side that is cut away, in [0, 1).
         stroke: Fraction of the sketches whose strokes are thickened, in [0, 1].
         color: Largest change of brightness, contrast and saturation, as a fraction of each, in [0, 1).
+        jpeg: Fraction of the photos that are compressed as JPEGs of poor quality, in [0, 1].
         photo_size: Side of the changed photos in pixels; None keeps that of the photos. With `crop`, objects in smaller
             photos are as large as in whole photos of full size (Touvron et al., "Fixing the train-test resolution
             discrepancy", 2019).
@@ -65,6 +73,7 @@ class Augmenter:
     crop: float
     stroke: float
     color: float
+    jpeg: float
     photo_size: int | None
     generator: torch.Generator
 
@@ -76,6 +85,7 @@ class Augmenter:
             photo_frame=self._frames(mirror, self.crop),
             thick=self._uniform(pairs) < self.stroke,
             color=1 + self.color * (2 * self._uniform(pairs, 3) - 1),
+            quality=self._quality(pairs),
             photo_size=self.photo_size,
         )
 
@@ -91,6 +101,13 @@ class Augmenter:
             move = move + (1 - kept)[:, None] * (2 * self._uniform(pairs, 2) - 1)
         rows = [torch.stack([cos * mirror, -sin], 1), torch.stack([sin * mirror, cos], 1)]
         return torch.cat([torch.stack(rows, 1), move[:, :, None]], 2)
+
+    def _quality(self, pairs: int) -> Tensor:
+        if not self.jpeg:
+            return torch.zeros(pairs, dtype=torch.int64)  # without a draw: all other changes are as they were
+        lowest, highest = JPEG_QUALITY
+        quality = lowest + (highest + 1 - lowest) * self._uniform(pairs)
+        return torch.where(self._uniform(pairs) < self.jpeg, quality, 0).long()
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(shape, generator=self.generator)
@@ -113,7 +130,7 @@ def change_sketches(images: Tensor, changes: Changes) -> Tensor:
 
 
 def change_photos(images: Tensor, changes: Changes) -> Tensor:
-    """Move photos, mirrored beyond their edges, and change their brightness, contrast and saturation.
+    """Move photos, mirrored beyond their edges, and change their brightness, contrast, saturation and compression.
 
     Args:
         images: Photos, shape (B, C, S, S), uint8, where C is 1 or 3.
@@ -130,7 +147,16 @@ def change_photos(images: Tensor, changes: Changes) -> Tensor:
     if images.shape[1] == 3:
         grey = (pixels * GREY.to(images.device)).sum(1, keepdim=True)
         pixels = grey + (pixels - grey) * saturation
-    return _to_uint8(pixels)
+    return _compress(_to_uint8(pixels), changes.quality)
+
+
+def _compress(images: Tensor, quality: Tensor) -> Tensor:
+    """Encode those with a quality above 0 as JPEGs, and decode them."""
+    for row in quality.nonzero()[:, 0].tolist():
+        content = BytesIO()
+        to_pil_image(images[row]).save(content, "JPEG", quality=int(quality[row]))
+        images[row] = pil_to_tensor(Image.open(content))
+    return images
 
 
 def _warp(pixels: Tensor, frames: Tensor, side: int, beyond: str) -> Tensor:

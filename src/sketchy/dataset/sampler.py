@@ -96,8 +96,9 @@ class PKSampler(Sampler):
     Categories are drawn in rounds: each once before any is drawn twice; so are the sketches and photos of each. If a
     category has fewer than K, some of them are repeated. The first `traced` of its K sketches are paired with the very
     photos that they trace, unless the category has none of these; the other photos are any of the category. Behind them
-    come `unpaired` sketches and as many photos of categories that have no photo or no sketch, drawn in the same rounds;
-    if there are none of one kind, they are of any category.
+    come `unpaired` sketches and as many photos of categories that have fewer than K photos or sketches, drawn in the
+    same rounds; if there are none of one kind, they are of any category. Without `unpaired`, one photo is enough, and
+    is seen as often as all photos of another category together.
 
     Args:
         sketches: Sketches to draw from.
@@ -107,7 +108,7 @@ class PKSampler(Sampler):
         seed: Seed of all draws.
         traced: Number of sketches of each category that are paired with the photo that they trace, from 0 to K.
         sketch_photo: Row of the traced photo for every row of a sketch, -1 if there is none; needed with `traced`.
-        unpaired: Number of sketches, and of photos, from categories that have only one of the two.
+        unpaired: Number of sketches, and of photos, from categories that have fewer than K of either.
 
     Raises:
         DataError: Fewer than P categories have both a sketch and a photo, or none has a traced photo with `traced`.
@@ -127,7 +128,8 @@ class PKSampler(Sampler):
     ) -> None:
         self.sketches = _by_category(sketches)
         self.photos = _by_category(photos)
-        self.usable = sorted(self.sketches.keys() & self.photos.keys())
+        enough = per_category if unpaired else 1
+        self.usable = sorted(_with(self.sketches, enough) & _with(self.photos, enough))
         self.tracing: dict[int, Indices] = {}
         if traced and sketch_photo is not None:
             paired = np.isin(sketch_photo[sketches.rows], photos.rows)
@@ -176,7 +178,7 @@ class PKSampler(Sampler):
             yield Batch(np.concatenate(drawn_sketches), np.concatenate(drawn_photos))
 
     def _lone(self, items: dict[int, Indices]) -> dict[int, Indices]:
-        """Return the items of categories without a counterpart, or all if there are none."""
+        """Return the items of categories that are not paired, or all if there are none."""
         return {label: rows for label, rows in items.items() if label not in self.usable} or items
 
 
@@ -192,6 +194,11 @@ def build_sampler(
 
 def _by_category(items: Items) -> dict[int, Indices]:
     return {int(category): items.rows[items.categories == category] for category in np.unique(items.categories)}
+
+
+def _with(items: dict[int, Indices], count: int) -> set[int]:
+    """Return the categories that have at least `count` items."""
+    return {label for label, rows in items.items() if len(rows) >= count}
 
 
 def _rounds(items: Indices, count: int, generator: np.random.Generator) -> Iterator[Indices]:
