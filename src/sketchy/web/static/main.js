@@ -6,7 +6,9 @@ import { Drawing } from "./drawing.js";
 import { connectFiles, readMarks } from "./files.js";
 import { connectFilters, filters, offerFilters } from "./filters.js";
 import { Pad } from "./pad.js";
+import { connectPrompts, suggest } from "./prompts.js";
 import { Query } from "./query.js";
+import { keepSheet, RecentDrawings, restoreSheet } from "./recent.js";
 import { ResultsView } from "./results.js";
 import { followStatus, showStatus } from "./status.js";
 import { connectTheme } from "./theme_button.js";
@@ -16,15 +18,21 @@ const drawing = new Drawing();
 const pad = new Pad(find("#canvas"), find("#cursor"), drawing, announce);
 const view = new ResultsView({ like: (result) => query.searchLike(result.id), quiet: () => query.store() });
 const query = new Query(pad, drawing, view, [filters]);
-const doodles = new Doodles(document.querySelectorAll("[data-sketch]"), begin);
+const offered = document.querySelectorAll("[data-sketch]");
+const doodles = new Doodles(offered, begin);
+const recent = new RecentDrawings(begin, new Set([...offered].map((button) => button.dataset.sketch)));
 let gallery = ""; // its name
 
 connectTools(pad, drawing);
 connectFilters(() => query.search(), () => query.schedule());
 connectFiles(open);
 connectTheme(repaint);
+connectPrompts(() => find("#canvas").focus());
 drawing.addEventListener("change", () => query.drawingChanged());
 pad.addEventListener("stroke", () => query.schedule());
+drawing.addEventListener("replace", () => recent.keep(drawing));
+addEventListener("pagehide", keepDrawing);
+document.addEventListener("visibilitychange", () => document.hidden && keepDrawing());
 find("#again").addEventListener("click", () => query.search());
 
 /** Put a drawing on the sheet. */
@@ -41,9 +49,17 @@ async function open(file) {
   }
 }
 
+/** Keep what is drawn, as the page may never come back. */
+function keepDrawing() {
+  pad.finish();
+  recent.keep(drawing);
+  keepSheet(drawing);
+}
+
 function repaint() {
   pad.refresh();
   doodles.paint();
+  recent.paint();
 }
 
 // --- the gallery, which may grow ---
@@ -60,6 +76,7 @@ async function readInfo() {
   gallery = info.gallery.split(/[\\/]/).filter(Boolean).at(-1) ?? info.gallery;
   find("#gallery").title = info.gallery;
   offerFilters(info);
+  suggest(info.categories);
 }
 
 function statusCame(status) {
@@ -75,7 +92,7 @@ async function start() {
   } catch {
     query.fail("The server does not answer.", true);
   }
-  query.restore();
+  query.restore({ keep: await restoreSheet(drawing) });
 }
 
 start();

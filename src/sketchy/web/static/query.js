@@ -4,6 +4,7 @@ import { decode, encode } from "./code.js";
 import { find } from "./dom.js";
 import { Exporter } from "./drawing.js";
 import { SearchClient } from "./search_client.js";
+import { Settling } from "./settling.js";
 
 /**
  * Searches, and passes what was found to the view.
@@ -21,16 +22,18 @@ export class Query {
   #controls;
   #exporter = new Exporter(512); // pixels: several times the input of the models
   #client;
+  #settling;
 
   constructor(pad, drawing, view, controls) {
     this.#pad = pad;
     this.#drawing = drawing;
     this.#view = view;
     this.#controls = controls;
+    this.#settling = new Settling(pad);
     this.#client = new SearchClient({
       started: () => view.showSearching(true),
       slow: () => view.showSlow(),
-      succeeded: (response, query) => this.#succeeded(response, query),
+      succeeded: (response, query) => this.#settle(() => this.#succeeded(response, query)),
       failed: (problem) => this.#failed(problem),
     });
     find("#back").addEventListener("click", () => this.#backToDrawing());
@@ -73,18 +76,19 @@ export class Query {
     const code = encode(this.#drawing.marks);
     if (this.like !== null) parts.set("like", this.like);
     else if (code !== null && !this.#drawing.isEmpty) parts.set("d", code);
-    if (find("#k").value !== find("#k").defaultValue) parts.set("k", find("#k").value);
-    for (const [name, value] of this.#values()) parts.append(name, value);
+    for (const [name, value] of this.#values()) {
+      if (name !== "k" || value !== find("#k").defaultValue) parts.append(name, value);
+    }
     history.replaceState(null, "", `#${parts}`);
   }
 
-  /** Read the query from the address, and search. */
-  restore() {
+  /** Read the query from the address, and search; `keep` the drawing if it is newer than the address. */
+  restore({ keep = false } = {}) {
     const parts = new URLSearchParams(location.hash.slice(1));
     const code = parts.get("d");
     for (const group of this.#controls) group.restore(parts);
     this.#setLike(parts.get("like"));
-    const marks = code === null ? null : decode(code);
+    const marks = code === null || keep ? null : decode(code);
     if (marks && code !== encode(this.#drawing.marks)) this.#drawing.replace(marks);
     else this.search();
   }
@@ -94,12 +98,13 @@ export class Query {
   }
 
   #ask(how, since = performance.now()) {
+    if (how === "send") this.#settling.cancel();
     if (this.like === null && this.#pad.marks.every((mark) => mark.erase)) {
       this.#client.cancel();
       this.#view.clear();
       return;
     }
-    const common = { k: Number(find("#k").value), parameters: this.#values(), since };
+    const common = { parameters: this.#values(), since };
     if (this.like === null) {
       const marks = this.#pad.marks;
       this.#client[how]({ ...common, kind: "sketch", image: () => this.#exporter.png(this.#copied(marks)) });
@@ -112,6 +117,12 @@ export class Query {
   #copied(marks) {
     const last = marks.at(-1);
     return this.#pad.isDrawing ? [...marks.slice(0, -1), { ...last, points: [...last.points] }] : marks;
+  }
+
+  /** Show photos at once if there are none, or no stroke is being drawn. */
+  #settle(show) {
+    if (this.#view.shown.length && this.#pad.isDrawing) this.#settling.wait(show);
+    else show();
   }
 
   #succeeded({ results }, query) {
