@@ -564,7 +564,7 @@ def test_the_viewer_opens_downloads_and_shows_the_drawing_beside(page, launched,
             break
         page.wait_for_timeout(100)
     assert launched == [path, path]
-    assert re.search(r"48 × 48 · \d+ kB", viewer.locator(".facts").inner_text())
+    assert re.search(r"48 . 48 · [0-9]+ kB", viewer.locator(".facts").inner_text())
     with page.expect_download() as saving:
         viewer.get_by_role("link", name="Download").click()
     assert path.endswith(saving.value.suggested_filename)
