@@ -433,6 +433,7 @@ def test_filters_are_behind_a_button_and_are_cleared_together(page):
     button = page.get_by_role("button", name="Filter", exact=True)
     button.click()
     page.get_by_label("Name").fill("p1.*")
+    page.keyboard.press("Enter")
     page.get_by_label("Category").select_option("disc")
     until(page, "document.querySelectorAll('#grid li').length === 1")
     assert found(page)[0][0] == "p1.jpg"

@@ -47,7 +47,7 @@ def create_app(
         root: Folder that contains all photos; see `Catalogue`.
         loopback: Whether to accept only requests whose Host header is a loopback name.
         limits: Limits of a request; None takes the defaults.
-        launch: Opens photos on this machine, for a page on the same machine; None refuses to.
+        launch: Opens photos on this machine; only if `loopback`, for a page on the same machine. None refuses to.
     """
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form gets an answer, not a message
     limits = limits or Limits()
@@ -55,7 +55,9 @@ def create_app(
     queue = FairQueue(limits.waiting)
 
     app = _new_app(queue)
-    app.state.service = Service(index, follower, catalogue, Thumbnails(catalogue), queue, limits, launch)
+    app.state.service = Service(
+        index, follower, catalogue, Thumbnails(catalogue), queue, limits, launch if loopback else None
+    )
     app.include_router(router)
     app.include_router(photo_router)
     _add_page(app)

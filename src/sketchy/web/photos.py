@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path as FilePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -22,7 +22,7 @@ PhotoId = Annotated[str, Path(pattern=ID, description="The id of a result.")]
 PhotoIds = Annotated[
     list[Annotated[str, Query(pattern=ID)]], Query(min_length=1, max_length=MAX_K, description="The ids of results.")
 ]
-FILE = {200: {"content": {"application/octet-stream": BINARY}}}
+FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": BINARY}}}
 
 photo_router = APIRouter(responses=error_responses(400, 403, 404, 422, 500))
 
@@ -70,7 +70,7 @@ def file(service: Served, photo: PhotoId) -> Response:
     """Return the original file of a photo, with its metadata."""
     name, found = original(service.catalogue, photo)
     if isinstance(found, bytes):
-        return StreamingResponse(iter([found]), headers=_attachment(name), media_type="application/octet-stream")
+        return Response(found, headers=_attachment(name), media_type="application/octet-stream")
     return FileResponse(found, filename=name, media_type="application/octet-stream")
 
 
