@@ -1,8 +1,12 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
 
-from sketchy.model.calibration import Calibration, _pooled, fit_calibration
+from sketchy.model.calibration import MISSES, NEAREST, Calibration, _features, _pooled, fit_calibration, with_found
 
 
 def drawn(pairs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,3 +59,65 @@ def test_a_handful_of_pairs_is_enough():
     calibration = fit_calibration(np.array([0.1, 0.2, 0.9]), np.array([True, True, False]))
     assert calibration is not None
     assert 0 < calibration.score(0.1) < 1
+
+
+PLAIN = Calibration((1.0, 2.0), (0.8, 0.2))
+
+
+def searches(count: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Distances of the nearest photos, and whether one shows what was drawn: then it is nearer than the others."""
+    generator = np.random.default_rng(seed)
+    found = generator.random(count) < 0.5
+    nearest = np.sort(generator.normal(1.2, 0.1, (count, NEAREST)), 1)
+    nearest[found, 0] -= generator.uniform(0, 0.6, found.sum())
+    return nearest, found
+
+
+def test_a_search_is_judged_as_by_a_public_logistic_regression():
+    nearest, found = searches()
+    fitted = with_found(PLAIN, nearest, found, np.ones(len(found), bool))
+    features = _features(nearest)
+    public = LogisticRegression(C=1e6, fit_intercept=False, tol=1e-8, max_iter=1000).fit(features, found)
+    ours = [fitted.found(row) for row in nearest.tolist()]
+    np.testing.assert_allclose(ours, public.predict_proba(features)[:, 1], atol=0.01)
+
+
+def test_nearer_photos_make_it_likelier_that_something_was_found():
+    fitted = with_found(PLAIN, *searches(), np.ones(2000, bool))
+    far = [1.2, *[1.3] * 9]
+    assert fitted.found([0.6, *far[1:]]) > 0.9 > 0.4 > fitted.found(far)
+
+
+def test_the_threshold_misses_a_share_of_the_whole_drawings_that_are_found():
+    nearest, found = searches()
+    present = np.arange(len(found)) % 2 == 0
+    fitted = with_found(PLAIN, nearest, found, present)
+    judged = np.array([fitted.found(row) for row in nearest[found & present].tolist()])
+    assert (judged < fitted.threshold).mean() == pytest.approx(MISSES, abs=0.01)
+
+
+def test_separable_searches_are_fitted_too():
+    nearest = np.array([[0.1, 0.2], [0.15, 0.2], [1.0, 1.1], [1.1, 1.2]])
+    fitted = with_found(PLAIN, nearest, np.array([True, True, False, False]), np.ones(4, bool))
+    assert np.isfinite(fitted.weights).all()
+    assert fitted.found([0.1, 0.2]) > fitted.threshold * 0.99 > fitted.found([1.0, 1.1])
+
+
+@pytest.mark.parametrize("found", [np.ones(4, bool), np.zeros(4, bool)])
+def test_without_both_kinds_of_searches_the_score_stays_as_it_was(found):
+    assert with_found(PLAIN, np.ones((4, 2)), found, np.ones(4, bool)) is PLAIN
+
+
+def test_an_earlier_calibration_takes_every_search_for_found():
+    assert (PLAIN.found([1.0]), PLAIN.threshold, PLAIN.score(1.0, PLAIN.found([1.0]))) == (1.0, 0.0, 0.8)
+    assert replace(PLAIN, weights=(0.0, 0.0, 0.0)).found([]) == 1.0
+
+
+def test_a_score_is_no_higher_than_the_probability_that_anything_was_found():
+    assert PLAIN.score(1.0, 0.5) == pytest.approx(0.4)
+
+
+def test_a_calibration_is_the_same_after_a_file():
+    fitted = with_found(PLAIN, *searches(), np.ones(2000, bool))
+    assert Calibration.from_plain(json.loads(json.dumps(fitted.to_plain()))) == fitted
+    assert Calibration.from_plain({"distances": [1.0, 2.0], "probabilities": [0.8, 0.2]}) == PLAIN

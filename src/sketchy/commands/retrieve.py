@@ -1,7 +1,7 @@
 """`sketchy retrieve`: find the photos nearest to a sketch."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -9,7 +9,7 @@ from PIL import Image
 from sketchy.errors import DataError, GalleryError, ImageError, StorageError
 from sketchy.image import Kind, open_image, read_content
 from sketchy.progress import Progress, no_progress
-from sketchy.results import Hit, Retrieval
+from sketchy.results import Advice, Hit, Hits, Retrieval
 from sketchy.retrieval.contact_sheet import EDGE, TILE, Tile, contact_sheet
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.model import load_model, naming_image
@@ -22,6 +22,9 @@ from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 
 log = logging.getLogger(__name__)
 
+SHOWN = 10
+"""Photos that are shown in a terminal."""
+
 
 def run(  # noqa: PLR0913 - one per option, by keyword
     queries: Sequence[Path],
@@ -32,6 +35,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     kind: Kind = "sketch",
     scan: Scan = DEFAULT_SCAN,
     save: Path | None = None,
+    show: Callable[[Image.Image], object] | None = None,
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Retrieval:
@@ -43,6 +47,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         gallery: Gallery to search; see `open_index`.
         kind: Whether the queries are sketches or photos.
         save: Contact sheet to write, as PNG or JPEG by its suffix.
+        show: Called with a contact sheet of the first hits, for a terminal.
 
     Raises:
         ImageError: A query cannot be read or is blank.
@@ -59,10 +64,16 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         if save is not None and save.is_file() and index.holds(save):
             raise StorageError(f"{save} is a photo of {index.name} and would be replaced; choose another file name")
         hits = _search(index, query, request, kind)
+        if model.is_single_mark(contents, kind):
+            hits.advice = Advice.KEEP_DRAWING
+            log.warning("the sketch is only a dot or a line; draw more")
+        sketch = Tile(open_image(contents[0]), queries[0].name)
         if save is not None:
-            _save_sheet(save, Tile(open_image(contents[0]), queries[0].name), index, hits)
+            _save_sheet(save, _sheet(sketch, index, hits))
+        if show is not None:
+            show(_sheet(sketch, index, hits[:SHOWN]))
         names = " + ".join(map(str, queries))
-        return Retrieval(names, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out)
+        return Retrieval(names, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out, hits.advice)
 
 
 def _refuse_sheet(save: Path | None, queries: Sequence[Path], kind: Kind) -> None:
@@ -81,7 +92,7 @@ def _read(paths: Sequence[Path], kind: Kind) -> list[bytes]:
     return contents
 
 
-def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> list[Hit]:
+def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> Hits:
     """Search, and log the filters that match no photo. Raises GalleryError if no photo passes all of them."""
     log.info(f"searched {index.name}: {len(index):,} photos")
     if request.k > len(index) and request.where.everything:
@@ -99,8 +110,11 @@ def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> list[
     return hits
 
 
-def _save_sheet(path: Path, sketch: Tile, index: Index, hits: Sequence[Hit]) -> None:
-    sheet = contact_sheet([(sketch, [_tile(index, hit, rank) for rank, hit in enumerate(hits, start=1)])])
+def _sheet(sketch: Tile, index: Index, hits: Sequence[Hit]) -> Image.Image:
+    return contact_sheet([(sketch, [_tile(index, hit, rank) for rank, hit in enumerate(hits, start=1)])])
+
+
+def _save_sheet(path: Path, sheet: Image.Image) -> None:
     with replacing(path) as temporary:
         sheet.save(temporary, format="jpeg" if path.suffix.lower() in (".jpg", ".jpeg") else "png")
 

@@ -22,6 +22,7 @@ from sketchy.web.fair_queue import FairQueue
 from sketchy.web.guard import Guard
 from sketchy.web.limits import Limits
 from sketchy.web.thumbnails import Thumbnails
+from sketchy.web.token import TokenRequired
 
 STATIC = Path(__file__).parent / "static"
 LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
@@ -34,7 +35,7 @@ def create_app(
     *,
     follower: Follower | None = None,
     root: Path | None = None,
-    loopback: bool = True,
+    token: str | None = None,
     limits: Limits | None = None,
 ) -> FastAPI:
     """Create the application.
@@ -43,7 +44,7 @@ def create_app(
         index: The index to search.
         follower: Keeps the index up to date meanwhile; None if nothing in this process does.
         root: Folder that contains all photos; see `Catalogue`.
-        loopback: Whether to accept only requests whose Host header is a loopback name.
+        token: Token that every request needs, see `TokenRequired`; None answers only requests of this machine.
         limits: Limits of a request; None takes the defaults.
     """
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form gets an answer, not a message
@@ -56,7 +57,9 @@ def create_app(
     app.include_router(router)
     _add_page(app)
     _add_errors(app)
-    if loopback:  # prevents DNS rebinding: a site whose name resolves to 127.0.0.1 could read the photos
+    if token is not None:
+        app.add_middleware(TokenRequired, token=token)
+    else:  # prevents DNS rebinding: a site whose name resolves to 127.0.0.1 could read the photos
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
     app.add_middleware(Guard, limits=limits)
     return app
