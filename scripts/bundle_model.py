@@ -4,10 +4,11 @@
 Usage: .venv/bin/python scripts/bundle_model.py runs/a/best.pth --data DATASET
 The score is fitted on the validation split of the dataset of the run; see src/sketchy/evaluation/calibrate.py.
 With --refit-spatial CONFIG, the spatial embedding is made anew by the settings of that config and fitted first, in
-minutes and without training the network again.
+minutes and without training the network again; image.sketch_stretch is taken, too.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,9 +28,12 @@ CPU = torch.device("cpu")
 
 def refitted(checkpoint: Checkpoint, config: Path, settings: list[str], data: Dataset) -> Checkpoint:
     """Return a checkpoint with the spatial embedding of a config, fitted and validated on its dataset."""
-    spatial = load_config(config, settings).model.spatial
+    wanted = load_config(config, settings)
+    spatial = wanted.model.spatial
     if spatial is None:
         raise SystemExit(f"{config} has no model.spatial; name another config")
+    image = checkpoint.config.image.model_copy(update={"sketch_stretch": wanted.image.sketch_stretch})
+    checkpoint = replace(checkpoint, config=checkpoint.config.model_copy(update={"image": image}))
     fitted = with_fitted_spatial(with_spatial_config(checkpoint, spatial), data, CPU, no_progress)
     if fitted is None:
         raise SystemExit(f"{data.source.path}: no sketch traces one of several photos of its category")
