@@ -69,7 +69,7 @@ class Trial:
         assert model.calibration is not None
         self.right = right
         rows = nearest.tolist()
-        found = [model.calibration.found(row) for row in rows]
+        found = [model.calibration.found(row[0]) for row in rows]
         self.told = np.array(found) < model.calibration.threshold
         self.scores = np.array(
             [

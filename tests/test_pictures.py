@@ -22,7 +22,7 @@ class Terminal(io.TextIOWrapper):
 @pytest.fixture
 def stdout(monkeypatch):
     opened = Terminal(io.BytesIO())
-    monkeypatch.setattr(sys, "stdout", opened)
+    monkeypatch.setattr(pictures, "sys", SimpleNamespace(stdout=opened))
     monkeypatch.setattr(pictures, "_geometry", lambda: (60, 10, 20))
     return opened
 
@@ -76,12 +76,12 @@ def test_other_terminals_get_none(monkeypatch, stdout):
 
 def test_a_file_or_a_pipe_gets_none(monkeypatch):
     monkeypatch.setitem(sys.modules, "chafa", chafa("KITTY"))
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(pictures, "sys", SimpleNamespace(stdout=io.StringIO()))
     assert pictures.picture_printer() is None
 
 
 def test_a_terminal_without_a_size_has_the_usual_one(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 0))
+    monkeypatch.setattr(pictures, "sys", SimpleNamespace(stdout=SimpleNamespace(fileno=lambda: 0)))
     monkeypatch.setattr(pictures.fcntl, "ioctl", lambda *_: bytes(8))
     monkeypatch.setattr(pictures.shutil, "get_terminal_size", lambda: (80, 24))
     assert pictures._geometry() == (80, *pictures.CELL)

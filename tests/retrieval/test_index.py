@@ -52,7 +52,7 @@ def test_a_search_that_probably_found_nothing_says_so(index, sketch, monkeypatch
     plain = replace(index.model.calibration, weights=())
     monkeypatch.setattr(index.model, "calibration", plain)
     closed = index.search(sketch)
-    monkeypatch.setattr(index.model, "calibration", replace(plain, weights=(0.0,) * 3, threshold=threshold))
+    monkeypatch.setattr(index.model, "calibration", replace(plain, weights=(0.0, 0.0), threshold=threshold))
     hits = index.search(sketch)
     assert (closed.advice, hits.advice) == (None, advice)
     assert [hit.path for hit in hits] == [hit.path for hit in closed]

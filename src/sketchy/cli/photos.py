@@ -184,10 +184,7 @@ def retrieve(
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
-    """Find the photos nearest to a sketch.
-
-    A lower distance is closer. The score estimates the probability that a photo shows what was drawn. A terminal that
-    can show pictures shows the photos too, with `pip install 'sketchy-search[terminal]'`.
+    """Find the photos nearest to a sketch, with the probability that each shows what was drawn as its score.
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """

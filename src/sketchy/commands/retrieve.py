@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -43,7 +44,6 @@ def run(  # noqa: PLR0913 - one per option, by keyword
 
     Args:
         queries: Image files, pipes, or "-" for the standard input; the embeddings of several are averaged.
-        request: Number of hits, and filters.
         gallery: Gallery to search; see `open_index`.
         kind: Whether the queries are sketches or photos.
         save: Contact sheet to write, as PNG or JPEG by its suffix.
@@ -51,7 +51,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
 
     Raises:
         ImageError: A query cannot be read or is blank.
-        CheckpointError: The checkpoint cannot be loaded, or lacks the calibration that a minimum score needs.
+        CheckpointError: The model cannot be loaded, or lacks the calibration that a minimum score needs.
         DataError, GalleryError, StorageError: The gallery or a file cannot be used, or no photo passes the filters.
     """
     _refuse_sheet(save, queries, kind)
@@ -61,17 +61,10 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     keep_freed_memory()  # opening a folder without an index embeds its photos
     query = model.query(contents, kind, [str(path) for path in queries])
     with open_index(model, gallery, scan=scan, progress=progress) as index:
-        if save is not None and save.is_file() and index.holds(save):
-            raise StorageError(f"{save} is a photo of {index.name} and would be replaced; choose another file name")
+        _refuse_photo(save, index)
         hits = _search(index, query, request, kind)
-        if model.is_single_mark(contents, kind):
-            hits.advice = Advice.KEEP_DRAWING
-            log.warning("the sketch is only a dot or a line; draw more")
-        sketch = Tile(open_image(contents[0]), queries[0].name)
-        if save is not None:
-            _save_sheet(save, _sheet(sketch, index, hits))
-        if show is not None:
-            show(_sheet(sketch, index, hits[:SHOWN]))
+        _advise(hits, model.is_single_mark(contents, kind))
+        _draw(partial(_sheet, contents[0], queries[0].name, index), hits, save, show)
         names = " + ".join(map(str, queries))
         return Retrieval(names, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out, hits.advice)
 
@@ -81,6 +74,12 @@ def _refuse_sheet(save: Path | None, queries: Sequence[Path], kind: Kind) -> Non
     if save is not None:
         refuse_unwritable(save)
         refuse_replacing(save, queries, kind)
+
+
+def _refuse_photo(save: Path | None, index: Index) -> None:
+    """Raise StorageError if the contact sheet would replace a photo of the index."""
+    if save is not None and save.is_file() and index.holds(save):
+        raise StorageError(f"{save} is a photo of {index.name} and would be replaced; choose another file name")
 
 
 def _read(paths: Sequence[Path], kind: Kind) -> list[bytes]:
@@ -110,8 +109,30 @@ def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> Hits:
     return hits
 
 
-def _sheet(sketch: Tile, index: Index, hits: Sequence[Hit]) -> Image.Image:
-    return contact_sheet([(sketch, [_tile(index, hit, rank) for rank, hit in enumerate(hits, start=1)])])
+def _advise(hits: Hits, single_mark: bool) -> None:
+    """Warn if the sketch is only a dot or a line."""
+    if single_mark:
+        hits.advice = Advice.KEEP_DRAWING
+        log.warning("the sketch is only a dot or a line; draw more")
+
+
+def _sheet(sketch: bytes, name: str, index: Index, hits: Sequence[Hit]) -> Image.Image:
+    """Draw the contact sheet of a sketch and its hits."""
+    return contact_sheet(
+        [(Tile(open_image(sketch), name), [_tile(index, hit, rank) for rank, hit in enumerate(hits, start=1)])]
+    )
+
+
+def _draw(
+    sheet: Callable[[Sequence[Hit]], Image.Image],
+    hits: Hits,
+    save: Path | None,
+    show: Callable[[Image.Image], object] | None,
+) -> None:
+    if save is not None:
+        _save_sheet(save, sheet(hits))
+    if show is not None:
+        show(sheet(hits[:SHOWN]))
 
 
 def _save_sheet(path: Path, sheet: Image.Image) -> None:

@@ -1,6 +1,7 @@
 """`sketchy serve`: the web page for drawing and searching."""
 
 import logging
+import socket
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -42,8 +43,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     """Serve the page until Ctrl-C.
 
     Args:
-        ready: Called when the server is ready, with the link to the page and that for other machines; the latter is
-            None if they cannot connect.
+        ready: Called with the link to the page when it is up, and that for other machines if they can connect.
         gallery: Gallery to search, see `open_index`; a folder is indexed meanwhile, and again when it changes.
         host: Address to listen on; other machines can connect, with a token, unless it is a loopback address.
         port: Port to listen on; 0 takes a free one.
@@ -52,27 +52,33 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     Raises:
         MissingExtraError: A package is not installed.
         ServeError: The port is already in use.
-        CheckpointError, DataError, GalleryError, StorageError: The checkpoint or the gallery cannot be used.
+        CheckpointError, DataError, GalleryError, StorageError: The model or the gallery cannot be used.
         KeyboardInterrupt: Ctrl-C was pressed; the server has shut down cleanly.
     """
     require("serve", "the page")
     from sketchy.retrieval.follow import Follower
-    from sketchy.web.server import Server, address_of, is_loopback, open_socket
-    from sketchy.web.token import link, new_token
+    from sketchy.web.server import Server, open_socket
 
     with open_socket(host, port) as opened:
-        model = load_model(checkpoint, device)
-        token = None if is_loopback(opened) else new_token()
-        here, elsewhere = address_of(opened), None
-        if token is not None:
-            here, elsewhere = link(here, token), link(address_of(opened, elsewhere=True), token)
+        token, here, elsewhere = _links(opened)
         announce = partial(_announce, ready, here, elsewhere, browser)
-        with open_index(model, gallery, scan=scan, update=False, progress=progress) as index:
+        with open_index(load_model(checkpoint, device), gallery, scan=scan, update=False, progress=progress) as index:
             follower = Follower(index, progress) if index.sources else None
             server = Server(_app(index, follower, gallery, token), opened, announce)
             log.info(f"{'following' if follower else 'searching'} {index.name}: {len(index):,} photos; Ctrl-C stops")
             with follower or nullcontext():
                 server.run()
+
+
+def _links(opened: socket.socket) -> tuple[str | None, str, str | None]:
+    """Return the token that requests need, the link to the page, and that for other machines if they can connect."""
+    from sketchy.web.server import address_of, is_loopback
+    from sketchy.web.token import link, new_token
+
+    if is_loopback(opened):
+        return None, address_of(opened), None
+    token = new_token()
+    return token, link(address_of(opened), token), link(address_of(opened, elsewhere=True), token)
 
 
 def _announce(ready: Callable[[str, str | None], object], here: str, elsewhere: str | None, browser: bool) -> None:

@@ -75,11 +75,11 @@ def _fit_found(
     relevant = categories[:, np.newaxis] == photo_categories
     nearest, right = nearest_of(distances, relevant)
     without, none = nearest_of(np.where(relevant, np.inf, distances), np.zeros_like(relevant))
-    shown = relevant.any(1) & np.isfinite(without).all(1)  # a scribble has nothing to leave out
+    shown = relevant.any(1) & np.isfinite(without[:, 0])  # a scribble has nothing to leave out
     present = np.arange(len(right)) < whole
     return with_found(
         calibration,
-        np.concatenate([nearest, without[shown]]),
+        np.concatenate([nearest[:, 0], without[shown, 0]]),
         np.concatenate([right.any(1), none[shown].any(1)]),
         np.concatenate([present, np.zeros(shown.sum(), bool)]),
     )

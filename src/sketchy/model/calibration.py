@@ -1,11 +1,11 @@
 """The calibrated score: how likely a photo shows what was drawn, in a gallery that may not show it at all.
 
 Distances of two models cannot be compared, but these probabilities can. A score is the product of two of them, both
-fitted on the validation split: that the search found anything that was drawn, by the distances of the nearest photos;
-and, if so, that a photo at some distance shows it. For the former, categories are left out of the gallery.
+fitted on the validation split: that the search found what was drawn at all, by the distance of the nearest photo; and,
+if so, that a photo at some distance shows it. For the former, categories are left out of the gallery.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ FIRST_BIN = 16
 BIN_GROWTH = 1.05
 """Pairs in the nearest bin, and the growth of each further one: the nearest pairs are few, and matter most."""
 NEAREST = 10
-"""The nearest photos, by whose distances it is judged whether the search found what was drawn."""
+"""A search has found what was drawn if one of so many nearest photos shows it."""
 MISSES = 0.1
 """Share of the searches that found what was drawn, on the validation split, that lie below the threshold."""
 RIDGE = 1e-3
@@ -32,7 +32,7 @@ class Calibration:
         distances: Distances in ascending order.
         probabilities: Probabilities in (0, 1) that a photo at these distances shows what was drawn if any found photo
             does, never increasing; linearly interpolated between the distances and constant beyond the ends.
-        weights: Weights of the logistic regression in `found`; empty in models of earlier versions.
+        weights: Constant and slope of the logistic regression in `found`; empty in models of earlier versions.
         threshold: Least probability of `found` at which a search fits well.
     """
 
@@ -43,8 +43,13 @@ class Calibration:
 
     @classmethod
     def from_plain(cls, entry: Mapping[str, Any]) -> Self:
-        """Return the calibration of which `to_plain` made lists. Raises TypeError if they are of anything else."""
-        return cls(**{name: value if isinstance(value, float) else tuple(value) for name, value in entry.items()})
+        """Return the calibration of which `to_plain` made lists. Raises KeyError, TypeError if they are none."""
+        return cls(
+            tuple(entry["distances"]),
+            tuple(entry["probabilities"]),
+            tuple(entry.get("weights", ())),
+            entry.get("threshold", 0.0),
+        )
 
     def to_plain(self) -> dict[str, Any]:
         """Return the fields as lists and numbers, for a file."""
@@ -59,29 +64,26 @@ class Calibration:
         """
         return found * float(np.interp(distance, self.distances, self.probabilities))
 
-    def found(self, nearest: Sequence[float]) -> float:
-        """Return the probability that at least one of the nearest photos shows what was drawn.
+    def found(self, least: float) -> float:
+        """Return the probability that one of the NEAREST photos shows what was drawn; 1 in models of earlier versions.
 
         Args:
-            nearest: Distances of the NEAREST photos of the gallery, or of all if there are fewer, ascending.
-
-        Returns:
-            A probability; 1 if there are no photos, or the model is of an earlier version.
+            least: Distance of the nearest photo of the gallery.
         """
-        if not (nearest and self.weights):
-            return 1.0
-        return float(_sigmoid(_features(np.array([nearest[:NEAREST]])) @ np.array(self.weights))[0])
+        return float(_sigmoid(np.array([1.0, least]) @ np.array(self.weights))) if self.weights else 1.0
 
 
 def with_found(
-    calibration: Calibration, nearest: NDArray[np.floating], found: NDArray[np.bool_], present: NDArray[np.bool_]
+    calibration: Calibration, least: NDArray[np.floating], found: NDArray[np.bool_], present: NDArray[np.bool_]
 ) -> Calibration:
-    """Fit the probability that a search found what was drawn: a logistic regression on `_features`.
+    """Fit the probability that a search found what was drawn: a logistic regression on the least distance.
+
+    Distances of further photos add hardly anything to it, but depend on the size of the gallery.
 
     Args:
         calibration: The calibration to extend.
-        nearest: Distances of the nearest photos of each search, ascending, shape (Q, N), N at most NEAREST.
-        found: Whether one of these photos shows what was drawn, shape (Q,).
+        least: Distance of the nearest photo of each search, shape (Q,).
+        found: Whether one of the NEAREST photos shows what was drawn, shape (Q,).
         present: Whether the search counts for the threshold: a whole drawing in a whole gallery, shape (Q,).
 
     Returns:
@@ -89,21 +91,15 @@ def with_found(
     """
     if found.all() or not (found & present).any():
         return calibration
-    features = _features(nearest)
-    weights = np.zeros(features.shape[1])
+    features = np.stack([np.ones(len(least)), least], 1).astype(np.float64)
+    weights = np.zeros(2)
     for _ in range(STEPS):  # Newton's method
         likely = _sigmoid(features @ weights)
         slope = features.T @ (likely - found) + RIDGE * weights
-        curvature = (features.T * (likely * (1 - likely))) @ features + RIDGE * np.eye(len(weights))
+        curvature = (features.T * (likely * (1 - likely))) @ features + RIDGE * np.eye(2)
         weights = weights - np.linalg.solve(curvature, slope)
     threshold = np.quantile(_sigmoid(features[found & present] @ weights), MISSES)
     return replace(calibration, weights=tuple(weights.tolist()), threshold=float(threshold))
-
-
-def _features(nearest: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return a constant, the least distance, and by how much the others are greater, shape (Q, 3)."""
-    least = nearest[:, 0]
-    return np.stack([np.ones(len(nearest)), least, nearest.mean(1) - least], 1).astype(np.float64)
 
 
 def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -100,24 +100,19 @@ class Index:
                 `Filters`.
 
         Returns:
-            Hits, nearest first; copies of one picture are one hit. Photos whose files are missing come last. Their
-            `advice` says if nothing fits well, or if the sketch is only a dot or a line.
+            Hits, nearest first, missing files last; copies of one picture are one hit. See `Hits.advice`.
 
         Raises:
             ImageError: An image cannot be used; the message names it.
             CheckpointError: Hits would have no score for `min_score`, or the model has no spatial embedding.
             GalleryError: The index is damaged or gone, or no photo is in the folder.
-            ValueError: k is below 1, a date is none, there is no image, the spatial share is not in [0, 1], or the
-                index is closed.
+            ValueError: k is below 1, a date is none, there is no image, or the index is closed.
         """
-        where = self._resolved(where_of(**filters))
-        request = Request(k, where, max_distance, min_score, exact, spatial_share)
+        request = Request(k, self._resolved(where_of(**filters)), max_distance, min_score, exact, spatial_share)
         calibration_of(self.model, kind, request)  # fails before the forward pass
         given = as_sequence(images)
         hits = self.find(self.model.query(given, kind), request, kind)
-        if self.model.is_single_mark(given, kind):
-            hits.advice = Advice.KEEP_DRAWING
-        return hits
+        return Hits(hits, Advice.KEEP_DRAWING) if self.model.is_single_mark(given, kind) else hits
 
     def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> Hits:
         """Search with an embedding as query, shape (D,), float32; see `search`."""

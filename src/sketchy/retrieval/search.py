@@ -10,7 +10,7 @@ from typing import TypedDict, Unpack
 from sketchy.errors import CheckpointError
 from sketchy.image import Kind
 from sketchy.inference.description import SpatialPart
-from sketchy.model.calibration import NEAREST, Calibration
+from sketchy.model.calibration import Calibration
 from sketchy.results import Advice, Hit, Hits
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.spatial_share import reweighted, reweighted_distance
@@ -130,24 +130,28 @@ def search(
     """
     if request.spatial_share is not None:
         query = reweighted(query, spatial, request.spatial_share)
+    nearest = _nearest(store, query, request)
+    hits = sorted(nearest, key=lambda hit: hit.missing)[: request.k]
+    if request.spatial_share is not None:
+        hits = [replace(hit, distance=reweighted_distance(hit.distance, query)) for hit in hits]
+    advice = None
+    if calibration is not None and nearest:
+        found = calibration.found(nearest[0].distance)
+        advice = Advice.NOTHING_FITS if found < calibration.threshold else None
+        hits = [replace(hit, score=calibration.score(hit.distance, found)) for hit in hits]
+    return Hits((hit for hit in hits if _within_limits(hit, request)), advice)
+
+
+def _nearest(store: Store, query: Vectors, request: Request) -> list[Hit]:
+    """Return the nearest photos, until enough of them exist."""
     exact = request.exact or request.spatial_share is not None
-    limit = request.k if calibration is None else max(request.k, NEAREST)
+    limit = request.k
     while True:
         hits = store.search(query, limit, request.where, exact=exact)
         existing = sum(not hit.missing for hit in hits)
         if existing >= request.k or len(hits) < limit or limit >= MAX_OVERFETCH * request.k:
-            break
+            return list(hits)
         limit *= 4
-    nearest = [hit.distance for hit in hits[:NEAREST]]
-    hits = sorted(hits, key=lambda hit: hit.missing)[: request.k]
-    if request.spatial_share is not None:
-        hits = [replace(hit, distance=reweighted_distance(hit.distance, query)) for hit in hits]
-    advice = None
-    if calibration is not None:
-        found = calibration.found(nearest)
-        advice = Advice.NOTHING_FITS if found < calibration.threshold else None
-        hits = [replace(hit, score=calibration.score(hit.distance, found)) for hit in hits]
-    return Hits((hit for hit in hits if _within_limits(hit, request)), advice)
 
 
 def _within_limits(hit: Hit, request: Request) -> bool:

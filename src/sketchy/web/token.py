@@ -73,4 +73,4 @@ def _cookie(scope: Scope) -> str:
 
 def _parameter(scope: Scope) -> str:
     values = parse_qs(scope["query_string"].decode("latin-1"))
-    return values.get(PARAMETER, [""])[0]
+    return str(values.get(PARAMETER, [""])[0])
