@@ -135,6 +135,7 @@ USAGE_ERRORS = [
     (["retrieve", "s.png", "--path-glob", ""], "an empty name"),
     (["index", "photos", "--out", "i", "--exclude", ""], "an empty name"),
     (["retrieve", "s.png", "--json", "--paths-only"], "either --json or --paths-only"),
+    (["retrieve", "s.png", "--copy-to", "a", "--link-to", "b"], "either --copy-to or --link-to"),
     (["train"], "give either --config NAME_OR_FILE or --resume RUN"),
     (["train", "--config", "a.yaml", "--resume", "b"], "give either --config NAME_OR_FILE or --resume RUN"),
     (["train", "--config", "missing.yaml"], "cannot read missing.yaml: no such file; check the path"),

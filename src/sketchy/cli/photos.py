@@ -14,6 +14,7 @@ from sketchy.cli.options import (
     AsJson,
     Categories,
     CheckpointOption,
+    CopyTo,
     Count,
     Device,
     DropMissing,
@@ -24,6 +25,7 @@ from sketchy.cli.options import (
     GalleryOption,
     IndexOption,
     Kind,
+    LinkTo,
     MaxDistance,
     MinScore,
     NameGlob,
@@ -177,6 +179,8 @@ def retrieve(
     exact: Exact = False,
     spatial_share: SpatialShare = None,
     save: SheetOption = None,
+    copy_to: CopyTo = None,
+    link_to: LinkTo = None,
     paths_only: PathsOnly = False,
     print0: Print0 = False,
     checkpoint: CheckpointOption = None,
@@ -189,6 +193,7 @@ def retrieve(
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
     refuse_if(json and (paths_only or print0), "give either --json or --paths-only")
+    refuse_if(bool(copy_to and link_to), "give either --copy-to or --link-to")
     with importing():
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
@@ -197,6 +202,8 @@ def retrieve(
     request = Request(k, where, max_distance, min_score, exact, spatial_share)
     show = None if json or paths_only or print0 else picture_printer()
     run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, show=show, progress=show_progress)
+    target = copy_to or link_to
+    run = partial(run, collect_in=target and (target, "copy" if copy_to else "link"))
     _show_retrieval(run(queries, request, chosen, gallery, kind=kind.value, device=device), json, paths_only, print0)
 
 
@@ -249,6 +256,7 @@ def serve(
         host=host,
         port=port,
         browser=browser,
+        launch=lambda file, in_folder: typer.launch(file, locate=in_folder),
         device=device,
         progress=show_progress,
     )

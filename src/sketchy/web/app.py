@@ -16,11 +16,12 @@ from starlette.requests import ClientDisconnect
 import sketchy
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
-from sketchy.web.api import Service, router
+from sketchy.web.api import Launch, Service, router
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.guard import Guard
 from sketchy.web.limits import Limits
+from sketchy.web.photos import photo_router
 from sketchy.web.thumbnails import Thumbnails
 from sketchy.web.token import TokenRequired
 
@@ -37,6 +38,7 @@ def create_app(
     root: Path | None = None,
     token: str | None = None,
     limits: Limits | None = None,
+    launch: Launch | None = None,
 ) -> FastAPI:
     """Create the application.
 
@@ -46,6 +48,7 @@ def create_app(
         root: Folder that contains all photos; see `Catalogue`.
         token: Token that every request needs, see `TokenRequired`; None answers only requests of this machine.
         limits: Limits of a request; None takes the defaults.
+        launch: Opens photos on this machine; only without a token, for a page on the same machine. None refuses to.
     """
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form gets an answer, not a message
     limits = limits or Limits()
@@ -53,8 +56,11 @@ def create_app(
     queue = FairQueue(limits.waiting)
 
     app = _new_app(queue)
-    app.state.service = Service(index, follower, catalogue, Thumbnails(catalogue), queue, limits)
+    app.state.service = Service(
+        index, follower, catalogue, Thumbnails(catalogue), queue, limits, launch if token is None else None
+    )
     app.include_router(router)
+    app.include_router(photo_router)
     _add_page(app)
     _add_errors(app)
     if token is not None:

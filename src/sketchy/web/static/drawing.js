@@ -111,8 +111,9 @@ export function paint(context, mark, ink) {
 }
 
 function paintPicture(context, image) {
-  const scale = SIDE / Math.max(image.width, image.height);
-  const [width, height] = [image.width * scale, image.height * scale];
+  const [across, down] = [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height];
+  const scale = SIDE / Math.max(across, down);
+  const [width, height] = [across * scale, down * scale];
   context.imageSmoothingQuality = "high";
   context.drawImage(image, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
 }

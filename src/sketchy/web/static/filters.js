@@ -25,7 +25,11 @@ export function connectFilters(search, schedule) {
   for (const name of FILTERS) find(`#${name}`).addEventListener("change", changed);
   find("#k").addEventListener("input", () => (showState(), schedule()));
   find("#filter").addEventListener("click", () => show(find("#filters").hidden));
-  find("#filters").addEventListener("keydown", (event) => event.key === "Escape" && show(false));
+  find("#filters").addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    show(false);
+  });
   find("#unfilter").addEventListener("click", () => {
     for (const name of FILTERS) find(`#${name}`).value = "";
     changed();

@@ -16,7 +16,11 @@ import { connectTools } from "./tools.js";
 
 const drawing = new Drawing();
 const pad = new Pad(find("#canvas"), find("#cursor"), drawing, announce);
-const view = new ResultsView({ like: (result) => query.searchLike(result.id), quiet: () => query.store() });
+const view = new ResultsView({
+  like: (result) => query.searchLike(result.id),
+  quiet: () => query.store(),
+  paint: (canvas) => query.paint(canvas),
+});
 const query = new Query(pad, drawing, view, [filters]);
 const offered = document.querySelectorAll("[data-sketch]");
 const doodles = new Doodles(offered, begin);

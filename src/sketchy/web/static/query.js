@@ -2,7 +2,7 @@
 
 import { decode, encode } from "./code.js";
 import { find } from "./dom.js";
-import { Exporter } from "./drawing.js";
+import { Exporter, Layer } from "./drawing.js";
 import { SearchClient } from "./search_client.js";
 import { Settling } from "./settling.js";
 
@@ -73,6 +73,14 @@ export class Query {
     history.pushState(null, "", `#like=${id}`);
     this.restore();
     scrollTo({ top: 0 });
+  }
+
+  /** Paint the query on a square canvas. */
+  paint(canvas) {
+    const layer = new Layer(canvas);
+    const image = find("#query-photo img");
+    if (this.like === null) layer.show(this.#drawing.marks, getComputedStyle(canvas).color);
+    else layer.show(image.naturalWidth ? [{ image }] : [], "");
   }
 
   /** Write the query into the address. */
