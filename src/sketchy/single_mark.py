@@ -4,9 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 STRAIGHT = 0.06
-"""Greatest width of a line over its length; a hand is not steady."""
+"""Greatest width of a line over its length, beyond PIXELS; a hand is not steady."""
+PIXELS = 2
+"""Width of a thin line, in pixels."""
 SOLID = 0.65
-"""Least share of ink, in the box along its axes, of a dot or a short thick line; a disc has 0.785."""
+"""Least share of ink, in the rectangle along its axes, of a dot or a short thick line; a disc has 0.785."""
 
 
 def is_single_mark(drawing: NDArray[np.uint8]) -> bool:
@@ -21,4 +23,4 @@ def is_single_mark(drawing: NDArray[np.uint8]) -> bool:
     points -= points.mean(0)
     along, across = (points @ np.linalg.eigh(points.T @ points)[1][:, ::-1]).T
     length, width = np.ptp(along) + 1, np.ptp(across) + 1
-    return bool(width - 1 <= STRAIGHT * length or len(points) >= SOLID * length * width)
+    return bool(width - PIXELS <= STRAIGHT * length or len(points) >= SOLID * length * width)

@@ -173,6 +173,7 @@ def test_the_link_for_other_machines_has_an_address_that_they_can_reach(monkeypa
 
 def test_other_machines_get_a_link_with_a_token_that_the_page_needs(trained, photos, monkeypatch):
     monkeypatch.setattr(server.Server, "run", lambda self: self._ready())
+    monkeypatch.setattr(server, "_outward", lambda family: "10.0.0.7")
     links = []
     best = trained / "tiny" / "best.pth"
     serve.run(best, lambda *both: links.append(both), gallery=str(photos), host="0.0.0.0", port=0)
