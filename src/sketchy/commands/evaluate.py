@@ -69,7 +69,7 @@ def run(
 def _keep(evaluation: Evaluation, checkpoint: Path, data: Path | None) -> None:
     """Save an evaluation of the best checkpoint of a run for `sketchy runs`, unless `data` is another dataset."""
     run_dir = RunDir(checkpoint.parent)
-    of_run = data is None and checkpoint == run_dir.best and run_dir.result.is_file()
+    of_run = data is None and checkpoint == run_dir.best and run_dir.is_finished()
     if of_run and evaluation.protocol["name"] in ("all", "category"):
         try:
             run_dir.save(evaluation)

@@ -62,7 +62,7 @@ class RunDir:
 
     @property
     def result(self) -> Path:
-        """The result of the training; it is written last, so that only a finished run has it."""
+        """The result of the training; it is written last; see `is_finished`."""
         return self.path / "result.json"
 
     @property
@@ -83,6 +83,18 @@ class RunDir:
 
             return done, load_config(self.config, of_run=True).train.epochs
         return 0, 1
+
+    def is_finished(self) -> bool:
+        """Return whether the training is complete, with all that follows its last epoch.
+
+        A run of an earlier version has no `result`. It is finished if its history has all epochs and best.pth, which is
+        completed at the very end, was written after last.pth.
+        """
+        if self.result.is_file():
+            return True
+        done, planned = self.epochs()
+        written = [file.stat().st_mtime_ns for file in (self.last, self.best) if file.is_file()]
+        return done >= planned and self.best.is_file() and written == sorted(written)
 
     def save(self, result: TrainResult | Evaluation) -> None:
         """Save an evaluation, or the result of the training, which marks the run as finished. Raises StorageError."""
