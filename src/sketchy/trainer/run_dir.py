@@ -42,6 +42,11 @@ class RunDir:
         return self.path / "retrievals.png"
 
     @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
     def best(self) -> Path:
         """The weights of the best epoch, for inference."""
         return self.path / "best.pth"
@@ -142,7 +147,7 @@ def create_run(path: Path, *, force: bool) -> RunDir:
         path.mkdir(parents=True, exist_ok=True)
         for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.exported, run.last):
             file.unlink(missing_ok=True)
-        for file in path.glob("epoch-[0-9]*.pth"):
+        for file in (*path.glob("epoch-[0-9]*.pth"), *run.tensorboard.glob("events.out.tfevents.*")):
             file.unlink()
     except OSError as error:
         raise RunError(os_problem(error, error.filename or path, elsewhere="choose another --runs")) from None
