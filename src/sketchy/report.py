@@ -141,6 +141,8 @@ def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
         (label(name), f"{value:.4f}", f"{evaluation.chance[name]:.4f}") for name, value in evaluation.metrics.items()
     ]
     lines = [protocol_line(evaluation), "", *_table(("metric", "value", "chance"), rows)]
+    if evaluation.further:
+        lines += ["", *_further_table(evaluation.further)]
     if per_category:
         ranked = sorted(evaluation.per_category.items(), key=lambda item: -item[1]["map_all"])
         body = [
@@ -149,6 +151,23 @@ def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
         ]
         lines += ["", *_table(("category", "mAP@all", "P@1", "queries", "photos"), body)]
     return _text(*lines)
+
+
+def _further_table(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return the table of evaluations on the held-out images of further sources."""
+    shown = ("map_all", "p_at_1", "p_at_10")
+    rows = [
+        (
+            found.protocol["source"],
+            found.protocol["queries"],
+            found.protocol["gallery"],
+            *(f"{found.metrics[key]:.4f}" for key in shown),
+            f"{found.chance['map_all']:.4f}",
+        )
+        for found in evaluations
+    ]
+    header = ("held out", "sketches", "against photos", *map(label, shown), f"chance {label('map_all')}")
+    return _table(header, rows)
 
 
 def protocol_line(evaluation: Evaluation) -> str:

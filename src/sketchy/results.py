@@ -137,12 +137,17 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of a checkpoint, with their expected values for a random ranking (`chance`)."""
+    """Metrics of a checkpoint, with their expected values for a random ranking (`chance`).
+
+    Attributes:
+        further: Evaluations on the held-out images of further sources, which `source` in their protocol names.
+    """
 
     protocol: dict[str, str | int | float]
     metrics: dict[str, float]
     chance: dict[str, float]
     per_category: dict[str, dict[str, float]]
+    further: tuple["Evaluation", ...] = ()
 
 
 @dataclass(frozen=True)

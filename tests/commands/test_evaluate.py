@@ -99,6 +99,22 @@ def test_a_dataset_without_test_sketches_is_an_error(tiny_config, tmp_path):
         evaluate.run(tmp_path / "run" / "best.pth")
 
 
+def test_further_sources_of_the_training_are_evaluated_while_they_are_there(trained, dataset, tmp_path, logged):
+    checkpoint = load_checkpoint(trained / "tiny" / "best.pth")
+    paths = {"sketches": (str(dataset), "/gone"), "photos": (str(dataset),)}
+    data = checkpoint.config.data.model_copy(update=paths)
+    config = checkpoint.config.model_copy(update={"data": data})
+    save_checkpoint(tmp_path / "more.pth", replace(checkpoint, config=config))
+    found = evaluate.run(tmp_path / "more.pth", report=tmp_path / "report")
+    sketches, photos = found.further
+    assert sketches.protocol["source"] == f"sketches of {dataset.name}"
+    assert photos.protocol["source"] == f"photos of {dataset.name}"
+    assert photos.metrics["map_all"] == pytest.approx(found.metrics["map_all"])  # the same photos are held out
+    assert any("no further sketches at /gone any more" in line for line in logged.messages)
+    assert "Further sources" in (tmp_path / "report" / "index.html").read_text()
+    assert evaluate.run(tmp_path / "more.pth", protocol="instance").further == ()
+
+
 TWO = ("saw", "tree")
 
 

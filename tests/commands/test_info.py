@@ -3,6 +3,8 @@ from typer.testing import CliRunner
 
 from sketchy.cli import app
 from sketchy.commands import index, info
+from sketchy.errors import GalleryError
+from sketchy.inference.bundled import BUNDLED
 
 
 @pytest.fixture
@@ -26,6 +28,19 @@ def test_a_run_is_described_by_its_best_checkpoint(trained):
     found = info.run(str(trained / "tiny"))
     assert (found.kind, found.counts["epochs"], found.problems) == ("run", 8, ())
     assert found.model["hash"] == info.run(str(trained / "tiny" / "best.pth")).model["hash"]
+
+
+def test_a_run_is_described_by_its_name_and_the_bundled_model_by_its_own(trained):
+    assert info.run("tiny", runs=trained) == info.run(str(trained / "tiny"))
+    found = info.run("bundled")
+    assert (found.kind, found.path) == ("exported model", str(BUNDLED))
+
+
+def test_a_name_of_nothing_is_refused_with_the_known_ones(trained):
+    with pytest.raises(
+        GalleryError, match=f"^bundeld is not an index, and no run called .* under {trained}; did you mean bund"
+    ):
+        info.run("bundeld", runs=trained)
 
 
 def test_an_index_is_of_the_model_that_made_it(made, trained):

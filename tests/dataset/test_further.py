@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from sketchy.config_file import load_config
 from sketchy.dataset.drawings import Drawings
-from sketchy.dataset.further import Further, load_further
+from sketchy.dataset.further import Further, load_further, log_sources
 from sketchy.dataset.loader import load_dataset
 from sketchy.errors import DataError
 
@@ -35,7 +35,10 @@ def load(zero_shot_config):
     def load(*changes, **paths):
         lists = [f"data.{kind}={json.dumps([str(path) for path in found])}" for kind, found in paths.items()]
         config = load_config(zero_shot_config, ["data.zero_shot=null", *lists, *changes])
-        return load_further(config, load_dataset(config))
+        data = load_dataset(config)
+        further = load_further(config, data)
+        log_sources(further, data)
+        return further
 
     return load
 

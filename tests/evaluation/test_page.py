@@ -1,5 +1,6 @@
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -10,8 +11,9 @@ from PIL import Image
 
 from sketchy.errors import ImageError, StorageError
 from sketchy.evaluation.evaluate import EvaluationDetails
-from sketchy.evaluation.page import amount, percent, times, write_page
+from sketchy.evaluation.page import About, amount, percent, times, write_page
 from sketchy.evaluation.protocol import Queries, score, summarize
+from sketchy.results import EpochResult
 
 VOID = {"meta", "img", "wbr"}
 
@@ -83,12 +85,12 @@ def evaluated(names, *, photos=3, sketches=2, protocol="all", query_categories=N
     all_names = (*names, "none")
     evaluation = summarize(scores, queries, gallery_categories, all_names, protocol)
     subset = SimpleNamespace(photos=np.arange(len(gallery)), sketches=np.arange(len(queries.embeddings)))
-    details = EvaluationDetails(evaluation, scores, queries, subset, gallery_categories)
+    details = EvaluationDetails(evaluation, scores, queries, subset, gallery, gallery_categories)
     return details, FakeData(all_names, max(len(gallery), len(embeddings)))
 
 
-def written(tmp_path, details, data, title="A report"):
-    write_page(details, data, tmp_path / "report", title=title)
+def written(tmp_path, details, data, about=None):
+    write_page(details, data, tmp_path / "report", about or About("A report"))
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     return text, Reader(text)
 
@@ -102,6 +104,7 @@ def test_the_page_has_its_parts_in_order(tmp_path):
         "Metrics",
         "Precision and recall",
         "By category: mAP@all",
+        "Embedding map",
         "Confusion of categories",
         "Best sketches",
         "Worst sketches",
@@ -116,6 +119,42 @@ def test_every_metric_stands_beside_its_chance_and_how_often_it_beats_it(tmp_pat
     for key, label in (("map_all", "mAP@all"), ("p_at_5", "P@5"), ("instance_r_at_1", "instance R@1")):
         row = rf"{label} [a-z0-9 ]+ {percent(metrics[key])} {percent(chance[key])} {times(metrics[key], chance[key])}"
         assert re.search(row.replace("\N{NO-BREAK SPACE}", " "), page.text())
+
+
+def test_the_page_tells_the_facts_the_settings_and_the_learning_curves(tmp_path):
+    history = [EpochResult(epoch, {"loss": 2 / epoch, "val_map_all": epoch / 4}) for epoch in (1, 2)]
+    settings = {"data.root": "a <b>", "image.std": [0.5, 0.5], "train.patience": None}
+    about = About("A report", {"evaluated": "2024-05-06 07:08"}, settings, history)
+    text = written(tmp_path, *evaluated(("ant", "bee")), about)[1].text()
+    for part in (
+        "evaluated 2024-05-06 07:08",
+        "data.root a <b> image.std [0.5, 0.5] train.patience null",
+        "Learning curves The 2 epochs of the training",
+        "loss 1.000",
+        "mAP@all 0.500",
+    ):
+        assert part in text
+    bare = written(tmp_path, *evaluated(("ant", "bee")))[1].text()
+    assert "Settings" not in bare
+    assert "Learning curves" not in bare
+
+
+def test_the_embedding_map_names_few_categories_and_many_only_where_one_points(tmp_path):
+    few, page = written(tmp_path, *evaluated(("ant", "bee")))
+    assert 'class="map"' in few
+    assert sum(group.get("class") == "cluster" for group in page.all("g")) == 2
+    assert "10 images on the two principal axes" in page.text()
+    many, _ = written(tmp_path, *evaluated(tuple(f"kind {number}" for number in range(31))))
+    assert 'class="map many"' in many
+
+
+def test_the_page_has_the_colours_and_type_of_the_search_page(tmp_path):
+    text, _ = written(tmp_path, *evaluated(("ant", "bee")))
+    style = files("sketchy.web").joinpath("static/style.css").read_text()
+    own, other = (dict(re.findall(r"--([a-z]+): ([^;]+);", css.partition("}")[0])) for css in (text, style))
+    shared = own.keys() & other.keys()
+    assert {"ground", "ink", "accent", "serif", "sans"} <= shared
+    assert {name: own[name] for name in shared} == {name: other[name] for name in shared}
 
 
 def test_nothing_is_asked_of_another_file_or_host(tmp_path):
@@ -198,7 +237,7 @@ def test_a_gallery_smaller_than_ten_names_its_size(tmp_path):
 def test_names_and_titles_cannot_break_the_page(tmp_path):
     names = ("<b>ant</b>", 'a "bee" & co', "ご飯_été")
     details, data = evaluated(names)
-    text, page = written(tmp_path, details, data, title="<script>alert(1)</script>")
+    text, page = written(tmp_path, details, data, About("<script>alert(1)</script>"))
     assert not page.all("b")
     assert not page.all("script")
     for name in (*names, "<script>alert(1)</script>"):
@@ -245,7 +284,7 @@ def test_an_earlier_page_is_replaced_and_nothing_else_is_left(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "report").write_text("a file")
     with pytest.raises(StorageError, match="report"):
-        write_page(*evaluated(("ant",)), tmp_path / "report", title="A report")
+        write_page(*evaluated(("ant",)), tmp_path / "report", About("A report"))
 
 
 @pytest.mark.parametrize(

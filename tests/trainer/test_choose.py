@@ -10,7 +10,10 @@ from sketchy.trainer.choose import choose_checkpoint
 
 @pytest.fixture
 def runs(tmp_path):
-    """Runs of which `old` and `new` are finished; `stopped` and `killed`, with 3 and 9 of 9 epochs, are newer."""
+    """Runs of which `old` and `new` are finished; `stopped` and `killed`, with 3 and 9 of 9 epochs, are newer.
+
+    `killed` was stopped after its last epoch: best.pth was not completed after last.pth was written.
+    """
     runs = tmp_path / "runs"
     for age, (name, done) in enumerate({"stopped": 3, "killed": 9, "new": 9, "old": 9}.items()):
         (runs / name).mkdir(parents=True)
@@ -20,6 +23,7 @@ def runs(tmp_path):
         os.utime(runs / name / "best.pth", (1e9 - age, 1e9 - age))
         if name in ("old", "new"):
             (runs / name / "result.json").write_text("{}")
+    (runs / "killed" / "last.pth").touch()
     return runs
 
 
@@ -36,6 +40,15 @@ def test_where_a_run_is_wanted_it_is_the_newest_finished_one(runs, logged):
 def test_a_run_without_a_best_epoch_offers_its_last(runs):
     (runs / "new" / "best.pth").rename(runs / "new" / "last.pth")
     assert choose_checkpoint(None, runs, without_run="train one") == runs / "new" / "last.pth"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_of_an_earlier_version_is_finished_once_its_best_epoch_was_completed(runs, kept):
+    (runs / "new" / "result.json").unlink()
+    if kept:
+        (runs / "new" / "last.pth").touch()
+        os.utime(runs / "new" / "last.pth", (1e9 - 10, 1e9 - 10))
+    assert choose_checkpoint(None, runs, without_run="train one") == runs / "new" / "best.pth"
 
 
 def test_unfinished_runs_alone_are_refused_with_how_to_finish_one(runs):

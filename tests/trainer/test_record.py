@@ -7,9 +7,9 @@ import torch
 
 from sketchy.config_file import load_config
 from sketchy.errors import StorageError
+from sketchy.evaluation.learning_curves import PANELS
 from sketchy.model.checkpoint import load_checkpoint
 from sketchy.trainer import record
-from sketchy.trainer.history import PANELS
 from sketchy.trainer.run import train
 
 
@@ -142,5 +142,5 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning_and_the_run_finishes(tiny_c
     assert (
         "sketchy.trainer.record",
         logging.WARNING,
-        "the pictures of the run were not drawn: no space",
+        "the retrievals were not drawn: no space",
     ) in logged.record_tuples

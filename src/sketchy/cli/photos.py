@@ -140,9 +140,14 @@ def _show_indexed(json: bool, verbose: bool, made: Indexed) -> None:
 @guarded
 def info(
     path: Annotated[
-        str, typer.Argument(parser=address, help="An index, a .pth file, an exported model or a run folder.")
+        str,
+        typer.Argument(
+            parser=address,
+            help="An index, the name of a run, a run folder, a .pth file, an exported model, or bundled.",
+        ),
     ],
     verify: Annotated[bool, typer.Option("--verify", help="Compare all data with its checksums.")] = False,
+    runs: Runs = Path("runs"),
     json: AsJson = False,
 ) -> None:
     """Describe an index, a checkpoint or a run, and check it.
@@ -154,7 +159,7 @@ def info(
     with importing():
         from sketchy.commands import info as command
 
-    found = command.run(path, verify=verify)
+    found = command.run(path, runs=runs, verify=verify)
     print(report.info_json(found) if json else report.info_text(found))
     if found.problems:
         raise typer.Exit(1)

@@ -2,27 +2,39 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+from sketchy.config import Config
+from sketchy.dataset.further import Further, load_further
 from sketchy.dataset.loader import Dataset, load_dataset, refuse_moved
 from sketchy.dataset.pack import Subset
 from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES
-from sketchy.errors import CheckpointError, DataError, StorageError
-from sketchy.evaluation.evaluate import evaluate_subset
+from sketchy.errors import CheckpointError, DataError, RunError, StorageError
+from sketchy.evaluation.evaluate import EvaluationDetails, evaluate_subset
 from sketchy.evaluation.extended import Extension, embed_extension
+from sketchy.evaluation.further import evaluate_further
 from sketchy.evaluation.lineage import warn_if_changed
-from sketchy.evaluation.page import PAGE, refuse_other_page, write_page
+from sketchy.evaluation.page import About, refuse_other_page, write_page
+from sketchy.inference.description import Description
 from sketchy.inference.torch_engine import TorchEngine, describe, read_checkpoint
 from sketchy.model.checkpoint import Checkpoint
+from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Evaluation, left_out_text
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import absolute_sources
 from sketchy.runtime import keep_freed_memory, pick_device
-from sketchy.storage import refuse_unwritable
+from sketchy.section import Role
+from sketchy.trainer.history import History
 from sketchy.trainer.run_dir import RunDir
 
 log = logging.getLogger(__name__)
+
+WITH_FURTHER = ("all", "category")
+"""Protocols under which the held-out images of further sources are evaluated too."""
 
 
 def run(
@@ -39,7 +51,7 @@ def run(
 
     Args:
         data: Path of the dataset; None takes the path from training.
-        protocol: all, category, instance, zero-shot-25 or zero-shot-21.
+        protocol: all, category, instance, zero-shot-25 or zero-shot-21; the first two evaluate further sources too.
         extended: Folder of <category>/<photo> with additional gallery photos; only for zero-shot protocols.
         report: Folder to write the report page into; cannot be combined with `extended`.
 
@@ -48,8 +60,7 @@ def run(
         DataError, GalleryError, StorageError: The dataset, `extended` or `report` is missing or unusable.
     """
     if report is not None:
-        refuse_unwritable(report / PAGE)
-        refuse_other_page(report / PAGE)
+        refuse_other_page(report)
     sources = absolute_sources([extended]) if extended is not None else []
     loaded = read_checkpoint(checkpoint)
     _refuse_seen(loaded, checkpoint, protocol)
@@ -60,17 +71,34 @@ def run(
     extension = _extension(sources, dataset, subset, Model(describe(loaded), engine, checkpoint), progress)
     encoder = engine.encoder_for(len(subset.photos) + len(subset.sketches))
     details = evaluate_subset(encoder, dataset, subset, protocol, progress, extension)
+    if protocol in WITH_FURTHER:
+        details = _with_further(encoder, details, _load_further(loaded.config, dataset, progress), progress)
     if report is not None:
-        write_page(details, dataset, report, title=f"Evaluation of {checkpoint}", progress=progress)
+        write_page(details, dataset, report, _about(describe(loaded), checkpoint), progress)
     _keep(details.evaluation, checkpoint, data)
     return details.evaluation
+
+
+def _about(model: Description, checkpoint: Path) -> About:
+    """Collect what the report says of a model; the history of its run only if it is still beside the checkpoint."""
+    config, history = model.config, None
+    with suppress(RunError):
+        history = History.read(RunDir(checkpoint.parent).history)
+    facts = {
+        "evaluated": datetime.now().strftime("%Y-%m-%d %H:%M"),
+        "network": f"{config.model.backbone}, {model.weights_count / 1e6:.1f} million weights",
+        "loss": config.loss.name,
+        "trained for": f"{model.epoch} epochs",
+        "embedding": f"{model.embedding_size} dimensions",
+    }
+    return About(f"Evaluation of {checkpoint}", facts, config.settings(*Role), history.rows if history else ())
 
 
 def _keep(evaluation: Evaluation, checkpoint: Path, data: Path | None) -> None:
     """Save an evaluation of the best checkpoint of a run for `sketchy runs`, unless `data` is another dataset."""
     run_dir = RunDir(checkpoint.parent)
-    of_run = data is None and checkpoint == run_dir.best and run_dir.result.is_file()
-    if of_run and evaluation.protocol["name"] in ("all", "category"):
+    of_run = data is None and checkpoint == run_dir.best and run_dir.is_finished()
+    if of_run and evaluation.protocol["name"] in WITH_FURTHER:
         try:
             run_dir.save(evaluation)
         except StorageError as error:
@@ -93,6 +121,26 @@ def _load_dataset(loaded: Checkpoint, data: Path | None, progress: Progress) -> 
     dataset = load_dataset(loaded.config, progress=progress, root=data)
     warn_if_changed(loaded, dataset)
     return dataset
+
+
+def _load_further(config: Config, dataset: Dataset, progress: Progress) -> Further:
+    """Load the further sources of the training that are still there, and warn of the others."""
+    data = config.data
+    kept: dict[str, tuple[str, ...]] = {"sketches": (), "photos": ()}
+    for kind, paths in (("sketches", data.sketches), ("photos", data.photos)):
+        for path in paths:
+            if Path(path).exists():
+                kept[kind] += (path,)
+            else:
+                log.warning(f"no further {kind} at {path} any more; those held out of them are not evaluated")
+    return load_further(config.model_copy(update={"data": data.model_copy(update=kept)}), dataset, progress)
+
+
+def _with_further(
+    encoder: Encoder, details: EvaluationDetails, further: Further, progress: Progress
+) -> EvaluationDetails:
+    found = evaluate_further(encoder, details, further, progress)
+    return replace(details, evaluation=replace(details.evaluation, further=found))
 
 
 def _evaluated_subset(dataset: Dataset, protocol: str) -> Subset:

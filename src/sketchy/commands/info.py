@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sketchy.errors import GalleryError, SketchyError
+from sketchy.errors import CheckpointError, GalleryError, SketchyError
 from sketchy.extras import require_torch
 from sketchy.inference.description import Description
 from sketchy.inference.exported import is_exported, read_exported
@@ -11,15 +11,17 @@ from sketchy.results import Info
 from sketchy.retrieval.store.address import is_server
 from sketchy.retrieval.store.folder import is_index, open_to_read
 from sketchy.retrieval.store.milvus import open_milvus, parse_address
+from sketchy.trainer.choose import find_model
 from sketchy.trainer.history import History
 from sketchy.trainer.run_dir import RunDir
 
 
-def run(address: str, *, verify: bool = False) -> Info:
+def run(address: str, *, runs: Path = Path("runs"), verify: bool = False) -> Info:
     """Describe an index, a checkpoint, an exported model or a run.
 
     Args:
-        address: An index folder, a .pth file, an exported model, a run folder or milvus://host:port/collection.
+        address: An index folder, milvus://host:port/collection, or a model as in `choose_checkpoint`.
+        runs: The folder that contains the runs.
         verify: Whether to read all of an index and compare it with its checksums.
 
     Raises:
@@ -31,6 +33,10 @@ def run(address: str, *, verify: bool = False) -> Info:
     path = Path(address)
     if is_index(path):
         return _index(path, verify)
+    try:
+        path = find_model(address, runs)
+    except CheckpointError as error:
+        raise GalleryError(f"{address} is not an index, and {error}") from None
     run_dir = RunDir(path)
     if path.is_dir() and any(file.is_file() for file in (run_dir.config, run_dir.best, run_dir.last)):
         return _run(run_dir)

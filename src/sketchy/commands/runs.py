@@ -61,7 +61,7 @@ def _summary(run: RunDir, planned: int, settings: dict[str, Any]) -> RunSummary:
     validated = [row.columns["val_map_all"] for row in rows if "val_map_all" in row.columns]
     return RunSummary(
         name=run.path.name,
-        finished=run.result.is_file(),
+        finished=run.is_finished(),
         epochs=len(rows),
         planned_epochs=planned,
         val_map=run.saved(run.result).get("best", {}).get("val_map_all", max(validated, default=None)),

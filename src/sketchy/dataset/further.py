@@ -109,13 +109,11 @@ def load_further(config: Config, dataset: Dataset, progress: Progress = no_progr
     names, label_of = _union(
         dataset.pack.categories, {record.category for part in (*sketches, *photos) for record in part.records}
     )
-    further = Further(
+    return Further(
         names,
         tuple(_split(part, names, label_of, data) for part in sketches),
         tuple(_split(part, names, label_of, data) for part in photos),
     )
-    _describe(further, dataset)
-    return further
 
 
 @dataclass(frozen=True)
@@ -200,7 +198,7 @@ def _warn(source: Source, what: str, skipped: Sequence[Skipped]) -> None:
         log.warning(text, len(skipped), what, source.path, first.path, first.reason)
 
 
-def _describe(further: Further, dataset: Dataset) -> None:
+def log_sources(further: Further, dataset: Dataset) -> None:
     """Log how many images of each source are trained on, and how many of its categories have some of the other kind."""
     pack, part = dataset.pack, dataset.parts["train"]
     sketched = [pack.sketch_category[part.sketches], *(source.trained for source in further.sketches)]

@@ -23,6 +23,7 @@ class EvaluationDetails:
         scores: The scores of each query; `nearest` indexes the gallery: `subset.photos`, then the extension.
         queries: The embedded sketches, in the order of `subset.sketches`.
         subset: The subset of the dataset, as rows of the pack.
+        gallery: Embeddings of the gallery, shape (N, D), float32.
         gallery_categories: Category labels of the gallery, shape (N,), int64.
     """
 
@@ -30,6 +31,7 @@ class EvaluationDetails:
     scores: Scores
     queries: Queries
     subset: Subset
+    gallery: torch.Tensor
     gallery_categories: torch.Tensor
 
 
@@ -69,4 +71,4 @@ def evaluate_subset(
     evaluation = summarize(scores, queries, gallery_categories, pack.categories, protocol)
     if extension is not None:
         evaluation = replace(evaluation, protocol=evaluation.protocol | extension.counts)
-    return EvaluationDetails(evaluation, scores, queries, subset, gallery_categories)
+    return EvaluationDetails(evaluation, scores, queries, subset, gallery, gallery_categories)

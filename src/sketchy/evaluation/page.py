@@ -1,6 +1,9 @@
 """The report page: an evaluation as one self-contained HTML file."""
 
+import json
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,12 +12,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sketchy.dataset.loader import Dataset
 from sketchy.errors import StorageError
 from sketchy.evaluation.charts import LEVELS, Focus, category_bars, confusion, heat_map
+from sketchy.evaluation.embedding_map import embedding_map
 from sketchy.evaluation.evaluate import EvaluationDetails
 from sketchy.evaluation.examples import pick_examples, read_examples
-from sketchy.evaluation.metrics import METRICS
+from sketchy.evaluation.learning_curves import learning_curves
+from sketchy.evaluation.metrics import METRICS, label
 from sketchy.progress import Progress, no_progress
-from sketchy.results import Evaluation
-from sketchy.storage import write_text
+from sketchy.results import EpochResult, Evaluation
+from sketchy.storage import refuse_unwritable, write_text
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +33,32 @@ class MetricRow(NamedTuple):
     chance: float
 
 
+@dataclass(frozen=True)
+class About:
+    """What the page says of the model, beside its evaluation.
+
+    Attributes:
+        title: Heading of the page.
+        facts: Short facts by name, such as the date.
+        settings: The settings of the training by dotted name; empty leaves them out.
+        history: The epochs of the training; empty leaves out the learning curves.
+    """
+
+    title: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[EpochResult] = ()
+
+
 PAGE = "index.html"
 OWN_TITLE = b"<title>Evaluation of "
 """Text near the beginning of a report page, by which an earlier one is recognised."""
 
 
-def refuse_other_page(path: Path) -> None:
-    """Raise StorageError if the file at `path` is not an earlier report page."""
+def refuse_other_page(folder: Path) -> None:
+    """Raise StorageError if the page cannot be written into a folder, or would replace one that is no report."""
+    path = folder / PAGE
+    refuse_unwritable(path)
     if path.is_file():
         with path.open("rb") as file:
             if OWN_TITLE not in file.read(1024):
@@ -42,7 +66,7 @@ def refuse_other_page(path: Path) -> None:
 
 
 def write_page(
-    details: EvaluationDetails, data: Dataset, folder: Path, *, title: str, progress: Progress = no_progress
+    details: EvaluationDetails, data: Dataset, folder: Path, about: About, progress: Progress = no_progress
 ) -> None:
     """Write the report page as `index.html` into a folder, and replace an earlier one.
 
@@ -52,7 +76,7 @@ def write_page(
         details: The evaluation of a subset of `data`.
         data: The dataset, from which the thumbnails are read.
         folder: The folder; created if it does not exist.
-        title: Heading of the page.
+        about: What the page says of the model.
         progress: Shows the progress while images are read.
 
     Raises:
@@ -62,7 +86,8 @@ def write_page(
     best, worst = pick_examples(details, focus)
     examples = read_examples(details, data, best + worst, focus, progress)
     content = _content(details, focus, data.pack.categories) | {
-        "title": title,
+        "about": about,
+        "panels": learning_curves(about.history),
         "best": examples[: len(best)],
         "worst": examples[len(best) :],
     }
@@ -81,11 +106,13 @@ def _content(details: EvaluationDetails, focus: Focus, names: tuple[str, ...]) -
         "label": METRICS[focus.key].label,
         "measured": bool(focus.counted.any()),
         "metrics": metric_rows(evaluation),
+        "further": evaluation.further,
         "bars": category_bars(details, focus, names),
         "shown": scores.nearest.shape[1],
     }
     if figures["measured"] and not focus.instance:
         present, shares = confusion(details, focus.counted)
+        figures["map"] = embedding_map(details, focus.counted, names)
         figures["curve"] = scores.curve[focus.counted].mean(0).tolist()
         figures["prevalence"] = _prevalence(details, focus)  # the precision of a random order at every recall
         figures["heat"] = heat_map(present, shares, names)
@@ -125,6 +152,11 @@ def amount(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
+def plain(value: Any) -> str:
+    """Format the value of a setting as in a config."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("sketchy.evaluation", ""),
@@ -133,5 +165,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "times": times, "amount": amount}
+    environment.filters |= {"percent": percent, "times": times, "amount": amount, "plain": plain, "label": label}
     return environment

@@ -33,7 +33,7 @@ def choose_checkpoint(
         RunError: A run is needed, and none is finished.
     """
     if named is not None:
-        return _named(named, runs)
+        return checkpoint_file(find_model(named, runs))
     if without_run is not None:
         chosen, reason = _newest_finished(runs, without_run), ", the newest finished run"
     elif made_with := _made_with(gallery):
@@ -44,15 +44,15 @@ def choose_checkpoint(
     return chosen
 
 
-def _named(name: str, runs: Path) -> Path:
-    """Return the checkpoint that a name or a path means. Raises CheckpointError if there is none."""
+def find_model(name: str, runs: Path) -> Path:
+    """Return the file or folder of a model from its name or path. Raises CheckpointError if there is no such name."""
     if name == BUNDLED_NAME:
         return BUNDLED
     if "/" in name or name.endswith((".pth", ".zip")):
-        return checkpoint_file(Path(name))
+        return Path(name)
     for folder in (runs / name, Path(name)):
         if folder.exists():
-            return checkpoint_file(folder)
+            return folder
     known = [*sorted(run.path.name for run in _runs(runs)), BUNDLED_NAME]
     close = difflib.get_close_matches(name, known, n=3)
     raise CheckpointError(
@@ -65,7 +65,7 @@ def _newest_finished(runs: Path, remedy: str) -> Path:
     """Return the checkpoint of the newest finished run. Raises RunError if there is none."""
     unfinished = []
     for run in _runs(runs):
-        if run.result.is_file():
+        if run.is_finished():
             return run.checkpoint
         done, wanted = run.epochs()
         unfinished.append(

@@ -5,19 +5,9 @@ import io
 from pathlib import Path
 
 from sketchy.errors import RunError
-from sketchy.evaluation.metrics import HEADLINE, label
+from sketchy.evaluation.learning_curves import PANELS
 from sketchy.results import EpochResult
 from sketchy.storage import os_reason, replacing, write_text
-
-PANELS = {
-    "loss": {"loss": "loss"},
-    "mean distance of a sketch and a photo": {
-        "positive_distance": "of one category",
-        "negative_distance": "of two categories",
-    },
-    "validation": {f"val_{key}": label(key) for key in HEADLINE},
-}
-"""For each panel of curves.png, the columns that are plotted and their labels."""
 
 
 class History:

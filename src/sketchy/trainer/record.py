@@ -4,6 +4,8 @@ import logging
 import time
 from dataclasses import replace
 
+from PIL import Image
+
 from sketchy.config import Config
 from sketchy.dataset.loader import Dataset
 from sketchy.errors import CheckpointError, MissingExtraError, SketchyError, StorageError
@@ -22,6 +24,7 @@ from sketchy.trainer.complete import validate, validation_part, with_calibration
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import RunDir
+from sketchy.trainer.tensorboard import Board
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,9 @@ class Recorder:
         self.history = history
         self.progress = progress
         self.validation = validation_part(data)
+        self.board: Board | None = None
+        if config.train.tensorboard and trainer.world.is_main:
+            self.board = Board(run_dir.tensorboard, trainer.epoch)
 
     def end_epoch(self, trained: EpochResult) -> None:
         """Validate, then save the row of the history, the checkpoint of the epoch if it is kept or best, and last.pth.
@@ -70,6 +76,8 @@ class Recorder:
         if self._best() is row:
             save_checkpoint(self.run_dir.best, self._checkpoint())
         self.save_last()
+        if self.board is not None:
+            self.board.add(row, self._picture() if self._best() is row else None)
         log.info(_line(row, self.config.train.epochs))
         ratios = [past.columns.get("plateau_ratio", 0) for past in self.history.rows[-PLATEAU_EPOCHS:]]
         if len(ratios) == PLATEAU_EPOCHS and min(ratios) > PLATEAU_RATIO:
@@ -91,17 +99,26 @@ class Recorder:
 
     def draw(self) -> None:
         """Draw curves.png and retrievals.png; a failure is only a warning, since training is finished."""
-        subset = self.validation or self.data.parts["test"]
         try:
             if self.history.rows:
                 self.history.draw(self.run_dir.curves)
-            if len(subset.sketches) and len(subset.photos):
-                details = evaluate_subset(self.trainer.encoder, self.data, subset)
-                sheet = retrievals_sheet(details, self.data, spread_queries(details, PICTURED_QUERIES))
+            if picture := self._picture():
                 with replacing(self.run_dir.retrievals) as temporary:
-                    sheet.save(temporary, format="png")
+                    picture.save(temporary, format="png")
         except SketchyError as error:
             log.warning(f"the pictures of the run were not drawn: {error}")
+
+    def _picture(self) -> Image.Image | None:
+        """Draw a few queries with their nearest photos; None if there are none, or one cannot be read."""
+        subset = self.validation or self.data.parts["test"]
+        if not len(subset.sketches) or not len(subset.photos):
+            return None
+        details = evaluate_subset(self.trainer.encoder, self.data, subset)
+        try:
+            return retrievals_sheet(details, self.data, spread_queries(details, PICTURED_QUERIES))
+        except SketchyError as error:
+            log.warning(f"the retrievals were not drawn: {error}")
+            return None
 
     def finish(self, started: float) -> TrainResult:
         """Draw the pictures, complete best.pth, and return the result; `started` is a time of `perf_counter`."""

@@ -11,7 +11,7 @@ import torch
 from sketchy.config import Config, TrainConfig
 from sketchy.config_file import dump_config
 from sketchy.dataset.augment import build_augmenter
-from sketchy.dataset.further import Further, load_further
+from sketchy.dataset.further import Further, load_further, log_sources
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.sampler import Items, Sampler, build_sampler
 from sketchy.dataset.training import TrainingImages, training_images
@@ -35,6 +35,7 @@ from sketchy.trainer.record import Recorder
 from sketchy.trainer.resume import load_run, restore
 from sketchy.trainer.run_dir import RunDir, create_run, refuse_taken, with_absolute_paths
 from sketchy.trainer.stopping import StopRequest, stop_on_signals
+from sketchy.trainer.tensorboard import require_tensorboard
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ def train(
         SketchyError: Any other error that the user can correct.
     """
     _refuse_no_dataset(config)
+    if config.train.tensorboard:
+        require_tensorboard()
     config = with_absolute_paths(config)
     with join_world(config.train.device) as world:
         progress = progress if world.is_main else no_progress
@@ -100,6 +103,7 @@ def _prepare(
             refuse_unwritable(run_dir.last)
         data = load_dataset(config, progress=progress)
         further = load_further(config, data, progress)
+    log_sources(further, data)
     images = training_images(data, further, config.augment.strokes)
     trainer = build_trainer(config, siamese, images, further, len(data.pack.categories), world)
     if saved is None:

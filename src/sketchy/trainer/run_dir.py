@@ -42,6 +42,11 @@ class RunDir:
         return self.path / "retrievals.png"
 
     @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
     def best(self) -> Path:
         """The weights of the best epoch, for inference."""
         return self.path / "best.pth"
@@ -62,7 +67,7 @@ class RunDir:
 
     @property
     def result(self) -> Path:
-        """The result of the training; it is written last, so that only a finished run has it."""
+        """The result of the training; it is written last; see `is_finished`."""
         return self.path / "result.json"
 
     @property
@@ -83,6 +88,18 @@ class RunDir:
 
             return done, load_config(self.config, of_run=True).train.epochs
         return 0, 1
+
+    def is_finished(self) -> bool:
+        """Return whether the training is complete, with all that follows its last epoch.
+
+        A run of an earlier version has no `result`. It is finished if its history has all epochs and best.pth, which is
+        completed at the very end, was written after last.pth.
+        """
+        if self.result.is_file():
+            return True
+        done, planned = self.epochs()
+        written = [file.stat().st_mtime_ns for file in (self.last, self.best) if file.is_file()]
+        return done >= planned and self.best.is_file() and written == sorted(written)
 
     def save(self, result: TrainResult | Evaluation) -> None:
         """Save an evaluation, or the result of the training, which marks the run as finished. Raises StorageError."""
@@ -130,7 +147,7 @@ def create_run(path: Path, *, force: bool) -> RunDir:
         path.mkdir(parents=True, exist_ok=True)
         for file in (run.config, run.history, run.curves, run.retrievals, run.best, run.exported, run.last):
             file.unlink(missing_ok=True)
-        for file in path.glob("epoch-[0-9]*.pth"):
+        for file in (*path.glob("epoch-[0-9]*.pth"), *run.tensorboard.glob("events.out.tfevents.*")):
             file.unlink()
     except OSError as error:
         raise RunError(os_problem(error, error.filename or path, elsewhere="choose another --runs")) from None
