@@ -19,6 +19,7 @@ LAYERS = [
     ("inference",),
     ("dataset", "model", "loss", "demo"),
     ("preprocess", "distance", "runtime"),
+    ("photo_or_drawing",),
     ("image", "ink"),
     ("containers", "paper"),
     ("texture", "bands", "color"),

@@ -32,6 +32,14 @@ class Kind(StrEnum):
     sketch = "sketch"
 
 
+class AnyKind(StrEnum):
+    """The kind of a query."""
+
+    auto = "auto"
+    photo = "photo"
+    sketch = "sketch"
+
+
 def path(text: str) -> Path:
     """Parse the path of a file or a folder; `~` is expanded only here."""
     return Path(_expanded(str(text)))
@@ -192,11 +200,31 @@ Watch = Annotated[
 ]
 
 Queries = Annotated[
-    list[Path],
-    typer.Argument(parser=path, help="One or more drawings of the same thing, as PNG or JPEG; - is stdin."),
+    list[Path] | None,
+    typer.Argument(parser=path, help="One or more drawings of the same thing, or photos; - is stdin."),
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text", metavar="THING", help="Search for a thing by name; may be repeated.", callback=_refuse_empty
+    ),
+]
+Like = Annotated[
+    list[str] | None,
+    typer.Option("--like", parser=path_glob, metavar="PHOTO", help="Search for more like this; may be repeated."),
+]
+Unlike = Annotated[
+    list[str] | None,
+    typer.Option("--unlike", parser=path_glob, metavar="PHOTO", help="Search for less like this; may be repeated."),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", parser=path_glob, metavar="PHOTO", help="Leave this photo out; may be repeated."),
 ]
 Count = Annotated[int, typer.Option("--k", "-k", min=1, help="The number of photos to find.")]
-QueryKind = Annotated[Kind, typer.Option(help="The kind of the query; a photo finds similar photos.")]
+QueryKind = Annotated[
+    AnyKind, typer.Option(help="What the query is; a photo finds similar photos, and auto takes it for what it is.")
+]
 MaxDistance = Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")]
 MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")]
 Exact = Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")]

@@ -9,6 +9,7 @@ import typer
 from sketchy import report
 from sketchy.cli.console import guarded, importing, show_paths, show_progress, suffix
 from sketchy.cli.options import (
+    AnyKind,
     AsJson,
     Categories,
     CheckpointOption,
@@ -22,6 +23,7 @@ from sketchy.cli.options import (
     GalleryOption,
     IndexOption,
     Kind,
+    Like,
     MaxDistance,
     MinScore,
     NameGlob,
@@ -36,9 +38,12 @@ from sketchy.cli.options import (
     Since,
     Sources,
     SpatialShare,
+    Unlike,
     Until,
     Verbose,
     Watch,
+    Without,
+    Words,
     address,
     choose_checkpoint,
     log_unused,
@@ -157,10 +162,14 @@ def info(
 
 @guarded
 def retrieve(
-    queries: Queries,
+    queries: Queries = None,
     k: Count = 10,
     gallery: GalleryOption = None,
-    kind: QueryKind = Kind.sketch,
+    text: Words = None,
+    like: Like = None,
+    unlike: Unlike = None,
+    without: Without = None,
+    kind: QueryKind = AnyKind.auto,
     max_distance: MaxDistance = None,
     min_score: MinScore = None,
     folder: Folder = None,
@@ -181,21 +190,26 @@ def retrieve(
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
-    """Find the photos nearest to a sketch.
+    """Find the photos nearest to a sketch, to a photo, or to words.
 
     A lower distance is closer. The score estimates the probability that a photo shows the sketched category.
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
+    Example: sketchy retrieve --text cat --unlike dog.jpg --gallery ~/Pictures
     """
+    refuse_if(not (queries or text or like), "give a drawing, --text or --like")
     refuse_if(json and (paths_only or print0), "give either --json or --paths-only")
     with importing():
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
+        from sketchy.retrieval.query import Extras
         from sketchy.retrieval.search import Request, where_of
     where = where_of(categories=category, path_glob=path_glob, folder=folder, since=since, until=until, name=name)
     request = Request(k, where, max_distance, min_score, exact, spatial_share)
+    extras = Extras(text=text or (), like=like or (), unlike=unlike or (), without=without or ())
     run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, progress=show_progress)
-    _show_retrieval(run(queries, request, chosen, gallery, kind=kind.value, device=device), json, paths_only, print0)
+    found = run(queries or (), request, chosen, gallery, kind=kind.value, extras=extras, device=device)
+    _show_retrieval(found, json, paths_only, print0)
 
 
 def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:

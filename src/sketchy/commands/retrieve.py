@@ -3,24 +3,29 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 
 from sketchy.errors import DataError, GalleryError, ImageError, StorageError
-from sketchy.image import Kind, open_image, read_content
+from sketchy.image import open_image, read_content
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Retrieval
-from sketchy.retrieval.contact_sheet import EDGE, TILE, Tile, contact_sheet
+from sketchy.retrieval.contact_sheet import EDGE, PAPER, TILE, Tile, contact_sheet
+from sketchy.retrieval.images import naming_image
 from sketchy.retrieval.index import Index
-from sketchy.retrieval.model import load_model, naming_image
+from sketchy.retrieval.model import AnyKind, load_model
 from sketchy.retrieval.open import open_index
+from sketchy.retrieval.query import Extras, Query, make_query
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.search import Request, calibration_of
-from sketchy.retrieval.store.base import Vectors
+from sketchy.retrieval.store.base import as_tuple
 from sketchy.runtime import keep_freed_memory
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 
 log = logging.getLogger(__name__)
+
+NO_EXTRAS = Extras()
 
 
 def run(  # noqa: PLR0913 - one per option, by keyword
@@ -29,67 +34,78 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     checkpoint: Path,
     gallery: str | None = None,
     *,
-    kind: Kind = "sketch",
+    kind: AnyKind = "auto",
+    extras: Extras = NO_EXTRAS,
     scan: Scan = DEFAULT_SCAN,
     save: Path | None = None,
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Retrieval:
-    """Find the photos nearest to a sketch, to several sketches of one object, or to a photo.
+    """Find the photos nearest to a sketch, to several sketches of one object, to a photo, or to words.
 
     Args:
-        queries: Image files, pipes, or "-" for the standard input; the embeddings of several are averaged.
+        queries: Image files, pipes, or "-" for the standard input; the embeddings of several are averaged. May be empty
+            if the extras have words, or photos to be like.
         request: Number of hits, and filters.
         gallery: Gallery to search; see `open_index`.
-        kind: Whether the queries are sketches or photos.
+        kind: Whether the queries are sketches or photos; "auto" takes each for what it is.
+        extras: Words and examples beside the queries.
         save: Contact sheet to write, as PNG or JPEG by its suffix.
 
     Raises:
         ImageError: A query cannot be read or is blank.
+        UnknownWordError: The model does not know a word.
         CheckpointError: The checkpoint cannot be loaded, or lacks the calibration that a minimum score needs.
         DataError, GalleryError, StorageError: The gallery or a file cannot be used, or no photo passes the filters.
     """
     _refuse_sheet(save, queries, kind)
     contents = _read(queries, kind)
     model = load_model(checkpoint, device)
-    calibration_of(model, kind, request)  # raises early if the calibration is missing
     keep_freed_memory()  # opening a folder without an index embeds its photos
-    query = model.query(contents, kind, [str(path) for path in queries])
+    query = make_query(model, contents, kind, [str(path) for path in queries], **extras)
+    if kind == "auto" and query.kind == "photo":
+        log.info(f"taken for a photo: {' + '.join(map(str, queries))}; --kind sketch takes it for a drawing")
+    calibration_of(model, query, request)  # raises early if the calibration is missing
     with open_index(model, gallery, scan=scan, progress=progress) as index:
         if save is not None and save.is_file() and index.holds(save):
             raise StorageError(f"{save} is a photo of {index.name} and would be replaced; choose another file name")
-        hits = _search(index, query, request, kind)
+        hits = _search(index, query, request)
+        name = " + ".join([*map(str, queries), *as_tuple(extras.get("text", ())), *query.like])
         if save is not None:
-            _save_sheet(save, Tile(open_image(contents[0]), queries[0].name), index, hits)
-        names = " + ".join(map(str, queries))
-        return Retrieval(names, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out)
+            picture = open_image(contents[0]) if contents else Image.new("RGB", (TILE, TILE), PAPER)
+            _save_sheet(save, Tile(picture, queries[0].name if queries else name), index, hits)
+        return Retrieval(name, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out, query.kind)
 
 
-def _refuse_sheet(save: Path | None, queries: Sequence[Path], kind: Kind) -> None:
+def _refuse_sheet(save: Path | None, queries: Sequence[Path], kind: AnyKind) -> None:
     """Raise StorageError, before any work, if the contact sheet cannot be written or would replace a query."""
     if save is not None:
         refuse_unwritable(save)
-        refuse_replacing(save, queries, kind)
+        refuse_replacing(save, queries, _noun(kind))
 
 
-def _read(paths: Sequence[Path], kind: Kind) -> list[bytes]:
+def _noun(kind: AnyKind) -> Literal["query", "sketch", "photo"]:
+    return "query" if kind == "auto" else kind
+
+
+def _read(paths: Sequence[Path], kind: AnyKind) -> list[bytes]:
     """Read each image once, since pipes and the standard input cannot be read again."""
     contents = []
     for path in paths:
-        with naming_image(str(path), kind):
+        with naming_image(str(path), _noun(kind)):
             contents.append(read_content(path))
     return contents
 
 
-def _search(index: Index, query: Vectors, request: Request, kind: Kind) -> list[Hit]:
+def _search(index: Index, query: Query, request: Request) -> list[Hit]:
     """Search, and log the filters that match no photo. Raises GalleryError if no photo passes all of them."""
     log.info(f"searched {index.name}: {len(index):,} photos")
     if request.k > len(index) and request.where.everything:
         log.info(f"the gallery has fewer than k = {request.k} photos; all of them are listed")
-    hits = index.find(query, request, kind)
+    hits = index.find(query, request)
     if request.where.everything or (hits and len(request.where.categories) < 2):
         return hits
-    problems = index.unmatched(query, request.where)
+    problems = index.unmatched(request.where)
     if hits or index.find(query, Request(1, request.where)):
         for line in problems:
             log.info(line)

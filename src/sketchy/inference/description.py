@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,8 @@ class Description:
         probes: Embeddings of a few sketches not trained on, shape (Q, D), float32; None if the model has none.
         dataset: Hash of the images of the training; None if unknown.
         weights_count: Number of weights.
+        words: What the model knows by name: the unit vector near which photos of a thing lie, in the dimensions before
+            the spatial ones, shape (A,), float16, by the name of the thing in things.yaml; empty if it has no names.
     """
 
     format: int
@@ -50,6 +53,7 @@ class Description:
     probes: NDArray[np.float32] | None
     dataset: str | None
     weights_count: int
+    words: Mapping[str, NDArray[np.float16]] = MappingProxyType({})
 
     @cached_property
     def config(self) -> "Config":

@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from sketchy.errors import GalleryError
-from sketchy.image import Kind
 from sketchy.paths import as_path
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Skipped
 from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.folders import Folders
-from sketchy.retrieval.model import ImageLike, Model, as_sequence
+from sketchy.retrieval.images import ImageLike, as_sequence
+from sketchy.retrieval.model import AnyKind, Model
+from sketchy.retrieval.query import Extras, Query, combine, examples, make_query
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.search import Filters, Request, calibration_of, search, unmatched, where_of
 from sketchy.retrieval.store.address import open_writer
@@ -73,24 +74,34 @@ class Index:
             raise ValueError(f"the index {self.name} is closed")
         return self._open
 
-    def search(
+    def search(  # noqa: PLR0913 - one per setting, by keyword
         self,
-        images: ImageLike | Sequence[ImageLike],
+        images: ImageLike | Sequence[ImageLike] = (),
         k: int = 10,
-        kind: Kind = "sketch",
+        kind: AnyKind = "auto",
         *,
+        text: str | Sequence[str] = (),
+        like: str | Sequence[str] = (),
+        unlike: str | Sequence[str] = (),
+        without: str | Sequence[str] = (),
         max_distance: float | None = None,
         min_score: float | None = None,
         exact: bool = False,
         spatial_share: float | None = None,
         **filters: Unpack[Filters],
     ) -> list[Hit]:
-        """Find the photos nearest to an image, or to the mean of several.
+        """Find the photos nearest to an image or to the mean of several, to words, or to both.
+
+        Photos that are named here, and the images themselves if they are photos, are not among the hits.
 
         Args:
-            images: One image, or several to average; see `Model.embed`.
+            images: One image, or several to average; see `Model.embed`. May be left out if there is `text` or `like`.
             k: Greatest number of hits.
-            kind: Kind of the images; "photo" finds similar photos.
+            kind: Kind of the images, "sketch" or "photo"; "auto" takes each for what it is.
+            text: Names of things that the photos show, such as "cat"; `Model.words` has those that the model knows.
+            like: Paths of photos to be like.
+            unlike: Paths of photos to be unlike.
+            without: Paths of photos to leave out.
             max_distance: Greatest distance of a hit.
             min_score: Least score of a hit, 0 to 1.
             exact: Measure every photo, even if there is an approximate index.
@@ -104,25 +115,36 @@ class Index:
 
         Raises:
             ImageError: An image cannot be used; the message names it.
+            UnknownWordError: The model does not know a word; the message has the nearest that it knows.
             CheckpointError: Hits would have no score for `min_score`, or the model has no spatial embedding.
             GalleryError: The index is damaged or gone, or no photo is in the folder.
-            ValueError: k is below 1, a date is none, there is no image, the spatial share is not in [0, 1], or the
-                index is closed.
+            ValueError: k is below 1, a date is none, the spatial share is not in [0, 1], there is nothing to search for,
+                or the index is closed.
         """
         where = self._resolved(where_of(**filters))
         request = Request(k, where, max_distance, min_score, exact, spatial_share)
-        calibration_of(self.model, kind, request)  # fails before the forward pass
-        return self.find(self.model.query(as_sequence(images), kind), request, kind)
+        extras = Extras(text=text, like=like, unlike=unlike, without=without)
+        return self.find(make_query(self.model, as_sequence(images), kind, **extras), request)
 
-    def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> list[Hit]:
-        """Search with an embedding as query, shape (D,), float32; see `search`."""
-        calibration = calibration_of(self.model, kind, request)
-        request = replace(request, where=self._resolved(request.where))
-        return search(self._store, query, request, calibration, self.model.spatial)
+    def find(self, query: Query, request: Request) -> list[Hit]:
+        """Search with a query by the model of the index; see `search`."""
+        calibration = calibration_of(self.model, query, request)
+        like, unlike = (examples(self._store, names, self._embedded) for names in (query.like, query.unlike))
+        vector, has_spatial = combine(query, list(like.values()), list(unlike.values()), self.model.spatial)
+        share = request.spatial_share if has_spatial else 0.0
+        request = replace(request, where=self._resolved(request.where), spatial_share=share)
+        copies = (photo.path for photo in self._store.copies(query.contents))
+        own = {*like, *unlike, *map(os.path.abspath, query.without), *query.without, *copies}
+        return search(self._store, vector, request, calibration, self.model.spatial, own)
 
-    def unmatched(self, query: Vectors, where: Where) -> list[str]:
+    def _embedded(self, photo: Path) -> Vectors:
+        """Embed a photo that is not in the index."""
+        embedded: Vectors = self.model.embed(photo, "photo")[0]
+        return embedded
+
+    def unmatched(self, where: Where) -> list[str]:
         """Return a message for each part of a filter that no photo passes."""
-        return unmatched(self._store, query, where)
+        return unmatched(self._store, where)
 
     def folders(self) -> Folders:
         """Return the folders of the photos."""

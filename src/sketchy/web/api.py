@@ -1,11 +1,8 @@
 """The routes of the API."""
 
-import time
-from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePath
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.datastructures import UploadFile
@@ -13,15 +10,13 @@ from starlette.exceptions import HTTPException
 
 import sketchy
 from sketchy.containers import detect_format
-from sketchy.errors import CheckpointError, ImageError, SketchyError
-from sketchy.image import Kind, image_size
-from sketchy.results import Hit
+from sketchy.errors import ImageError
+from sketchy.image import image_size
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
-from sketchy.retrieval.search import Request as SearchRequest
+from sketchy.retrieval.words import spoken
 from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
-from sketchy.web.filters import Filter
 from sketchy.web.limits import MAX_K, Limits
 from sketchy.web.schemas import (
     About,
@@ -32,8 +27,6 @@ from sketchy.web.schemas import (
     Indexing,
     Info,
     Problem,
-    Result,
-    Results,
     Size,
     Status,
 )
@@ -63,16 +56,6 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 router = APIRouter(responses=error_responses(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
-SpatialShare = Annotated[
-    float | None, Query(ge=0, le=1, description="How much it counts how things lie, against what they are.")
-]
-Client = Annotated[
-    str | None,
-    Query(
-        pattern="^[A-Za-z0-9]{1,32}$",
-        description="Client id; a newer query replaces waiting ones of the same client.",
-    ),
-]
 PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
 ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic", "AVIF": "image/avif"}
@@ -85,7 +68,7 @@ FORM = {
         "properties": {"image": {"type": "string", "format": "binary"}},
     }
 }
-BODY = {
+IMAGE_BODY = {
     "requestBody": {
         "required": True,
         "description": "A PNG, JPEG, WebP, HEIC or AVIF.",
@@ -94,49 +77,15 @@ BODY = {
 }
 
 
-@router.post("/api/search", responses=error_responses(404, 408, 409, 413, 415, 503), openapi_extra=BODY)
-async def search(
-    request: Request,
-    response: Response,
-    service: Served,
-    where: Filter,
-    k: Annotated[int, Query(ge=1, le=MAX_K, description="Number of photos to return.")] = 10,
-    kind: Annotated[Kind, Query(description="Kind of the image; photo finds similar photos.")] = "sketch",
-    spatial_share: SpatialShare = None,
-    client: Client = None,
-) -> Results:
-    """Find the photos nearest to an image.
-
-    The header Server-Timing gives the milliseconds in the queue, for the embedding, for the search, and in total since
-    the body was received.
-    """
-    image = await _read_image(request)
-    started = time.perf_counter()
-    check_image(image, service.limits.pixels)
-    wanted = SearchRequest(k, where, spatial_share=spatial_share)
-    work = partial(_search, service, image, kind, wanted)
-    address = request.client.host if request.client else ""
-    try:
-        found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
-    except (ImageError, CheckpointError) as error:  # the latter: no spatial embedding to weigh
-        raise HTTPException(422, str(error)) from None
-    except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
-        raise HTTPException(503, str(error)) from None
-    if not found.hits:
-        service.catalogue.refuse_unknown(where.categories)
-    response.headers["Server-Timing"] = _timing(found, started)
-    return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
-
-
 @router.post(
     "/api/convert",
     responses={**error_responses(408, 413, 415), 200: {"content": {"image/jpeg": BINARY}}},
     response_class=Response,
-    openapi_extra=BODY,
+    openapi_extra=IMAGE_BODY,
 )
 async def convert(request: Request, service: Served) -> Response:
     """Return an image as JPEG, for browsers that cannot open its format."""
-    image = await _read_image(request)
+    image = await read_image(request)
     check_image(image, service.limits.pixels)
     try:
         jpeg = await service.thumbnails.convert(image, Size.SCREEN)
@@ -170,7 +119,7 @@ async def photo(
 async def about(service: Served, photo: PhotoId) -> About:
     """Return the path of a photo."""
     path = service.catalogue.path_of(photo)
-    return About(id=photo, name=_name(path), path=to_unicode(path))
+    return About(id=photo, name=name_of(path), path=to_unicode(path))
 
 
 @router.get("/api/info")
@@ -192,6 +141,8 @@ def info(
             "embedding_size": config.model.embedding_size,
         },
         has_scores=index.model.calibration is not None,
+        words=sorted(map(spoken, index.model.words)),
+        spatial_share=index.model.spatial and index.model.spatial.share,
         limits=Bounds(body=limits.body, pixels=limits.pixels, k=MAX_K),
     )
 
@@ -218,7 +169,7 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
-async def _read_image(request: Request) -> bytes:
+async def read_image(request: Request) -> bytes:
     """Read the image from the body, or from the first file of a multipart form."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/"):
         return await request.body()
@@ -227,36 +178,6 @@ async def _read_image(request: Request) -> bytes:
             if isinstance(value, UploadFile):
                 return await value.read()
     raise HTTPException(400, "the form holds no file; send a PNG, JPEG, WebP, HEIC or AVIF in it")
-
-
-class _Found(NamedTuple):
-    """The hits of a query, and the times of its steps, in seconds of `time.perf_counter`."""
-
-    hits: list[Hit]
-    began: float
-    embedded: float
-    ended: float
-
-
-def _timing(found: _Found, started: float) -> str:
-    """Return the value of the header Server-Timing, in milliseconds."""
-    parts = {
-        "queue": found.began - started,
-        "embed": found.embedded - found.began,
-        "search": found.ended - found.embedded,
-        "total": time.perf_counter() - started,
-    }
-    return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
-
-
-def _search(service: Service, image: bytes, kind: Kind, request: SearchRequest) -> _Found:
-    index, follower = service.index, service.follower
-    began = time.perf_counter()
-    with nullcontext() if follower is None else follower.first():
-        query = index.model.query([image], kind, ["the image"])
-        embedded = time.perf_counter()
-        hits = index.find(query, request, kind)
-    return _Found(hits, began, embedded, time.perf_counter())
 
 
 def check_image(content: bytes, pixels: int) -> None:
@@ -279,18 +200,6 @@ def check_image(content: bytes, pixels: int) -> None:
         )
 
 
-def _result(hit: Hit, rank: int, catalogue: Catalogue) -> Result:
-    return Result(
-        rank=rank,
-        id=catalogue.id_of(hit.path),
-        name=_name(hit.path),
-        distance=hit.distance,
-        category=hit.category,
-        folder=catalogue.folder_of(hit.path),
-        taken=hit.taken,
-        score=hit.score,
-    )
-
-
-def _name(path: str) -> str:
+def name_of(path: str) -> str:
+    """Return the file name of a path for display."""
     return to_unicode(PurePath(path).name)

@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect
 import sketchy
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
-from sketchy.web.api import Service, router
+from sketchy.web import api, search
+from sketchy.web.api import Service
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.guard import Guard
@@ -53,7 +54,8 @@ def create_app(
 
     app = _new_app(queue)
     app.state.service = Service(index, follower, catalogue, Thumbnails(catalogue), queue, limits)
-    app.include_router(router)
+    app.include_router(api.router)
+    app.include_router(search.router)
     _add_page(app)
     _add_errors(app)
     if loopback:  # prevents DNS rebinding: a site whose name resolves to 127.0.0.1 could read the photos

@@ -36,9 +36,10 @@ class Result(BaseModel):
 
 
 class Results(BaseModel):
-    """The nearest photos, nearest first."""
+    """The nearest photos, nearest first, and what the image of the query was taken for, null without one."""
 
     results: list[Result]
+    kind: Literal["photo", "sketch"] | None
 
 
 class About(BaseModel):
@@ -72,7 +73,11 @@ class Bounds(BaseModel):
 
 
 class Info(BaseModel):
-    """The gallery, the model and the limits; a score is the probability that a photo is of the sketched category."""
+    """The gallery, the model and the limits.
+
+    A score is the probability that a photo is of the sketched category. `words` are the things that can be searched by
+    name; `spatial_share` is the model's own, null if it has none.
+    """
 
     version: str
     gallery: str
@@ -81,6 +86,8 @@ class Info(BaseModel):
     folders: list[Folder]
     model: dict[str, str | int]
     has_scores: bool
+    words: list[str]
+    spatial_share: float | None
     limits: Bounds
 
 

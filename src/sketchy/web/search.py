@@ -1,0 +1,138 @@
+"""The route that searches."""
+
+import time
+from contextlib import nullcontext
+from functools import partial
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.exceptions import HTTPException
+
+from sketchy.errors import CheckpointError, ImageError, SketchyError, UnknownWordError
+from sketchy.results import Hit
+from sketchy.retrieval.model import AnyKind
+from sketchy.retrieval.query import Extras, make_query
+from sketchy.retrieval.query import Query as PhotoQuery
+from sketchy.retrieval.search import Request as SearchRequest
+from sketchy.web.api import IMAGE_BODY, Served, Service, check_image, error_responses, name_of, read_image
+from sketchy.web.catalogue import Catalogue
+from sketchy.web.filters import Filter
+from sketchy.web.limits import MAX_EXAMPLES, MAX_K, MAX_WORDS
+from sketchy.web.schemas import Result, Results
+
+router = APIRouter(responses=error_responses(400, 403, 422, 500))
+SpatialShare = Annotated[
+    float | None, Query(ge=0, le=1, description="How much it counts how things lie, against what they are.")
+]
+Client = Annotated[
+    str | None,
+    Query(
+        pattern="^[A-Za-z0-9]{1,32}$",
+        description="Client id; a newer query replaces waiting ones of the same client.",
+    ),
+]
+Word = Annotated[str, Query(min_length=1, max_length=64)]
+Words = Annotated[
+    list[Word] | None, Query(max_length=MAX_WORDS, description="Names of things; /api/info lists those that are known.")
+]
+Id = Annotated[str, Query(pattern="^[0-9a-f]{24}$")]
+Like = Annotated[list[Id] | None, Query(max_length=MAX_EXAMPLES, description="Ids of photos to be like.")]
+Unlike = Annotated[list[Id] | None, Query(max_length=MAX_EXAMPLES, description="Ids of photos to be unlike.")]
+Without = Annotated[list[Id] | None, Query(max_length=MAX_EXAMPLES, description="Ids of photos to leave out.")]
+Kind = Annotated[
+    AnyKind, Query(description="What the image is; a photo finds similar photos, and auto takes it for what it is.")
+]
+
+
+@router.post(
+    "/api/search",
+    responses=error_responses(404, 408, 409, 413, 415, 503),
+    openapi_extra=IMAGE_BODY | {"required": False},
+)
+async def search(  # noqa: PLR0913 - one per parameter of the request
+    request: Request,
+    response: Response,
+    service: Served,
+    where: Filter,
+    k: Annotated[int, Query(ge=1, le=MAX_K, description="Number of photos to return.")] = 10,
+    kind: Kind = "auto",
+    text: Words = None,
+    like: Like = None,
+    unlike: Unlike = None,
+    without: Without = None,
+    spatial_share: SpatialShare = None,
+    client: Client = None,
+) -> Results:
+    """Find the photos nearest to an image, to words, or to photos of the gallery; or to all of them together.
+
+    Photos that are named in the query are not returned.
+
+    The header Server-Timing gives the milliseconds in the queue, for the embedding, for the search, and in total since
+    the body was received.
+    """
+    image = await read_image(request)
+    started = time.perf_counter()
+    if image or not (text or like):
+        check_image(image, service.limits.pixels)
+    wanted = SearchRequest(k, where, spatial_share=spatial_share)
+    like, unlike, without = ([*map(service.catalogue.path_of, ids or ())] for ids in (like, unlike, without))
+    extras = Extras(text=text or (), like=like, unlike=unlike, without=without)
+    work = partial(_search, service, image, kind, wanted, extras)
+    address = request.client.host if request.client else ""
+    try:
+        found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
+    except UnknownWordError as error:
+        raise HTTPException(404, str(error)) from None
+    except (ImageError, CheckpointError) as error:  # the latter: no spatial embedding to weigh
+        raise HTTPException(422, str(error)) from None
+    except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
+        raise HTTPException(503, str(error)) from None
+    if not found.hits:
+        service.catalogue.refuse_unknown(where.categories)
+    response.headers["Server-Timing"] = _timing(found, started)
+    results = [_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)]
+    return Results(results=results, kind=found.query.kind)
+
+
+class _Found(NamedTuple):
+    """The query, its hits, and the times of its steps, in seconds of `time.perf_counter`."""
+
+    query: PhotoQuery
+    hits: list[Hit]
+    began: float
+    embedded: float
+    ended: float
+
+
+def _timing(found: _Found, started: float) -> str:
+    """Return the value of the header Server-Timing, in milliseconds."""
+    parts = {
+        "queue": found.began - started,
+        "embed": found.embedded - found.began,
+        "search": found.ended - found.embedded,
+        "total": time.perf_counter() - started,
+    }
+    return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
+
+
+def _search(service: Service, image: bytes, kind: AnyKind, request: SearchRequest, extras: Extras) -> _Found:
+    index, follower = service.index, service.follower
+    began = time.perf_counter()
+    with nullcontext() if follower is None else follower.first():
+        query = make_query(index.model, [image] if image else [], kind, ["the image"] if image else [], **extras)
+        embedded = time.perf_counter()
+        hits = index.find(query, request)
+    return _Found(query, hits, began, embedded, time.perf_counter())
+
+
+def _result(hit: Hit, rank: int, catalogue: Catalogue) -> Result:
+    return Result(
+        rank=rank,
+        id=catalogue.id_of(hit.path),
+        name=name_of(hit.path),
+        distance=hit.distance,
+        category=hit.category,
+        folder=catalogue.folder_of(hit.path),
+        taken=hit.taken,
+        score=hit.score,
+    )
