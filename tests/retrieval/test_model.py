@@ -77,6 +77,18 @@ def test_no_images_give_no_embeddings(model):
         model.query([], "sketch")
 
 
+def test_an_image_of_a_query_is_taken_for_what_it_is_unless_told_otherwise(model, drawing, file):
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8))
+    for image, kind in ((drawing, "sketch"), (file, "sketch"), (file.read_bytes(), "sketch"), (photo, "photo")):
+        embedded, found = model.query([image])
+        assert found == kind
+        np.testing.assert_array_equal(embedded, model.embed(image, kind)[0])
+    assert model.query([drawing], "photo")[1] == "photo"
+    assert model.query([drawing, photo])[1] == "photo"
+    with pytest.raises(ImageError, match="cannot use image 0 as a query: empty; give a drawing as PNG or JPEG"):
+        model.query([b""])
+
+
 @pytest.mark.parametrize(
     ("image", "error", "message"),
     [

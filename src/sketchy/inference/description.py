@@ -1,9 +1,8 @@
 """What is known about a trained model besides its weights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -53,7 +52,7 @@ class Description:
     probes: NDArray[np.float32] | None
     dataset: str | None
     weights_count: int
-    words: Mapping[str, NDArray[np.float16]] = MappingProxyType({})
+    words: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
 
     @cached_property
     def config(self) -> "Config":

@@ -118,8 +118,8 @@ class Index:
             UnknownWordError: The model does not know a word; the message has the nearest that it knows.
             CheckpointError: Hits would have no score for `min_score`, or the model has no spatial embedding.
             GalleryError: The index is damaged or gone, or no photo is in the folder.
-            ValueError: k is below 1, a date is none, the spatial share is not in [0, 1], there is nothing to search for,
-                or the index is closed.
+            ValueError: k is below 1, a date is none, the spatial share is not in [0, 1], there is nothing to search for
+                with, or the index is closed.
         """
         where = self._resolved(where_of(**filters))
         request = Request(k, where, max_distance, min_score, exact, spatial_share)

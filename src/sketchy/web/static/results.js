@@ -1,12 +1,13 @@
 // The photos that were found, or why there are none.
 
 import { announce, find } from "./dom.js";
+import { connectTiles } from "./examples.js";
 import { ResultsGrid } from "./grid.js";
 import { Viewer } from "./viewer.js";
 
 const QUIET = 700; // milliseconds without change before the screen reader and the address are updated
 
-/** Calls `on.like(result)` to search for similar photos, and `on.quiet()` some time after the last change. */
+/** Calls `on.like(result)` and `on.judge(result, way)`, see `Viewer`, and `on.quiet()` some time after the last change. */
 export class ResultsView {
   shown = []; // results in the grid
 
@@ -19,7 +20,8 @@ export class ResultsView {
   constructor(on) {
     this.#on = on;
     this.#grid = new ResultsGrid(find("#grid"), (index) => this.#viewer.open(this.shown, index));
-    this.#viewer = new Viewer(find("#viewer"), { like: on.like, closed: (index) => this.#grid.focus(index) });
+    connectTiles((index, way) => on.judge(this.shown[index], way));
+    this.#viewer = new Viewer(find("#viewer"), { ...on, closed: (index) => this.#grid.focus(index) });
   }
 
   /** Show photos, and `line` about them; if there are none, the state `without`. */

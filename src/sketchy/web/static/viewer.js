@@ -2,7 +2,7 @@
 
 import { percent } from "./grid.js";
 
-/** Calls `on.like(result)` to search for similar photos, and `on.closed(index)` when it is closed. */
+/** Calls `on.like(result)` to search for similar photos, `on.judge(result, way)` to want more or less of them, and `on.closed(index)` when it is closed. */
 export class Viewer {
   #dialog;
   #results = [];
@@ -19,6 +19,12 @@ export class Viewer {
       dialog.close();
       on.like(this.#results[this.#index]);
     });
+    for (const button of dialog.querySelectorAll("[data-way]")) {
+      button.addEventListener("click", () => {
+        dialog.close();
+        on.judge(this.#results[this.#index], button.dataset.way);
+      });
+    }
     dialog.addEventListener("close", () => on.closed(this.#index));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     dialog.addEventListener("keydown", (event) => {
