@@ -14,9 +14,9 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from check_ink import SITUATIONS, mask_of
 from PIL import Image
 
+from check_ink import SITUATIONS, mask_of
 from sketchy.image import SUFFIXES, Kind, open_image
 from sketchy.photo_or_drawing import SEEN_SIDE, kind_of
 

@@ -9,8 +9,8 @@ from sketchy.errors import ConfigError
 from sketchy.inference.torch_engine import embed_pixels
 from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.infonce import InfoNCELoss
-from sketchy.loss.proxy import ProxyLoss
 from sketchy.loss.objective import Objective, Term
+from sketchy.loss.proxy import ProxyLoss
 from sketchy.model.encoder import build_encoder
 from sketchy.progress import no_progress
 from sketchy.trainer.bridge import named_anchors, start_bridge

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cachetools import LRUCache
-from PIL import Image
+from PIL import Image, ImageDraw
 from pillow_heif import register_heif_opener
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
