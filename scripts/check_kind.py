@@ -2,9 +2,9 @@
 """Measure how often photos are taken for drawings and drawings for photos.
 
 Usage: .venv/bin/python scripts/check_kind.py [--photos DIR]... [--sketches DIR]... [--count N] [--show]
-Photos and sketches are image files at any depth of a folder; of each folder, N are taken. The sketches are also tried in
-all situations of check_ink.py: scanned, noisy, on patterned paper, with coloured pens, photographed. --show names those
-that are taken wrongly.
+Photos and sketches are image files at any depth of a folder; of each folder, N are taken. The sketches are also tried
+in all situations of check_ink.py: scanned, noisy, on patterned paper, with coloured pens, photographed. --show names
+those that are taken wrongly.
 """
 
 import argparse
