@@ -74,7 +74,9 @@ DRAWINGS = {
     "filled with colours": coloured,
     "photographed page": lambda: lit(drawing((60, 60, 60), (235, 232, 225))),
     "two levels": lambda: drawing().convert("1").convert("L"),
-    "one stroke": lambda: Image.fromarray(np.pad(np.zeros((4, 200), np.uint8), ((100, 196), (50, 50)), constant_values=255)),
+    "one stroke": lambda: Image.fromarray(
+        np.pad(np.zeros((4, 200), np.uint8), ((100, 196), (50, 50)), constant_values=255)
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from sketchy.cli.options import (
     AsJson,
     Categories,
     CheckpointOption,
+    CopyTo,
     Count,
     Device,
     DropMissing,
@@ -24,6 +25,7 @@ from sketchy.cli.options import (
     IndexOption,
     Kind,
     Like,
+    LinkTo,
     MaxDistance,
     MinScore,
     NameGlob,
@@ -183,6 +185,8 @@ def retrieve(
     exact: Exact = False,
     spatial_share: SpatialShare = None,
     save: SheetOption = None,
+    copy_to: CopyTo = None,
+    link_to: LinkTo = None,
     paths_only: PathsOnly = False,
     print0: Print0 = False,
     checkpoint: CheckpointOption = None,
@@ -199,6 +203,7 @@ def retrieve(
     """
     refuse_if(not (queries or text or like), "give a drawing, --text or --like")
     refuse_if(json and (paths_only or print0), "give either --json or --paths-only")
+    refuse_if(bool(copy_to and link_to), "give either --copy-to or --link-to")
     with importing():
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
@@ -208,6 +213,8 @@ def retrieve(
     request = Request(k, where, max_distance, min_score, exact, spatial_share)
     extras = Extras(text=text or (), like=like or (), unlike=unlike or (), without=without or ())
     run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, progress=show_progress)
+    target = copy_to or link_to
+    run = partial(run, collect_in=target and (target, "copy" if copy_to else "link"))
     found = run(queries or (), request, chosen, gallery, kind=kind.value, extras=extras, device=device)
     _show_retrieval(found, json, paths_only, print0)
 
@@ -257,6 +264,7 @@ def serve(
         host=host,
         port=port,
         browser=browser,
+        launch=lambda file, in_folder: typer.launch(file, locate=in_folder),
         device=device,
         progress=show_progress,
     )

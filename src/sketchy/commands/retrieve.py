@@ -11,6 +11,7 @@ from sketchy.errors import DataError, GalleryError, ImageError, StorageError
 from sketchy.image import open_image, read_content
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Retrieval
+from sketchy.retrieval.collect import How, collect, refuse_folder
 from sketchy.retrieval.contact_sheet import EDGE, PAPER, TILE, Tile, contact_sheet
 from sketchy.retrieval.images import naming_image
 from sketchy.retrieval.index import Index
@@ -38,6 +39,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     extras: Extras = NO_EXTRAS,
     scan: Scan = DEFAULT_SCAN,
     save: Path | None = None,
+    collect_in: tuple[Path, How] | None = None,
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Retrieval:
@@ -51,6 +53,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         kind: Whether the queries are sketches or photos; "auto" takes each for what it is.
         extras: Words and examples beside the queries.
         save: Contact sheet to write, as PNG or JPEG by its suffix.
+        collect_in: A folder, and whether to copy the photos to it, or to make links to them in it.
 
     Raises:
         ImageError: A query cannot be read or is blank.
@@ -59,6 +62,8 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         DataError, GalleryError, StorageError: The gallery or a file cannot be used, or no photo passes the filters.
     """
     _refuse_sheet(save, queries, kind)
+    if collect_in is not None:
+        refuse_folder(collect_in[0])
     contents = _read(queries, kind)
     model = load_model(checkpoint, device)
     keep_freed_memory()  # opening a folder without an index embeds its photos
@@ -74,6 +79,8 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         if save is not None:
             picture = open_image(contents[0]) if contents else Image.new("RGB", (TILE, TILE), PAPER)
             _save_sheet(save, Tile(picture, queries[0].name if queries else name), index, hits)
+        if collect_in is not None:
+            collect(index, hits, *collect_in)
         return Retrieval(name, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out, query.kind)
 
 

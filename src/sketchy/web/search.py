@@ -18,6 +18,7 @@ from sketchy.web.api import IMAGE_BODY, Served, Service, check_image, error_resp
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.filters import Filter
 from sketchy.web.limits import MAX_EXAMPLES, MAX_K, MAX_WORDS
+from sketchy.web.photos import ID
 from sketchy.web.schemas import Result, Results
 
 router = APIRouter(responses=error_responses(400, 403, 422, 500))
@@ -35,7 +36,7 @@ Word = Annotated[str, Query(min_length=1, max_length=64)]
 Words = Annotated[
     list[Word] | None, Query(max_length=MAX_WORDS, description="Names of things; /api/info lists those that are known.")
 ]
-Id = Annotated[str, Query(pattern="^[0-9a-f]{24}$")]
+Id = Annotated[str, Query(pattern=ID)]
 Like = Annotated[list[Id] | None, Query(max_length=MAX_EXAMPLES, description="Ids of photos to be like.")]
 Unlike = Annotated[list[Id] | None, Query(max_length=MAX_EXAMPLES, description="Ids of photos to be unlike.")]
 Without = Annotated[list[Id] | None, Query(max_length=MAX_EXAMPLES, description="Ids of photos to leave out.")]
@@ -47,7 +48,7 @@ Kind = Annotated[
 @router.post(
     "/api/search",
     responses=error_responses(404, 408, 409, 413, 415, 503),
-    openapi_extra=IMAGE_BODY | {"required": False},
+    openapi_extra={"requestBody": IMAGE_BODY["requestBody"] | {"required": False}},,
 )
 async def search(  # noqa: PLR0913 - one per parameter of the request
     request: Request,

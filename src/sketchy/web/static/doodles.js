@@ -1,18 +1,26 @@
-// Small drawings to begin with.
+// Small drawings to begin with: those of the page, and the last ones of the person.
 
 import { decode } from "./code.js";
 import { Layer } from "./drawing.js";
 
-/** Connect the drawings that the page offers; `choose(marks)` is called when one is clicked. */
+/** Buttons that show drawings; `choose(marks)` is called when one is clicked. */
 export class Doodles {
   #doodles = [];
+  #choose;
 
   constructor(buttons, choose) {
-    for (const button of buttons) {
-      const marks = decode(button.dataset.sketch);
-      this.#doodles.push({ layer: new Layer(button.querySelector("canvas")), marks });
-      button.addEventListener("click", () => choose(marks));
-    }
+    this.#choose = choose;
+    this.show(buttons, [...buttons].map((button) => button.dataset.sketch));
+  }
+
+  /** Show the drawings of the given codes on buttons. */
+  show(buttons, codes) {
+    this.#doodles = [...buttons].map((button, index) => {
+      const marks = decode(codes[index]);
+      button.onclick = () => this.#choose(marks);
+      return { layer: new Layer(button.querySelector("canvas")), marks };
+    });
+    this.paint();
   }
 
   /** Paint them in the ink colour of the theme. */

@@ -8,7 +8,9 @@ import { connectFiles, readMarks } from "./files.js";
 import { connectFilters, filters, offerFilters } from "./filters.js";
 import { KindNote } from "./kind.js";
 import { Pad } from "./pad.js";
+import { connectPrompts, suggest } from "./prompts.js";
 import { Query } from "./query.js";
+import { keepSheet, RecentDrawings, restoreSheet } from "./recent.js";
 import { ResultsView } from "./results.js";
 import { followStatus, showStatus } from "./status.js";
 import { connectTheme } from "./theme_button.js";
@@ -21,10 +23,13 @@ const view = new ResultsView({
   like: (result) => query.searchLike(result.id),
   judge: (result, way) => examples.add(result.id, way),
   quiet: () => query.store(),
+  paint: (canvas) => query.paint(canvas),
 });
 const examples = new Examples(() => query.search());
 const query = new Query(pad, drawing, view, [filters, words, examples], new KindNote(() => query.search()));
-const doodles = new Doodles(document.querySelectorAll("[data-sketch]"), begin);
+const offered = document.querySelectorAll("[data-sketch]");
+const doodles = new Doodles(offered, begin);
+const recent = new RecentDrawings(begin, new Set([...offered].map((button) => button.dataset.sketch)));
 let gallery = ""; // its name
 
 connectTools(pad, drawing);
@@ -32,8 +37,12 @@ connectFilters(() => query.search(), () => query.schedule());
 connectWords(() => query.search(), () => query.schedule());
 connectFiles(open);
 connectTheme(repaint);
+connectPrompts(() => find("#canvas").focus());
 drawing.addEventListener("change", () => query.drawingChanged());
 pad.addEventListener("stroke", () => query.schedule());
+drawing.addEventListener("replace", () => recent.keep(drawing));
+addEventListener("pagehide", keepDrawing);
+document.addEventListener("visibilitychange", () => document.hidden && keepDrawing());
 find("#again").addEventListener("click", () => query.search());
 
 /** Put a drawing on the sheet. */
@@ -51,9 +60,17 @@ async function open(file) {
   }
 }
 
+/** Keep what is drawn, as the page may never come back. */
+function keepDrawing() {
+  pad.finish();
+  recent.keep(drawing);
+  keepSheet(drawing);
+}
+
 function repaint() {
   pad.refresh();
   doodles.paint();
+  recent.paint();
 }
 
 // --- the gallery, which may grow ---
@@ -71,6 +88,7 @@ async function readInfo() {
   find("#gallery").title = info.gallery;
   offerFilters(info);
   offerWords(info);
+  suggest(info.categories);
 }
 
 function statusCame(status) {
@@ -86,7 +104,7 @@ async function start() {
   } catch {
     query.fail("The server does not answer.", true);
   }
-  query.restore();
+  query.restore({ keep: await restoreSheet(drawing) });
 }
 
 start();

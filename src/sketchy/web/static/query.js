@@ -2,8 +2,9 @@
 
 import { decode, encode } from "./code.js";
 import { complain, find } from "./dom.js";
-import { Exporter } from "./drawing.js";
+import { Exporter, Layer } from "./drawing.js";
 import { SearchClient } from "./search_client.js";
+import { Settling } from "./settling.js";
 
 /**
  * Searches, and passes what was found to the view.
@@ -23,6 +24,7 @@ export class Query {
   #kind;
   #exporter = new Exporter(512); // pixels: several times the input of the models
   #client;
+  #settling;
 
   constructor(pad, drawing, view, controls, kind) {
     this.#pad = pad;
@@ -30,10 +32,11 @@ export class Query {
     this.#view = view;
     this.#controls = controls;
     this.#kind = kind;
+    this.#settling = new Settling(pad);
     this.#client = new SearchClient({
       started: () => view.showSearching(true),
       slow: () => view.showSlow(),
-      succeeded: (response, query) => this.#succeeded(response, query),
+      succeeded: (response, query) => this.#settle(() => this.#succeeded(response, query)),
       failed: (problem) => this.#failed(problem),
     });
     find("#back").addEventListener("click", () => this.#backToDrawing());
@@ -70,29 +73,39 @@ export class Query {
     scrollTo({ top: 0 });
   }
 
+  /** Paint the query on a square canvas. */
+  paint(canvas) {
+    const layer = new Layer(canvas);
+    const image = find("#query-photo img");
+    if (this.like === null) layer.show(this.#drawing.marks, getComputedStyle(canvas).color);
+    else layer.show(image.naturalWidth ? [{ image }] : [], "");
+  }
+
   /** Write the query into the address. */
   store() {
     const parts = new URLSearchParams();
     const code = encode(this.#drawing.marks);
     if (this.like !== null) parts.set("like", this.like);
     else if (code !== null && !this.#drawing.isEmpty) parts.set("d", code);
-    if (find("#k").value !== find("#k").defaultValue) parts.set("k", find("#k").value);
-    for (const [name, value] of pairs(this.#controls.map((group) => group.values()))) parts.append(name, value);
+    for (const [name, value] of pairs(this.#controls.map((group) => group.values()))) {
+      if (name !== "k" || value !== find("#k").defaultValue) parts.append(name, value);
+    }
     history.replaceState(null, "", `#${parts}`);
   }
 
-  /** Read the query from the address, and search. */
-  restore() {
+  /** Read the query from the address, and search; `keep` the drawing if it is newer than the address. */
+  restore({ keep = false } = {}) {
     const parts = new URLSearchParams(location.hash.slice(1));
     const code = parts.get("d");
     for (const group of this.#controls) group.restore(parts);
     this.#setLike(parts.get("like"));
-    const marks = code === null ? null : decode(code);
+    const marks = code === null || keep ? null : decode(code);
     if (marks && code !== encode(this.#drawing.marks)) this.#drawing.replace(marks);
     else this.search();
   }
 
   #ask(how, since = performance.now()) {
+    if (how === "send") this.#settling.cancel();
     const marks = this.#pad.marks;
     const parameters = pairs(this.#controls.map((group) => group.parameters?.() ?? group.values()));
     if (this.like !== null) parameters.push(["like", this.like]);
@@ -104,7 +117,7 @@ export class Query {
       return;
     }
     const image = isDrawn ? () => this.#image(this.#copied(marks)) : undefined;
-    this.#client[how]({ k: Number(find("#k").value), parameters, since, kind: this.#kind.of(isDrawn ? marks : []), image });
+    this.#client[how]({ parameters, since, kind: this.#kind.of(isDrawn ? marks : []), image });
   }
 
   /** The picture on the sheet as it is if nothing is drawn on it, as paper around it would not be its own; else the sheet. */
@@ -117,6 +130,12 @@ export class Query {
   #copied(marks) {
     const last = marks.at(-1);
     return this.#pad.isDrawing ? [...marks.slice(0, -1), { ...last, points: [...last.points] }] : marks;
+  }
+
+  /** Show photos at once if there are none, or no stroke is being drawn. */
+  #settle(show) {
+    if (this.#view.shown.length && this.#pad.isDrawing) this.#settling.wait(show);
+    else show();
   }
 
   #succeeded({ results, kind }, query) {

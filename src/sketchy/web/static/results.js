@@ -3,25 +3,36 @@
 import { announce, find } from "./dom.js";
 import { connectTiles } from "./examples.js";
 import { ResultsGrid } from "./grid.js";
+import { Selection } from "./selection.js";
 import { Viewer } from "./viewer.js";
 
 const QUIET = 700; // milliseconds without change before the screen reader and the address are updated
 
-/** Calls `on.like(result)` and `on.judge(result, way)`, see `Viewer`, and `on.quiet()` some time after the last change. */
+/**
+ * Calls `on.like(result)` to search for similar photos, `on.judge(result, way)` to want more or less of them,
+ * `on.quiet()` some time after the last change, and `on.paint(canvas)` to paint the query.
+ */
 export class ResultsView {
   shown = []; // results in the grid
 
   #section = find("#results");
   #grid;
   #viewer;
+  #selection = new Selection();
   #on;
   #quiet = 0; // timer
 
   constructor(on) {
     this.#on = on;
-    this.#grid = new ResultsGrid(find("#grid"), (index) => this.#viewer.open(this.shown, index));
+    const open = (index) => this.#open(index);
+    this.#grid = new ResultsGrid(find("#grid"), open, this.#selection);
     connectTiles((index, way) => on.judge(this.shown[index], way));
-    this.#viewer = new Viewer(find("#viewer"), { ...on, closed: (index) => this.#grid.focus(index) });
+    this.#viewer = new Viewer(find("#viewer"), this.#selection, {
+      like: on.like,
+      judge: on.judge,
+      paint: on.paint,
+      closed: (index) => this.#grid.focus(index),
+    });
   }
 
   /** Show photos, and `line` about them; if there are none, the state `without`. */
@@ -68,9 +79,15 @@ export class ResultsView {
     }, QUIET);
   }
 
+  #open(index) {
+    if (this.#selection.isActive) this.#selection.toggle(this.shown[index].id);
+    else this.#viewer.open(this.shown, index);
+  }
+
   #become(state, results = []) {
     this.shown = results;
     this.#grid.show(results);
+    this.#selection.offer(results.length > 0);
     this.#section.dataset.state = state;
     this.#section.classList.remove("is-searching", "is-slow");
   }
