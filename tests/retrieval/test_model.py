@@ -85,7 +85,7 @@ def test_an_image_of_a_query_is_taken_for_what_it_is_unless_told_otherwise(model
         np.testing.assert_array_equal(embedded, model.embed(image, kind)[0])
     assert model.query([drawing], "photo")[1] == "photo"
     assert model.query([drawing, photo])[1] == "photo"
-    with pytest.raises(ImageError, match="cannot use image 0 as a query: empty; give a drawing as PNG or JPEG"):
+    with pytest.raises(ImageError, match="cannot use image 0 as a query: empty file; give a drawing as PNG or JPEG"):
         model.query([b""])
 
 

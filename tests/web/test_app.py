@@ -148,7 +148,7 @@ def test_a_photo_finds_others_of_the_categories_asked_for(client, photos):
     assert {hit["category"] for hit in one_known} == {"bar"}
     unknown = client.post("/api/search?category=Disk", content=photo)
     assert (unknown.status_code, unknown.json()) == (404, {"error": "no photo is of the category 'Disk'; try disc"})
-    filtered = client.post("/api/search?category=disc&name=nothing", content=photo)
+    filtered = client.post("/api/search?kind=photo&category=disc&name=nothing", content=photo)
     assert (filtered.status_code, filtered.json()) == (200, {"results": [], "kind": "photo"})
 
 
@@ -161,11 +161,11 @@ def named_client(named_index):
 def test_words_are_searched_with_and_without_a_drawing(named_client, sketch):
     answer = named_client.post("/api/search?text=kitten&k=5").json()
     assert answer["kind"] is None
-    assert {hit["category"] for hit in answer["results"]} == {"cross"}
+    assert answer["results"][0]["category"] == "cross"
     assert all(hit["score"] is None for hit in answer["results"])
     both = named_client.post("/api/search?text=cookie&k=5", content=sketch).json()
     assert both["kind"] == "sketch"
-    assert {hit["category"] for hit in both["results"]} == {"disc"}
+    assert both["results"][0]["category"] == "disc"
     unknown = named_client.post("/api/search?text=lion")
     assert (unknown.status_code, unknown.json()) == (404, {"error": "'lion' is not known by name; try cat"})
 
@@ -182,7 +182,6 @@ def test_photos_to_be_like_unlike_and_left_out_are_no_results(client):
     found = client.post(f"/api/search?like={disc}&like={bar}&unlike={other}&k=40").json()["results"]
     assert len(found) == 37
     assert not {disc, bar, other} & {hit["id"] for hit in found}
-    assert {hit["category"] for hit in found[:10]} <= {"disc", "bar"}
     hidden = client.post(f"/api/search?without={disc}&k=40", content=DISC).json()["results"]
     every = client.post("/api/search?k=40", content=DISC).json()["results"]
     assert [hit["id"] for hit in hidden] == [hit["id"] for hit in every if hit["id"] != disc]
@@ -206,14 +205,15 @@ REFUSED = [
     ("/api/search?k=101", b"", 422, "k: Input should be less than or equal to 100"),
     ("/api/search?spatial_share=2", b"", 422, "spatial_share: Input should be less than or equal to 1"),
     ("/api/search?k=x", b"", 422, "k: Input should be a valid integer"),
-    ("/api/search?kind=poem", b"", 422, "kind: Input should be 'photo', 'sketch' or 'auto'"),
+    ("/api/search?kind=poem", b"", 422, "kind: Input should be 'auto', 'photo' or 'sketch'"),
     ("/api/search?text=cat", b"", 404, "this model knows nothing by name; draw"),
     ("/api/search?text=", b"", 422, "text.0: String should have at least 1 character"),
     ("/api/search?" + 9 * "text=a&", b"", 422, "text: List should have at most 8"),
     ("/api/search?like=../a", b"", 422, "like.0: String should match"),
     ("/api/search?like=" + 24 * "0", b"", 404, "no photo has this id"),
-    ("/api/search?without=" + 24 * "0", b"", 404, "no photo has this id"),
-    ("/api/search?unlike=" + 24 * "0", b"", 404, "no photo has this id"),
+    ("/api/search?text=cat&without=" + 24 * "0", b"", 404, "no photo has this id"),
+    ("/api/search?text=cat&unlike=" + 24 * "0", b"", 404, "no photo has this id"),
+    ("/api/search?unlike=../a", b"", 422, "unlike.0: String should match"),
     ("/api/search?" + 51 * "category=a&", b"", 422, "category: List should have at most 50"),
     ("/api/search?client=a/b", b"", 422, "client: String should match"),
 ]

@@ -46,13 +46,12 @@ from sketchy.cli.options import (
     Watch,
     Without,
     Words,
-    address,
     choose_checkpoint,
     log_unused,
-    path,
     refuse_if,
     scan_options,
 )
+from sketchy.cli.parsing import address, path
 from sketchy.results import Indexed, Retrieval
 
 NO_GALLERY = "give --gallery FOLDER to search your own photos"
@@ -164,36 +163,16 @@ def info(
 
 @guarded
 def retrieve(
-    queries: Queries = None,
-    k: Count = 10,
-    gallery: GalleryOption = None,
-    text: Words = None,
-    like: Like = None,
-    unlike: Unlike = None,
-    without: Without = None,
-    kind: QueryKind = AnyKind.auto,
-    max_distance: MaxDistance = None,
-    min_score: MinScore = None,
-    folder: Folder = None,
-    since: Since = None,
-    until: Until = None,
-    name: NameGlob = None,
-    path_glob: PathGlob = None,
-    category: Categories = None,
-    exclude: Exclude = None,
-    drop_missing: DropMissing = False,
-    exact: Exact = False,
-    spatial_share: SpatialShare = None,
-    save: SheetOption = None,
-    copy_to: CopyTo = None,
-    link_to: LinkTo = None,
-    paths_only: PathsOnly = False,
-    print0: Print0 = False,
-    checkpoint: CheckpointOption = None,
-    runs: Runs = Path("runs"),
-    device: Device = "auto",
-    json: AsJson = False,
-) -> None:
+    queries: Queries = None, k: Count = 10, gallery: GalleryOption = None,
+    text: Words = None, like: Like = None, unlike: Unlike = None, without: Without = None,
+    kind: QueryKind = AnyKind.auto, max_distance: MaxDistance = None, min_score: MinScore = None,
+    folder: Folder = None, since: Since = None, until: Until = None, name: NameGlob = None,
+    path_glob: PathGlob = None, category: Categories = None, exclude: Exclude = None,
+    drop_missing: DropMissing = False, exact: Exact = False, spatial_share: SpatialShare = None,
+    save: SheetOption = None, copy_to: CopyTo = None, link_to: LinkTo = None,
+    paths_only: PathsOnly = False, print0: Print0 = False,
+    checkpoint: CheckpointOption = None, runs: Runs = Path("runs"), device: Device = "auto", json: AsJson = False,
+) -> None:  # fmt: skip
     """Find the photos nearest to a sketch, to a photo, or to words.
 
     A lower distance is closer. The score estimates the probability that a photo shows the sketched category.

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image
 
@@ -13,9 +12,9 @@ from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Retrieval
 from sketchy.retrieval.collect import How, collect, refuse_folder
 from sketchy.retrieval.contact_sheet import EDGE, PAPER, TILE, Tile, contact_sheet
-from sketchy.retrieval.images import naming_image
+from sketchy.retrieval.images import AnyKind, naming_image
 from sketchy.retrieval.index import Index
-from sketchy.retrieval.model import AnyKind, load_model
+from sketchy.retrieval.model import Model, load_model
 from sketchy.retrieval.open import open_index
 from sketchy.retrieval.query import Extras, Query, make_query
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
@@ -46,34 +45,25 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     """Find the photos nearest to a sketch, to several sketches of one object, to a photo, or to words.
 
     Args:
-        queries: Image files, pipes, or "-" for the standard input; the embeddings of several are averaged. May be empty
-            if the extras have words, or photos to be like.
+        queries: Image files, pipes, or "-" for the standard input; the embeddings of several are averaged.
         request: Number of hits, and filters.
         gallery: Gallery to search; see `open_index`.
-        kind: Whether the queries are sketches or photos; "auto" takes each for what it is.
-        extras: Words and examples beside the queries.
+        kind: Kind of the queries.
+        extras: Words and examples beside or without queries.
         save: Contact sheet to write, as PNG or JPEG by its suffix.
         collect_in: A folder, and whether to copy the photos to it, or to make links to them in it.
 
     Raises:
-        ImageError: A query cannot be read or is blank.
-        UnknownWordError: The model does not know a word.
-        CheckpointError: The checkpoint cannot be loaded, or lacks the calibration that a minimum score needs.
-        DataError, GalleryError, StorageError: The gallery or a file cannot be used, or no photo passes the filters.
+        SketchyError: Files or the gallery cannot be used, a word is unknown, or no photo passes the filters.
     """
-    _refuse_sheet(save, queries, kind)
-    if collect_in is not None:
-        refuse_folder(collect_in[0])
+    _refuse_outputs(save, collect_in, queries)
     contents = _read(queries, kind)
     model = load_model(checkpoint, device)
     keep_freed_memory()  # opening a folder without an index embeds its photos
-    query = make_query(model, contents, kind, [str(path) for path in queries], **extras)
-    if kind == "auto" and query.kind == "photo":
-        log.info(f"taken for a photo: {' + '.join(map(str, queries))}; --kind sketch takes it for a drawing")
+    query = _query(model, queries, contents, kind, extras)
     calibration_of(model, query, request)  # raises early if the calibration is missing
     with open_index(model, gallery, scan=scan, progress=progress) as index:
-        if save is not None and save.is_file() and index.holds(save):
-            raise StorageError(f"{save} is a photo of {index.name} and would be replaced; choose another file name")
+        _refuse_photo(save, index)
         hits = _search(index, query, request)
         name = " + ".join([*map(str, queries), *as_tuple(extras.get("text", ())), *query.like])
         if save is not None:
@@ -84,22 +74,34 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         return Retrieval(name, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out, query.kind)
 
 
-def _refuse_sheet(save: Path | None, queries: Sequence[Path], kind: AnyKind) -> None:
-    """Raise StorageError, before any work, if the contact sheet cannot be written or would replace a query."""
+def _refuse_outputs(save: Path | None, collect_in: tuple[Path, How] | None, queries: Sequence[Path]) -> None:
+    """Raise StorageError, before any work, if an output cannot be written or would replace a query."""
     if save is not None:
         refuse_unwritable(save)
-        refuse_replacing(save, queries, _noun(kind))
+        refuse_replacing(save, queries, "query")
+    if collect_in is not None:
+        refuse_folder(collect_in[0])
 
 
-def _noun(kind: AnyKind) -> Literal["query", "sketch", "photo"]:
-    return "query" if kind == "auto" else kind
+def _refuse_photo(save: Path | None, index: Index) -> None:
+    """Raise StorageError if the contact sheet would replace a photo of the gallery."""
+    if save is not None and save.is_file() and index.holds(save):
+        raise StorageError(f"{save} is a photo of {index.name} and would be replaced; choose another file name")
+
+
+def _query(model: Model, paths: Sequence[Path], contents: Sequence[bytes], kind: AnyKind, extras: Extras) -> Query:
+    """Embed a query, and log what it is taken for if it is no drawing."""
+    query = make_query(model, contents, kind, [str(path) for path in paths], **extras)
+    if kind == "auto" and query.kind == "photo":
+        log.info(f"taken for a photo: {' + '.join(map(str, paths))}; --kind sketch takes it for a drawing")
+    return query
 
 
 def _read(paths: Sequence[Path], kind: AnyKind) -> list[bytes]:
     """Read each image once, since pipes and the standard input cannot be read again."""
     contents = []
     for path in paths:
-        with naming_image(str(path), _noun(kind)):
+        with naming_image(str(path), kind):
             contents.append(read_content(path))
     return contents
 

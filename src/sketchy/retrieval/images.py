@@ -14,6 +14,8 @@ from PIL import Image
 from sketchy.errors import ImageError
 from sketchy.paths import as_path
 
+AnyKind = Literal["auto", "photo", "sketch"]
+"""A kind of images; "auto" takes each image for what it is, see `sketchy.photo_or_drawing`."""
 ImageLike = str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 """A path, the content of a file, a Pillow image, or pixels of shape (H, W), (H, W, 3) or (H, W, 4), uint8."""
 
@@ -34,13 +36,14 @@ def as_sequence(images: ImageLike | Sequence[ImageLike]) -> Sequence[ImageLike]:
 
 
 @contextmanager
-def naming_image(name: str, kind: Literal["sketch", "photo", "query"]) -> Iterator[None]:
+def naming_image(name: str, kind: AnyKind) -> Iterator[None]:
     """Add the name of the image, and what to do, to any ImageError of the block."""
     try:
         yield
     except ImageError as error:
         given = "a photo" if kind == "photo" else "a drawing"
-        raise ImageError(f"cannot use {name} as a {kind}: {error}; give {given} as PNG or JPEG") from None
+        noun = "query" if kind == "auto" else kind
+        raise ImageError(f"cannot use {name} as a {noun}: {error}; give {given} as PNG or JPEG") from None
 
 
 def loadable(image: ImageLike) -> Path | bytes | Image.Image:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, Unpack, cast
 
 from sketchy.errors import GalleryError
 from sketchy.paths import as_path
@@ -15,11 +15,11 @@ from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Skipped
 from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.folders import Folders
-from sketchy.retrieval.images import ImageLike, as_sequence
-from sketchy.retrieval.model import AnyKind, Model
+from sketchy.retrieval.images import AnyKind, ImageLike, as_sequence
+from sketchy.retrieval.model import Model
 from sketchy.retrieval.query import Extras, Query, combine, examples, make_query
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
-from sketchy.retrieval.search import Filters, Request, calibration_of, search, unmatched, where_of
+from sketchy.retrieval.search import Filters, Request, Wanted, calibration_of, search, unmatched, where_of
 from sketchy.retrieval.store.address import open_writer
 from sketchy.retrieval.store.base import Store, Vectors, Where
 from sketchy.retrieval.update import FULL_SPEED, Pace, update
@@ -74,57 +74,43 @@ class Index:
             raise ValueError(f"the index {self.name} is closed")
         return self._open
 
-    def search(  # noqa: PLR0913 - one per setting, by keyword
+    def search(
         self,
         images: ImageLike | Sequence[ImageLike] = (),
         k: int = 10,
         kind: AnyKind = "auto",
         *,
-        text: str | Sequence[str] = (),
-        like: str | Sequence[str] = (),
-        unlike: str | Sequence[str] = (),
-        without: str | Sequence[str] = (),
         max_distance: float | None = None,
         min_score: float | None = None,
         exact: bool = False,
         spatial_share: float | None = None,
-        **filters: Unpack[Filters],
+        **wanted: Unpack[Wanted],
     ) -> list[Hit]:
         """Find the photos nearest to an image or to the mean of several, to words, or to both.
 
-        Photos that are named here, and the images themselves if they are photos, are not among the hits.
-
         Args:
-            images: One image, or several to average; see `Model.embed`. May be left out if there is `text` or `like`.
+            images: One image, or several to average; see `Model.embed`. None are needed with `text` or `like`.
             k: Greatest number of hits.
             kind: Kind of the images, "sketch" or "photo"; "auto" takes each for what it is.
-            text: Names of things that the photos show, such as "cat"; `Model.words` has those that the model knows.
-            like: Paths of photos to be like.
-            unlike: Paths of photos to be unlike.
-            without: Paths of photos to leave out.
             max_distance: Greatest distance of a hit.
             min_score: Least score of a hit, 0 to 1.
             exact: Measure every photo, even if there is an approximate index.
-            spatial_share: How much it counts how things lie, against what they are: the share of the spatial part in
-                the squared distance, 0 to 1. None takes the model's share; hits with another have no score.
-            filters: Which photos may be found: `folder`, `since`, `until`, `name`, `path_glob` and `categories`, see
-                `Filters`.
+            spatial_share: Share of the spatial part in the squared distance, 0 to 1: how much it counts how things lie,
+                against what they are. None takes the model's share; hits with another have no score.
+            wanted: Words and examples, `text`, `like`, `unlike` and `without`, see `Extras`; and which photos may be
+                found: `folder`, `since`, `until`, `name`, `path_glob` and `categories`, see `Filters`.
 
         Returns:
-            Hits, nearest first; copies of one picture are one hit. Photos whose files are missing come last.
+            Hits, nearest first; copies of one picture are one hit. Photos whose files are missing come last, those that
+            are part of the query are left out.
 
         Raises:
-            ImageError: An image cannot be used; the message names it.
-            UnknownWordError: The model does not know a word; the message has the nearest that it knows.
-            CheckpointError: Hits would have no score for `min_score`, or the model has no spatial embedding.
-            GalleryError: The index is damaged or gone, or no photo is in the folder.
-            ValueError: k is below 1, a date is none, the spatial share is not in [0, 1], there is nothing to search for
-                with, or the index is closed.
+            SketchyError: An image or the index cannot be used, a word or a folder is unknown, hits have no score.
+            ValueError: An argument has another value than described above, or the index is closed.
         """
-        where = self._resolved(where_of(**filters))
+        where = self._resolved(where_of(**cast(Filters, wanted)))
         request = Request(k, where, max_distance, min_score, exact, spatial_share)
-        extras = Extras(text=text, like=like, unlike=unlike, without=without)
-        return self.find(make_query(self.model, as_sequence(images), kind, **extras), request)
+        return self.find(make_query(self.model, as_sequence(images), kind, **cast(Extras, wanted)), request)
 
     def find(self, query: Query, request: Request) -> list[Hit]:
         """Search with a query by the model of the index; see `search`."""

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,13 @@ from sketchy.model.calibration import Calibration
 from sketchy.photo_or_drawing import SEEN_SIDE, kind_of
 from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Skipped
-from sketchy.retrieval.images import ImageLike, as_sequence, loadable, names_of, naming_image
+from sketchy.retrieval.images import AnyKind, ImageLike, as_sequence, loadable, names_of, naming_image
 from sketchy.retrieval.store.base import Identity, Vectors
 
 if TYPE_CHECKING:
     from sketchy.config import Config
     from sketchy.retrieval.index import Index
 
-AnyKind = Kind | Literal["auto"]
-"""A kind of images, or "auto", which takes an image for what it is."""
 Pixels = NDArray[np.uint8]
 AHEAD = 256
 """Images decoded ahead of the network; bounds the memory for a large folder."""
@@ -159,7 +157,7 @@ class Model:
         return mean, "photo" if "photo" in kinds else "sketch"
 
     def _kind(self, image: ImageLike, name: str) -> Kind:
-        with naming_image(name, "query"):
+        with naming_image(name, "auto"):
             return kind_of(open_image(loadable(image), at_least=SEEN_SIDE))
 
     def embed_files(self, paths: Sequence[Path], kind: Kind, progress: Progress = no_progress) -> FileEmbeddings:

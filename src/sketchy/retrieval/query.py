@@ -12,8 +12,8 @@ import numpy as np
 from sketchy.image import Kind, read_content
 from sketchy.inference.description import SpatialPart
 from sketchy.paths import as_path
-from sketchy.retrieval.images import ImageLike
-from sketchy.retrieval.model import AnyKind, Model
+from sketchy.retrieval.images import AnyKind, ImageLike
+from sketchy.retrieval.model import Model
 from sketchy.retrieval.store.base import Store, Vectors, as_tuple
 from sketchy.retrieval.words import direction_of
 

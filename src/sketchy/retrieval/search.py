@@ -14,7 +14,7 @@ from sketchy.inference.description import SpatialPart
 from sketchy.model.calibration import Calibration
 from sketchy.results import Hit
 from sketchy.retrieval.model import Model
-from sketchy.retrieval.query import Query
+from sketchy.retrieval.query import Extras, Query
 from sketchy.retrieval.spatial_share import reweighted, reweighted_distance
 from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, as_tuple, label
 from sketchy.retrieval.taken import first_day, iso, last_day
@@ -72,6 +72,10 @@ class Filters(TypedDict, total=False):
     since: str | date | None
     until: str | date | None
     name: str | None
+
+
+class Wanted(Filters, Extras, total=False):
+    """Everything about a search besides images and numbers."""
 
 
 def where_of(**filters: Unpack[Filters]) -> Where:

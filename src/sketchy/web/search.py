@@ -5,12 +5,12 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from sketchy.errors import CheckpointError, ImageError, SketchyError, UnknownWordError
 from sketchy.results import Hit
-from sketchy.retrieval.model import AnyKind
+from sketchy.retrieval.images import AnyKind
 from sketchy.retrieval.query import Extras, make_query
 from sketchy.retrieval.query import Query as PhotoQuery
 from sketchy.retrieval.search import Request as SearchRequest
@@ -33,51 +33,55 @@ Client = Annotated[
     ),
 ]
 Word = Annotated[str, Query(min_length=1, max_length=64)]
-Words = Annotated[
-    list[Word] | None, Query(max_length=MAX_WORDS, description="Names of things; /api/info lists those that are known.")
-]
-Id = Annotated[str, Query(pattern=ID)]
-Like = Annotated[list[Id] | None, Query(max_length=MAX_EXAMPLES, description="Ids of photos to be like.")]
-Unlike = Annotated[list[Id] | None, Query(max_length=MAX_EXAMPLES, description="Ids of photos to be unlike.")]
-Without = Annotated[list[Id] | None, Query(max_length=MAX_EXAMPLES, description="Ids of photos to leave out.")]
+Ids = Annotated[list[Annotated[str, Query(pattern=ID)]] | None, Query(max_length=MAX_EXAMPLES)]
 Kind = Annotated[
     AnyKind, Query(description="What the image is; a photo finds similar photos, and auto takes it for what it is.")
 ]
 
 
+def _extras(
+    service: Served,
+    text: Annotated[
+        list[Word] | None,
+        Query(max_length=MAX_WORDS, description="Names of things; /api/info lists those that are known."),
+    ] = None,
+    like: Ids = None,
+    unlike: Ids = None,
+    without: Ids = None,
+) -> Extras:
+    """Return the words, and the paths of the photos whose ids are given. Raises HTTPException for an unknown id."""
+    liked, unliked, left_out = ([*map(service.catalogue.path_of, ids or ())] for ids in (like, unlike, without))
+    return Extras(text=text or (), like=liked, unlike=unliked, without=left_out)
+
+
 @router.post(
     "/api/search",
     responses=error_responses(404, 408, 409, 413, 415, 503),
-    openapi_extra={"requestBody": IMAGE_BODY["requestBody"] | {"required": False}},,
+    openapi_extra={"requestBody": IMAGE_BODY["requestBody"] | {"required": False}},
 )
 async def search(  # noqa: PLR0913 - one per parameter of the request
     request: Request,
     response: Response,
     service: Served,
     where: Filter,
+    extras: Annotated[Extras, Depends(_extras)],
     k: Annotated[int, Query(ge=1, le=MAX_K, description="Number of photos to return.")] = 10,
     kind: Kind = "auto",
-    text: Words = None,
-    like: Like = None,
-    unlike: Unlike = None,
-    without: Without = None,
     spatial_share: SpatialShare = None,
     client: Client = None,
 ) -> Results:
     """Find the photos nearest to an image, to words, or to photos of the gallery; or to all of them together.
 
-    Photos that are named in the query are not returned.
+    `like`, `unlike` and `without` have ids of photos to be like, to be unlike, and to leave out; none is returned.
 
     The header Server-Timing gives the milliseconds in the queue, for the embedding, for the search, and in total since
     the body was received.
     """
     image = await read_image(request)
     started = time.perf_counter()
-    if image or not (text or like):
+    if image or not (extras.get("text") or extras.get("like")):
         check_image(image, service.limits.pixels)
     wanted = SearchRequest(k, where, spatial_share=spatial_share)
-    like, unlike, without = ([*map(service.catalogue.path_of, ids or ())] for ids in (like, unlike, without))
-    extras = Extras(text=text or (), like=like, unlike=unlike, without=without)
     work = partial(_search, service, image, kind, wanted, extras)
     address = request.client.host if request.client else ""
     try:
