@@ -44,12 +44,12 @@ def ruled(squared: bool) -> Image.Image:
 def coloured() -> Image.Image:
     """Filled with a pen of another colour in each part."""
     image = drawing()
-    for place, colour in (((240, 400), "orange"), ((460, 100), "yellow"), ((450, 250), "green"), ((240, 260), "red")):
-        ImageDraw.floodfill(image, place, ImageColorOf[colour])
+    for place, colour in FILLED.items():
+        ImageDraw.floodfill(image, place, colour)
     return image
 
 
-ImageColorOf = {"orange": (240, 150, 40), "yellow": (250, 220, 60), "green": (70, 150, 60), "red": (190, 50, 40)}
+FILLED = {(240, 400): (240, 150, 40), (460, 100): (250, 220, 60), (450, 250): (70, 150, 60), (240, 260): (190, 50, 40)}
 
 
 def lit(page: Image.Image) -> Image.Image:
@@ -105,9 +105,9 @@ PHOTOS = {
     "colours": photo,
     "black and white": lambda: photo(3).convert("L"),
     "an object on white": cut_out,
-    "poor JPEG size": lambda: photo(7).resize((64, 48)),
-    "dark": lambda: photo(9).point(lambda level: level // 4),
-    "margin": lambda: ImageOps.expand(photo(11), 60, "white"),
+    "small": lambda: photo(7).resize((64, 48)),
+    "dark": lambda: photo(9).point(lambda level: level // 2),
+    "with a white margin": lambda: ImageOps.expand(photo(11), 60, "white"),
 }
 
 
