@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from sketchy.commands import train
 from sketchy.config_file import load_config, parse_config
 from sketchy.inference.export import export_model
 from sketchy.inference.torch_engine import TorchEngine, describe
-from sketchy.model.checkpoint import Checkpoint
+from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import build_encoder
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.model import Model, load_model
@@ -267,6 +268,35 @@ def photos(dataset) -> Path:
 def model(trained) -> Model:
     """The model of the trained run."""
     return load_model(trained / "tiny" / "best.pth", "cpu")
+
+
+NAMES = {"disc": "cookie", "square": "window", "bar": "bread", "cross": "cat"}
+"""Things of things.yaml that stand for the categories where a model knows things by name."""
+
+
+@pytest.fixture(scope="session")
+def named_checkpoint(trained, model, photos, tmp_path_factory) -> Path:
+    """The checkpoint of the trained run, with the directions of its categories under the names of `NAMES`."""
+    anchors = {}
+    for category, name in NAMES.items():
+        mean = torch.from_numpy(model.embed(sorted((photos / category).iterdir()), "photo").mean(0))
+        anchors[name] = (mean / mean.norm()).half()
+    path = tmp_path_factory.mktemp("named") / "named.pth"
+    save_checkpoint(path, replace(load_checkpoint(trained / "tiny" / "best.pth"), anchors=anchors))
+    return path
+
+
+@pytest.fixture(scope="session")
+def named(named_checkpoint) -> Model:
+    """A model that knows its categories by name; of the same fingerprint as `model`."""
+    return load_model(named_checkpoint, "cpu")
+
+
+@pytest.fixture(scope="session")
+def named_index(named, photos, tmp_path_factory) -> Iterator[Index]:
+    """An index of all photos that can be searched by words."""
+    with named.index(photos, tmp_path_factory.mktemp("index") / "named.index") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

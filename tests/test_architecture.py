@@ -19,6 +19,7 @@ LAYERS = [
     ("inference",),
     ("dataset", "model", "loss", "demo"),
     ("preprocess", "distance", "runtime", "single_mark"),
+    ("photo_or_drawing",),
     ("image", "ink"),
     ("containers", "paper"),
     ("texture", "bands", "color", "pen"),

@@ -130,7 +130,11 @@ def test_a_run_folder_is_taken_as_a_checkpoint(trained, sketch):
 
 USAGE_ERRORS = [
     (["retrieve", "s.png", "--k", "0"], "greater than or equal to 1"),
-    (["retrieve"], "Missing argument"),
+    (["retrieve"], "give a drawing, --text or --like"),
+    (["retrieve", "--unlike", "a.jpg"], "give a drawing, --text or --like"),
+    (["retrieve", "--text", ""], "it is empty"),
+    (["retrieve", "--like", ""], "an empty name"),
+    (["retrieve", "s.png", "--kind", "painting"], "'auto', 'photo', 'sketch'"),
     (["retrieve", "s.png", "--category", ""], "it is empty"),
     (["retrieve", "s.png", "--path-glob", ""], "an empty name"),
     (["index", "photos", "--out", "i", "--exclude", ""], "an empty name"),
@@ -170,6 +174,8 @@ ERRORS = [
     (["evaluate", "-c", "seen.pth", "--protocol", "zero-shot-21", "--extended", "nowhere"], "no such folder of photos"),
     (["embed", "full", "--kind", "photo", "--out", "full/file/o.npz", "-c", "newer.pth"], "full/file is a file"),
     (["retrieve", "s.png", "--save", "full/file/s.png", "-c", "newer.pth"], "full/file is a file; choose a place"),
+    (["retrieve", "--text", "cat", "-c", "seen.pth"], "this model knows nothing by name; draw, or use the bundled"),
+    (["retrieve", "--like", "nowhere.jpg", "-c", "seen.pth"], "cannot use nowhere.jpg as a photo: no such file; give"),
     (["evaluate", "--checkpoint", "truncated.pth"], "cannot be read"),
     (["evaluate", "--checkpoint", "evil.pth"], "was refused"),
     (["evaluate", "--checkpoint", "newer.pth"], "upgrade sketchy"),

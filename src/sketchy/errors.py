@@ -9,6 +9,7 @@
     │   ├── DamagedError  the files of an index are damaged
     │   ├── FormatError   an index has a format that this version cannot read
     │   └── LockedError   another process is writing the index
+    ├── UnknownWordError  a model does not know a thing by this name
     ├── RunError          a run folder is missing, in use, or cannot be resumed
     ├── TrainingError     training cannot continue (a loss that is not a number)
     ├── ServeError        the page cannot be served (port taken)
@@ -64,6 +65,10 @@ class FormatError(GalleryError):
 
 class LockedError(GalleryError):
     """Another process is writing the index."""
+
+
+class UnknownWordError(SketchyError):
+    """A model does not know a thing by this name."""
 
 
 class RunError(SketchyError):

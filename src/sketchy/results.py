@@ -201,10 +201,11 @@ class Retrieval:
     """The photos nearest to a query.
 
     Attributes:
-        query: Name of the query image; several names are joined with " + ".
+        query: Names of the query images, the words, and the photos to be like, joined with " + ".
         skipped: Files of the searched folder that could not be used.
         left_out: Number of other files in it that are not searched, by reason.
         advice: What to say about the hits; None if there is nothing.
+        kind: What the images were taken for, "sketch" or "photo"; None without images.
     """
 
     query: str
@@ -214,6 +215,7 @@ class Retrieval:
     skipped: tuple[Skipped, ...] = field(default=())
     left_out: Mapping[str, int] = field(default_factory=dict)
     advice: Advice | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,20 @@
 import os
 import shutil
 import threading
+from functools import partial
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from sketchy.commands import index, retrieve
-from sketchy.errors import CheckpointError, GalleryError, ImageError, StorageError
+from sketchy.errors import CheckpointError, GalleryError, ImageError, StorageError, UnknownWordError
 from sketchy.results import Advice
 from sketchy.retrieval.contact_sheet import EDGE
 from sketchy.retrieval.index import Index
+from sketchy.retrieval.query import Extras
 from sketchy.retrieval.search import Request
 from sketchy.retrieval.store.base import Where
 
@@ -81,7 +84,7 @@ def test_the_contact_sheet_never_replaces_the_sketch(trained, sketch, tmp_path):
     mine.write_bytes(sketch.read_bytes())
     (tmp_path / "link.png").symlink_to(mine)
     for save in (mine, tmp_path / "link.png"):
-        with pytest.raises(StorageError, match=r"would replace the sketch .*s.png; choose another name"):
+        with pytest.raises(StorageError, match=r"would replace the query .*s.png; choose another name"):
             retrieve.run([mine], Request(2), checkpoint=trained / "tiny" / "best.pth", save=save)
     assert mine.read_bytes() == sketch.read_bytes()
 
@@ -174,7 +177,7 @@ def test_a_drawing_finds_the_same_however_it_is_saved(trained, sketch, tmp_path,
 )
 def test_a_sketch_that_cannot_be_used_is_named_with_the_reason(trained, tmp_path, make, message):
     make(tmp_path / "s.png")
-    with pytest.raises(ImageError, match=rf"cannot use .*s.png as a sketch: .*{message}.*; give a drawing"):
+    with pytest.raises(ImageError, match=rf"cannot use .*s.png as a (sketch|query): .*{message}.*; give a drawing"):
         retrieve.run([tmp_path / "s.png"], Request(3), checkpoint=trained / "tiny" / "best.pth")
 
 
@@ -220,15 +223,46 @@ def test_photos_of_one_category_are_found(trained, sketch):
     assert [hit.category for hit in found] == ["bar", "bar"]
 
 
-def test_a_photo_finds_itself_first_and_has_no_score(trained, dataset):
-    folder = dataset / "256x256" / "photo" / "tx_000000000000"
-    photo = folder / "disc" / "p2.jpg"
+def test_a_photo_finds_photos_like_it_but_not_itself_and_without_scores(trained, photos):
+    photo = photos / "disc" / "p2.jpg"
     best = trained / "tiny" / "best.pth"
-    found = retrieve.run([photo], Request(3), checkpoint=best, kind="photo", gallery=str(folder))
-    assert (found.results[0].path, found.results[0].score) == (str(photo), None)
-    assert found.results[0].distance == pytest.approx(0, abs=1e-3)
-    with pytest.raises(CheckpointError, match="no calibrated score; a photo as query has none; use --max-distance"):
+    found = retrieve.run([photo], Request(40), checkpoint=best, kind="photo", gallery=str(photos))
+    assert len(found.results) == 39
+    assert (found.results[0].category, found.results[0].score, found.kind) == ("disc", None, "photo")
+    assert str(photo) not in [hit.path for hit in found.results]
+    with pytest.raises(CheckpointError, match="no calibrated score; only a drawing as query has one; use --max-dist"):
         retrieve.run([photo], Request(3, min_score=0.5), checkpoint=best, kind="photo")
+
+
+def test_what_a_query_is_taken_for_is_told_and_can_be_overridden(trained, sketch, tmp_path, logged):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    best = trained / "tiny" / "best.pth"
+    assert retrieve.run([sketch], Request(3), checkpoint=best).kind == "sketch"
+    assert not any("taken for" in line for line in logged.messages)
+    assert retrieve.run([tmp_path / "photo.png"], Request(3), checkpoint=best).kind == "photo"
+    told = f"taken for a photo: {tmp_path / 'photo.png'}; --kind sketch takes it for a drawing"
+    assert logged.messages.count(told) == 1
+    assert retrieve.run([tmp_path / "photo.png"], Request(3), checkpoint=best, kind="sketch").kind == "sketch"
+    assert logged.messages.count(told) == 1
+
+
+def test_words_and_examples_are_a_query_with_or_without_a_drawing(named_checkpoint, sketch, photos, tmp_path):
+    run = partial(retrieve.run, request=Request(8), checkpoint=named_checkpoint, gallery=str(photos))
+    found = run([], extras=Extras(text="kitten"), save=tmp_path / "sheet.png")
+    assert len(found.results) == 8
+    assert (found.query, found.kind) == ("kitten", None)
+    assert (tmp_path / "sheet.png").exists()
+    photo = str(photos / "disc" / "p1.jpg")
+    found = run([sketch], extras=Extras(text=["cookie"], like=[photo]))
+    assert found.results[0].category == "disc"
+    assert found.query == f"{sketch} + cookie + {photo}"
+    assert photo not in [hit.path for hit in found.results]
+
+
+def test_an_unknown_word_is_refused_before_the_gallery_is_opened(named_checkpoint):
+    with pytest.raises(UnknownWordError, match="'lion' is not known by name; try cat"):
+        retrieve.run([], Request(8), named_checkpoint, "nowhere", extras=Extras(text="lion"))
 
 
 def test_several_sketches_are_one_query(trained, dataset):

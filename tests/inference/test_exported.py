@@ -9,7 +9,9 @@ import pytest
 
 from sketchy.errors import CheckpointError
 from sketchy.inference.bundled import BUNDLED
-from sketchy.inference.exported import HEADER, digest_of, find_exported, read_exported
+from sketchy.inference.export import to_exported
+from sketchy.inference.exported import HEADER, digest_of, find_exported, read_exported, write_exported
+from sketchy.inference.torch_engine import read_checkpoint
 from sketchy.retrieval.model import load_model
 
 
@@ -34,6 +36,28 @@ def test_the_bundled_model_is_described_with_all_that_searching_needs():
     assert description.calibration.score(0.1) > description.calibration.score(1.2)
     assert description.config.model.embedding_size == description.embedding_size
     assert description.normalize
+
+
+def test_the_names_of_a_model_come_with_it_and_leave_its_fingerprint(tmp_path, named_checkpoint, model):
+    checkpoint = read_checkpoint(named_checkpoint)
+    write_exported(tmp_path / "named.zip", to_exported(checkpoint), digest_of(named_checkpoint))
+    found = load_model(tmp_path / "named.zip", "cpu")
+    assert found.fingerprint == model.fingerprint
+    assert found.words.keys() == checkpoint.anchors.keys() == {"cookie", "window", "bread", "cat"}
+    for name, vector in found.words.items():
+        np.testing.assert_array_equal(vector, checkpoint.anchors[name].numpy())
+        np.testing.assert_array_equal(read_checkpoint(tmp_path / "named.zip").anchors[name].numpy(), vector)
+    assert found.embed(np.zeros((20, 20, 3), np.uint8), "photo").shape == (1, 16)
+
+
+def test_a_model_of_an_earlier_version_has_no_names(tmp_path):
+    with zipfile.ZipFile(BUNDLED) as source:
+        header = json.loads(source.read(HEADER))
+    header["arrays"].pop("words", None)
+    header.pop("words", None)
+    assert read_exported(rewritten(tmp_path / "a.zip", json.dumps(header).encode())).description.words == {}
+    with pytest.raises(CheckpointError, match=r"a\.zip is damaged or not an exported model"):
+        read_exported(rewritten(tmp_path / "a.zip", {"words": ["cat"], "arrays": header["arrays"]}))
 
 
 @pytest.mark.parametrize(

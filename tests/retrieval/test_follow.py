@@ -13,6 +13,7 @@ from sketchy.retrieval import follow
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.open import open_index
+from sketchy.retrieval.query import Query
 from sketchy.retrieval.store.folder import open_to_read, open_to_write
 
 
@@ -74,7 +75,7 @@ def test_photos_are_found_while_others_are_still_indexed(index, monkeypatch, pho
         state = until(lambda: follower.state.done and follower.state)
         assert (state.running, state.done, state.total) == (True, 32, 80)
         assert state.seconds_left > 0
-        assert len(index.find(index.model.probes[0], follow_request())) == 10
+        assert len(index.find(Query(index.model.probes[0], "sketch"), follow_request())) == 10
         go.set()
         until(lambda: not follower.state.running)
     assert len(index) == 80

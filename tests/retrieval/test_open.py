@@ -12,6 +12,7 @@ from PIL import Image
 from sketchy.errors import DamagedError, GalleryError, StorageError
 from sketchy.retrieval.cached import note_index
 from sketchy.retrieval.open import open_index
+from sketchy.retrieval.query import Query
 from sketchy.retrieval.scan import Scan
 from sketchy.retrieval.search import Request
 from sketchy.retrieval.store.base import Where
@@ -201,7 +202,7 @@ def test_an_index_is_a_gallery(model, photos, tmp_path):
 def test_the_default_gallery_is_the_test_photos(model, dataset):
     gallery = opened(None, model)
     assert len(gallery) == 8
-    hits = gallery.find(np.zeros(16, np.float32), Request(5))
+    hits = gallery.find(Query(np.zeros(16, np.float32), "sketch"), Request(5))
     assert [hit.distance for hit in hits] == sorted(hit.distance for hit in hits)
     assert isinstance(gallery.image(hits[0].path), bytes)
     with pytest.raises(GalleryError, match="is not in the test photos"):
@@ -212,7 +213,7 @@ def test_the_default_gallery_is_the_test_photos(model, dataset):
 @pytest.mark.parametrize("make", [lambda photos: photos, lambda photos: None], ids=["folder", "test photos"])
 def test_a_search_is_narrowed_alike_in_all_galleries(model, photos, make):
     gallery = opened(make(photos), model)
-    query = np.zeros(16, np.float32)
+    query = Query(np.zeros(16, np.float32), "sketch")
     assert {hit.category for hit in gallery.find(query, Request(99, Where(categories=("bar",))))} == {"bar"}
     assert {hit.category for hit in gallery.find(query, Request(99, Where(path_glob="disc/*.jpg")))} == {"disc"}
     assert gallery.find(query, Request(99, Where(categories=("bee",)))) == []

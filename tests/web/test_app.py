@@ -30,6 +30,12 @@ CATEGORIES = ("disc", "square", "bar", "cross")
 ID = re.compile("[0-9a-f]{24}")
 
 
+def drawn_disc() -> Image.Image:
+    image = Image.new("L", (96, 96), 255)
+    ImageDraw.Draw(image).ellipse((20, 20, 76, 76), outline=0, width=3)
+    return image
+
+
 def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
     file = BytesIO()
     image.save(file, kind)
@@ -39,6 +45,9 @@ def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
 @pytest.fixture
 def sketch(dataset) -> bytes:
     return (dataset / "256x256" / "sketch" / "tx_000000000000" / "disc" / "p1-1.png").read_bytes()
+
+
+DISC = encoded(drawn_disc())
 
 
 @pytest.fixture
@@ -53,10 +62,13 @@ class Blind:
     config = Config()
     calibration = None
 
-    def query(self, images, kind, names):
-        return np.zeros(4, np.float32)
+    words = ()
+    spatial = None
 
-    def is_single_mark(self, images, kind):
+    def query(self, images, kind, names):
+        return np.zeros(4, np.float32), "sketch"
+
+    def is_single_mark(self, images):
         return False
 
 
@@ -81,7 +93,7 @@ class Shelf:
     def copies(self, path):
         return []
 
-    def find(self, query, request, kind):
+    def find(self, query, request):
         return Hits(Hit(path, 0.5, None, (path,)) for path in self.paths)
 
 
@@ -136,18 +148,56 @@ def test_a_form_and_other_formats_find_the_same(client, sketch):
     assert client.post("/api/search", content=webp).status_code == 200
 
 
-def test_a_photo_finds_itself_and_only_its_category(client, photos):
+def test_a_photo_finds_others_of_the_categories_asked_for(client, photos):
     photo = (photos / "bar" / "p3.jpg").read_bytes()
-    found = client.post("/api/search?kind=photo&category=bar&category=disc&k=30", content=photo).json()["results"]
-    assert (found[0]["name"], found[0]["category"], found[0]["score"]) == ("p3.jpg", "bar", None)
-    assert found[0]["distance"] == pytest.approx(0, abs=1e-3)
+    answer = client.post("/api/search?kind=photo&category=bar&category=disc&k=30", content=photo).json()
+    found = answer["results"]
+    assert answer["kind"] == "photo"
+    assert (found[0]["category"], found[0]["score"]) == ("bar", None)
+    assert len(found) == 19
+    assert ("p3.jpg", "bar") not in {(hit["name"], hit["category"]) for hit in found}
     assert {hit["category"] for hit in found} == {"bar", "disc"}
     one_known = client.post("/api/search?category=unheard&category=bar", content=photo).json()["results"]
     assert {hit["category"] for hit in one_known} == {"bar"}
     unknown = client.post("/api/search?category=Disk", content=photo)
     assert (unknown.status_code, unknown.json()) == (404, {"error": "no photo is of the category 'Disk'; try disc"})
-    filtered = client.post("/api/search?category=disc&name=nothing", content=photo)
-    assert (filtered.status_code, filtered.json()["results"]) == (200, [])
+    filtered = client.post("/api/search?kind=photo&category=disc&name=nothing", content=photo)
+    assert (filtered.status_code, filtered.json()) == (200, {"results": [], "advice": None, "kind": "photo"})
+
+
+@pytest.fixture
+def named_client(named_index):
+    with TestClient(create_app(named_index), base_url="http://localhost:8000") as opened:
+        yield opened
+
+
+def test_words_are_searched_with_and_without_a_drawing(named_client, sketch):
+    answer = named_client.post("/api/search?text=kitten&k=5").json()
+    assert answer["kind"] is None
+    assert answer["results"][0]["category"] == "cross"
+    assert all(hit["score"] is None for hit in answer["results"])
+    both = named_client.post("/api/search?text=cookie&k=5", content=sketch).json()
+    assert both["kind"] == "sketch"
+    assert both["results"][0]["category"] == "disc"
+    unknown = named_client.post("/api/search?text=lion")
+    assert (unknown.status_code, unknown.json()) == (404, {"error": "'lion' is not known by name; try cat"})
+
+
+def test_the_names_of_a_model_are_listed_as_people_write_them(named_client, client):
+    assert named_client.get("/api/info").json()["words"] == ["bread", "cat", "cookie", "window"]
+    assert client.get("/api/info").json()["words"] == []
+    assert client.get("/api/info").json()["spatial_share"] is None
+
+
+def test_photos_to_be_like_unlike_and_left_out_are_no_results(client):
+    names = {name: client.post(f"/api/search?category={name}", content=DISC).json()["results"] for name in CATEGORIES}
+    disc, bar, other = (names[name][0]["id"] for name in ("disc", "bar", "cross"))
+    found = client.post(f"/api/search?like={disc}&like={bar}&unlike={other}&k=40").json()["results"]
+    assert len(found) == 37
+    assert not {disc, bar, other} & {hit["id"] for hit in found}
+    hidden = client.post(f"/api/search?without={disc}&k=40", content=DISC).json()["results"]
+    every = client.post("/api/search?k=40", content=DISC).json()["results"]
+    assert [hit["id"] for hit in hidden] == [hit["id"] for hit in every if hit["id"] != disc]
 
 
 def test_the_server_says_how_long_it_took(client, sketch):
@@ -168,7 +218,15 @@ REFUSED = [
     ("/api/search?k=101", b"", 422, "k: Input should be less than or equal to 100"),
     ("/api/search?spatial_share=2", b"", 422, "spatial_share: Input should be less than or equal to 1"),
     ("/api/search?k=x", b"", 422, "k: Input should be a valid integer"),
-    ("/api/search?kind=poem", b"", 422, "kind: Input should be 'photo' or 'sketch'"),
+    ("/api/search?kind=poem", b"", 422, "kind: Input should be 'auto', 'photo' or 'sketch'"),
+    ("/api/search?text=cat", b"", 404, "this model knows nothing by name; draw"),
+    ("/api/search?text=", b"", 422, "text.0: String should have at least 1 character"),
+    ("/api/search?" + 9 * "text=a&", b"", 422, "text: List should have at most 8"),
+    ("/api/search?like=../a", b"", 422, "like.0: String should match"),
+    ("/api/search?like=" + 24 * "0", b"", 404, "no photo has this id"),
+    ("/api/search?text=cat&without=" + 24 * "0", b"", 404, "no photo has this id"),
+    ("/api/search?text=cat&unlike=" + 24 * "0", b"", 404, "no photo has this id"),
+    ("/api/search?unlike=../a", b"", 422, "unlike.0: String should match"),
     ("/api/search?" + 51 * "category=a&", b"", 422, "category: List should have at most 50"),
     ("/api/search?client=a/b", b"", 422, "client: String should match"),
 ]

@@ -6,8 +6,9 @@ import threading
 import time
 import zipfile
 from contextlib import contextmanager
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -55,9 +56,14 @@ def launched():
 
 @pytest.fixture(scope="module")
 def address(index, launched):
+    yield from serving(index, lambda file, in_folder: launched.append(file) or 0)
+
+
+def serving(index, launch=None):
+    """Serve the page for an index, and yield its address."""
     opened = open_socket("127.0.0.1", 0)
     ready = threading.Event()
-    server = Server(create_app(index, launch=lambda file, in_folder: launched.append(file) or 0), opened, ready.set)
+    server = Server(create_app(index, launch=launch), opened, ready.set)
     thread = threading.Thread(target=server.run)
     thread.start()
     assert ready.wait(10)
@@ -227,9 +233,7 @@ def test_the_keyboard_does_it_all(page):
     until(page, "document.querySelector('#viewer').open")
     viewer.get_by_role("button", name="Find photos like this one").press("Enter")
     until(page, "document.querySelector('#line').textContent.includes('like this one')")
-    nearest = found(page)[0]
-    assert nearest[0] == first[1][0]
-    assert float(nearest[1]) < 0.01  # but for what the JPEG lost
+    assert first[1][0] not in [name for name, _ in found(page)][:1]
 
 
 def test_a_photo_is_shown_with_its_path_and_finds_others_like_it(page, photos):
@@ -245,7 +249,7 @@ def test_a_photo_is_shown_with_its_path_and_finds_others_like_it(page, photos):
     viewer.get_by_role("button", name="Find photos like this one").click()
     until(page, "document.querySelector('#line').textContent.includes('like this one')")
     alike = found(page)
-    assert alike[0][0] == drawn[2][0]
+    assert len(alike) == 20
     assert "#like=" in page.url
     page.reload()
     assert found(page) == alike
@@ -291,7 +295,6 @@ def test_a_picture_that_is_opened_dropped_or_pasted_is_the_sketch(page, tmp_path
     picture = Image.new("RGB", (300, 200), "white")
     ImageDraw.Draw(picture).rectangle((60, 40, 220, 160), outline="black", width=5)
     picture.save(tmp_path / "drawn.jpg")
-    (tmp_path / "broken.png").write_bytes(b"no picture")
     page.locator("#file").set_input_files(tmp_path / "drawn.jpg")
     until(page, "document.querySelector('#results').dataset.state === 'found'")
     opened = found(page)
@@ -312,9 +315,130 @@ def test_a_picture_that_is_opened_dropped_or_pasted_is_the_sketch(page, tmp_path
         )
         until(page, "document.querySelector('#results').dataset.state === 'found'")
         assert found(page) == opened
-    page.locator("#file").set_input_files(tmp_path / "broken.png")
-    until(page, "document.querySelector('#results').dataset.state === 'failed'")
-    assert "broken.png is not a picture" in page.locator("#reason").inner_text()
+
+
+def dropped(page, name, kind, content):
+    """Drop a file on the page."""
+    page.evaluate(
+        """([name, type, content]) => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([new Uint8Array(content)], name, {type}));
+            document.body.dispatchEvent(new DragEvent("drop", {bubbles: true, cancelable: true, dataTransfer}));
+        }""",
+        [name, kind, list(content)],
+    )
+
+
+@pytest.mark.parametrize(("name", "kind"), [("broken.png", "image/png"), ("notes.txt", "text/plain"), ("a.heic", "")])
+def test_a_file_that_is_no_picture_is_answered_and_leaves_the_photos(page, name, kind):
+    circle(page)
+    before = found(page)
+    dropped(page, name, kind, b"no picture")
+    until(page, "!document.querySelector('#problem').hidden")
+    assert f"{name} is not a picture that can be opened" in page.locator("#problem").inner_text()
+    assert found(page) == before
+    cross(page)
+    until(page, "document.querySelector('#problem').hidden")
+
+
+def test_a_picture_is_taken_for_what_it_is_and_a_person_may_say_otherwise(page, tmp_path):
+    blobs = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(blobs).resize((300, 200), Image.Resampling.BICUBIC).save(tmp_path / "photo.png")
+    page.locator("#file").set_input_files(tmp_path / "photo.png")
+    note = page.locator("#taken-for")
+    until(page, "document.querySelector('#taken-for').innerText.includes('Taken for a photo')")
+    taken = found(page)
+    note.get_by_role("button", name="It is a drawing").click()
+    until(page, "document.querySelector('#taken-for').innerText.includes('Taken for a drawing')")
+    assert found(page) != taken
+    note.get_by_role("button", name="It is a photo").click()
+    until(page, "document.querySelector('#taken-for').innerText.includes('Taken for a photo')")
+    assert found(page) == taken
+    page.get_by_role("button", name="Clear").click()
+    assert note.is_hidden()
+
+
+@pytest.fixture(scope="module")
+def named_address(named_index):
+    yield from serving(named_index)
+
+
+def test_a_model_without_names_and_without_a_spatial_part_offers_neither(page):
+    assert page.locator("#word").is_hidden()
+    assert page.locator("#weigh").is_hidden()
+
+
+def test_words_are_searched_with_completion_and_held_by_the_address(browser, named_address):
+    with visit(browser, named_address) as page:
+        assert page.locator("#things option").evaluate_all("all => all.map((one) => one.value)") == [
+            "bread", "cat", "cookie", "window"]  # fmt: skip
+        field = page.get_by_label("In words")
+        field.fill("cat")
+        until(page, "document.querySelector('#results').dataset.state === 'found'")
+        cats = found(page)
+        assert {text.split()[0] for text in page.locator("#grid .category").all_inner_texts()[:8]} == {"cross"}
+        until(page, "location.hash.includes('text=cat')")
+        page.reload()
+        assert found(page) == cats
+        assert field.input_value() == "cat"
+        field.fill("lion")
+        field.press("Enter")
+        until(page, "!document.querySelector('#problem').hidden")
+        assert page.locator("#problem").inner_text() == "'lion' is not known by name; try cat"
+        assert found(page) == cats
+        field.fill("")
+        until(page, "document.querySelector('#results').dataset.state === 'empty'")
+
+
+def test_how_things_lie_is_weighed_if_the_model_has_a_spatial_part(browser, address):
+    asked = []
+
+    def describe(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"spatial_share": 0.16})
+
+    def search(route):
+        asked.append(parse_qs(urlsplit(route.request.url).query))
+        route.continue_(url=re.sub("&spatial_share=[^&]*", "", route.request.url))
+
+    with visit(browser, address) as page:
+        page.route("**/api/info", describe)
+        page.route("**/api/search*", search)
+        page.reload()
+        until(page, "!document.querySelector('#weigh').hidden")
+        circle(page)
+        found(page)
+        assert "spatial_share" not in asked[-1]  # the model's own
+        page.locator("#share").fill("0.6")
+        until(page, "location.hash.includes('spatial_share=0.6')")
+        assert asked[-1]["spatial_share"] == ["0.6"]
+        page.locator("#share").fill("0.15")
+        until(page, "!location.hash.includes('spatial_share')")
+        assert "spatial_share" not in asked[-1]
+
+
+def test_photos_are_wanted_more_less_and_not_at_all(browser, address):
+    with visit(browser, address) as page:
+        circle(page)
+        drawn = found(page)
+        chips = page.locator("#examples li")
+        page.locator("#grid li").nth(1).hover()
+        page.locator("#grid li").nth(1).get_by_title("More like this").click()
+        until(page, "document.querySelectorAll('#examples li').length === 1")
+        page.locator("#grid button").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Not this").click()
+        until(page, "document.querySelectorAll('#examples li').length === 2")
+        judged = found(page)
+        assert drawn[0][0] not in judged[:1]
+        until(page, "/more=[0-9a-f]{24}&not=[0-9a-f]{24}/.test(location.hash)")
+        page.reload()
+        assert found(page) == judged
+        assert chips.count() == 2
+        page.get_by_role("button", name="More like this: take it back").click()
+        until(page, "document.querySelectorAll('#examples li').length === 1")
+        page.get_by_role("button", name="Forget these").click()
+        assert found(page) == drawn
+        assert page.locator("#examples").is_hidden()
 
 
 def test_the_eraser_the_width_and_the_pressure_of_a_pen_change_the_ink(page):

@@ -7,7 +7,8 @@ import typer
 
 from sketchy import report
 from sketchy.cli.console import guarded, importing, show_progress
-from sketchy.cli.options import AsJson, address, path
+from sketchy.cli.options import AsJson
+from sketchy.cli.parsing import address, path
 
 
 @guarded

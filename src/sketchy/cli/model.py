@@ -23,9 +23,9 @@ from sketchy.cli.options import (
     RunName,
     Runs,
     Settings,
-    path,
     refuse_if,
 )
+from sketchy.cli.parsing import path
 
 log = logging.getLogger(__name__)
 

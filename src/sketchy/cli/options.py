@@ -1,9 +1,7 @@
 """The options of the commands, where several commands share one or its declaration is long."""
 
 import logging
-import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -12,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sketchy.cli.console import suffix
+from sketchy.cli.parsing import address, path, path_glob, protocol_name, refuse_empty, run_name, since, until
 from sketchy.evaluation.metrics import PROTOCOLS
-from sketchy.paths import expanded
 from sketchy.results import Skipped, left_out_text
-from sketchy.retrieval.taken import first_day, last_day
 
 if TYPE_CHECKING:
     from sketchy.retrieval.scan import Scan
@@ -32,57 +29,12 @@ class Kind(StrEnum):
     sketch = "sketch"
 
 
-def path(text: str) -> Path:
-    """Parse the path of a file or a folder; `~` is expanded only here."""
-    return Path(_expanded(str(text)))
+class AnyKind(StrEnum):
+    """The kind of a query."""
 
-
-def address(text: str) -> str:
-    """Parse the path of a file or a folder, or the address of a server."""
-    return text if re.match(r"\w+://", text) else _expanded(text)
-
-
-def path_glob(text: str) -> str:
-    """Parse a glob of paths: a shell expands its `~` neither in quotes nor after `=`."""
-    return _expanded(text)
-
-
-def since(text: str) -> date:
-    """Parse the first day of a period."""
-    return _day(first_day, text)
-
-
-def until(text: str) -> date:
-    """Parse the last day of a period."""
-    return _day(last_day, text)
-
-
-def _day(parse: Callable[[str], date], text: str) -> date:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-def protocol_name(text: str) -> str:
-    """Parse the name of an evaluation protocol."""
-    if text not in PROTOCOLS:
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, PROTOCOLS))}.")
-    return text
-
-
-def run_name(text: str) -> str:
-    """Parse the name of a run: the name of one folder, not a path."""
-    if text in (".", "..", "~") or set(text) & {"/", os.sep, "\0"}:
-        raise typer.BadParameter(f"{text!r} is not the name of one folder; choose its parent folder with --runs")
-    return text
-
-
-def _expanded(text: str) -> str:
-    try:
-        return expanded(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+    auto = "auto"
+    photo = "photo"
+    sketch = "sketch"
 
 
 Runs = Annotated[Path, typer.Option(parser=path, help="The folder that contains the runs.")]
@@ -115,16 +67,9 @@ SheetOption = Annotated[
 ]
 
 
-def _refuse_empty(texts: list[str] | None) -> list[str] | None:
-    """Refuse an empty text, which usually comes from an unset variable."""
-    if texts and not all(text.strip() for text in texts):
-        raise typer.BadParameter("it is empty; leave the option out, or give it a value")
-    return texts
-
-
 Categories = Annotated[
     list[str] | None,
-    typer.Option("--category", help="Search only this category of a dataset; may be repeated.", callback=_refuse_empty),
+    typer.Option("--category", help="Search only this category of a dataset; may be repeated.", callback=refuse_empty),
 ]
 Folder = Annotated[
     list[str] | None,
@@ -133,7 +78,7 @@ Folder = Annotated[
         parser=path_glob,
         metavar="FOLDER",
         help="Search only this folder and those in it, for example 'Holiday/2023'; may be repeated.",
-        callback=_refuse_empty,
+        callback=refuse_empty,
     ),
 ]
 Since = Annotated[
@@ -148,7 +93,7 @@ NameGlob = Annotated[
         "--name",
         metavar="GLOB",
         help="Search only files whose name matches, for example '*.png'.",
-        callback=lambda text: _refuse_empty(None if text is None else [text]) and text,
+        callback=lambda text: refuse_empty(None if text is None else [text]) and text,
     ),
 ]
 PathGlob = Annotated[
@@ -157,7 +102,7 @@ PathGlob = Annotated[
         parser=path_glob,
         metavar="GLOB",
         help="Search only photos whose path matches, for example 'holiday/*'.",
-        callback=lambda text: _refuse_empty(None if text is None else [text]) and text,
+        callback=lambda text: refuse_empty(None if text is None else [text]) and text,
     ),
 ]
 Exclude = Annotated[
@@ -166,7 +111,7 @@ Exclude = Annotated[
         parser=path_glob,
         metavar="GLOB",
         help="Leave out files and folders whose path matches, for example 'Trash' or '*.gif'; may be repeated.",
-        callback=_refuse_empty,
+        callback=refuse_empty,
     ),
 ]
 DropMissing = Annotated[
@@ -192,11 +137,29 @@ Watch = Annotated[
 ]
 
 Queries = Annotated[
-    list[Path],
-    typer.Argument(parser=path, help="One or more drawings of the same thing, as PNG or JPEG; - is stdin."),
+    list[Path] | None,
+    typer.Argument(parser=path, help="One or more drawings of the same thing, or photos; - is stdin."),
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Option("--text", metavar="THING", help="Search for a thing by name; may be repeated.", callback=refuse_empty),
+]
+Like = Annotated[
+    list[str] | None,
+    typer.Option("--like", parser=path_glob, metavar="PHOTO", help="Search for more like this; may be repeated."),
+]
+Unlike = Annotated[
+    list[str] | None,
+    typer.Option("--unlike", parser=path_glob, metavar="PHOTO", help="Search for less like this; may be repeated."),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", parser=path_glob, metavar="PHOTO", help="Leave this photo out; may be repeated."),
 ]
 Count = Annotated[int, typer.Option("--k", "-k", min=1, help="The number of photos to find.")]
-QueryKind = Annotated[Kind, typer.Option(help="The kind of the query; a photo finds similar photos.")]
+QueryKind = Annotated[
+    AnyKind, typer.Option(help="What the query is; a photo finds similar photos, and auto takes it for what it is.")
+]
 MaxDistance = Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")]
 MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")]
 Exact = Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")]

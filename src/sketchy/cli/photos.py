@@ -11,6 +11,7 @@ import typer
 from sketchy import report
 from sketchy.cli.console import guarded, importing, show_links, show_paths, show_progress, suffix
 from sketchy.cli.options import (
+    AnyKind,
     AsJson,
     Categories,
     CheckpointOption,
@@ -25,6 +26,7 @@ from sketchy.cli.options import (
     GalleryOption,
     IndexOption,
     Kind,
+    Like,
     LinkTo,
     MaxDistance,
     MinScore,
@@ -40,16 +42,18 @@ from sketchy.cli.options import (
     Since,
     Sources,
     SpatialShare,
+    Unlike,
     Until,
     Verbose,
     Watch,
-    address,
+    Without,
+    Words,
     choose_checkpoint,
     log_unused,
-    path,
     refuse_if,
     scan_options,
 )
+from sketchy.cli.parsing import address, path
 from sketchy.cli.pictures import picture_printer
 from sketchy.results import Indexed, Retrieval
 
@@ -167,49 +171,40 @@ def info(
 
 @guarded
 def retrieve(
-    queries: Queries,
-    k: Count = 10,
-    gallery: GalleryOption = None,
-    kind: QueryKind = Kind.sketch,
-    max_distance: MaxDistance = None,
-    min_score: MinScore = None,
-    folder: Folder = None,
-    since: Since = None,
-    until: Until = None,
-    name: NameGlob = None,
-    path_glob: PathGlob = None,
-    category: Categories = None,
-    exclude: Exclude = None,
-    drop_missing: DropMissing = False,
-    exact: Exact = False,
-    spatial_share: SpatialShare = None,
-    save: SheetOption = None,
-    copy_to: CopyTo = None,
-    link_to: LinkTo = None,
-    paths_only: PathsOnly = False,
-    print0: Print0 = False,
-    checkpoint: CheckpointOption = None,
-    runs: Runs = Path("runs"),
-    device: Device = "auto",
-    json: AsJson = False,
-) -> None:
-    """Find the photos nearest to a sketch, with the probability that each shows what was drawn as its score.
+    queries: Queries = None, k: Count = 10, gallery: GalleryOption = None,
+    text: Words = None, like: Like = None, unlike: Unlike = None, without: Without = None,
+    kind: QueryKind = AnyKind.auto, max_distance: MaxDistance = None, min_score: MinScore = None,
+    folder: Folder = None, since: Since = None, until: Until = None, name: NameGlob = None,
+    path_glob: PathGlob = None, category: Categories = None, exclude: Exclude = None,
+    drop_missing: DropMissing = False, exact: Exact = False, spatial_share: SpatialShare = None,
+    save: SheetOption = None, copy_to: CopyTo = None, link_to: LinkTo = None,
+    paths_only: PathsOnly = False, print0: Print0 = False,
+    checkpoint: CheckpointOption = None, runs: Runs = Path("runs"), device: Device = "auto", json: AsJson = False,
+) -> None:  # fmt: skip
+    """Find the photos nearest to a sketch, to a photo, or to words.
+
+    A lower distance is closer. The score of a sketch's hits is the probability that each shows what was drawn.
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
+    Example: sketchy retrieve --text cat --unlike dog.jpg --gallery ~/Pictures
     """
+    refuse_if(not (queries or text or like), "give a drawing, --text or --like")
     refuse_if(json and (paths_only or print0), "give either --json or --paths-only")
     refuse_if(bool(copy_to and link_to), "give either --copy-to or --link-to")
     with importing():
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
+        from sketchy.retrieval.query import Extras
         from sketchy.retrieval.search import Request, where_of
     where = where_of(categories=category, path_glob=path_glob, folder=folder, since=since, until=until, name=name)
     request = Request(k, where, max_distance, min_score, exact, spatial_share)
+    extras = Extras(text=text or (), like=like or (), unlike=unlike or (), without=without or ())
     show = None if json or paths_only or print0 else picture_printer()
     run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, show=show, progress=show_progress)
     target = copy_to or link_to
     run = partial(run, collect_in=target and (target, "copy" if copy_to else "link"))
-    _show_retrieval(run(queries, request, chosen, gallery, kind=kind.value, device=device), json, paths_only, print0)
+    found = run(queries or (), request, chosen, gallery, kind=kind.value, extras=extras, device=device)
+    _show_retrieval(found, json, paths_only, print0)
 
 
 def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:

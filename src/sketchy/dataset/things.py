@@ -50,6 +50,12 @@ def imagenet(name: str) -> tuple[int, ...]:
     return thing.imagenet if thing else ()
 
 
+def names_of(name: str) -> tuple[str, ...]:
+    """Return all names of a thing, its own first; only the name itself if the table lacks it."""
+    name = canonical(name)
+    return name, *_entries().get(name, {}).get("also", [])
+
+
 def things() -> tuple[str, ...]:
     """Return the names of all things in the table, sorted."""
     return tuple(sorted(_table()))

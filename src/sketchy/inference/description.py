@@ -1,7 +1,7 @@
 """What is known about a trained model besides its weights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +38,8 @@ class Description:
         probes: Embeddings of a few sketches not trained on, shape (Q, D), float32; None if the model has none.
         dataset: Hash of the images of the training; None if unknown.
         weights_count: Number of weights.
+        words: What the model knows by name: the unit vector near which photos of a thing lie, in the dimensions before
+            the spatial ones, shape (A,), float16, by the name of the thing in things.yaml; empty if it has no names.
     """
 
     format: int
@@ -50,6 +52,7 @@ class Description:
     probes: NDArray[np.float32] | None
     dataset: str | None
     weights_count: int
+    words: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
 
     @cached_property
     def config(self) -> "Config":

@@ -6,7 +6,8 @@ A .zip with four members, none of which is code:
                   dtype, shape and offset; and the names of those that each graph uses
     sketch.onnx   the network for sketches: `images`, (B, 1, S, S) uint8, to `embeddings`, (B, D) float32, for any B
     photo.onnx    the same for photos, with 1 or 3 channels
-    weights.bin   arrays, little-endian, which both graphs share as their external data; and the probe embeddings
+    weights.bin   arrays, little-endian, which both graphs share as their external data; the probe embeddings; and the
+                  vectors of the things that the model knows by name
 
 The members are checked against their CRC-32 when they are read. `checkpoint` in model.json is the digest of the .pth
 that the file was made of, so that a model of an earlier training is not taken for that of a new one.
@@ -15,7 +16,7 @@ that the file was made of, so that a model of an earlier training is not taken f
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "u
 ALIGNMENT = 64
 PROBES = "probes"
 """Name of the array of probe embeddings."""
+WORDS = "words"
+"""Name of the array of the vectors of things, shape (N, A), float16; and in model.json of the list of their names."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -89,12 +92,15 @@ def write_exported(path: Path, exported: Exported, checkpoint: str) -> None:
         StorageError: It cannot be written.
     """
     facts = {field.name: getattr(exported.description, field.name) for field in fields(Description)}
-    probes, calibration = facts.pop("probes"), facts["calibration"]
+    probes, calibration, words = facts.pop("probes"), facts["calibration"], facts.pop("words")
     arrays = dict(exported.weights) | ({} if probes is None else {PROBES: probes})
+    if words:
+        arrays[WORDS] = np.stack(list(words.values()))
     header = facts | {
         "kind": KIND,
         "format": FORMAT,
         "checkpoint": checkpoint,
+        "words": list(words),
         "calibration": None if calibration is None else calibration.to_plain(),
         "graphs": {kind: graph.weights for kind, graph in exported.graphs.items()},
         "arrays": layout(arrays),
@@ -156,7 +162,7 @@ def read_exported(path: Path) -> Exported:
                 kind: Graph(file.read(f"{kind}.onnx"), tuple(header["graphs"][kind])) for kind in KINDS
             }
         arrays = {name: _array(blob, **entry) for name, entry in header["arrays"].items()}
-        return Exported(_description(header, arrays.pop(PROBES, None)), graphs, arrays)
+        return Exported(_description(header, arrays.pop(PROBES, None), arrays.pop(WORDS, ())), graphs, arrays)
     except OSError as error:
         raise CheckpointError(os_problem(error, path, "read")) from None
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError):
@@ -182,7 +188,9 @@ def _array(blob: bytes, dtype: str, shape: list[int], offset: int) -> NDArray[An
     return np.frombuffer(blob, kept, count, offset).reshape(shape) if count else np.empty(shape, kept)
 
 
-def _description(header: dict[str, Any], probes: NDArray[np.float32] | None) -> Description:
+def _description(
+    header: dict[str, Any], probes: NDArray[np.float32] | None, vectors: Iterable[NDArray[np.float16]]
+) -> Description:
     calibration = header["calibration"]
     description = Description(
         format=header["format"],
@@ -195,6 +203,7 @@ def _description(header: dict[str, Any], probes: NDArray[np.float32] | None) -> 
         probes=probes,
         dataset=header["dataset"],
         weights_count=header["weights_count"],
+        words=dict(zip(header.get(WORDS, ()), vectors, strict=True)),  # earlier files have none
     )
     bytes.fromhex(description.fingerprint)
     description.preprocess.shape("photo")  # raises KeyError or TypeError if the settings are not those of a model

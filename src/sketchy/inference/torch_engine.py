@@ -77,6 +77,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         calibration=description.calibration,
         probes=None if description.probes is None else torch.from_numpy(description.probes.copy()),
         dataset=description.dataset,
+        anchors={name: torch.from_numpy(vector.copy()) for name, vector in description.words.items()} or None,
     )
 
 
@@ -93,6 +94,7 @@ def describe(checkpoint: Checkpoint) -> Description:
         probes=None if checkpoint.probes is None else checkpoint.probes.numpy(),
         dataset=checkpoint.dataset,
         weights_count=sum(weight.numel() for weight in checkpoint.weights.values()),
+        words={name: vector.half().numpy() for name, vector in (checkpoint.anchors or {}).items()},
     )
 
 

@@ -7,18 +7,19 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, Unpack, cast
 
 from sketchy.errors import GalleryError
-from sketchy.image import Kind
 from sketchy.paths import as_path
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Advice, Hits, Skipped
 from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.folders import Folders
-from sketchy.retrieval.model import ImageLike, Model, as_sequence
+from sketchy.retrieval.images import AnyKind, ImageLike, as_sequence
+from sketchy.retrieval.model import Model
+from sketchy.retrieval.query import Extras, Query, combine, examples, make_query
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
-from sketchy.retrieval.search import Filters, Request, calibration_of, search, unmatched, where_of
+from sketchy.retrieval.search import Filters, Request, Wanted, calibration_of, search, unmatched, where_of
 from sketchy.retrieval.store.address import open_writer
 from sketchy.retrieval.store.base import Store, Vectors, Where
 from sketchy.retrieval.update import FULL_SPEED, Pace, update
@@ -75,54 +76,62 @@ class Index:
 
     def search(
         self,
-        images: ImageLike | Sequence[ImageLike],
+        images: ImageLike | Sequence[ImageLike] = (),
         k: int = 10,
-        kind: Kind = "sketch",
+        kind: AnyKind = "auto",
         *,
         max_distance: float | None = None,
         min_score: float | None = None,
         exact: bool = False,
         spatial_share: float | None = None,
-        **filters: Unpack[Filters],
+        **wanted: Unpack[Wanted],
     ) -> Hits:
-        """Find the photos nearest to an image, or to the mean of several.
+        """Find the photos nearest to an image or to the mean of several, to words, or to both.
 
         Args:
-            images: One image, or several to average; see `Model.embed`.
+            images: One image, or several to average; see `Model.embed`. None are needed with `text` or `like`.
             k: Greatest number of hits.
-            kind: Kind of the images; "photo" finds similar photos.
+            kind: Kind of the images, "sketch" or "photo"; "auto" takes each for what it is.
             max_distance: Greatest distance of a hit.
             min_score: Least score of a hit, 0 to 1.
             exact: Measure every photo, even if there is an approximate index.
-            spatial_share: How much it counts how things lie, against what they are: the share of the spatial part in
-                the squared distance, 0 to 1. None takes the model's share; hits with another have no score.
-            filters: Which photos may be found: `folder`, `since`, `until`, `name`, `path_glob` and `categories`, see
-                `Filters`.
+            spatial_share: Share of the spatial part in the squared distance, 0 to 1: how much it counts how things lie,
+                against what they are. None takes the model's share; hits with another have no score.
+            wanted: Words and examples, `text`, `like`, `unlike` and `without`, see `Extras`; and which photos may be
+                found: `folder`, `since`, `until`, `name`, `path_glob` and `categories`, see `Filters`.
 
         Returns:
-            Hits, nearest first, missing files last; copies of one picture are one hit. See `Hits.advice`.
+            Hits, nearest first, missing files last; copies of one picture are one hit. Photos that are part of the
+            query are left out. See `Hits.advice`.
 
         Raises:
-            ImageError: An image cannot be used; the message names it.
-            CheckpointError: Hits would have no score for `min_score`, or the model has no spatial embedding.
-            GalleryError: The index is damaged or gone, or no photo is in the folder.
-            ValueError: k is below 1, a date is none, there is no image, or the index is closed.
+            SketchyError: An image or the index cannot be used, a word or a folder is unknown, hits have no score.
+            ValueError: An argument has another value than described above, or the index is closed.
         """
-        request = Request(k, self._resolved(where_of(**filters)), max_distance, min_score, exact, spatial_share)
-        calibration_of(self.model, kind, request)  # fails before the forward pass
-        given = as_sequence(images)
-        hits = self.find(self.model.query(given, kind), request, kind)
-        return Hits(hits, Advice.KEEP_DRAWING) if self.model.is_single_mark(given, kind) else hits
+        where = self._resolved(where_of(**cast(Filters, wanted)))
+        request = Request(k, where, max_distance, min_score, exact, spatial_share)
+        return self.find(make_query(self.model, as_sequence(images), kind, **cast(Extras, wanted)), request)
 
-    def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> Hits:
-        """Search with an embedding as query, shape (D,), float32; see `search`."""
-        calibration = calibration_of(self.model, kind, request)
-        request = replace(request, where=self._resolved(request.where))
-        return search(self._store, query, request, calibration, self.model.spatial)
+    def find(self, query: Query, request: Request) -> Hits:
+        """Search with a query by the model of the index; see `search`."""
+        calibration = calibration_of(self.model, query, request)
+        like, unlike = (examples(self._store, names, self._embedded) for names in (query.like, query.unlike))
+        vector, has_spatial = combine(query, list(like.values()), list(unlike.values()), self.model.spatial)
+        share = request.spatial_share if has_spatial else 0.0
+        request = replace(request, where=self._resolved(request.where), spatial_share=share)
+        copies = (photo.path for photo in self._store.copies(query.contents))
+        own = {*like, *unlike, *map(os.path.abspath, query.without), *query.without, *copies}
+        hits = search(self._store, vector, request, calibration, self.model.spatial, own)
+        return Hits(hits, Advice.KEEP_DRAWING) if query.is_single_mark else hits
 
-    def unmatched(self, query: Vectors, where: Where) -> list[str]:
+    def _embedded(self, photo: Path) -> Vectors:
+        """Embed a photo that is not in the index."""
+        embedded: Vectors = self.model.embed(photo, "photo")[0]
+        return embedded
+
+    def unmatched(self, where: Where) -> list[str]:
         """Return a message for each part of a filter that no photo passes."""
-        return unmatched(self._store, query, where)
+        return unmatched(self._store, where)
 
     def folders(self) -> Folders:
         """Return the folders of the photos."""

@@ -1,9 +1,8 @@
 """A trained model that embeds images: the only path from images to embeddings outside training."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -11,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from sketchy.ahead import batched, map_ahead
 from sketchy.errors import ConfigError, ImageError
 from sketchy.extras import is_torch_installed, require_torch
-from sketchy.image import Kind
+from sketchy.image import Kind, open_image
 from sketchy.inference.description import Description
 from sketchy.inference.engine import Engine, gpu_may_exist
 from sketchy.inference.exported import find_exported, read_exported
 from sketchy.model.calibration import Calibration
-from sketchy.paths import as_path
+from sketchy.photo_or_drawing import SEEN_SIDE, kind_of
 from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Skipped
+from sketchy.retrieval.images import AnyKind, ImageLike, as_sequence, loadable, names_of, naming_image
 from sketchy.retrieval.store.base import Identity, Vectors
 from sketchy.single_mark import is_single_mark
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from sketchy.config import Config
     from sketchy.retrieval.index import Index
 
-ImageLike = str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
-"""A path, the content of a file, a Pillow image, or pixels of shape (H, W), (H, W, 3) or (H, W, 4), uint8."""
 Pixels = NDArray[np.uint8]
 AHEAD = 256
 """Images decoded ahead of the network; bounds the memory for a large folder."""
@@ -68,6 +65,7 @@ class Model:
         calibration: Calibration that scores the hits of a sketch; None if the model has none.
         preprocess: Preprocessing of the images.
         probes: Embeddings of a few sketches not trained on, shape (Q, D), float32; None if the model has none.
+        words: The things that can be searched by name, with their directions; see `Description.words`.
         spatial: The spatial part of embeddings; None if they have none.
         engine: Computes the embeddings; of all models with one fingerprint, by any engine, they are the same.
     """
@@ -79,6 +77,7 @@ class Model:
         self.calibration: Calibration | None = description.calibration
         self.preprocess = description.preprocess
         self.probes: Vectors | None = description.probes
+        self.words = description.words if description.normalize else {}
         self.spatial = description.spatial
         self.engine = engine
         self._description = description
@@ -119,28 +118,28 @@ class Model:
         if kind not in ("sketch", "photo"):
             raise ValueError(f"kind is {kind!r}; give 'sketch' or 'photo'")
         given = as_sequence(images)
-        names = names or [
-            str(Path(image)) if isinstance(image, str | PathLike) else f"image {index}"
-            for index, image in enumerate(given)
-        ]
+        names = names or names_of(given)
 
         def load(index: int) -> Pixels:
             with naming_image(names[index], kind):
-                return self.preprocess.load(_loadable(given[index]), kind)
+                return self.preprocess.load(loadable(given[index]), kind)
 
         with ThreadPoolExecutor() as pool, closing(map_ahead(load, range(len(given)), pool, AHEAD)) as loaded:
             return self.embed_prepared(loaded, len(given), kind)
 
-    def query(self, images: Sequence[ImageLike], kind: Kind, names: Sequence[str] = ()) -> Vectors:
+    def query(
+        self, images: Sequence[ImageLike], kind: AnyKind = "auto", names: Sequence[str] = ()
+    ) -> tuple[Vectors, Kind]:
         """Embed one image, or several as their mean, normalised if the model normalises its embeddings.
 
         Args:
             images: At least one image; see `embed`.
-            kind: Kind of all images.
+            kind: Kind of all images; "auto" takes each for what it is, see `sketchy.photo_or_drawing`.
             names: Name of each image in error messages; empty takes its path or its index.
 
         Returns:
             Embedding, shape (D,), float32.
+            Kind of the images; "photo" if one of them is a photo.
 
         Raises:
             ImageError: An image cannot be used; the message names it.
@@ -148,17 +147,23 @@ class Model:
         """
         if not images:
             raise ValueError("no image to search for; give at least one")
-        embedded = self.embed(images, kind, names=names)
+        names = names or names_of(images)
+        kinds = [self._kind(image, name) if kind == "auto" else kind for image, name in zip(images, names, strict=True)]
+        embedded = np.concatenate(
+            [self.embed([image], one, names=[name]) for image, one, name in zip(images, kinds, names, strict=True)]
+        )
         mean: Vectors = embedded.mean(0)
         if self._description.normalize and len(images) > 1:
             mean /= max(float(np.linalg.norm(mean)), 1e-12)
-        return mean
+        return mean, "photo" if "photo" in kinds else "sketch"
 
-    def is_single_mark(self, images: Sequence[ImageLike], kind: Kind) -> bool:
-        """Return whether each image is a sketch of only a dot or a line. Raises ImageError."""
-        return kind == "sketch" and all(
-            is_single_mark(self.preprocess.load(_loadable(image), kind)) for image in images
-        )
+    def _kind(self, image: ImageLike, name: str) -> Kind:
+        with naming_image(name, "auto"):
+            return kind_of(open_image(loadable(image), at_least=SEEN_SIDE))
+
+    def is_single_mark(self, images: Sequence[ImageLike]) -> bool:
+        """Return whether each image, a sketch, is only a dot or a line. Raises ImageError."""
+        return all(is_single_mark(self.preprocess.load(loadable(image), "sketch")) for image in images)
 
     def embed_files(self, paths: Sequence[Path], kind: Kind, progress: Progress = no_progress) -> FileEmbeddings:
         """Embed image files, skipping those that cannot be read."""
@@ -262,37 +267,3 @@ def _is_gpu(device: str) -> bool:
     from sketchy.runtime import pick_device
 
     return pick_device(device).type == "cuda"
-
-
-def as_sequence(images: ImageLike | Sequence[ImageLike]) -> Sequence[ImageLike]:
-    """Return a list of the image or images."""
-    if isinstance(images, str | PathLike | bytes | Image.Image | np.ndarray):
-        return [images]
-    return list(images)
-
-
-@contextmanager
-def naming_image(name: str, kind: Kind) -> Iterator[None]:
-    """Add the name of the image, and what to do, to any ImageError of the block."""
-    try:
-        yield
-    except ImageError as error:
-        remedy = "give a drawing as PNG or JPEG" if kind == "sketch" else "give a photo as PNG or JPEG"
-        raise ImageError(f"cannot use {name} as a {kind}: {error}; {remedy}") from None
-
-
-def _loadable(image: ImageLike) -> Path | bytes | Image.Image:
-    """Convert an image to a type that `Preprocess.load` accepts."""
-    if isinstance(image, bytes | Image.Image):
-        return image
-    if isinstance(image, np.ndarray):
-        is_image = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))
-        if not is_image or image.dtype != np.uint8 or not image.size:
-            raise ValueError(
-                f"an array of shape {image.shape} and type {image.dtype} is not an image; give (H, W), (H, W, 3) or "
-                "(H, W, 4) as uint8"
-            )
-        return Image.fromarray(np.ascontiguousarray(image))
-    if isinstance(image, str | PathLike):
-        return as_path(os.fspath(image))
-    raise TypeError(f"{type(image).__name__} is not an image; give a path, bytes, a Pillow image or an array")

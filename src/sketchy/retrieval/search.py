@@ -1,18 +1,20 @@
 """Searching a store, with limits on distance and score, and missing files last."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
 from itertools import islice
 from typing import TypedDict, Unpack
 
+import numpy as np
+
 from sketchy.errors import CheckpointError
-from sketchy.image import Kind
 from sketchy.inference.description import SpatialPart
 from sketchy.model.calibration import Calibration
 from sketchy.results import Advice, Hit, Hits
 from sketchy.retrieval.model import Model
+from sketchy.retrieval.query import Extras, Query
 from sketchy.retrieval.spatial_share import reweighted, reweighted_distance
 from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, as_tuple, label
 from sketchy.retrieval.taken import first_day, iso, last_day
@@ -72,6 +74,10 @@ class Filters(TypedDict, total=False):
     name: str | None
 
 
+class Wanted(Filters, Extras, total=False):
+    """Everything about a search besides images and numbers."""
+
+
 def where_of(**filters: Unpack[Filters]) -> Where:
     """Return some filters as one. Raises ValueError if a date is none."""
     since, until = filters.get("since"), filters.get("until")
@@ -85,19 +91,19 @@ def where_of(**filters: Unpack[Filters]) -> Where:
     )
 
 
-def calibration_of(model: Model, kind: Kind, request: Request) -> Calibration | None:
+def calibration_of(model: Model, query: Query, request: Request) -> Calibration | None:
     """Return the calibration that scores the hits.
 
-    None if the model has none, the query is a photo, or the request chooses another spatial share, as scores are
-    estimated from distances with the model's.
+    None if the model has none, the query is more than a drawing or none, or the request chooses another spatial share,
+    as scores are estimated from distances of drawings with the model's share.
 
     Raises:
         CheckpointError: The request sets a least score, but hits have no scores.
     """
-    calibration = model.calibration if kind == "sketch" and request.spatial_share is None else None
+    calibration = model.calibration if query.is_drawing and request.spatial_share is None else None
     if request.min_score is not None and calibration is None:
         unfinished = f"{model.source} has none, only best.pth of a finished run does"
-        why = "a photo as query has none" if kind == "photo" else unfinished
+        why = unfinished if query.is_drawing else "only a drawing as query has one"
         if request.spatial_share is not None:
             why = "distances with a chosen spatial share have none"
         raise CheckpointError(f"no calibrated score; {why}; use --max-distance")
@@ -110,6 +116,7 @@ def search(
     request: Request,
     calibration: Calibration | None = None,
     spatial: SpatialPart | None = None,
+    left_out: Set[str] = frozenset(),
 ) -> Hits:
     """Find the nearest pictures; copies of one picture are one hit, with all their paths.
 
@@ -121,6 +128,7 @@ def search(
         request: Parameters of the search.
         calibration: Calibration that scores the hits; None leaves them without a score.
         spatial: Settings of the model's spatial embedding; None if it has none.
+        left_out: Paths of photos that are no hits, nor are copies of them.
 
     Returns:
         The hits, with the advice that nothing fits well if it is unlikely that any photo shows what was drawn.
@@ -130,7 +138,7 @@ def search(
     """
     if request.spatial_share is not None:
         query = reweighted(query, spatial, request.spatial_share)
-    nearest = _nearest(store, query, request)
+    nearest = _nearest(store, query, request, left_out)
     hits = sorted(nearest, key=lambda hit: hit.missing)[: request.k]
     if request.spatial_share is not None:
         hits = [replace(hit, distance=reweighted_distance(hit.distance, query)) for hit in hits]
@@ -142,15 +150,16 @@ def search(
     return Hits((hit for hit in hits if _within_limits(hit, request)), advice)
 
 
-def _nearest(store: Store, query: Vectors, request: Request) -> list[Hit]:
+def _nearest(store: Store, query: Vectors, request: Request, left_out: Set[str]) -> list[Hit]:
     """Return the nearest photos, until enough of them exist."""
     exact = request.exact or request.spatial_share is not None
-    limit = request.k
+    limit, most = request.k + len(left_out), MAX_OVERFETCH * request.k + len(left_out)
     while True:
-        hits = store.search(query, limit, request.where, exact=exact)
+        found = store.search(query, limit, request.where, exact=exact)
+        hits = [hit for hit in found if left_out.isdisjoint(hit.paths)]
         existing = sum(not hit.missing for hit in hits)
-        if existing >= request.k or len(hits) < limit or limit >= MAX_OVERFETCH * request.k:
-            return list(hits)
+        if existing >= request.k or len(found) < limit or limit >= most:
+            return hits
         limit *= 4
 
 
@@ -160,9 +169,10 @@ def _within_limits(hit: Hit, request: Request) -> bool:
     return near and likely
 
 
-def unmatched(store: Store, query: Vectors, where: Where) -> list[str]:
+def unmatched(store: Store, where: Where) -> list[str]:
     """Return a message for each part of a filter that no photo passes, with the most similar categories."""
     problems = []
+    query = np.zeros(store.identity.size, np.float32)
     for name in where.categories:
         if not store.search(query, 1, Where((name,))):
             photos = (photo for batch in store.scan() for photo in batch)

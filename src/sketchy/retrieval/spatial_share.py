@@ -23,12 +23,12 @@ def reweighted(query: Vectors, spatial: SpatialPart | None, share: float) -> Vec
         share: Share of the squared distance, in [0, 1].
 
     Raises:
-        CheckpointError: The model has no spatial embedding, or it was not fitted.
+        CheckpointError: The model has no spatial embedding, or the query lacks it, as it was not fitted.
         ValueError: The share is not in [0, 1].
     """
     if not 0 <= share <= 1:
         raise ValueError(f"the spatial share is {share}; give 0 to 1")
-    if spatial is None or not query[-spatial.size :].any():
+    if spatial is None or (share > 0 and not query[-spatial.size :].any()):
         raise CheckpointError(
             "the model has no spatial embedding to weigh; leave the spatial share out or use another checkpoint"
         )

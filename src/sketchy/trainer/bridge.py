@@ -1,17 +1,20 @@
 """The start of the bridge to ImageNet: what the pretrained network knows, in the dimensions of the embedding."""
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sketchy.dataset.things import imagenet, things
+from sketchy.dataset.things import canonical, imagenet, things
 from sketchy.errors import ConfigError
 from sketchy.inference.torch_engine import embed_pixels
 from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.objective import Objective
+from sketchy.loss.proxy import ProxyLoss
 from sketchy.model.encoder import Encoder
 from sketchy.model.spatial import SpatialHead
 from sketchy.progress import Progress
@@ -66,8 +69,16 @@ def _centred_classes(encoder: Encoder) -> Tensor:
     return encoder.classes - encoder.classes.mean(0)
 
 
-def named_anchors(loss: Objective) -> dict[str, Tensor] | None:
-    """Return where embeddings of each thing with classes in ImageNet lie, to search by words; None without the loss.
+def named_anchors(loss: Objective, categories: Sequence[str]) -> dict[str, Tensor] | None:
+    """Return where embeddings of things lie, to search by words; None without the bridge.
+
+    That of a category is its proxy, if there is a proxy loss: it was learnt from pictures of the thing. Those of other
+    things with classes in ImageNet are their anchors.
+
+    Args:
+        loss: The objective.
+        categories: Names of the dataset's own categories, which come first among those of the loss and have both
+            sketches and photos.
 
     Returns:
         Unit vectors of the dimensions before the spatial ones, shape (A,), float16, on the CPU, by the thing's name.
@@ -76,7 +87,18 @@ def named_anchors(loss: Objective) -> dict[str, Tensor] | None:
         return None
     bridge = loss.terms["bridge"]
     assert isinstance(bridge, BridgeLoss)
-    return {name: bridge.anchor(classes).half().cpu() for name in things() if (classes := imagenet(name))}
+    anchors = {name: bridge.anchor(classes).half().cpu() for name in things() if (classes := imagenet(name))}
+    return anchors | _proxies(loss, categories, bridge.anchors.shape[1])
+
+
+def _proxies(loss: Objective, categories: Sequence[str], size: int) -> dict[str, Tensor]:
+    """Return the first `size` dimensions of the first proxies, those of some categories, as unit vectors by name."""
+    if "proxy" not in loss.terms:
+        return {}
+    proxy = loss.terms["proxy"]
+    assert isinstance(proxy, ProxyLoss)
+    vectors = F.normalize(proxy.proxies.detach()[:, :size], dim=1).half().cpu()
+    return {canonical(name): vector for name, vector in zip(categories, vectors, strict=False)}
 
 
 class _Projection(nn.Module):

@@ -149,7 +149,7 @@ class Recorder:
             metrics=rows[-1].columns if rows else {},
             weights=self.trainer.encoder.state_dict(),
             dataset=dataset_digest(self.data),
-            anchors=named_anchors(self.trainer.loss),
+            anchors=named_anchors(self.trainer.loss, self.data.pack.categories),
         )
 
     def _fit_spatial(self) -> None:

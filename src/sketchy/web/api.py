@@ -1,28 +1,23 @@
 """The routes of the API."""
 
-import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePath
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 import sketchy
 from sketchy.containers import detect_format
-from sketchy.errors import CheckpointError, ImageError, SketchyError
-from sketchy.image import Kind, image_size
-from sketchy.results import Advice, Hit, Hits
+from sketchy.errors import ImageError
+from sketchy.image import image_size
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
-from sketchy.retrieval.search import Request as SearchRequest
+from sketchy.retrieval.words import spoken
 from sketchy.web.catalogue import Catalogue, to_unicode
 from sketchy.web.fair_queue import FairQueue
-from sketchy.web.filters import Filter
 from sketchy.web.limits import MAX_K, Limits
 from sketchy.web.schemas import (
     Bounds,
@@ -32,8 +27,6 @@ from sketchy.web.schemas import (
     Indexing,
     Info,
     Problem,
-    Result,
-    Results,
     Size,
     Status,
 )
@@ -67,16 +60,6 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 router = APIRouter(responses=error_responses(400, 403, 422, 500))
 Served = Annotated[Service, Depends(_service)]
-SpatialShare = Annotated[
-    float | None, Query(ge=0, le=1, description="How much it counts how things lie, against what they are.")
-]
-Client = Annotated[
-    str | None,
-    Query(
-        pattern="^[A-Za-z0-9]{1,32}$",
-        description="Client id; a newer query replaces waiting ones of the same client.",
-    ),
-]
 
 ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic", "AVIF": "image/avif"}
 """Media types of the accepted formats; others are refused, so that clients cannot reach their decoders."""
@@ -88,7 +71,7 @@ FORM = {
         "properties": {"image": {"type": "string", "format": "binary"}},
     }
 }
-BODY = {
+IMAGE_BODY = {
     "requestBody": {
         "required": True,
         "description": "A PNG, JPEG, WebP, HEIC or AVIF.",
@@ -97,50 +80,15 @@ BODY = {
 }
 
 
-@router.post("/api/search", responses=error_responses(404, 408, 409, 413, 415, 503), openapi_extra=BODY)
-async def search(
-    request: Request,
-    response: Response,
-    service: Served,
-    where: Filter,
-    k: Annotated[int, Query(ge=1, le=MAX_K, description="Number of photos to return.")] = 10,
-    kind: Annotated[Kind, Query(description="Kind of the image; photo finds similar photos.")] = "sketch",
-    spatial_share: SpatialShare = None,
-    client: Client = None,
-) -> Results:
-    """Find the photos nearest to an image.
-
-    The header Server-Timing gives the milliseconds in the queue, for the embedding, for the search, and in total since
-    the body was received.
-    """
-    image = await _read_image(request)
-    started = time.perf_counter()
-    check_image(image, service.limits.pixels)
-    wanted = SearchRequest(k, where, spatial_share=spatial_share)
-    work = partial(_search, service, image, kind, wanted)
-    address = request.client.host if request.client else ""
-    try:
-        found = await service.queue.run(f"{address} {client or ''}", work, newest_only=client is not None)
-    except (ImageError, CheckpointError) as error:  # the latter: no spatial embedding to weigh
-        raise HTTPException(422, str(error)) from None
-    except SketchyError as error:  # the gallery is damaged, or its server cannot be reached
-        raise HTTPException(503, str(error)) from None
-    if not found.hits:
-        service.catalogue.refuse_unknown(where.categories)
-    response.headers["Server-Timing"] = _timing(found, started)
-    results = [_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)]
-    return Results(results=results, advice=found.hits.advice)
-
-
 @router.post(
     "/api/convert",
     responses={**error_responses(408, 413, 415), 200: {"content": {"image/jpeg": BINARY}}},
     response_class=Response,
-    openapi_extra=BODY,
+    openapi_extra=IMAGE_BODY,
 )
 async def convert(request: Request, service: Served) -> Response:
     """Return an image as JPEG, for browsers that cannot open its format."""
-    image = await _read_image(request)
+    image = await read_image(request)
     check_image(image, service.limits.pixels)
     try:
         jpeg = await service.thumbnails.convert(image, Size.SCREEN)
@@ -168,6 +116,8 @@ def info(
             "embedding_size": config.model.embedding_size,
         },
         has_scores=index.model.calibration is not None,
+        words=sorted(map(spoken, index.model.words)),
+        spatial_share=index.model.spatial and index.model.spatial.share,
         limits=Bounds(body=limits.body, pixels=limits.pixels, k=MAX_K),
     )
 
@@ -194,7 +144,7 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
-async def _read_image(request: Request) -> bytes:
+async def read_image(request: Request) -> bytes:
     """Read the image from the body, or from the first file of a multipart form."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/"):
         return await request.body()
@@ -203,38 +153,6 @@ async def _read_image(request: Request) -> bytes:
             if isinstance(value, UploadFile):
                 return await value.read()
     raise HTTPException(400, "the form holds no file; send a PNG, JPEG, WebP, HEIC or AVIF in it")
-
-
-class _Found(NamedTuple):
-    """The hits of a query, and the times of its steps, in seconds of `time.perf_counter`."""
-
-    hits: Hits
-    began: float
-    embedded: float
-    ended: float
-
-
-def _timing(found: _Found, started: float) -> str:
-    """Return the value of the header Server-Timing, in milliseconds."""
-    parts = {
-        "queue": found.began - started,
-        "embed": found.embedded - found.began,
-        "search": found.ended - found.embedded,
-        "total": time.perf_counter() - started,
-    }
-    return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts.items())
-
-
-def _search(service: Service, image: bytes, kind: Kind, request: SearchRequest) -> _Found:
-    index, follower = service.index, service.follower
-    began = time.perf_counter()
-    with nullcontext() if follower is None else follower.first():
-        query = index.model.query([image], kind, ["the image"])
-        embedded = time.perf_counter()
-        hits = index.find(query, request, kind)
-        if index.model.is_single_mark([image], kind):
-            hits.advice = Advice.KEEP_DRAWING
-    return _Found(hits, began, embedded, time.perf_counter())
 
 
 def check_image(content: bytes, pixels: int) -> None:
@@ -255,19 +173,6 @@ def check_image(content: bytes, pixels: int) -> None:
         raise HTTPException(
             413, f"the image has {width}x{height} pixels, at most {pixels:,} are taken; shrink it first"
         )
-
-
-def _result(hit: Hit, rank: int, catalogue: Catalogue) -> Result:
-    return Result(
-        rank=rank,
-        id=catalogue.id_of(hit.path),
-        name=name_of(hit.path),
-        distance=hit.distance,
-        category=hit.category,
-        folder=catalogue.folder_of(hit.path),
-        taken=hit.taken,
-        score=hit.score,
-    )
 
 
 def name_of(path: str) -> str:

@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect
 import sketchy
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
-from sketchy.web.api import Launch, Service, router
+from sketchy.web import api, search
+from sketchy.web.api import Launch, Service
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.guard import Guard
@@ -59,7 +60,8 @@ def create_app(
     app.state.service = Service(
         index, follower, catalogue, Thumbnails(catalogue), queue, limits, launch if token is None else None
     )
-    app.include_router(router)
+    app.include_router(api.router)
+    app.include_router(search.router)
     app.include_router(photo_router)
     _add_page(app)
     _add_errors(app)

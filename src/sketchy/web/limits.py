@@ -6,6 +6,10 @@ MAX_K = 100
 """Largest number of photos in a response."""
 MAX_CATEGORIES = 50
 """Largest number of categories in a query."""
+MAX_WORDS = 8
+"""Largest number of things by name in a query."""
+MAX_EXAMPLES = 50
+"""Largest number of photos to be like, unlike, or to leave out, of each."""
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,15 @@ class Result(BaseModel):
 
 
 class Results(BaseModel):
-    """The nearest photos, nearest first, and what to say about them: that nothing fits well, or to keep drawing."""
+    """The nearest photos, nearest first.
+
+    `advice` is what to say about them: that nothing fits well, or to keep drawing. `kind` is what the image of the
+    query was taken for, null without one.
+    """
 
     results: list[Result]
     advice: Advice | None
+    kind: Literal["photo", "sketch"] | None
 
 
 class About(BaseModel):
@@ -83,7 +88,11 @@ class Bounds(BaseModel):
 
 
 class Info(BaseModel):
-    """The gallery, the model and the limits; a score is the probability that a photo shows what was drawn."""
+    """The gallery, the model and the limits.
+
+    A score is the probability that a photo shows what was drawn. `words` are the things that can be searched by name;
+    `spatial_share` is the model's own, null if it has none.
+    """
 
     version: str
     gallery: str
@@ -92,6 +101,8 @@ class Info(BaseModel):
     folders: list[Folder]
     model: dict[str, str | int]
     has_scores: bool
+    words: list[str]
+    spatial_share: float | None
     limits: Bounds
 
 

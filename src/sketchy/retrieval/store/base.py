@@ -199,6 +199,9 @@ class Store(Protocol):
             exact: Measure every photo, even if there is an approximate index; ignored by a server.
         """
 
+    def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
+        """Return embeddings, shape (D,), by content, for those contents that are in the store."""
+
     def scan(self, below: str = "") -> Iterator[list[Photo]]:
         """Yield in batches all photos whose path starts with `below`; concurrent changes may be missed."""
 
@@ -225,9 +228,6 @@ class WritableStore(Store, Protocol):
 
     def delete(self, paths: Sequence[str]) -> None:
         """Remove photos by path; unknown paths are ignored."""
-
-    def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
-        """Return embeddings, shape (D,), by content, for those contents that are in the store."""
 
     def improve(self, queries: Vectors | None = None, progress: Progress = no_progress) -> None:
         """Build whatever makes searches faster, such as an approximate index, if it pays.

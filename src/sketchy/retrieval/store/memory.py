@@ -28,18 +28,22 @@ class MemoryStore:
     ) -> None:
         self.identity = identity
         self.close = close
-        self._photos = [Photo(path, 0, 0, "", category) for path, category in photos]
-        self._by_path = {photo.path: photo for photo in self._photos}
+        self._photos = [Photo(path, 0, 0, path, category) for path, category in photos]  # no two contents are equal
+        self._rows = {photo.path: row for row, photo in enumerate(self._photos)}
         self._vectors = vectors
         self._norms = squared_norms(vectors)
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
         """Return the photos of those paths that are in the store, by path."""
-        return {path: self._by_path[path] for path in paths if path in self._by_path}
+        return {path: self._photos[self._rows[path]] for path in paths if path in self._rows}
 
     def copies(self, contents: Sequence[str]) -> list[Photo]:
         """Return nothing: the contents are unknown."""
         return []
+
+    def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
+        """Return embeddings, shape (D,), by content, for those contents that are in the store."""
+        return {content: self._vectors[self._rows[content]] for content in contents if content in self._rows}
 
     def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
         """Return the k photos nearest to a query, shape (D,), nearest first; always exact."""

@@ -28,9 +28,10 @@ export function connectFiles(open) {
   });
 }
 
-/** Open the first picture of an input, a paste or a drop; return whether there is one. */
+/** Open the first picture, or else the first file, of an input, a paste or a drop; return whether there is one. */
 function openFrom(transfer, open) {
-  const file = [...(transfer?.files ?? [])].find((each) => PICTURES.includes(each.type) || !each.type);
+  const files = [...(transfer?.files ?? [])];
+  const file = files.find((each) => PICTURES.includes(each.type) || !each.type) ?? files[0];
   if (file) open(file);
   return Boolean(file);
 }

@@ -1,10 +1,12 @@
 // Connects the parts of the page: the drawing, the search, and the photos that were found.
 
-import { announce, find } from "./dom.js";
+import { announce, complain, find } from "./dom.js";
 import { Doodles } from "./doodles.js";
 import { Drawing } from "./drawing.js";
+import { Examples } from "./examples.js";
 import { connectFiles, readMarks } from "./files.js";
 import { connectFilters, filters, offerFilters } from "./filters.js";
+import { KindNote } from "./kind.js";
 import { Pad } from "./pad.js";
 import { connectPrompts, suggest } from "./prompts.js";
 import { Query } from "./query.js";
@@ -13,15 +15,18 @@ import { ResultsView } from "./results.js";
 import { followStatus, showStatus } from "./status.js";
 import { connectTheme } from "./theme_button.js";
 import { connectTools } from "./tools.js";
+import { connectWords, offerWords, words } from "./words.js";
 
 const drawing = new Drawing();
 const pad = new Pad(find("#canvas"), find("#cursor"), drawing, announce);
 const view = new ResultsView({
   like: (result) => query.searchLike(result.id),
+  judge: (result, way) => examples.add(result.id, way),
   quiet: () => query.store(),
   paint: (canvas) => query.paint(canvas),
 });
-const query = new Query(pad, drawing, view, [filters]);
+const examples = new Examples(() => query.search());
+const query = new Query(pad, drawing, view, [filters, words, examples], new KindNote(() => query.search()));
 const offered = document.querySelectorAll("[data-sketch]");
 const doodles = new Doodles(offered, begin);
 const recent = new RecentDrawings(begin, new Set([...offered].map((button) => button.dataset.sketch)));
@@ -29,6 +34,7 @@ let gallery = ""; // its name
 
 connectTools(pad, drawing);
 connectFilters(() => query.search(), () => query.schedule());
+connectWords(() => query.search(), () => query.schedule());
 connectFiles(open);
 connectTheme(repaint);
 connectPrompts(() => find("#canvas").focus());
@@ -48,8 +54,9 @@ function begin(marks) {
 async function open(file) {
   try {
     drawing.replace(await readMarks(file));
+    complain("");
   } catch {
-    query.fail(`${file.name || "This file"} is not a picture that the browser can open.`);
+    complain(`${file.name || "This file"} is not a picture that can be opened; try a PNG or a JPEG.`);
   }
 }
 
@@ -80,6 +87,7 @@ async function readInfo() {
   gallery = info.gallery.split(/[\\/]/).filter(Boolean).at(-1) ?? info.gallery;
   find("#gallery").title = info.gallery;
   offerFilters(info);
+  offerWords(info);
   suggest(info.categories);
 }
 

@@ -1,7 +1,7 @@
 // The query: the drawing or a photo, with the values of the controls. The address of the page holds it too.
 
 import { decode, encode } from "./code.js";
-import { find } from "./dom.js";
+import { complain, find } from "./dom.js";
 import { Exporter, Layer } from "./drawing.js";
 import { SearchClient } from "./search_client.js";
 import { Settling } from "./settling.js";
@@ -14,8 +14,9 @@ const ADVICE = {
 /**
  * Searches, and passes what was found to the view.
  *
- * `controls` are groups of controls with `values()`, strings by the names of parameters of a search and of the address
- * (empty ones are left out), and `restore(parts)`, which sets them from the address.
+ * `controls` are groups of controls with `values()`, strings or lists of them by the names of parameters of the address
+ * (empty ones are left out), and `restore(parts)`, which sets them from the address. The parameters of a search are the
+ * same, unless the group has `parameters()`. `kind` is a `KindNote`.
  */
 export class Query {
   like = null; // id of the photo that is the query; null if the query is the drawing
@@ -25,15 +26,17 @@ export class Query {
   #drawing;
   #view;
   #controls;
+  #kind;
   #exporter = new Exporter(512); // pixels: several times the input of the models
   #client;
   #settling;
 
-  constructor(pad, drawing, view, controls) {
+  constructor(pad, drawing, view, controls, kind) {
     this.#pad = pad;
     this.#drawing = drawing;
     this.#view = view;
     this.#controls = controls;
+    this.#kind = kind;
     this.#settling = new Settling(pad);
     this.#client = new SearchClient({
       started: () => view.showSearching(true),
@@ -89,7 +92,7 @@ export class Query {
     const code = encode(this.#drawing.marks);
     if (this.like !== null) parts.set("like", this.like);
     else if (code !== null && !this.#drawing.isEmpty) parts.set("d", code);
-    for (const [name, value] of this.#values()) {
+    for (const [name, value] of pairs(this.#controls.map((group) => group.values()))) {
       if (name !== "k" || value !== find("#k").defaultValue) parts.append(name, value);
     }
     history.replaceState(null, "", `#${parts}`);
@@ -106,24 +109,26 @@ export class Query {
     else this.search();
   }
 
-  #values() {
-    return this.#controls.flatMap((group) => Object.entries(group.values()).filter(([, value]) => value));
-  }
-
   #ask(how, since = performance.now()) {
     if (how === "send") this.#settling.cancel();
-    if (this.like === null && this.#pad.marks.every((mark) => mark.erase)) {
+    const marks = this.#pad.marks;
+    const parameters = pairs(this.#controls.map((group) => group.parameters?.() ?? group.values()));
+    if (this.like !== null) parameters.push(["like", this.like]);
+    const isDrawn = this.like === null && marks.some((mark) => !mark.erase);
+    if (!isDrawn && !parameters.some(([name]) => name === "like" || name === "text")) {
       this.#client.cancel();
       this.#view.clear();
+      this.#kind.show(null);
       return;
     }
-    const common = { parameters: this.#values(), since };
-    if (this.like === null) {
-      const marks = this.#pad.marks;
-      this.#client[how]({ ...common, kind: "sketch", image: () => this.#exporter.png(this.#copied(marks)) });
-    } else {
-      this.#client[how]({ ...common, kind: "photo", image: () => photo(this.like) });
-    }
+    const image = isDrawn ? () => this.#image(this.#copied(marks)) : undefined;
+    this.#client[how]({ parameters, since, kind: this.#kind.of(isDrawn ? marks : []), image });
+  }
+
+  /** The picture on the sheet as it is if nothing is drawn on it, as paper around it would not be its own; else the sheet. */
+  #image(marks) {
+    const picture = marks.length === 1 && marks[0].image;
+    return picture ? new Promise((resolve) => picture.toBlob(resolve)) : this.#exporter.png(marks);
   }
 
   /** Copy the stroke that is being drawn, since the exporter recognises marks that it has painted by identity. */
@@ -138,7 +143,9 @@ export class Query {
     else show();
   }
 
-  #succeeded({ results, advice }, query) {
+  #succeeded({ results, advice, kind }, query) {
+    complain("");
+    this.#kind.show(this.#pad.marks.some((mark) => mark.image) ? kind : null);
     this.#view.show(results, ADVICE[advice] ?? this.#describe(results.length), this.waiting ? "waiting" : "none");
     // The latency after painting, for scripts/measure_page.py.
     requestAnimationFrame(() => setTimeout(() => performance.measure("stroke to results", { start: query.since })));
@@ -150,7 +157,9 @@ export class Query {
   }
 
   #failed({ status, reason }) {
-    if (status !== 422) this.#view.showFailure(reason, status === 0);
+    if (status === 404) complain(reason); // such as an unknown word: the photos that were found stay
+    if (status === 404) this.#view.showSearching(false);
+    else if (status !== 422) this.#view.showFailure(reason, status === 0);
     else if (this.#pad.isDrawing) this.#view.showSearching(false); // the stroke is only beginning
     else this.#view.showBlank();
   }
@@ -173,8 +182,8 @@ export class Query {
   }
 }
 
-async function photo(id) {
-  const response = await fetch(`/api/photos/${id}?size=640`);
-  if (response.ok) return response.blob();
-  throw { status: response.status, reason: (await response.json()).error };
+/** The names and values of groups, without empty ones; each value of a list is a pair of its own. */
+function pairs(groups) {
+  const listed = groups.flatMap((group) => Object.entries(group));
+  return listed.flatMap(([name, values]) => [values].flat().filter(Boolean).map((value) => [name, value]));
 }

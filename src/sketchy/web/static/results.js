@@ -1,6 +1,7 @@
 // The photos that were found, or why there are none.
 
 import { announce, find } from "./dom.js";
+import { connectTiles } from "./examples.js";
 import { ResultsGrid } from "./grid.js";
 import { Selection } from "./selection.js";
 import { Viewer } from "./viewer.js";
@@ -8,8 +9,8 @@ import { Viewer } from "./viewer.js";
 const QUIET = 700; // milliseconds without change before the screen reader and the address are updated
 
 /**
- * Calls `on.like(result)` to search for similar photos, `on.quiet()` some time after the last change, and
- * `on.paint(canvas)` to paint the query.
+ * Calls `on.like(result)` to search for similar photos, `on.judge(result, way)` to want more or less of them,
+ * `on.quiet()` some time after the last change, and `on.paint(canvas)` to paint the query.
  */
 export class ResultsView {
   shown = []; // results in the grid
@@ -25,8 +26,10 @@ export class ResultsView {
     this.#on = on;
     const open = (index) => this.#open(index);
     this.#grid = new ResultsGrid(find("#grid"), open, this.#selection);
+    connectTiles((index, way) => on.judge(this.shown[index], way));
     this.#viewer = new Viewer(find("#viewer"), this.#selection, {
       like: on.like,
+      judge: on.judge,
       paint: on.paint,
       closed: (index) => this.#grid.focus(index),
     });

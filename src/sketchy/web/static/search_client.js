@@ -19,7 +19,7 @@ export class SearchClient {
   /**
    * Send a query while a stroke is drawn: after a pause, and once the request in flight has finished.
    *
-   * A query is {image: () => promise of a Blob, kind, parameters: [[name, value], ...], since}.
+   * A query is {image: () => promise of a Blob, or undefined, kind, parameters: [[name, value], ...], since}.
    */
   schedule(query) {
     this.#next = query;
@@ -63,7 +63,7 @@ export class SearchClient {
     const parameters = new URLSearchParams({ kind: query.kind, client: this.#client });
     for (const [name, value] of query.parameters) parameters.append(name, value);
     try {
-      const body = await query.image();
+      const body = await query.image?.();
       if (signal.aborted) return {};
       const response = await fetch(`/api/search?${parameters}`, { method: "POST", body, signal });
       const content = await response.json();

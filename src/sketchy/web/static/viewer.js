@@ -3,8 +3,8 @@
 import { bytes, day, likelihood } from "./words_for.js";
 
 /**
- * Calls `on.like(result)` to search for similar photos, `on.paint(canvas)` to paint the query, and `on.closed(index)`
- * when it is closed.
+ * Calls `on.like(result)` to search for similar photos, `on.judge(result, way)` to want more or less of them,
+ * `on.paint(canvas)` to paint the query, and `on.closed(index)` when it is closed.
  */
 export class Viewer {
   #dialog;
@@ -29,6 +29,12 @@ export class Viewer {
       dialog.close();
       on.like(this.#result);
     });
+    for (const button of dialog.querySelectorAll("[data-way]")) {
+      button.addEventListener("click", () => {
+        dialog.close();
+        on.judge(this.#results[this.#index], button.dataset.way);
+      });
+    }
     selection.addEventListener("change", () => this.#showSelected());
     dialog.addEventListener("close", () => on.closed(this.#index));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
