@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from sketchy.web.app import create_app
 
+POSTED = ("/api/search", "/api/convert", "/api/photos/{photo}/open")
 ADDRESSES = (
     "/api/search",
     "/api/convert",
@@ -27,7 +28,6 @@ ADDRESSES = (
 )
 
 
-POSTED = ("/api/search", "/api/convert", "/api/photos/{photo}/open")
 HOST = {"host": "localhost"}
 
 

@@ -188,7 +188,9 @@ def retrieve(
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
-    """Find the photos nearest to a sketch, with the probability that each shows what was drawn as its score.
+    """Find the photos nearest to a sketch.
+
+    A lower distance is closer. The score is the probability that a photo shows what was drawn.
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
