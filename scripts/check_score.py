@@ -29,7 +29,7 @@ LEVELS = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1)
 SEED = 1
 """Another one than that of the fit."""
 SCRIBBLES = 200
-UNSEEN = 1000
+UNSEEN = 300
 """Drawings of a further source, at most."""
 NOTHING = ""
 """Name of what no photo shows."""
@@ -53,9 +53,9 @@ class Gallery:
         own = [data.pack.categories[label] for label in data.pack.photo_category[rows]]
         self.names = np.array([*own, *(canonical(file.parent.name) for file in further.paths)])
 
-    def trial(self, drawn: NDArray[np.uint8], names: Names, *, without: bool = False) -> "Trial":
-        """Search for drawings, with or `without` the photos of their own categories."""
-        distances = pairwise(embed(self.model, drawn, "sketch"), self.photos).numpy()
+    def trial(self, sketches: torch.Tensor, names: Names, *, without: bool = False) -> "Trial":
+        """Search for embedded drawings, with or `without` the photos of their own categories."""
+        distances = pairwise(sketches, self.photos).numpy()
         right = names[:, np.newaxis] == self.names
         if without:
             distances, right = np.where(right, np.inf, distances), np.zeros_like(right)
@@ -125,21 +125,23 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="where the dataset lies now")
     parser.add_argument("--sketches", type=Path, action="append", default=[], help="a further source of drawings")
     parser.add_argument("--photos", type=Path, action="append", default=[], help="further photos")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth drawing of the test split")
     given = parser.parse_args()
     model = load_model(given.model)
     if model.calibration is None:
         raise SystemExit(f"{given.model} has no calibration; only best.pth of a finished run does")
     data = load_dataset(model.config, root=given.data)
-    pack, rows = data.pack, data.parts["test"].sketches
+    pack, rows = data.pack, data.parts["test"].sketches[:: given.every]
     gallery = Gallery(model, data, given.photos)
     drawn, names = pack.sketches[rows], np.array(pack.categories)[pack.sketch_category[rows]]
-    whole = gallery.trial(drawn, names)
-    alone = gallery.trial(drawn, names, without=True)
+    sketches = embed(model, drawn, "sketch")
+    whole = gallery.trial(sketches, names)
+    alone = gallery.trial(sketches, names, without=True)
     trials = {"drawings": whole, "drawings, in a gallery without their category": alone}
-    trials["half drawings"] = gallery.trial(halved(drawn, SEED), names)
+    trials["half drawings"] = gallery.trial(embed(model, halved(drawn[::4], SEED), "sketch"), names[::4])
     poor = {"scribbles, dots and lines": scribbles(SCRIBBLES, drawn.shape[-1], SEED)}
     for name, pixels in (poor | unseen(given.sketches, model, data)).items():
-        trials[name] = gallery.trial(pixels, np.full(len(pixels), NOTHING))
+        trials[name] = gallery.trial(embed(model, pixels, "sketch"), np.full(len(pixels), NOTHING))
     print(f"{given.model}: {len(gallery.photos):,} photos\n")
     show_told(trials)
     show_reliability([whole, alone])

@@ -281,11 +281,11 @@ def test_a_save_that_is_interrupted_keeps_the_old_file(saved, checkpoint, monkey
     assert load_checkpoint(saved).epoch == 5
 
 
-def test_a_calibration_is_kept(checkpoint, tmp_path):
+@pytest.mark.parametrize("further", [(), ((9.0, -12.0), 0.3)], ids=["of an earlier version", "with a threshold"])
+def test_a_calibration_is_kept(checkpoint, tmp_path, further):
     probes = torch.arange(6.0).view(2, 3)
-    calibrated = replace(
-        checkpoint, calibration=Calibration((0.5, 1.5), (0.75, 0.25)), probes=probes, anchors={"cup": probes[0].half()}
-    )
+    calibration = Calibration((0.5, 1.5), (0.75, 0.25), *further)
+    calibrated = replace(checkpoint, calibration=calibration, probes=probes, anchors={"cup": probes[0].half()})
     save_checkpoint(tmp_path / "c.pth", calibrated)
     loaded = load_checkpoint(tmp_path / "c.pth")
     assert loaded.calibration == calibrated.calibration

@@ -13,11 +13,15 @@ from starlette.testclient import TestClient
 
 from sketchy.web.app import create_app
 
+POSTED = ("/api/search", "/api/convert", "/api/photos/{photo}/open")
 ADDRESSES = (
     "/api/search",
     "/api/convert",
     "/api/photos/{photo}",
     "/api/photos/{photo}/about",
+    "/api/photos/{photo}/file",
+    "/api/photos/{photo}/open",
+    "/api/zip",
     "/api/info",
     "/api/status",
     "/healthz",
@@ -34,7 +38,7 @@ def described(index):
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_the_api_does_what_its_description_says(described, address):
-    operation = described[address]["POST" if address in ("/api/search", "/api/convert") else "GET"]
+    operation = described[address]["POST" if address in POSTED else "GET"]
 
     @given(case=operation.as_strategy() | operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -78,6 +82,6 @@ def test_broken_pictures_are_answered_in_one_line(index, kind):
                 f"/api/search?kind={generator.choice(['photo', 'sketch'])}", content=broken(whole, generator)
             )
             statuses.add(answer.status_code)
-            assert set(answer.json()) in ({"error"}, {"results"})
+            assert set(answer.json()) in ({"error"}, {"results", "advice"})
     assert statuses <= {200, 400, 413, 415, 422}
     assert len(statuses) > 1

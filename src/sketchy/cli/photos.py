@@ -183,7 +183,7 @@ def retrieve(
 ) -> None:  # fmt: skip
     """Find the photos nearest to a sketch, to a photo, or to words.
 
-    A lower distance is closer. The score of a sketch's hits is the probability that each shows what was drawn.
+    A lower distance is closer. The score is the probability that a photo shows what was drawn.
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     Example: sketchy retrieve --text cat --unlike dog.jpg --gallery ~/Pictures

@@ -6,10 +6,7 @@ import { Exporter, Layer } from "./drawing.js";
 import { SearchClient } from "./search_client.js";
 import { Settling } from "./settling.js";
 
-const ADVICE = {
-  "nothing fits well": "Nothing fits well. The nearest photos:",
-  "keep drawing": "Keep drawing: this is only a dot or a line.",
-};
+const ADVICE = { "nothing fits well": "Nothing fits well", "keep drawing": "Keep drawing" }; // short, for phones
 
 /**
  * Searches, and passes what was found to the view.
