@@ -82,11 +82,11 @@ def test_runs_are_compared(trained):
 
 def test_configs_are_listed_and_printed():
     table = type_in("configs").stdout
-    assert "recommended               2.8 million weights" in table
+    assert "recommended               5.9 million weights" in table
     listed = json.loads(type_in("configs", "--json").stdout)["configs"]
     assert len(table.splitlines()) == len(listed) + 2
     assert {"name", "network", "time", "quality"} == set(listed[0])
-    assert "backbone: mobilenet_v2" in type_in("configs", "recommended").stdout
+    assert "backbone: efficientnet_lite2" in type_in("configs", "recommended").stdout
     assert json.loads(type_in("configs", "default", "--json").stdout)["train"]["epochs"] == 200
     assert type_in("configs", "defualt").exit_code == 2
 

@@ -84,6 +84,13 @@ class ImageConfig(Section):
     sketch_crop: Embedding[float] = Field(
         0.5, ge=0, le=1, description="crop to the ink if it spans at most this share of the canvas; 0 never, 1 always"
     )
+    sketch_stretch: Embedding[float | None] = Field(
+        None,
+        gt=0,
+        le=1,
+        description="stretch the canvas to a square, as photos are, if the ink spans at least this share of its width "
+        "and of its height, as the outlines of a scene do; null never does",
+    )
     mean: Embedding[PerColor] = Field(
         (0.0, 0.0, 0.0), description="subtracted from pixels in [0, 1]; a number or one per colour"
     )
