@@ -13,11 +13,15 @@ from starlette.testclient import TestClient
 
 from sketchy.web.app import create_app
 
+POSTED = ("/api/search", "/api/convert", "/api/photos/{photo}/open")
 ADDRESSES = (
     "/api/search",
     "/api/convert",
     "/api/photos/{photo}",
     "/api/photos/{photo}/about",
+    "/api/photos/{photo}/file",
+    "/api/photos/{photo}/open",
+    "/api/zip",
     "/api/info",
     "/api/status",
     "/healthz",
@@ -31,7 +35,7 @@ def described(index):
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_the_api_does_what_its_description_says(described, address):
-    operation = described[address]["POST" if address in ("/api/search", "/api/convert") else "GET"]
+    operation = described[address]["POST" if address in POSTED else "GET"]
 
     @given(case=operation.as_strategy() | operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
