@@ -42,7 +42,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> None:
-    """Serve the page until Ctrl-C.
+    """Serve the page until Ctrl-C, which raises KeyboardInterrupt after the server has shut down cleanly.
 
     Args:
         ready: Called with the link to the page when it is up, and that for other machines if they can connect.
@@ -53,10 +53,8 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         launch: Opens a photo, or its folder, on this machine, for a page on it.
 
     Raises:
-        MissingExtraError: A package is not installed.
-        ServeError: The port is already in use.
+        MissingExtraError, ServeError: A package is not installed, or the port is already in use.
         CheckpointError, DataError, GalleryError, StorageError: The model or the gallery cannot be used.
-        KeyboardInterrupt: Ctrl-C was pressed; the server has shut down cleanly.
     """
     require("serve", "the page")
     from sketchy.retrieval.follow import Follower
