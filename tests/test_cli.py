@@ -175,7 +175,6 @@ ERRORS = [
     (["embed", "full", "--kind", "photo", "--out", "full/file/o.npz", "-c", "newer.pth"], "full/file is a file"),
     (["retrieve", "s.png", "--save", "full/file/s.png", "-c", "newer.pth"], "full/file is a file; choose a place"),
     (["retrieve", "--text", "cat", "-c", "seen.pth"], "this model knows nothing by name; draw, or use the bundled"),
-    (["retrieve", "--like", "nowhere.jpg", "-c", "seen.pth"], "cannot use nowhere.jpg as a photo: no such file; give"),
     (["evaluate", "--checkpoint", "truncated.pth"], "cannot be read"),
     (["evaluate", "--checkpoint", "evil.pth"], "was refused"),
     (["evaluate", "--checkpoint", "newer.pth"], "upgrade sketchy"),

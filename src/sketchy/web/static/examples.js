@@ -74,7 +74,7 @@ export class Examples {
 /** Call `judge(index, way)` when a person judges the photo of a tile. */
 export function connectTiles(judge) {
   find("#grid").addEventListener("click", (event) => {
-    const button = event.target.closest("[data-way]");
-    if (button) judge([...find("#grid").children].indexOf(button.closest("li")), button.dataset.way);
+    const sign = event.target.closest("[data-way]");
+    if (sign) judge([...find("#grid").children].indexOf(sign.closest("li")), sign.dataset.way);
   });
 }

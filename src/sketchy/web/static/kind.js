@@ -14,6 +14,7 @@ export class KindNote {
   constructor(changed) {
     find("#taken-for button").addEventListener("click", () => {
       this.#chosen = OTHER[this.#shown];
+      this.show(this.#chosen);
       changed();
     });
   }
