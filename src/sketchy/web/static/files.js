@@ -40,7 +40,7 @@ function openFrom(transfer, open) {
 export async function readMarks(file) {
   const text = await textOf(file);
   const marks = text === null ? null : decode(text);
-  return marks?.length ? marks : [{ image: shrink(await bitmap(file)) }];
+  return marks?.length ? marks : [{ image: shrink(await bitmap(file)), file: PICTURES.includes(file.type) ? file : undefined }];
 }
 
 async function bitmap(file) {

@@ -8,6 +8,8 @@ import { Settling } from "./settling.js";
 
 const ADVICE = { "nothing fits well": "Nothing fits well", "keep drawing": "Keep drawing" }; // short, for phones
 
+const MOST_SENT = 12_000_000; // bytes of a file that is sent as it is
+
 /**
  * Searches, and passes what was found to the view.
  *
@@ -122,10 +124,11 @@ export class Query {
     this.#client[how]({ parameters, since, kind: this.#kind.of(isDrawn ? marks : []), image });
   }
 
-  /** The picture on the sheet as it is if nothing is drawn on it, as paper around it would not be its own; else the sheet. */
+  /** The file of the picture if nothing is drawn on it, as the paper around would not be its own; else the sheet. */
   #image(marks) {
-    const picture = marks.length === 1 && marks[0].image;
-    return picture ? new Promise((resolve) => picture.toBlob(resolve)) : this.#exporter.png(marks);
+    const { image, file } = marks.length === 1 ? marks[0] : {};
+    if (file?.size < MOST_SENT) return file; // recognised where it is one of the photos
+    return image ? new Promise((resolve) => image.toBlob(resolve)) : this.#exporter.png(marks);
   }
 
   /** Copy the stroke that is being drawn, since the exporter recognises marks that it has painted by identity. */
