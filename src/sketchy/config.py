@@ -211,13 +211,23 @@ class TrainConfig(Section):
     keep_every: Free[int | None] = Field(
         None, ge=1, description="keep the weights of every so many epochs as epoch-<number>.pth, null keeps none"
     )
+    save_every: Free[float] = Field(
+        60.0,
+        ge=0,
+        description="seconds between saves of last.pth and best.pth; a kill or power cut costs about as much training, "
+        "Ctrl-C and SIGTERM none; 0 saves after every epoch",
+    )
     seed: Free[int] = Field(0, ge=0, le=2**63 - 1, description="seed of weights, batches and dropout")
     device: Free[str] = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
-    precision: Fixed[Literal["float32", "bfloat16", "float16"]] = Field(
-        "float32", description="precision of the forward pass; 16 bits are for GPUs, float16 requires one"
+    precision: Fixed[Literal["float32", "tf32", "bfloat16", "float16"]] = Field(
+        "float32",
+        description="precision of the forward pass; tf32 rounds the factors of matrix products on GPUs, as those "
+        "of convolutions are anyway; 16 bits are for GPUs, float16 requires one",
     )
-    compile: Free[bool] = Field(
-        False, description="compile the network first, which takes minutes; pays on GPUs and for report_cnn"
+    compile: Free[bool | Literal["auto"]] = Field(
+        "auto",
+        description="compile network and loss first, which takes a minute or more; auto does on a GPU with a compiler; "
+        "on a CPU it pays for report_cnn only",
     )
     optimizer: Fixed[Literal["adam", "adamw"]] = Field("adam", description="adamw decouples the weight decay")
     learning_rate: Free[float] = Field(0.0005, gt=0, le=1, description="the highest learning rate of the schedule")

@@ -26,7 +26,7 @@ def at_distance(distance: float, matching: int, different: int):
 def test_four_pairs_by_hand():
     # m = 2: a match at 1 costs 1/2, a match at 3 costs 9/2, others at 0.5 cost 2.25/2, at 2.5 nothing
     distance, label = torch.tensor([1.0, 3.0, 0.5, 2.5]), torch.tensor([0, 0, 1, 1])
-    assert contrastive_loss(distance, label, 2.0).item() == pytest.approx((0.5 + 4.5 + 1.125 + 0) / 4)
+    assert contrastive_loss(distance, label, 2.0).mean().item() == pytest.approx((0.5 + 4.5 + 1.125 + 0) / 4)
 
 
 def test_the_loss_agrees_with_a_loop():

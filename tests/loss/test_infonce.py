@@ -74,9 +74,12 @@ def test_a_sketch_without_a_positive_is_left_out_but_still_a_negative():
     assert found.loss.item() == pytest.approx(((there + back) / 2).item(), rel=1e-6)
 
 
-def test_a_batch_without_any_positive_is_refused():
-    with pytest.raises(ValueError, match="photo of its category"):
-        InfoNCELoss(0.1, learn=False)(unit_rows(3, 1), unit_rows(3, 2), torch.zeros(3), torch.ones(3))
+def test_a_batch_without_any_positive_teaches_nothing():
+    sketch = unit_rows(3, 1).requires_grad_()
+    found = InfoNCELoss(0.1, learn=False)(sketch, unit_rows(3, 2), torch.zeros(3), torch.ones(3)).loss
+    found.backward()
+    assert found == 0
+    assert (sketch.grad == 0).all()
 
 
 def test_a_learnt_temperature_gets_a_gradient_and_a_fixed_one_does_not():

@@ -136,13 +136,24 @@ def test_the_same_batch_gives_the_same_loss_and_gradient(config):
 def test_a_masked_mean_counts_only_what_the_mask_holds():
     values = torch.tensor([1.0, float("nan"), 5.0], requires_grad=True)
     found = masked_mean(values, torch.tensor([True, False, True]))
+    found.backward()
     assert found.item() == 3
-    assert not found.requires_grad
+    assert values.grad.tolist() == [0.5, 0, 0.5]
     assert masked_mean(values, torch.zeros(3, dtype=torch.bool)).item() == 0
 
 
 RELATED = torch.zeros(4, 4, dtype=torch.bool)
 RELATED[1, 3] = RELATED[3, 1] = True
+
+
+@pytest.mark.parametrize("related", [None, RELATED], ids=["", "related"])
+@every_loss
+def test_nothing_waits_for_the_values_of_a_batch(config, related):
+    """What depends on values, which a GPU would have to be asked for, cannot be traced as one graph."""
+    whole = getattr(config, "mining", None) != "random"  # which draws from a generator on the CPU
+    traced = torch.compile(made(config), fullgraph=whole, backend="eager")
+    assert torch.equal(traced(*batch(), related).loss, made(config)(*batch(), related).loss)
+    torch.compiler.reset()
 
 
 @pytest.mark.parametrize("loss", [InfoNCELoss(0.1, False), TripletLoss(0.5, "batch-hard", torch.Generator())])

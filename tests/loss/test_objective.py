@@ -43,6 +43,32 @@ def test_a_term_with_mixed_labels_sees_categories_of_sketches_and_indices_of_pho
     torch.testing.assert_close(found.stats["bridge_loss"], bridge(SKETCH, PHOTO, CATEGORY, PHOTOS.instance).loss)
 
 
+def test_nothing_in_the_terms_waits_for_the_values_of_a_batch():
+    """What depends on values, which a GPU would have to be asked for, cannot be traced as one graph."""
+
+    def made() -> Objective:
+        torch.manual_seed(0)
+        bridge = BridgeLoss(torch.eye(3, dtype=torch.bool), photos=16, size=4)
+        bridge.start(torch.randn(3, 4), torch.randn(16, 4))
+        terms = TermsConfig(proxy_weight=1.0, instance_weight=0.5, bridge_weight=1.0)
+        return build_objective(
+            InfoNCEConfig(learn_temperature=True),
+            terms,
+            categories=3,
+            photos=16,
+            embedding_size=4,
+            generator=torch.Generator(),
+            related=torch.zeros(3, 3, dtype=torch.bool),
+            bridge=bridge,
+        )
+
+    plain, traced = made(), torch.compile(made(), fullgraph=True, backend="eager")
+    for _ in range(2):  # the second with photos in the memory
+        expected, found = plain(SKETCH, PHOTO, SKETCHES, PHOTOS), traced(SKETCH, PHOTO, SKETCHES, PHOTOS)
+        assert torch.equal(found.loss, expected.loss)
+    torch.compiler.reset()
+
+
 def test_the_config_chooses_the_terms():
     def names(**settings: float) -> set[str]:
         built = build_objective(

@@ -56,6 +56,8 @@ def other_pairs(sketch_label: Tensor, photo_label: Tensor, related: Tensor | Non
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of `values` where `mask` holds, detached; 0 where it holds nowhere."""
-    values = values.detach()
+    """Return the mean of `values` where `mask` holds; 0, with gradient 0, where it holds nowhere.
+
+    Unlike the mean of `values[mask]`, it has a fixed shape: a GPU need not be asked how many there are, nor waited for.
+    """
     return torch.where(mask, values, 0).sum() / mask.sum().clamp(min=1)

@@ -40,13 +40,10 @@ class InfoNCELoss(nn.Module):
     ) -> LossOutput:
         """Compare every sketch with every photo; arguments as in `check_batch`, `related` as in `other_pairs`.
 
-        Raises:
-            ValueError: No sketch shares its category with a photo of the batch.
+        If no sketch shares its category with a photo of the batch, which no sampler draws, the loss is 0.
         """
         check_batch(sketch, photo, sketch_label, photo_label)
         same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
-        if not same.any():
-            raise ValueError("no sketch of this batch has a photo of its category in it; use the pk sampler")
         other = other_pairs(sketch_label, photo_label, related)
         distance = pairwise(sketch, photo)
         temperature = self._temperature()
@@ -56,8 +53,8 @@ class InfoNCELoss(nn.Module):
         loss = (positives_entropy(logits, same) + positives_entropy(logits.T, same.T)) / 2
         nearest = distance.detach().masked_fill(~(same | other), torch.inf).argmin(1, keepdim=True)
         stats = {
-            "positive_distance": masked_mean(distance, same),
-            "negative_distance": masked_mean(distance, other),
+            "positive_distance": masked_mean(distance.detach(), same),
+            "negative_distance": masked_mean(distance.detach(), other),
             "active_fraction": 1 - same.gather(1, nearest).float().mean(),
             "temperature": temperature.detach(),
         }
@@ -76,13 +73,12 @@ def build(config: InfoNCEConfig, generator: torch.Generator) -> InfoNCELoss:
 
 
 def positives_entropy(logits: Tensor, same: Tensor) -> Tensor:
-    """Return the mean of -1/|P| sum log softmax over the positives P of a row, over the rows that have any.
+    """Return the mean of -1/|P| sum log softmax over the positives P of a row, over the rows that have any; else 0.
 
     Args:
         logits: Logits, shape (B, N), float; -inf for columns to ignore.
-        same: Mask of the positives of each row, shape (B, N), bool; at least one is set.
+        same: Mask of the positives of each row, shape (B, N), bool.
     """
     log_probability = torch.where(same, logits.log_softmax(1), 0)
     positives = same.sum(1)
-    rows = positives > 0
-    return -(log_probability.sum(1)[rows] / positives[rows]).mean()
+    return -masked_mean(log_probability.sum(1) / positives.clamp(min=1), positives > 0)

@@ -22,15 +22,15 @@ from sketchy.model.folding import kept_folded
 from sketchy.model.weights import load_weights
 from sketchy.progress import Advance
 from sketchy.results import EpochResult
-from sketchy.runtime import generator_states, restore_generators, room_for_data
-from sketchy.trainer.compiled import compile_network, explain_compiler_errors
+from sketchy.runtime import generator_states, restore_generators, room_for_data, to_device
+from sketchy.trainer.compiled import CompileSetting, compile_module, explain_compiler_errors, should_compile
 from sketchy.trainer.drawn import beside, drawn_ahead
 from sketchy.trainer.parallel import World
 
 CHECK_EVERY = 50
 """Steps between checks that the loss is finite: a check makes a GPU wait."""
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class LoadedBatch(NamedTuple):
@@ -64,7 +64,7 @@ class Trainer:
         augmenter: Changes every batch; None leaves the images as they are.
         frozen: Modules, none within another, that are not trained and stay in evaluation mode.
         precision: Precision of the forward pass.
-        compiled: Whether to compile the network at the first step.
+        compiled: Whether to compile the network and the loss at the first step; see `should_compile`.
         clip_norm: Largest gradient norm; None does not clip.
     """
 
@@ -82,15 +82,18 @@ class Trainer:
         augmenter: Augmenter | None = None,
         frozen: Sequence[nn.Module] = (),
         precision: str = "float32",
-        compiled: bool = False,
+        compiled: CompileSetting = False,
         clip_norm: float | None = None,
     ) -> None:
         self.siamese = siamese
         self.encoder = siamese.encoder
-        model = _Autocast(siamese, PRECISIONS[precision])
-        self.parallel_model = world.parallel(compile_network(model, world) if compiled else model)
-        self.compiled = compiled
-        self.loss = loss
+        model: nn.Module = _Autocast(siamese, PRECISIONS[precision])
+        self.loss = self.step_loss = loss
+        self.compiled = should_compile(compiled, world)
+        if self.compiled:
+            or_plain = compiled == "auto"
+            model, self.step_loss = (compile_module(part, world, or_plain=or_plain) for part in (model, loss))
+        self.parallel_model = world.parallel(model)
         self.optimizer = optimizer
         self.rate = rate
         self.sampler = sampler
@@ -108,12 +111,18 @@ class Trainer:
         self.seconds = 0.0  # time spent on the current epoch before it was resumed
         self.sums: dict[str, Tensor] = {}  # statistics summed over the steps of the current epoch
 
-    def run_epoch(self, stop: Callable[[], bool] = lambda: False, advance: Advance = lambda steps: None) -> EpochResult:
+    def run_epoch(
+        self,
+        stop: Callable[[], bool] = lambda: False,
+        advance: Advance = lambda steps: None,
+        checked: Callable[[], None] = lambda: None,
+    ) -> EpochResult:
         """Train to the end of the current epoch.
 
         Args:
             stop: Called after every step; True on any rank ends the epoch early on all.
             advance: Called with the number of steps that were done since its last call.
+            checked: Called within the epoch whenever loss and weights were found finite: `state` may be saved.
 
         Returns:
             Means over the epoch of the loss and its statistics, the last learning rate, seconds and images per second.
@@ -134,9 +143,11 @@ class Trainer:
                 if stopping or last or len(losses) == CHECK_EVERY:
                     self._check_finite(losses)
                     losses.clear()
-                if stopping:
                     self.seconds = time.perf_counter() - started
-                    raise Interrupted("stopped")
+                    if stopping:
+                        raise Interrupted("stopped")
+                    if not last:
+                        checked()
         return self._close_epoch(time.perf_counter() - started)
 
     @contextmanager
@@ -175,7 +186,7 @@ class Trainer:
         shard = self.world.shard(len(batch.sketches))
         sketches, photos = self._sketches(batch.sketches[shard], drawn), self.photos(batch.photos[shard])
         if self.augmenter:
-            changes = self.augmenter.draw(len(batch.sketches)).share(shard)
+            changes = self.augmenter.draw(len(batch.sketches)).share(shard).to(self.world.device)
             sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
         return LoadedBatch(
             sketches,
@@ -185,12 +196,15 @@ class Trainer:
         )
 
     def train_step(self, batch: LoadedBatch) -> Tensor:
-        """Take one optimizer step, at the learning rate of the current step, and return its loss, detached."""
+        """Take one optimizer step, at the learning rate of the current step, and return its loss, detached.
+
+        Nothing in it, or in `load` but for `augment.jpeg`, waits for a GPU.
+        """
         rate = self.rate(self.epoch * len(self.sampler) + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         sketches, photos = self.parallel_model(batch.sketches, batch.photos)
-        loss, stats = self.loss(
+        loss, stats = self.step_loss(
             self.world.gather(sketches.float()),
             self.world.gather(photos.float()),
             batch.sketch_labels,
@@ -203,7 +217,7 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.siamese.parameters(), self.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        detached: Tensor = loss.detach()
+        detached: Tensor = loss.detach().clone()  # as a CUDA graph overwrites its results in the next step
         for name, value in {"loss": detached, **stats}.items():
             self.sums[name] = self.sums.get(name, 0) + value
         return detached
@@ -215,7 +229,9 @@ class Trainer:
         return beside(self.sketches(rows[raster]), drawn, raster)
 
     def _labels(self, *labels: NDArray[np.int64]) -> Labels:
-        return Labels(*(torch.from_numpy(np.ascontiguousarray(array)).to(self.world.device) for array in labels))
+        return Labels(
+            *(to_device(torch.from_numpy(np.ascontiguousarray(array)), self.world.device) for array in labels)
+        )
 
     def _check_finite(self, losses: list[Tensor]) -> None:
         """Check the losses of the last steps and the weights. Raises TrainingError."""
