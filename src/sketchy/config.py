@@ -205,29 +205,19 @@ class TrainConfig(Section):
     patience: Free[int | None] = Field(
         None,
         ge=1,
-        description="training ends after so many epochs without a better validation mAP, null never; the schedule "
-        "still spans `epochs`, so it suits a constant learning rate best",
+        description="epochs without a better validation mAP that end training, null never; the schedule spans `epochs`",
     )
     keep_every: Free[int | None] = Field(
         None, ge=1, description="keep the weights of every so many epochs as epoch-<number>.pth, null keeps none"
     )
-    save_every: Free[float] = Field(
-        60.0,
-        ge=0,
-        description="seconds between saves of last.pth and best.pth; a kill or power cut costs about as much training, "
-        "Ctrl-C and SIGTERM none; 0 saves after every epoch",
-    )
+    save_every: Free[float] = Field(60.0, ge=0, description="seconds between saves, about what a kill costs at most")
     seed: Free[int] = Field(0, ge=0, le=2**63 - 1, description="seed of weights, batches and dropout")
     device: Free[str] = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
     precision: Fixed[Literal["float32", "tf32", "bfloat16", "float16"]] = Field(
-        "float32",
-        description="precision of the forward pass; tf32 rounds the factors of matrix products on GPUs, as those "
-        "of convolutions are anyway; 16 bits are for GPUs, float16 requires one",
+        "float32", description="precision of the forward pass; all but float32 are for GPUs, float16 requires one"
     )
     compile: Free[bool | Literal["auto"]] = Field(
-        "auto",
-        description="compile network and loss first, which takes a minute or more; auto does on a GPU with a compiler; "
-        "on a CPU it pays for report_cnn only",
+        "auto", description="compile network and loss, which takes minutes; auto does on a GPU that has a compiler"
     )
     optimizer: Fixed[Literal["adam", "adamw"]] = Field("adam", description="adamw decouples the weight decay")
     learning_rate: Free[float] = Field(0.0005, gt=0, le=1, description="the highest learning rate of the schedule")

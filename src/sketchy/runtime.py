@@ -56,13 +56,6 @@ def room_for_data(device: "torch.device") -> int:
     return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
 
 
-def allow_tf32(allowed: bool) -> None:
-    """Choose whether GPUs may round the factors of float32 matrix products to TF32, 10 bits after the point."""
-    import torch
-
-    torch.set_float32_matmul_precision("high" if allowed else "highest")
-
-
 def to_device(tensor: "torch.Tensor", device: "torch.device") -> "torch.Tensor":
     """Bring a tensor from the CPU to a device without waiting until the device has done what it was given before.
 

@@ -48,7 +48,9 @@ class Changes(NamedTuple):
 
     def to(self, device: torch.device) -> "Changes":
         """Return the changes on the device of the images, without waiting for it."""
-        return Changes(*(to_device(tensor, device) for tensor in self[:4]), self.quality, self.photo_size)
+        frames = to_device(self.sketch_frame, device), to_device(self.photo_frame, device)
+        thick, color = to_device(self.thick, device), to_device(self.color, device)
+        return Changes(*frames, thick, color, self.quality, self.photo_size)
 
 
 @dataclass(frozen=True, kw_only=True)

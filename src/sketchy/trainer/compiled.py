@@ -30,9 +30,9 @@ def should_compile(setting: CompileSetting, world: World) -> bool:
     """
     if setting == "auto":
         return world.device.type == "cuda" and _can_compile(world)
-    if setting:
+    if setting is True:
         _try_to_compile(world)
-    return setting
+    return setting is True
 
 
 def _can_compile(world: World) -> bool:

@@ -26,11 +26,10 @@ from sketchy.runtime import generator_states, restore_generators, room_for_data,
 from sketchy.trainer.compiled import CompileSetting, compile_module, explain_compiler_errors, should_compile
 from sketchy.trainer.drawn import beside, drawn_ahead
 from sketchy.trainer.parallel import World
+from sketchy.trainer.precision import in_precision
 
 CHECK_EVERY = 50
 """Steps between checks that the loss is finite: a check makes a GPU wait."""
-
-PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class LoadedBatch(NamedTuple):
@@ -87,8 +86,9 @@ class Trainer:
     ) -> None:
         self.siamese = siamese
         self.encoder = siamese.encoder
-        model: nn.Module = _Autocast(siamese, PRECISIONS[precision])
-        self.loss = self.step_loss = loss
+        model = in_precision(siamese, precision)
+        self.loss = loss
+        self.step_loss: nn.Module = loss  # or compiled
         self.compiled = should_compile(compiled, world)
         if self.compiled:
             or_plain = compiled == "auto"
@@ -289,17 +289,3 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(state["generator"])
         restore_generators(state["generators"])
-
-
-class _Autocast(nn.Module):
-    """Runs a network in a precision; as a module, so that autocast is also on in the threads of DataParallel."""
-
-    def __init__(self, network: Siamese, precision: torch.dtype) -> None:
-        super().__init__()
-        self.network = network
-        self.precision = precision
-
-    def forward(self, sketches: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.autocast(sketches.device.type, self.precision, enabled=self.precision != torch.float32):
-            embeddings: tuple[Tensor, Tensor] = self.network(sketches, photos)
-        return embeddings

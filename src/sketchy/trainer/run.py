@@ -23,7 +23,7 @@ from sketchy.loss.objective import Objective
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.progress import Progress, no_progress
 from sketchy.results import TrainResult
-from sketchy.runtime import allow_tf32, keep_freed_memory, seed_everything
+from sketchy.runtime import keep_freed_memory, seed_everything
 from sketchy.storage import refuse_unwritable, write_text
 from sketchy.trainer.bridge import start_bridge
 from sketchy.trainer.freezing import freeze
@@ -189,7 +189,6 @@ def build_trainer(
         ConfigError, DataError: The parts do not fit each other or the data.
     """
     settings = config.train
-    allow_tf32(settings.precision == "tf32")
     sampler = _build_sampler(config, data, world)
     generator = torch.Generator().manual_seed(settings.seed)
     loss = _build_loss(config, len(data[0].photo_category), further, own, generator).to(world.device)
