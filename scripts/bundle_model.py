@@ -3,10 +3,11 @@
 
 Usage: .venv/bin/python scripts/bundle_model.py runs/a/best.pth
 With --refit-spatial CONFIG --data DATASET, the spatial embedding is made anew by the settings of that config and fitted
-on the dataset of the run, in minutes and without training the network again.
+on the dataset of the run, in minutes and without training the network again; image.sketch_stretch is taken, too.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,11 +25,14 @@ from sketchy.trainer.complete import with_calibration, with_fitted_spatial, with
 
 def refitted(checkpoint: Checkpoint, config: Path, settings: list[str], root: Path | None) -> Checkpoint:
     """Return a checkpoint with the spatial embedding of a config, fitted, validated and calibrated on its dataset."""
-    spatial = load_config(config, settings).model.spatial
+    wanted = load_config(config, settings)
+    spatial = wanted.model.spatial
     if spatial is None:
         raise SystemExit(f"{config} has no model.spatial; name another config")
     data, device = load_dataset(checkpoint.config, root=root), torch.device("cpu")
     warn_if_changed(checkpoint, data)
+    image = checkpoint.config.image.model_copy(update={"sketch_stretch": wanted.image.sketch_stretch})
+    checkpoint = replace(checkpoint, config=checkpoint.config.model_copy(update={"image": image}))
     fitted = with_fitted_spatial(with_spatial_config(checkpoint, spatial), data, device, no_progress)
     if fitted is None:
         raise SystemExit(f"{data.source.path}: no sketch traces one of several photos of its category")

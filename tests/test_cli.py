@@ -82,11 +82,11 @@ def test_runs_are_compared(trained):
 
 def test_configs_are_listed_and_printed():
     table = type_in("configs").stdout
-    assert "recommended               2.8 million weights" in table
+    assert "recommended               5.9 million weights" in table
     listed = json.loads(type_in("configs", "--json").stdout)["configs"]
     assert len(table.splitlines()) == len(listed) + 2
     assert {"name", "network", "time", "quality"} == set(listed[0])
-    assert "backbone: mobilenet_v2" in type_in("configs", "recommended").stdout
+    assert "backbone: efficientnet_lite2" in type_in("configs", "recommended").stdout
     assert json.loads(type_in("configs", "default", "--json").stdout)["train"]["epochs"] == 200
     assert type_in("configs", "defualt").exit_code == 2
 
@@ -135,6 +135,7 @@ USAGE_ERRORS = [
     (["retrieve", "s.png", "--path-glob", ""], "an empty name"),
     (["index", "photos", "--out", "i", "--exclude", ""], "an empty name"),
     (["retrieve", "s.png", "--json", "--paths-only"], "either --json or --paths-only"),
+    (["retrieve", "s.png", "--copy-to", "a", "--link-to", "b"], "either --copy-to or --link-to"),
     (["train"], "give either --config NAME_OR_FILE or --resume RUN"),
     (["train", "--config", "a.yaml", "--resume", "b"], "give either --config NAME_OR_FILE or --resume RUN"),
     (["train", "--config", "missing.yaml"], "cannot read missing.yaml: no such file; check the path"),

@@ -140,6 +140,24 @@ def test_dust_does_not_affect_the_crop() -> None:
     assert np.array_equal(normalise(dusty, SIZE, crop=0.5), normalise(clean, SIZE, crop=0.5))
 
 
+def test_a_drawing_that_covers_its_canvas_is_stretched_as_a_photo_is():
+    scene = Image.new("L", (300, 200), 255)
+    draw = ImageDraw.Draw(scene)
+    draw.line([(5, 20), (294, 20)], width=3)
+    draw.line([(150, 5), (150, 194)], width=3)
+    assert box(normalise(scene, SIZE, crop=0.5))[1] > SIZE / 8  # paper above and below it
+    left, top, right, bottom = box(normalise(scene, SIZE, crop=0.5, stretch=0.8))
+    assert max(left, top) <= 3
+    assert min(right, bottom) >= SIZE - 3
+    assert np.array_equal(normalise(house(), SIZE, 0.5, stretch=0.9), normalise(house(), SIZE, 0.5))
+
+
+def test_a_drawing_that_covers_its_canvas_in_one_direction_keeps_its_proportions():
+    wide = Image.new("L", (300, 200), 255)
+    ImageDraw.Draw(wide).rectangle((5, 60, 294, 140), outline=0, width=3)
+    assert np.array_equal(normalise(wide, SIZE, 0.5, stretch=0.8), normalise(wide, SIZE, 0.5))
+
+
 @pytest.mark.parametrize("shape", [(600, 150), (150, 600)])
 def test_a_long_canvas_gets_paper_at_its_short_sides(shape: tuple[int, int]) -> None:
     image = Image.new("L", shape, 255)

@@ -28,8 +28,8 @@ from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.errors import SketchyError
 from sketchy.progress import no_progress
 from sketchy.runtime import pick_device
+from sketchy.trainer.forward import PRECISIONS, allow_tf32
 from sketchy.trainer.history import History
-from sketchy.trainer.precision import PRECISIONS, allow_tf32
 from sketchy.trainer.record import Recorder
 from sketchy.trainer.run_dir import RunDir
 from timing import Row, Table, in_turns
@@ -158,7 +158,12 @@ class Bench:
         config = self._config("default", [f"data.root={self.options.data}"])
         steps = 2 if self.options.quick else 20
         notebook = Notebook(config, load_dataset(config), self.device, repeats=1 if self.options.quick else 50)
-        rate = in_turns({"notebook": lambda: (notebook.take(steps), self._wait())}, steps, 1)["notebook"]["a second"]
+
+        def take() -> None:
+            notebook.take(steps)
+            self._wait()
+
+        rate = in_turns({"notebook": take}, steps, 1)["notebook"]["a second"]
         return {"ms a step": 1000 / rate, "pairs a second": rate * notebook.pairs}
 
     def whole_epoch(self, is_compiled: bool, precision: str) -> Row:
@@ -234,7 +239,7 @@ class Bench:
         siamese.zero_grad()
         weights = sum(parameter.numel() for parameter in siamese.parameters() if parameter.requires_grad)
         seconds = counter.get_total_flops() / self.ceilings[precision]
-        return 1000 * max(seconds, BYTES_PER_WEIGHT * weights / self.ceilings["copy"])
+        return 1000 * max(float(seconds), BYTES_PER_WEIGHT * weights / self.ceilings["copy"])
 
     def _seconds(self, work: Callable[[], object]) -> float:
         """Return the seconds of one of ten runs, after one to warm up."""

@@ -84,6 +84,13 @@ class ImageConfig(Section):
     sketch_crop: Embedding[float] = Field(
         0.5, ge=0, le=1, description="crop to the ink if it spans at most this share of the canvas; 0 never, 1 always"
     )
+    sketch_stretch: Embedding[float | None] = Field(
+        None,
+        gt=0,
+        le=1,
+        description="stretch the canvas to a square, as photos are, if the ink spans at least this share of its width "
+        "and of its height, as the outlines of a scene do; null never does",
+    )
     mean: Embedding[PerColor] = Field(
         (0.0, 0.0, 0.0), description="subtracted from pixels in [0, 1]; a number or one per colour"
     )
@@ -203,9 +210,7 @@ class TrainConfig(Section):
 
     epochs: Free[int] = Field(200, ge=1, description="epochs; one draws as many sketches as the training split holds")
     patience: Free[int | None] = Field(
-        None,
-        ge=1,
-        description="epochs without a better validation mAP that end training, null never; the schedule spans `epochs`",
+        None, ge=1, description="epochs without a better validation mAP that end training, null never"
     )
     keep_every: Free[int | None] = Field(
         None, ge=1, description="keep the weights of every so many epochs as epoch-<number>.pth, null keeps none"

@@ -37,16 +37,18 @@ DUST = 0.04
 Array = NDArray[np.uint8]
 
 
-def normalise(image: Image.Image, size: int, crop: float) -> Array:
+def normalise(image: Image.Image, size: int, crop: float, stretch: float | None = None) -> Array:
     """Return a drawing with dark ink on white.
 
     The canvas is extended to a square with paper. If the longer side of the ink's box is at most `crop` of the side of
-    that square, the result is instead a square crop around the ink, of which the ink spans `INK_SPAN`.
+    that square, the result is instead a square crop around the ink, of which the ink spans `INK_SPAN`. A drawing that
+    covers the canvas, such as the outlines of a whole scene, is stretched to a square, as photos are.
 
     Args:
         image: A drawing of mode L or RGB and of any size.
         size: Width and height of the result in pixels, at least 16.
         crop: Largest share of the canvas that is cropped, from 0, which never crops, to 1, which always does.
+        stretch: Share of the canvas's width, and of its height, from which on the ink covers it; None never stretches.
 
     Returns:
         Pixels, shape (size, size), uint8, ink towards 0 on white (255).
@@ -57,16 +59,19 @@ def normalise(image: Image.Image, size: int, crop: float) -> Array:
     image = crop_dark_borders(image)
     flat = find_flat_paper(image)
     if flat:
-        return _draw(image, flat, size, crop)
+        return _draw(image, flat, size, crop, stretch)
     try:
-        return _draw(image, find_lit_paper(image), size, crop)
+        return _draw(image, find_lit_paper(image), size, crop, stretch)
     except BlankError:
-        return _draw(image, find_painting(image), size, crop)
+        return _draw(image, find_painting(image), size, crop, stretch)
 
 
-def _draw(image: Image.Image, paper: Paper, size: int, crop: float) -> Array:
+def _draw(image: Image.Image, paper: Paper, size: int, crop: float, stretch: float | None) -> Array:
     factor = _shrink_factor(max(image.size), size)
     ink, textured = paper.ink(image, (0, 0, *image.size), factor)
+    left, top, right, bottom = _box(ink)
+    if stretch is not None and min((right - left) / ink.width, (bottom - top) / ink.height) >= stretch:
+        return darken(ink, size)
     square = _choose_square(ink, crop)
     side = square[2] - square[0]
     finer = _shrink_factor(side * factor, size)
@@ -97,9 +102,7 @@ def _intersect(image: Image.Image, box: Box) -> Box:
 
 def _choose_square(ink: Image.Image, crop: float) -> Box:
     """Return the square of the ink that is kept, which may reach beyond the borders."""
-    mask = np.asarray(ink) >= 64
-    left, right = _extent(mask.sum(0))
-    top, bottom = _extent(mask.sum(1))
+    left, top, right, bottom = _box(ink)
     span, side = max(right - left, bottom - top), max(ink.size)
     across, down = ink.size
     if span <= crop * side:
@@ -107,6 +110,14 @@ def _choose_square(ink: Image.Image, crop: float) -> Box:
         across, down = left + right, top + bottom
     x, y = (across - side) // 2, (down - side) // 2
     return x, y, x + side, y + side
+
+
+def _box(ink: Image.Image) -> Box:
+    """Return the bounding box of the ink, without dust."""
+    mask = np.asarray(ink) >= 64
+    left, right = _extent(mask.sum(0))
+    top, bottom = _extent(mask.sum(1))
+    return left, top, right, bottom
 
 
 def _extent(mass: NDArray[np.integer]) -> tuple[int, int]:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Preprocess:
     """The preprocessing of images; saved with the weights.
 
-    Photos are stretched to a square, as those of the Sketchy Database were. Sketches are never stretched, as this
-    would change the width of strokes and the proportions of the drawing: the canvas is extended to a square.
+    Photos are stretched to a square, as those of the Sketchy Database were. The canvas of a sketch is extended to a
+    square instead, which keeps the proportions of what was drawn; but a drawing that covers its canvas shows a whole
+    scene, whose parts lie where they lie in the photo only if it is stretched, too.
 
     Attributes:
         size: Width and height of a preprocessed photo in pixels.
@@ -28,12 +29,15 @@ class Preprocess:
         sketch_crop: Crop a sketch to its ink if the ink spans at most this share of the canvas; 0 never crops, 1
             always.
         sketch_size: Width and height of a preprocessed sketch in pixels; None for `size`.
+        sketch_stretch: Stretch a sketch whose ink spans at least this share of the canvas's width and of its height;
+            None never does.
     """
 
     size: int
     color: Literal["grey", "rgb"]
     sketch_crop: float
     sketch_size: int | None = None
+    sketch_stretch: float | None = None
 
     def shape(self, kind: Kind) -> tuple[int, int, int]:
         """Return the shape of a preprocessed image: channels, height and width."""
@@ -62,7 +66,7 @@ class Preprocess:
         Raises:
             ImageError: The sketch is blank.
         """
-        return normalise(image, self.shape("sketch")[1], self.sketch_crop)[np.newaxis]
+        return normalise(image, self.shape("sketch")[1], self.sketch_crop, self.sketch_stretch)[np.newaxis]
 
     def load(self, source: Path | bytes | Image.Image, kind: Kind) -> NDArray[np.uint8]:
         """Open and preprocess an image; see `open_image`. Raises ImageError."""
@@ -74,4 +78,4 @@ class Preprocess:
 
 def build_preprocess(config: "ImageConfig") -> Preprocess:
     """Make the preprocessing of a config."""
-    return Preprocess(config.size, config.color, config.sketch_crop, config.sketch_size)
+    return Preprocess(config.size, config.color, config.sketch_crop, config.sketch_size, config.sketch_stretch)

@@ -35,6 +35,20 @@ def test_a_folder_of_photos_is_searched(trained, sketch, dataset):
     assert {hit.category for hit in found.results} == {"disc"}
 
 
+def test_the_photos_found_are_copied_to_a_folder(trained, sketch, dataset, tmp_path, logged):
+    found = retrieve.run(
+        [sketch], Request(3), checkpoint=trained / "tiny" / "best.pth", collect_in=(tmp_path / "out", "copy")
+    )
+    assert len(list((tmp_path / "out").iterdir())) == len(found.results) == 3
+    assert f"copied 3 photos to {tmp_path / 'out'}" in logged.messages
+
+
+def test_a_file_in_place_of_the_folder_is_refused_before_the_work(sketch, tmp_path):
+    (tmp_path / "out").write_bytes(b"mine")
+    with pytest.raises(StorageError, match="it is a file; name a folder"):
+        retrieve.run([sketch], Request(3), checkpoint=tmp_path / "none.pth", collect_in=(tmp_path / "out", "link"))
+
+
 @pytest.mark.parametrize(("name", "kind"), [("sheet.png", "PNG"), ("sheet.jpg", "JPEG")])
 def test_a_contact_sheet_is_saved(trained, sketch, tmp_path, name, kind):
     retrieve.run([sketch], Request(4), checkpoint=trained / "tiny" / "best.pth", save=tmp_path / name)

@@ -199,7 +199,7 @@ def test_the_precision_holds_in_the_threads_of_data_parallel(precision, dtype):
     trainer = make_trainer(precision=precision)
     images = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
     with ThreadPoolExecutor(1) as pool:
-        embedded = pool.submit(trainer.parallel_model, images, images).result()
+        embedded = pool.submit(trainer.forward_pass.network, images, images).result()
     assert [tensor.dtype for tensor in embedded] == [dtype, dtype]
 
 

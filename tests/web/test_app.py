@@ -75,6 +75,9 @@ class Shelf:
     def image(self, path):
         return Path(path)
 
+    def copies(self, path):
+        return []
+
     def find(self, query, request, kind):
         return [Hit(path, 0.5, None, (path,)) for path in self.paths]
 
@@ -253,10 +256,16 @@ def test_photos_are_sent_in_the_colours_that_their_profile_gives_them(tmp_path, 
 def test_the_place_of_a_photo_is_told(client, sketch, photos):
     found = client.post("/api/search", content=sketch).json()["results"][0]
     about = client.get(f"/api/photos/{found['id']}/about").json()
+    path = photos / found["category"] / found["name"]
     assert about == {
         "id": found["id"],
         "name": found["name"],
-        "path": str(photos / found["category"] / found["name"]),
+        "path": str(path),
+        "bytes": path.stat().st_size,
+        "width": 48,
+        "height": 48,
+        "copies": [],
+        "can_open": False,
     }
 
 
@@ -533,6 +542,9 @@ def test_the_api_describes_itself_without_other_hosts(client):
         "/api/search",
         "/api/photos/{photo}",
         "/api/photos/{photo}/about",
+        "/api/photos/{photo}/file",
+        "/api/photos/{photo}/open",
+        "/api/zip",
         "/api/convert",
         "/api/info",
         "/api/status",

@@ -4,6 +4,7 @@ import re
 import shutil
 import threading
 import time
+import zipfile
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 DESKTOP, PHONE, WALL = (1280, 800), (360, 740), (3840, 2160)
+SMALL = [PHONE, (740, 360), (820, 1180), DESKTOP]
 SETTLED = """() => {
     const results = document.querySelector('#results');
     const pending = document.querySelectorAll('.photo img:not([src])').length;
@@ -46,10 +48,16 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(index):
+def launched():
+    """The files that were opened on this machine."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def address(index, launched):
     opened = open_socket("127.0.0.1", 0)
     ready = threading.Event()
-    server = Server(create_app(index), opened, ready.set)
+    server = Server(create_app(index, launch=lambda file, in_folder: launched.append(file) or 0), opened, ready.set)
     thread = threading.Thread(target=server.run)
     thread.start()
     assert ready.wait(10)
@@ -115,7 +123,7 @@ def found(page):
     return list(
         zip(
             page.locator("#grid .name").all_inner_texts(),
-            page.locator("#grid .distance").all_inner_texts(),
+            page.locator("#grid li").evaluate_all("items => items.map((item) => item.dataset.distance)"),
             strict=True,
         )
     )
@@ -240,11 +248,12 @@ def test_a_photo_is_shown_with_its_path_and_finds_others_like_it(page, photos):
 
 def test_the_address_holds_the_query(page, browser, address):
     circle(page)
+    page.get_by_role("button", name="Filter").click()
     page.locator("#category").select_option("bar")
     page.locator("#k").fill("6")
     drawn = found(page)
     assert len(drawn) == 6
-    assert {text.split()[0] for text in page.locator("#grid .category").all_inner_texts()} == {"bar"}
+    assert set(page.locator("#grid .when").all_inner_texts()) == {"bar"}
     until(page, "location.hash.includes('category=bar')")
     fragment = "#" + page.url.split("#")[1]
     assert len(fragment) < 500
@@ -364,6 +373,7 @@ def test_slow_and_failed_answers_are_told_and_can_be_asked_again(page):
     page.get_by_role("button", name="Try again").click()
     assert len(found(page)) == 20
     page.route("**/api/search*", lambda route: route.fulfill(json={"results": []}))
+    page.get_by_role("button", name="Filter").click()
     page.locator("#category").select_option("bar")
     until(page, "document.querySelector('#results').dataset.state === 'none'")
 
@@ -397,6 +407,213 @@ def test_everything_fits_at_every_width(browser, address, size):
         assert all(tile["width"] >= 80 for tile in tiles)
 
 
+@pytest.mark.parametrize("size", SMALL, ids=str)
+@pytest.mark.parametrize("filtered", [False, True])
+def test_the_sheet_and_the_nearest_photo_are_in_view_together(browser, address, size, filtered):
+    fragment = "#category=bar&k=30" if filtered else ""
+    with visit(browser, address, size, fragment, reduced_motion="reduce") as page:
+        circle(page)
+        assert found(page)
+        sheet, photo = (page.locator(each).first.bounding_box() for each in ("#canvas", "#grid .photo"))
+        for box in (sheet, photo):
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= size[1]
+            assert box["x"] + box["width"] <= size[0]
+        assert min(sheet["width"], sheet["height"]) >= 270
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        shown = page.get_by_role("button", name="Filter").inner_text()
+        assert shown == ("Filter · 1" if filtered else "Filter")
+        assert page.locator("#bar").bounding_box()["height"] <= 48
+        assert page.locator("#filters").is_hidden()
+
+
+def test_filters_are_behind_a_button_and_are_cleared_together(page):
+    circle(page)
+    everything = found(page)
+    button = page.get_by_role("button", name="Filter", exact=True)
+    button.click()
+    page.get_by_label("Name").fill("p1.*")
+    page.keyboard.press("Enter")
+    page.get_by_label("Category").select_option("disc")
+    until(page, "document.querySelectorAll('#grid li').length === 1")
+    assert found(page)[0][0] == "p1.jpg"
+    page.keyboard.press("Escape")
+    assert page.locator("#filters").is_hidden()
+    page.get_by_role("button", name="Filter · 2").click()
+    page.get_by_role("button", name="Clear filters").click()
+    until(page, "document.querySelectorAll('#grid li').length === 20")
+    assert found(page) == everything
+    assert button.inner_text() == "Filter"
+
+
+def test_photos_stay_where_they_are_until_the_pen_rests(page):
+    circle(page)
+    before = found(page)
+    with page.expect_response("**/api/search*"):
+        box = page.locator("#canvas").bounding_box()
+        page.mouse.move(box["x"] + 40, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 300, box["y"] + 300, steps=10)
+    during = []
+    for step in range(12):  # the pen goes on, and answers come
+        page.mouse.move(box["x"] + 300 - 20 * step, box["y"] + 60 + 5 * step, steps=3)
+        page.wait_for_timeout(40)
+        during.append(page.locator("#grid .name").all_inner_texts())
+    assert {tuple(names) for names in during} == {tuple(name for name, _ in before)}
+    page.mouse.up()
+    assert found(page) != before
+
+
+def test_a_drawing_survives_reload_and_clear(page):
+    circle(page)
+    drawn = found(page)
+    page.reload()  # before the address is written
+    assert found(page) == drawn
+    cross(page)
+    crossed = found(page)
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo").click()
+    assert found(page) == drawn
+    page.get_by_role("button", name="Redo").click()
+    page.get_by_role("button", name="Redo").click()
+    assert found(page) == crossed
+    page.get_by_role("button", name="Clear").click()
+    until(page, "location.hash === ''")
+    page.reload()
+    assert state(page) == "empty"
+    page.get_by_role("button", name="Undo").click()
+    assert found(page) == crossed
+
+
+def test_a_picture_on_the_sheet_survives_reload(page, tmp_path):
+    picture = Image.new("RGB", (300, 200), "white")
+    ImageDraw.Draw(picture).rectangle((60, 40, 220, 160), outline="black", width=5)
+    picture.save(tmp_path / "drawn.jpg")
+    page.locator("#file").set_input_files(tmp_path / "drawn.jpg")
+    until(page, "document.querySelector('#results').dataset.state === 'found'")
+    before = ink(page)
+    page.reload()
+    until(page, "document.querySelector('#results').dataset.state === 'found'")
+    assert ink(page) == before > 0
+
+
+def test_the_last_drawings_are_kept_and_can_be_forgotten(page, browser, address):
+    circle(page)
+    page.reload()
+    draw(page, (0.3, 0.5), (0.7, 0.5))
+    drawn = found(page)
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="A drawing of a cup").click()
+    found(page)
+    page.get_by_role("button", name="Clear").click()
+    recent = page.get_by_role("button", name=re.compile("Drawing . of"))
+    assert recent.count() == 1  # one that goes on is one, and that of the page is none
+    for height in range(1, 12):
+        draw(page, (0.1, height / 12), (0.9, height / 12))
+        page.get_by_role("button", name="Clear").click()
+    assert recent.count() == 8
+    page.goto(f"{address}/docs")
+    page.goto(address)
+    assert recent.count() == 8
+    recent.nth(7).click()
+    assert len(found(page)) == 20
+    assert found(page) != drawn
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="forget them").click()
+    assert recent.count() == 0
+    assert page.evaluate("localStorage.drawings") == "[]"
+
+
+def test_suggestions_say_what_to_draw(page):
+    first = page.locator("#prompts button").all_inner_texts()
+    assert {text.split()[1] for text in first} <= {"disc", "bar", "square", "cross"}
+    page.get_by_role("button", name="others").click()
+    assert page.locator("#prompts button").all_inner_texts() != first
+    wanted = page.locator("#prompts button").first.inner_text()
+    page.locator("#prompts button").first.click()
+    assert page.locator("#hint").inner_text() == f"Draw {wanted}"
+    assert page.evaluate("document.activeElement.id") == "canvas"
+
+
+def test_captions_say_in_words_how_likely_a_photo_is(page):
+    answers = []
+    page.on("response", lambda response: answers.append(response) if "/api/search" in response.url else None)
+    page.route("**/api/search*", lambda route: route.continue_())
+    circle(page)
+    found(page)
+    result = answers[-1].json()["results"][0]
+    score, word = result["score"], page.locator("#grid .likely").first.inner_text()
+    expected = ["unlikely", "maybe", "likely", "very likely"][sum(score >= least for least in (0.25, 0.5, 0.75))]
+    assert word == expected
+    caption = page.locator("#grid .caption").first.inner_text()
+    assert f"{result['distance']:.2f}" not in caption
+    page.locator("#grid button").first.click()
+    assert f"distance {result['distance']:.4f}" in page.locator("#viewer .details").inner_text()
+
+
+def test_the_viewer_opens_downloads_and_shows_the_drawing_beside(page, launched, photos):
+    circle(page)
+    found(page)
+    page.locator("#grid button").nth(1).click()
+    viewer = page.get_by_role("dialog")
+    viewer.get_by_role("button", name="Show in folder").click()
+    until(page, "document.querySelector('#viewer .path').textContent")
+    path = viewer.locator(".path").inner_text()
+    viewer.get_by_role("button", name="Open").click()
+    for _ in range(50):
+        if len(launched) == 2:
+            break
+        page.wait_for_timeout(100)
+    assert launched == [path, path]
+    assert re.search(r"48 . 48 · [0-9]+ kB", viewer.locator(".facts").inner_text())
+    with page.expect_download() as saving:
+        viewer.get_by_role("link", name="Download").click()
+    assert path.endswith(saving.value.suggested_filename)
+    with open(path, "rb") as file, open(saving.value.path(), "rb") as saved:  # noqa: PTH123
+        assert saved.read() == file.read()
+    painted = page.evaluate("""() => {
+        const canvas = document.querySelector('#viewer .query');
+        return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value);
+    }""")
+    assert painted
+
+
+def test_a_photo_that_cannot_be_opened_is_told(page):
+    circle(page)
+    found(page)
+    page.route("**/open?*", lambda route: route.fulfill(status=503, json={"error": "no file manager answers"}))
+    page.locator("#grid button").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Show in folder").click()
+    until(page, "document.querySelector('#viewer .problem').textContent.includes('no file manager answers')")
+
+
+def test_photos_that_are_selected_in_several_searches_are_saved_as_a_zip(page):
+    circle(page)
+    first = found(page)
+    page.get_by_role("button", name="Select").click()
+    page.locator("#grid button").nth(0).click()
+    page.locator("#grid button").nth(3).click()
+    page.locator("#grid button").nth(3).click()
+    assert page.locator("#selected").inner_text() == "1 selected"
+    cross(page)
+    second = found(page)
+    page.locator("#grid li:not(.is-selected) button").last.click()
+    assert page.locator("#selected").inner_text() == "2 selected"
+    with page.expect_download() as saving:
+        page.get_by_role("link", name="Save").click()
+    with zipfile.ZipFile(saving.value.path()) as archive:
+        assert len(archive.namelist()) == 2
+        assert first[0][0] in archive.namelist()
+        assert archive.testzip() is None
+    assert len(second) == 20
+    page.keyboard.press("Escape")
+    page.locator("#grid button").first.click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("Select")).click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="None").click()
+    assert page.locator("#selection").is_hidden()
+
+
 def findings(page):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -412,6 +629,11 @@ def test_axe_finds_nothing_that_keeps_people_out(browser, address, theme):
         circle(page)
         found(page)
         assert findings(page) == []
+        page.get_by_role("button", name="Filter").click()
+        page.get_by_role("button", name="Select").click()
+        page.locator("#grid button").nth(1).click()
+        assert findings(page) == []
+        page.get_by_role("button", name="None").click()
         page.locator("#grid button").first.click()
         until(page, "document.querySelector('#viewer .path').textContent")
         assert findings(page) == []
@@ -440,7 +662,7 @@ def test_the_api_is_described(browser, address):
         page.goto(f"{address}/docs")
         page.get_by_role("heading", name="POST /api/search").wait_for()
         assert page.get_by_role("row", name="k integer 1 to 100 10 Number of photos to return.").is_visible()
-        assert page.locator("article").count() == 7
+        assert page.locator("article").count() == 10
 
 
 def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(

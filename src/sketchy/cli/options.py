@@ -204,6 +204,14 @@ SpatialShare = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="How much it counts how things lie, against what they are; 0 to 1."),
 ]
+CopyTo = Annotated[
+    Path | None,
+    typer.Option(parser=path, metavar="DIR", help="Copy the photos found to a folder; no file in it is replaced."),
+]
+LinkTo = Annotated[
+    Path | None,
+    typer.Option(parser=path, metavar="DIR", help="Make links to the photos found in a folder; no file is replaced."),
+]
 PathsOnly = Annotated[bool, typer.Option("--paths-only", help="Print only paths, one a line, nearest first.")]
 Print0 = Annotated[bool, typer.Option("--print0", "-0", help="Print only paths, a NUL after each, for xargs -0.")]
 

@@ -12,6 +12,7 @@ from sketchy.cli.options import (
     AsJson,
     Categories,
     CheckpointOption,
+    CopyTo,
     Count,
     Device,
     DropMissing,
@@ -22,6 +23,7 @@ from sketchy.cli.options import (
     GalleryOption,
     IndexOption,
     Kind,
+    LinkTo,
     MaxDistance,
     MinScore,
     NameGlob,
@@ -174,6 +176,8 @@ def retrieve(
     exact: Exact = False,
     spatial_share: SpatialShare = None,
     save: SheetOption = None,
+    copy_to: CopyTo = None,
+    link_to: LinkTo = None,
     paths_only: PathsOnly = False,
     print0: Print0 = False,
     checkpoint: CheckpointOption = None,
@@ -188,6 +192,7 @@ def retrieve(
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
     refuse_if(json and (paths_only or print0), "give either --json or --paths-only")
+    refuse_if(bool(copy_to and link_to), "give either --copy-to or --link-to")
     with importing():
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
@@ -195,6 +200,8 @@ def retrieve(
     where = where_of(categories=category, path_glob=path_glob, folder=folder, since=since, until=until, name=name)
     request = Request(k, where, max_distance, min_score, exact, spatial_share)
     run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, progress=show_progress)
+    target = copy_to or link_to
+    run = partial(run, collect_in=target and (target, "copy" if copy_to else "link"))
     _show_retrieval(run(queries, request, chosen, gallery, kind=kind.value, device=device), json, paths_only, print0)
 
 
@@ -243,6 +250,7 @@ def serve(
         host=host,
         port=port,
         browser=browser,
+        launch=lambda file, in_folder: typer.launch(file, locate=in_folder),
         device=device,
         progress=show_progress,
     )

@@ -10,6 +10,7 @@ from sketchy.errors import DataError, GalleryError, ImageError, StorageError
 from sketchy.image import Kind, open_image, read_content
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit, Retrieval
+from sketchy.retrieval.collect import How, collect, refuse_folder
 from sketchy.retrieval.contact_sheet import EDGE, TILE, Tile, contact_sheet
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.model import load_model, naming_image
@@ -32,6 +33,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     kind: Kind = "sketch",
     scan: Scan = DEFAULT_SCAN,
     save: Path | None = None,
+    collect_in: tuple[Path, How] | None = None,
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Retrieval:
@@ -43,6 +45,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         gallery: Gallery to search; see `open_index`.
         kind: Whether the queries are sketches or photos.
         save: Contact sheet to write, as PNG or JPEG by its suffix.
+        collect_in: A folder, and whether to copy the photos to it, or to make links to them in it.
 
     Raises:
         ImageError: A query cannot be read or is blank.
@@ -50,6 +53,8 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         DataError, GalleryError, StorageError: The gallery or a file cannot be used, or no photo passes the filters.
     """
     _refuse_sheet(save, queries, kind)
+    if collect_in is not None:
+        refuse_folder(collect_in[0])
     contents = _read(queries, kind)
     model = load_model(checkpoint, device)
     calibration_of(model, kind, request)  # raises early if the calibration is missing
@@ -61,6 +66,8 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         hits = _search(index, query, request, kind)
         if save is not None:
             _save_sheet(save, Tile(open_image(contents[0]), queries[0].name), index, hits)
+        if collect_in is not None:
+            collect(index, hits, *collect_in)
         names = " + ".join(map(str, queries))
         return Retrieval(names, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out)
 

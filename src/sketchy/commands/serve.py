@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from sketchy.retrieval.follow import Follower
+    from sketchy.web.api import Launch
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     host: str = "127.0.0.1",
     port: int = 8000,
     browser: bool = False,
+    launch: "Launch | None" = None,
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> None:
@@ -48,6 +50,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         host: Address to listen on; other machines can connect unless it is a loopback address.
         port: Port to listen on; 0 takes a free one.
         browser: Whether to open the page in a browser.
+        launch: Opens a photo, or its folder, on this machine, for a page on it.
 
     Raises:
         MissingExtraError: A package is not installed.
@@ -64,7 +67,7 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         announce = partial(_announce, ready, address_of(opened), browser)
         with open_index(model, gallery, scan=scan, update=False, progress=progress) as index:
             follower = Follower(index, progress) if index.sources else None
-            server = Server(_app(index, follower, gallery, opened), opened, announce)
+            server = Server(_app(index, follower, gallery, opened, launch), opened, announce)
             log.info(f"{'following' if follower else 'searching'} {index.name}: {len(index):,} photos; Ctrl-C stops")
             with follower or nullcontext():
                 server.run()
@@ -76,13 +79,19 @@ def _announce(ready: Callable[[str], object], address: str, browser: bool) -> No
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
-def _app(index: Index, follower: "Follower | None", gallery: str | None, opened: socket.socket) -> "FastAPI":
+def _app(
+    index: Index,
+    follower: "Follower | None",
+    gallery: str | None,
+    opened: socket.socket,
+    launch: "Launch | None",
+) -> "FastAPI":
     """Create the application, and run some searches first, since the first one is slow."""
     from sketchy.web.app import create_app
     from sketchy.web.server import is_loopback
 
     root = None if gallery is None or is_store(gallery) else Path(gallery)  # the folder of all photos, if known
-    app = create_app(index, follower=follower, root=root, loopback=is_loopback(opened))
+    app = create_app(index, follower=follower, root=root, loopback=is_loopback(opened), launch=launch)
     index.model.engine.share_cores()
     drawing = Image.new("L", (256, 256), 255)
     ImageDraw.Draw(drawing).line((40, 40, 200, 180), fill=0, width=4)

@@ -66,7 +66,8 @@ class Description:
     def preprocess(self) -> Preprocess:
         """The preprocessing of the images."""
         image = self.settings["image"]
-        return Preprocess(image["size"], image["color"], image["sketch_crop"], image["sketch_size"])
+        stretch = image.get("sketch_stretch")  # which older models lack
+        return Preprocess(image["size"], image["color"], image["sketch_crop"], image["sketch_size"], stretch)
 
     @property
     def embedding_size(self) -> int:

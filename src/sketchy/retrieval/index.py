@@ -184,6 +184,11 @@ class Index:
             raise GalleryError(f"{path} is not in {self.name}; give the path of a hit")
         return Path(path) if self._read is None else self._read(path)
 
+    def copies(self, path: str) -> list[str]:
+        """Return the paths of the other photos with the content of one, sorted; of none in a dataset."""
+        contents = [photo.content for photo in self._store.get([path]).values()]
+        return sorted(photo.path for photo in self._store.copies(contents) if photo.path != path)
+
     def holds(self, file: Path) -> bool:
         """Return whether a file is one of the photos, by its path or, because of links, by its content."""
         paths = [os.path.abspath(file), os.path.realpath(file)]  # noqa: PTH100 - keeps links

@@ -23,10 +23,10 @@ from sketchy.model.weights import load_weights
 from sketchy.progress import Advance
 from sketchy.results import EpochResult
 from sketchy.runtime import generator_states, restore_generators, room_for_data, to_device
-from sketchy.trainer.compiled import CompileSetting, compile_module, explain_compiler_errors, should_compile
+from sketchy.trainer.compiled import CompileSetting, explain_compiler_errors, should_compile
 from sketchy.trainer.drawn import beside, drawn_ahead
+from sketchy.trainer.forward import build_forward_pass
 from sketchy.trainer.parallel import World
-from sketchy.trainer.precision import in_precision
 
 CHECK_EVERY = 50
 """Steps between checks that the loss is finite: a check makes a GPU wait."""
@@ -86,14 +86,11 @@ class Trainer:
     ) -> None:
         self.siamese = siamese
         self.encoder = siamese.encoder
-        model = in_precision(siamese, precision)
         self.loss = loss
-        self.step_loss: nn.Module = loss  # or compiled
         self.compiled = should_compile(compiled, world)
-        if self.compiled:
-            or_plain = compiled == "auto"
-            model, self.step_loss = (compile_module(part, world, or_plain=or_plain) for part in (model, loss))
-        self.parallel_model = world.parallel(model)
+        self.forward_pass = build_forward_pass(
+            siamese, loss, world, precision, compiled=self.compiled, or_plain=compiled == "auto"
+        )
         self.optimizer = optimizer
         self.rate = rate
         self.sampler = sampler
@@ -160,7 +157,7 @@ class Trainer:
         Raises:
             TrainingError: The network cannot be compiled.
         """
-        self.parallel_model.train()
+        self.forward_pass.train()
         for module in self.frozen:
             module.eval()
         folded = kept_folded(self.frozen if self.world.device.type == "cpu" and not self.compiled else ())
@@ -203,13 +200,7 @@ class Trainer:
         rate = self.rate(self.epoch * len(self.sampler) + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        sketches, photos = self.parallel_model(batch.sketches, batch.photos)
-        loss, stats = self.step_loss(
-            self.world.gather(sketches.float()),
-            self.world.gather(photos.float()),
-            batch.sketch_labels,
-            batch.photo_labels,
-        )
+        loss, stats = self.forward_pass(*batch)
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
         if self.clip_norm is not None:

@@ -1,13 +1,14 @@
 """The routes of the API."""
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
 from typing import Annotated, Any, NamedTuple, cast
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
@@ -24,7 +25,6 @@ from sketchy.web.fair_queue import FairQueue
 from sketchy.web.filters import Filter
 from sketchy.web.limits import MAX_K, Limits
 from sketchy.web.schemas import (
-    About,
     Bounds,
     Category,
     Folder,
@@ -39,6 +39,9 @@ from sketchy.web.schemas import (
 )
 from sketchy.web.thumbnails import Thumbnails
 
+Launch = Callable[[str, bool], int]
+"""Opens a file on this machine, or if the flag is set its folder, and returns 0 if there is a program for it."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -50,6 +53,7 @@ class Service:
     thumbnails: Thumbnails
     queue: FairQueue
     limits: Limits
+    launch: Launch | None
 
 
 def _service(request: Request) -> Service:
@@ -73,7 +77,6 @@ Client = Annotated[
         description="Client id; a newer query replaces waiting ones of the same client.",
     ),
 ]
-PhotoId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="The id of a result.")]
 
 ACCEPTED = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic", "AVIF": "image/avif"}
 """Media types of the accepted formats; others are refused, so that clients cannot reach their decoders."""
@@ -143,34 +146,6 @@ async def convert(request: Request, service: Served) -> Response:
     except ImageError as error:
         raise HTTPException(422, str(error)) from None
     return Response(jpeg, media_type="image/jpeg")
-
-
-@router.get(
-    "/api/photos/{photo}",
-    responses={**error_responses(404), 200: {"content": {"image/jpeg": BINARY}}, 304: {"description": "Not changed."}},
-    response_class=Response,
-)
-async def photo(
-    request: Request,
-    service: Served,
-    photo: PhotoId,
-    size: Annotated[
-        Size, Query(description="Side in pixels of the square that the photo is shrunk to fit.")
-    ] = Size.FULL,
-) -> Response:
-    """Return a photo as JPEG, shrunk to fit a square."""
-    tag, jpeg = await service.thumbnails.get(photo, size)
-    headers = {"ETag": f'"{tag}"', "Cache-Control": "private, max-age=600"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(status_code=304, headers=headers)
-    return Response(jpeg, media_type="image/jpeg", headers=headers)
-
-
-@router.get("/api/photos/{photo}/about", responses=error_responses(404))
-async def about(service: Served, photo: PhotoId) -> About:
-    """Return the path of a photo."""
-    path = service.catalogue.path_of(photo)
-    return About(id=photo, name=_name(path), path=to_unicode(path))
 
 
 @router.get("/api/info")
@@ -283,7 +258,7 @@ def _result(hit: Hit, rank: int, catalogue: Catalogue) -> Result:
     return Result(
         rank=rank,
         id=catalogue.id_of(hit.path),
-        name=_name(hit.path),
+        name=name_of(hit.path),
         distance=hit.distance,
         category=hit.category,
         folder=catalogue.folder_of(hit.path),
@@ -292,5 +267,6 @@ def _result(hit: Hit, rank: int, catalogue: Catalogue) -> Result:
     )
 
 
-def _name(path: str) -> str:
+def name_of(path: str) -> str:
+    """Return the file name of a photo for display."""
     return to_unicode(PurePath(path).name)

@@ -16,11 +16,12 @@ from starlette.requests import ClientDisconnect
 import sketchy
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
-from sketchy.web.api import Service, router
+from sketchy.web.api import Launch, Service, router
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.fair_queue import FairQueue
 from sketchy.web.guard import Guard
 from sketchy.web.limits import Limits
+from sketchy.web.photos import photo_router
 from sketchy.web.thumbnails import Thumbnails
 
 STATIC = Path(__file__).parent / "static"
@@ -36,6 +37,7 @@ def create_app(
     root: Path | None = None,
     loopback: bool = True,
     limits: Limits | None = None,
+    launch: Launch | None = None,
 ) -> FastAPI:
     """Create the application.
 
@@ -45,6 +47,7 @@ def create_app(
         root: Folder that contains all photos; see `Catalogue`.
         loopback: Whether to accept only requests whose Host header is a loopback name.
         limits: Limits of a request; None takes the defaults.
+        launch: Opens photos on this machine; only if `loopback`, for a page on the same machine. None refuses to.
     """
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form gets an answer, not a message
     limits = limits or Limits()
@@ -52,8 +55,11 @@ def create_app(
     queue = FairQueue(limits.waiting)
 
     app = _new_app(queue)
-    app.state.service = Service(index, follower, catalogue, Thumbnails(catalogue), queue, limits)
+    app.state.service = Service(
+        index, follower, catalogue, Thumbnails(catalogue), queue, limits, launch if loopback else None
+    )
     app.include_router(router)
+    app.include_router(photo_router)
     _add_page(app)
     _add_errors(app)
     if loopback:  # prevents DNS rebinding: a site whose name resolves to 127.0.0.1 could read the photos

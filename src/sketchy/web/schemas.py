@@ -42,11 +42,19 @@ class Results(BaseModel):
 
 
 class About(BaseModel):
-    """A photo and its path."""
+    """A photo: its path, its file, the paths of its copies, and whether the server can open it for this client.
+
+    The size of the file and of the picture, before any rotation, are null if the file cannot be read.
+    """
 
     id: str
     name: str
     path: str
+    bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    copies: list[str] = []
+    can_open: bool = False
 
 
 class Category(BaseModel):

@@ -2,7 +2,11 @@
 
 export const SIDE = 1024; // side of the sheet in units, independent of its size on the screen
 
-/** A list of marks. A mark is a stroke {points: [[x, y, width], ...], erase}, in units, or a picture {image}. */
+/**
+ * A list of marks. Fires `change` after every change, and `replace` before all marks are replaced.
+ *
+ * A mark is a stroke {points: [[x, y, width], ...], erase}, in units, or a picture {image}.
+ */
 export class Drawing extends EventTarget {
   #done = []; // steps: {mark} adds one, {marks} replaces all
   #undone = [];
@@ -32,7 +36,20 @@ export class Drawing extends EventTarget {
 
   /** Replace all marks; can be undone like a stroke. */
   replace(marks) {
+    this.dispatchEvent(new Event("replace"));
     this.#step({ marks });
+  }
+
+  /** The steps that made the drawing, which `restore` takes. */
+  get steps() {
+    return this.#done;
+  }
+
+  /** Begin with the steps of an earlier drawing. */
+  restore(steps) {
+    this.#done = steps;
+    this.#undone = [];
+    this.dispatchEvent(new Event("change"));
   }
 
   undo() {
@@ -94,8 +111,9 @@ export function paint(context, mark, ink) {
 }
 
 function paintPicture(context, image) {
-  const scale = SIDE / Math.max(image.width, image.height);
-  const [width, height] = [image.width * scale, image.height * scale];
+  const [across, down] = [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height];
+  const scale = SIDE / Math.max(across, down);
+  const [width, height] = [across * scale, down * scale];
   context.imageSmoothingQuality = "high";
   context.drawImage(image, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
 }

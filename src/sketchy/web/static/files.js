@@ -1,15 +1,38 @@
 // Opens and saves sketches as files.
 
 import { decode, encode } from "./code.js";
+import { find } from "./dom.js";
 import { Exporter, SIDE } from "./drawing.js";
 import { textOf, withText } from "./png.js";
 
 const SAVED_SIDE = 1024; // pixels
 const PICTURES = ["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "image/avif"];
 
-/** The first picture that an input, a paste or a drop contains; undefined if there is none. */
-export function pictureIn(transfer) {
-  return [...(transfer?.files ?? [])].find((each) => PICTURES.includes(each.type) || !each.type);
+/** Call `open(file)` with the picture that a person chooses, pastes or drops. */
+export function connectFiles(open) {
+  find("#open").addEventListener("click", () => find("#file").click());
+  find("#file").addEventListener("change", (event) => {
+    openFrom(event.target, open);
+    event.target.value = "";
+  });
+  addEventListener("paste", (event) => openFrom(event.clipboardData, open) && event.preventDefault());
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    find("#sheet").classList.add("is-target");
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget ?? find("#sheet").classList.remove("is-target"));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    find("#sheet").classList.remove("is-target");
+    openFrom(event.dataTransfer, open);
+  });
+}
+
+/** Open the first picture of an input, a paste or a drop; return whether there is one. */
+function openFrom(transfer, open) {
+  const file = [...(transfer?.files ?? [])].find((each) => PICTURES.includes(each.type) || !each.type);
+  if (file) open(file);
+  return Boolean(file);
 }
 
 /** Read a saved sketch, or any picture, as marks; rejects if neither browser nor server can open it. */

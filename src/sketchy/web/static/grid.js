@@ -1,21 +1,26 @@
 // The results: a grid of photos in rows of equal width, nearest first; photos move when the results change.
 
+import { day, likelihood } from "./words_for.js";
+
 const GAP = 14;
 const CAPTION = 46; // height in pixels below a photo
 const SIZES = [160, 320, 640];
 const [NARROWEST, WIDEST] = [0.6, 2.2]; // aspect ratios; photos beyond are cropped
 
-/** Calls `open` with the index of a result when its photo is clicked. */
+/** Calls `open` with the index of a result when its photo is clicked, and marks those of the selection. */
 export class ResultsGrid {
   #list;
   #open;
+  #selection;
   #tiles = new Map(); // id to {item, ratio, ...}
   #order = [];
   #ratios = new Map(); // id to width / height, once known
 
-  constructor(list, open) {
+  constructor(list, open, selection) {
     this.#list = list;
     this.#open = open;
+    this.#selection = selection;
+    selection.addEventListener("change", () => this.#showSelected());
     let width = 0;
     new ResizeObserver(([entry]) => {
       if (entry.contentRect.width === width) return;
@@ -40,10 +45,21 @@ export class ResultsGrid {
     });
     this.#sort();
     this.#layout();
+    this.#showSelected();
   }
 
   focus(index) {
     this.#order[index]?.button.focus();
+  }
+
+  #showSelected() {
+    for (const { id, item, button } of this.#order) {
+      const isSelected = this.#selection.has(id);
+      item.classList.toggle("is-selected", isSelected);
+      item.classList.toggle("is-selectable", this.#selection.isActive);
+      if (this.#selection.isActive) button.setAttribute("aria-pressed", String(isSelected));
+      else button.removeAttribute("aria-pressed");
+    }
   }
 
   #add(result) {
@@ -130,22 +146,10 @@ function put(tile, left, top, width, height) {
 
 function fill(tile, result) {
   const text = (name, value) => (tile.item.querySelector(name).textContent = value);
+  tile.item.dataset.distance = result.distance.toFixed(3); // for scripts and tests: captions hold no numbers
   text(".rank", result.rank);
   text(".name", result.name);
-  text(".category", result.category ?? (result.folder || (result.taken ?? "").slice(0, 10)));
-  text(".distance", result.distance.toFixed(3));
-  tile.button.title = tooltip(result);
-  const likely = tile.item.querySelector(".likely");
-  likely.hidden = result.score === null;
-  likely.style.setProperty("--likely", result.score ?? 0);
-  text(".likely .hidden", result.score === null ? "" : `, likely right: ${percent(result.score)}`);
-}
-
-function tooltip(result) {
-  const likely = result.score === null ? "" : `\nlikely right: ${percent(result.score)}`;
-  return `${result.name}\ndistance ${result.distance.toFixed(4)} (lower is closer)${likely}`;
-}
-
-export function percent(score) {
-  return `${Math.round(100 * score)} %`;
+  text(".when", result.category ?? (day(result.taken) || result.folder));
+  text(".likely", likelihood(result.score));
+  tile.button.title = [result.name, result.folder, likelihood(result.score)].filter(Boolean).join("\n");
 }

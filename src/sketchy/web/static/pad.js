@@ -109,8 +109,9 @@ export class Pad extends EventTarget {
   #move(event) {
     if (!this.#active || this.#byKey || !event.isPrimary) return;
     const events = event.getCoalescedEvents?.() ?? [];
+    const before = this.#active.points.length;
     for (const each of events.length ? events : [event]) this.#follow(this.#pointOf(each));
-    this.#changed();
+    if (this.#active.points.length > before) this.#changed(); // a hand never rests quite still
   }
 
   #up(event) {

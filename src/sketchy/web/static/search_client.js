@@ -19,7 +19,7 @@ export class SearchClient {
   /**
    * Send a query while a stroke is drawn: after a pause, and once the request in flight has finished.
    *
-   * A query is {image: () => promise of a Blob, kind, k, filters, since}.
+   * A query is {image: () => promise of a Blob, kind, parameters: [[name, value], ...], since}.
    */
   schedule(query) {
     this.#next = query;
@@ -60,8 +60,8 @@ export class SearchClient {
   }
 
   async #fetch(query, signal) {
-    const parameters = new URLSearchParams({ k: query.k, kind: query.kind, client: this.#client });
-    for (const [name, value] of Object.entries(query.filters)) if (value) parameters.set(name, value);
+    const parameters = new URLSearchParams({ kind: query.kind, client: this.#client });
+    for (const [name, value] of query.parameters) parameters.append(name, value);
     try {
       const body = await query.image();
       if (signal.aborted) return {};

@@ -1,9 +1,9 @@
 // Asks the server how far the index is, and reports when a search may find other photos.
 
+import { find } from "./dom.js";
+
 const SOON = 1000; // milliseconds between questions while photos are indexed
 const LATER = 4000; // and while nothing happens
-
-const find = (name) => document.querySelector(name);
 
 /** Call `show(status)` with each answer of /api/status, and `changed(status)` when the photos have changed. */
 export async function followStatus(show, changed) {
@@ -18,33 +18,6 @@ export async function followStatus(show, changed) {
       // The server is away; the next search says so.
     }
     await new Promise((resolve) => setTimeout(resolve, last?.indexing?.running ? SOON : LATER));
-  }
-}
-
-/** Show what the gallery holds, and return its name. */
-export function showInfo(info) {
-  find("#gallery").title = info.gallery;
-  find("#k").max = Math.min(info.limits.k, 100);
-  const chosen = find("#category").value;
-  find("#category").length = 1;
-  for (const { name, photos } of info.categories) {
-    find("#category").add(new Option(`${name} (${photos.toLocaleString("en")})`, name, false, name === chosen));
-  }
-  find("#filter").hidden = info.categories.length === 0;
-  showFolders(info.folders);
-  find("#in-folder").hidden = info.folders.length === 0;
-  find("#dates").hidden = info.categories.length > 0;
-  return info.gallery.split(/[\\/]/).filter(Boolean).at(-1) ?? info.gallery;
-}
-
-/** Fill the choice of a folder with a tree. */
-function showFolders(folders) {
-  const chosen = find("#folder").value;
-  find("#folder").length = 1;
-  for (const { name, photos } of folders) {
-    const parts = name.split("/");
-    const indented = "\u2003".repeat(parts.length - 1) + parts.at(-1);
-    find("#folder").add(new Option(`${indented} (${photos.toLocaleString("en")})`, name, false, name === chosen));
   }
 }
 

@@ -1,0 +1,175 @@
+// The query: the drawing or a photo, with the values of the controls. The address of the page holds it too.
+
+import { decode, encode } from "./code.js";
+import { find } from "./dom.js";
+import { Exporter, Layer } from "./drawing.js";
+import { SearchClient } from "./search_client.js";
+import { Settling } from "./settling.js";
+
+/**
+ * Searches, and passes what was found to the view.
+ *
+ * `controls` are groups of controls with `values()`, strings by the names of parameters of a search and of the address
+ * (empty ones are left out), and `restore(parts)`, which sets them from the address.
+ */
+export class Query {
+  like = null; // id of the photo that is the query; null if the query is the drawing
+  waiting = false; // whether the gallery has no photo yet
+
+  #pad;
+  #drawing;
+  #view;
+  #controls;
+  #exporter = new Exporter(512); // pixels: several times the input of the models
+  #client;
+  #settling;
+
+  constructor(pad, drawing, view, controls) {
+    this.#pad = pad;
+    this.#drawing = drawing;
+    this.#view = view;
+    this.#controls = controls;
+    this.#settling = new Settling(pad);
+    this.#client = new SearchClient({
+      started: () => view.showSearching(true),
+      slow: () => view.showSlow(),
+      succeeded: (response, query) => this.#settle(() => this.#succeeded(response, query)),
+      failed: (problem) => this.#failed(problem),
+    });
+    find("#back").addEventListener("click", () => this.#backToDrawing());
+    addEventListener("popstate", () => this.restore());
+  }
+
+  /** Search at once. */
+  search() {
+    this.#ask("send");
+  }
+
+  /** Search soon, and not more often than there are answers. */
+  schedule() {
+    this.#ask("schedule");
+  }
+
+  /** Search for the drawing, which has changed. */
+  drawingChanged() {
+    this.#setLike(null);
+    this.search();
+  }
+
+  /** Show a failure instead of searching. */
+  fail(reason, isOffline = false) {
+    this.#client.cancel();
+    this.#view.showFailure(reason, isOffline);
+  }
+
+  /** Search for photos like one. */
+  searchLike(id) {
+    this.store();
+    history.pushState(null, "", `#like=${id}`);
+    this.restore();
+    scrollTo({ top: 0 });
+  }
+
+  /** Paint the query on a square canvas. */
+  paint(canvas) {
+    const layer = new Layer(canvas);
+    const image = find("#query-photo img");
+    if (this.like === null) layer.show(this.#drawing.marks, getComputedStyle(canvas).color);
+    else layer.show(image.naturalWidth ? [{ image }] : [], "");
+  }
+
+  /** Write the query into the address. */
+  store() {
+    const parts = new URLSearchParams();
+    const code = encode(this.#drawing.marks);
+    if (this.like !== null) parts.set("like", this.like);
+    else if (code !== null && !this.#drawing.isEmpty) parts.set("d", code);
+    for (const [name, value] of this.#values()) {
+      if (name !== "k" || value !== find("#k").defaultValue) parts.append(name, value);
+    }
+    history.replaceState(null, "", `#${parts}`);
+  }
+
+  /** Read the query from the address, and search; `keep` the drawing if it is newer than the address. */
+  restore({ keep = false } = {}) {
+    const parts = new URLSearchParams(location.hash.slice(1));
+    const code = parts.get("d");
+    for (const group of this.#controls) group.restore(parts);
+    this.#setLike(parts.get("like"));
+    const marks = code === null || keep ? null : decode(code);
+    if (marks && code !== encode(this.#drawing.marks)) this.#drawing.replace(marks);
+    else this.search();
+  }
+
+  #values() {
+    return this.#controls.flatMap((group) => Object.entries(group.values()).filter(([, value]) => value));
+  }
+
+  #ask(how, since = performance.now()) {
+    if (how === "send") this.#settling.cancel();
+    if (this.like === null && this.#pad.marks.every((mark) => mark.erase)) {
+      this.#client.cancel();
+      this.#view.clear();
+      return;
+    }
+    const common = { parameters: this.#values(), since };
+    if (this.like === null) {
+      const marks = this.#pad.marks;
+      this.#client[how]({ ...common, kind: "sketch", image: () => this.#exporter.png(this.#copied(marks)) });
+    } else {
+      this.#client[how]({ ...common, kind: "photo", image: () => photo(this.like) });
+    }
+  }
+
+  /** Copy the stroke that is being drawn, since the exporter recognises marks that it has painted by identity. */
+  #copied(marks) {
+    const last = marks.at(-1);
+    return this.#pad.isDrawing ? [...marks.slice(0, -1), { ...last, points: [...last.points] }] : marks;
+  }
+
+  /** Show photos at once if there are none, or no stroke is being drawn. */
+  #settle(show) {
+    if (this.#view.shown.length && this.#pad.isDrawing) this.#settling.wait(show);
+    else show();
+  }
+
+  #succeeded({ results }, query) {
+    this.#view.show(results, this.#describe(results.length), this.waiting ? "waiting" : "none");
+    // The latency after painting, for scripts/measure_page.py.
+    requestAnimationFrame(() => setTimeout(() => performance.measure("stroke to results", { start: query.since })));
+  }
+
+  #describe(count) {
+    if (this.like !== null) return `the ${count} most like this one`;
+    return count === 1 ? "the nearest one" : `the ${count} nearest`;
+  }
+
+  #failed({ status, reason }) {
+    if (status !== 422) this.#view.showFailure(reason, status === 0);
+    else if (this.#pad.isDrawing) this.#view.showSearching(false); // the stroke is only beginning
+    else this.#view.showBlank();
+  }
+
+  #setLike(id) {
+    this.like = /^[0-9a-f]{24}$/.test(id ?? "") ? id : null;
+    find("#sheet").classList.toggle("is-photo", this.like !== null);
+    find("#canvas").inert = this.like !== null;
+    find("#query-photo").hidden = this.like === null;
+    if (this.like === null) return;
+    find("#query-photo img").src = `/api/photos/${this.like}?size=640`;
+    const known = this.#view.shown.find((result) => result.id === this.like);
+    find("#query-photo figcaption").textContent = known ? `Photos like ${known.name}` : "Photos like this one";
+  }
+
+  #backToDrawing() {
+    this.#setLike(null);
+    find("#canvas").focus();
+    this.search();
+  }
+}
+
+async function photo(id) {
+  const response = await fetch(`/api/photos/${id}?size=640`);
+  if (response.ok) return response.blob();
+  throw { status: response.status, reason: (await response.json()).error };
+}
