@@ -180,10 +180,10 @@ class GradientThatBreaks(nn.Module):
         super().__init__()
         self.inner, self.calls, self.at = ContrastiveLoss(2.0), 0, at
 
-    def forward(self, sketch, *rest):
+    def forward(self, batch):
         self.calls += 1
-        output = self.inner(sketch, *rest)
-        root_of_zero = (0 * sketch).sum().sqrt()
+        output = self.inner(batch)
+        root_of_zero = (0 * batch.sketch).sum().sqrt()
         return output._replace(loss=output.loss + root_of_zero) if self.calls == self.at else output
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean
 from sketchy.loss.proxy import HIGHEST_SCALE
 
 SCALE = 16.0
@@ -57,16 +57,12 @@ class BridgeLoss(nn.Module):
         """Return the unit vector, shape (A,), that embeddings of a thing with these classes are drawn to."""
         return F.normalize(self.anchors[list(classes)].mean(0), dim=0)
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_index: Tensor) -> LossOutput:
-        """Classify sketches and hold photos.
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Classify sketches, with labels from 0 to C-1, and hold photos, whose labels are rows of their targets.
 
-        Args:
-            sketch: Embeddings, shape (B, D), float, D >= A.
-            photo: Embeddings, shape (B', D), float.
-            sketch_label: Categories from 0 to C-1, shape (B,), int64.
-            photo_index: Rows of the photos' targets, from 0 to P-1, shape (B',), int64.
+        D >= A.
         """
-        check_batch(sketch, photo, sketch_label, photo_index)
+        sketch, photo, sketch_label, photo_index, _ = checked(batch)
         with torch.no_grad():
             self.log_scale.clamp_(max=math.log(HIGHEST_SCALE))
         mask = self.classes[sketch_label]

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from sketchy.choices import ContrastiveConfig
 from sketchy.distance import paired
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean
 
 
 def contrastive_loss(distance: Tensor, label: Tensor, margin: float) -> Tensor:
@@ -40,20 +40,13 @@ class ContrastiveLoss(nn.Module):
         super().__init__()
         self.margin = margin
 
-    def forward(
-        self,
-        sketch: Tensor,
-        photo: Tensor,
-        sketch_label: Tensor,
-        photo_label: Tensor,
-        related: Tensor | None = None,
-    ) -> LossOutput:
-        """Compare row with row; arguments as in `check_batch`, with B = B', and `related` as in `other_pairs`.
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Compare row with row: B = B'.
 
         Raises:
             ValueError: The shapes are others.
         """
-        check_batch(sketch, photo, sketch_label, photo_label)
+        sketch, photo, sketch_label, photo_label, related = checked(batch)
         distance = paired(sketch, photo)  # (B,)
         same = sketch_label == photo_label
         different = ~same if related is None else ~same & ~related[sketch_label, photo_label]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sketchy.choices import InfoNCEConfig
 from sketchy.distance import pairwise
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean, other_pairs
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean, other_pairs
 
 LOWEST_TEMPERATURE = 0.01
 """A learnt temperature is kept at or above this: CLIP's bound, below which training becomes unstable."""
@@ -30,21 +30,14 @@ class InfoNCELoss(nn.Module):
         super().__init__()
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn)
 
-    def forward(
-        self,
-        sketch: Tensor,
-        photo: Tensor,
-        sketch_label: Tensor,
-        photo_label: Tensor,
-        related: Tensor | None = None,
-    ) -> LossOutput:
-        """Compare every sketch with every photo; arguments as in `check_batch`, `related` as in `other_pairs`.
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Compare every sketch with every photo.
 
         If no sketch shares its category with a photo of the batch, which no sampler draws, the loss is 0.
         """
-        check_batch(sketch, photo, sketch_label, photo_label)
+        sketch, photo, sketch_label, photo_label, related = checked(batch)
         same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
-        other = other_pairs(sketch_label, photo_label, related)
+        other = other_pairs(batch)
         distance = pairwise(sketch, photo)
         temperature = self._temperature()
         logits = -distance.square() / (2 * temperature)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from sketchy.distance import pairwise
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean
 from sketchy.loss.infonce import InfoNCELoss, positives_entropy
 
 
@@ -29,14 +29,9 @@ class MemoryLoss(InfoNCELoss):
         self.register_buffer("memory", torch.zeros(photos, embedding_size))
         self.register_buffer("seen", torch.zeros(photos, dtype=torch.bool))
 
-    def forward(  # type: ignore[override]  # the labels are photos, so that no categories can be related
-        self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor
-    ) -> LossOutput:
-        """Compare sketches with all photos.
-
-        Arguments as in `check_batch`, but the labels are indices of photos; -1 for a sketch that traces none.
-        """
-        check_batch(sketch, photo, sketch_label, photo_label)
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Compare sketches with all photos. The labels are indices of photos; -1 for a sketch that traces none."""
+        sketch, photo, sketch_label, photo_label, _ = checked(batch)
         known = self.seen.index_fill(0, photo_label, False)
         indices = torch.arange(len(known), device=known.device)
         before = self.memory.clone()  # the backward pass needs it as it is now

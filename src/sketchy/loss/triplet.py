@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sketchy.choices import TripletConfig
 from sketchy.distance import pairwise
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean, other_pairs
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean, other_pairs
 from sketchy.runtime import to_device
 
 Mining = Literal["random", "semi-hard", "batch-hard"]
@@ -34,22 +34,15 @@ class TripletLoss(nn.Module):
         self.mining = mining
         self.generator = generator
 
-    def forward(
-        self,
-        sketch: Tensor,
-        photo: Tensor,
-        sketch_label: Tensor,
-        photo_label: Tensor,
-        related: Tensor | None = None,
-    ) -> LossOutput:
-        """Mine and compare; arguments as in `check_batch`, `related` as in `other_pairs`.
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Mine and compare.
 
         Sketches that lack a positive or a negative photo in the batch do not count; if all do, which no sampler draws,
         the loss is 0.
         """
-        check_batch(sketch, photo, sketch_label, photo_label)
+        sketch, photo, sketch_label, photo_label, _ = checked(batch)
         same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
-        other = other_pairs(sketch_label, photo_label, related)
+        other = other_pairs(batch)
         anchors = (same.any(1) & other.any(1))[:, None]
         same, other, distance = same & anchors, other & anchors, pairwise(sketch, photo)
         positive, negative, counted = MINERS[self.mining](distance, same, other, self.generator)
