@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Make a checkpoint the bundled model: exported, in 16 bit, without any path.
+"""Make a checkpoint the bundled model: in 16 bit, without paths, its score calibrated as it is shipped, and exported.
 
-Usage: .venv/bin/python scripts/bundle_model.py runs/a/best.pth
-With --refit-spatial CONFIG --data DATASET, the spatial embedding is made anew by the settings of that config and fitted
-on the dataset of the run, in minutes and without training the network again; image.sketch_stretch is taken, too.
+Usage: .venv/bin/python scripts/bundle_model.py runs/a/best.pth --data DATASET
+The score is fitted on the validation split of the dataset of the run; see src/sketchy/evaluation/calibrate.py.
+With --refit-spatial CONFIG, the spatial embedding is made anew by the settings of that config and fitted first, in
+minutes and without training the network again; image.sketch_stretch is taken, too.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 import torch
 
 from sketchy.config_file import load_config
-from sketchy.dataset.loader import load_dataset
+from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.inference.bundled import BUNDLED, bundle
 from sketchy.inference.export import export_model
@@ -22,21 +23,21 @@ from sketchy.model.checkpoint import Checkpoint
 from sketchy.progress import no_progress
 from sketchy.trainer.complete import with_calibration, with_fitted_spatial, with_spatial_config
 
+CPU = torch.device("cpu")
 
-def refitted(checkpoint: Checkpoint, config: Path, settings: list[str], root: Path | None) -> Checkpoint:
-    """Return a checkpoint with the spatial embedding of a config, fitted, validated and calibrated on its dataset."""
+
+def refitted(checkpoint: Checkpoint, config: Path, settings: list[str], data: Dataset) -> Checkpoint:
+    """Return a checkpoint with the spatial embedding of a config, fitted and validated on its dataset."""
     wanted = load_config(config, settings)
     spatial = wanted.model.spatial
     if spatial is None:
         raise SystemExit(f"{config} has no model.spatial; name another config")
-    data, device = load_dataset(checkpoint.config, root=root), torch.device("cpu")
-    warn_if_changed(checkpoint, data)
     image = checkpoint.config.image.model_copy(update={"sketch_stretch": wanted.image.sketch_stretch})
     checkpoint = replace(checkpoint, config=checkpoint.config.model_copy(update={"image": image}))
-    fitted = with_fitted_spatial(with_spatial_config(checkpoint, spatial), data, device, no_progress)
+    fitted = with_fitted_spatial(with_spatial_config(checkpoint, spatial), data, CPU, no_progress)
     if fitted is None:
         raise SystemExit(f"{data.source.path}: no sketch traces one of several photos of its category")
-    return with_calibration(bundle(fitted), data, device)  # calibrated as it is shipped
+    return fitted
 
 
 if __name__ == "__main__":
@@ -48,10 +49,15 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=BUNDLED, help="the file to write; the bundled model by default")
     given = parser.parse_args()
     made = read_checkpoint(given.checkpoint)
+    dataset = load_dataset(made.config, root=given.data)
+    warn_if_changed(made, dataset)
     if given.refit_spatial:
-        made = refitted(made, given.refit_spatial, given.set, given.data)
+        made = refitted(made, given.refit_spatial, given.set, dataset)
+    made = with_calibration(bundle(made), dataset, CPU)
     if made.calibration is None:
-        raise SystemExit(f"{given.checkpoint} has no calibrated score; take the best.pth of a finished run")
-    export_model(bundle(made), given.out, "")
+        raise SystemExit(
+            f"{dataset.source.path} has no validation split to calibrate the score on; name another --data"
+        )
+    export_model(made, given.out, "")
     metrics = "  ".join(f"{name} {value:.3f}" for name, value in made.metrics.items() if name.startswith("val_"))
     print(f"{given.out}: {given.out.stat().st_size / 1e6:.1f} MB  {metrics}")

@@ -18,7 +18,7 @@ LAYERS = [
     ("retrieval",),
     ("inference",),
     ("dataset", "model", "loss", "demo"),
-    ("preprocess", "distance", "runtime"),
+    ("preprocess", "distance", "runtime", "single_mark"),
     ("image", "ink"),
     ("containers", "paper"),
     ("texture", "bands", "color"),

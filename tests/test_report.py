@@ -2,9 +2,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 
 from sketchy import report
 from sketchy.results import (
+    Advice,
     CategoryCount,
     DataReport,
     Evaluation,
@@ -116,6 +118,7 @@ def test_retrieval_json_has_the_documented_shape():
             },
         ],
         "left_out": {".heic": 3},
+        "advice": None,
     }
 
 
@@ -188,3 +191,39 @@ def test_a_single_item_is_in_the_singular():
 
 def test_a_dataset_folder_is_described_by_its_counts():
     assert report.made_text(MadeFolder("d", 1200, 2400, 16)) == "d: 16 categories, 1,200 photos, 2,400 sketches"
+
+
+def test_wide_characters_take_two_cells_of_a_table():
+    lines = report.table(("name", "photos"), [("猫の写真", 5), ("e\u0301\tx", 1200)]).splitlines()
+    assert lines[2:] == ["猫の写真       5", "e\u0301\\tx        1200"]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/home/me/a.jpg", "/home/me/a.jpg"),
+        ("/home/me/Pictures/2023/trip/IMG_1.jpg", "…/2023/trip/IMG_1.jpg"),
+        ("/写真/ねことねこ/三毛猫/昼寝.jpg", "…/三毛猫/昼寝.jpg"),
+        ("/a/" + 10 * "long" + ".jpg", "…ong" + 4 * "long" + ".jpg"),
+    ],
+)
+def test_a_path_is_shortened_to_its_end(path, shown):
+    found = report.shortened(path, 24)
+    assert cell_len(found) <= 24
+    assert found == shown
+
+
+def test_a_table_of_hits_fits_a_narrow_terminal_and_is_whole_in_a_file():
+    long = "/home/me/Pictures/写真/" + "very/" * 10 + "IMG_1.jpg"
+    found = replace(RETRIEVAL, results=(Hit(long, 0.5, None, (long, long), 0.9, taken="2023-01-02T03:04:05"),))
+    lines = report.retrieval_text(found, 60).splitlines()
+    assert max(map(cell_len, lines)) <= 60
+    assert lines[-1].endswith("IMG_1.jpg  +1")
+    assert long in report.retrieval_text(found)
+
+
+def test_the_table_says_that_nothing_fits_well():
+    first, *table = report.retrieval_text(replace(RETRIEVAL, advice=Advice.NOTHING_FITS)).splitlines()
+    assert first == "nothing fits well; the nearest photos:"
+    assert table == report.retrieval_text(RETRIEVAL).splitlines()
+    assert json.loads(report.retrieval_json(replace(RETRIEVAL, advice=Advice.NOTHING_FITS)))["advice"] == first[:17]

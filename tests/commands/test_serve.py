@@ -162,6 +162,26 @@ def test_only_loopback_keeps_others_out(host, loopback, shown):
             assert server.address_of(opened) == f"http://{shown}:{opened.getsockname()[1]}"
 
 
+def test_the_link_for_other_machines_has_an_address_that_they_can_reach(monkeypatch):
+    with server.open_socket("0.0.0.0", 0) as opened:
+        monkeypatch.setattr(server, "_outward", lambda family: "10.0.0.7")
+        port = opened.getsockname()[1]
+        assert server.address_of(opened, elsewhere=True) == f"http://10.0.0.7:{port}"
+        monkeypatch.setattr(server, "_outward", lambda family: None)
+        assert server.address_of(opened, elsewhere=True) == f"http://localhost:{port}"
+
+
+def test_other_machines_get_a_link_with_a_token_that_the_page_needs(trained, photos, monkeypatch):
+    monkeypatch.setattr(server.Server, "run", lambda self: self._ready())
+    monkeypatch.setattr(server, "_outward", lambda family: "10.0.0.7")
+    links = []
+    best = trained / "tiny" / "best.pth"
+    serve.run(best, lambda *both: links.append(both), gallery=str(photos), host="0.0.0.0", port=0)
+    ((here, elsewhere),) = links
+    assert here.startswith("http://localhost:")
+    assert here.partition("/?token=")[2] == elsewhere.partition("/?token=")[2] != ""
+
+
 def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_path, monkeypatch, logged):
     shutil.copytree(photos / "disc", tmp_path / "photos")
     (tmp_path / "photos" / "IMG_1.PSD").write_bytes(b"x")

@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
 
-from sketchy.model.calibration import Calibration, _pooled, fit_calibration
+from sketchy.model.calibration import MISSES, Calibration, _pooled, fit_calibration, with_found
 
 
 def drawn(pairs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,3 +58,55 @@ def test_a_handful_of_pairs_is_enough():
     calibration = fit_calibration(np.array([0.1, 0.2, 0.9]), np.array([True, True, False]))
     assert calibration is not None
     assert 0 < calibration.score(0.1) < 1
+
+
+PLAIN = Calibration((1.0, 2.0), (0.8, 0.2))
+
+
+def searches(count: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The least distance of searches, and whether they found what was drawn: then it is smaller."""
+    generator = np.random.default_rng(seed)
+    found = generator.random(count) < 0.5
+    return generator.normal(1.0, 0.1, count) - found * generator.uniform(0, 0.6, count), found
+
+
+def test_a_search_is_judged_as_by_a_public_logistic_regression():
+    least, found = searches()
+    fitted = with_found(PLAIN, least, found, np.ones(len(found), bool))
+    public = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(least[:, np.newaxis], found)
+    ours = [fitted.found(distance) for distance in least]
+    np.testing.assert_allclose(ours, public.predict_proba(least[:, np.newaxis])[:, 1], atol=0.01)
+
+
+def test_the_threshold_misses_a_share_of_the_whole_drawings_that_are_found():
+    least, found = searches()
+    present = np.arange(len(found)) % 2 == 0
+    fitted = with_found(PLAIN, least, found, present)
+    judged = np.array([fitted.found(distance) for distance in least[found & present]])
+    assert (judged < fitted.threshold).mean() == pytest.approx(MISSES, abs=0.01)
+
+
+def test_separable_searches_are_fitted_too():
+    found = np.array([True, True, False, False])
+    fitted = with_found(PLAIN, np.array([0.1, 0.15, 1.0, 1.1]), found, np.ones(4, bool))
+    assert np.isfinite(fitted.weights).all()
+    assert fitted.found(0.1) > fitted.threshold > fitted.found(1.0)
+
+
+@pytest.mark.parametrize("found", [np.ones(4, bool), np.zeros(4, bool)])
+def test_without_both_kinds_of_searches_the_score_stays_as_it_was(found):
+    assert with_found(PLAIN, np.ones(4), found, np.ones(4, bool)) is PLAIN
+
+
+def test_an_earlier_calibration_takes_every_search_for_found():
+    assert (PLAIN.found(1.0), PLAIN.threshold, PLAIN.score(1.0, PLAIN.found(1.0))) == (1.0, 0.0, 0.8)
+
+
+def test_a_score_is_no_higher_than_the_probability_that_anything_was_found():
+    assert PLAIN.score(1.0, 0.5) == pytest.approx(0.4)
+
+
+def test_a_calibration_is_the_same_after_a_file():
+    fitted = with_found(PLAIN, *searches(), np.ones(2000, bool))
+    assert Calibration.from_plain(json.loads(json.dumps(fitted.to_plain()))) == fitted
+    assert Calibration.from_plain({"distances": [1.0, 2.0], "probabilities": [0.8, 0.2]}) == PLAIN

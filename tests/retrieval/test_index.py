@@ -2,14 +2,16 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from sketchy.errors import CheckpointError, GalleryError, ImageError, StorageError
+from sketchy.results import Advice
 from sketchy.retrieval.model import load_model
 
 
@@ -39,6 +41,32 @@ def test_hits_have_all_fields(index, sketch):
         assert hit.category == Path(hit.path).parent.name
         assert 0 < hit.score < 1
         assert not hit.missing
+
+
+LINE = Image.new("L", (200, 200), 255)
+ImageDraw.Draw(LINE).line((20, 100, 180, 104), fill=0, width=5)
+
+
+@pytest.mark.parametrize(("threshold", "advice"), [(0.6, Advice.NOTHING_FITS), (0.4, None)])
+def test_a_search_that_probably_found_nothing_says_so(index, sketch, monkeypatch, threshold, advice):
+    plain = replace(index.model.calibration, weights=())
+    monkeypatch.setattr(index.model, "calibration", plain)
+    closed = index.search(sketch)
+    monkeypatch.setattr(index.model, "calibration", replace(plain, weights=(0.0, 0.0), threshold=threshold))
+    hits = index.search(sketch)
+    assert (closed.advice, hits.advice) == (None, advice)
+    assert [hit.path for hit in hits] == [hit.path for hit in closed]
+    assert [hit.score for hit in hits] == pytest.approx([hit.score / 2 for hit in closed])
+
+
+def test_a_score_does_not_depend_on_how_many_photos_are_asked_for(index, sketch):
+    assert index.search(sketch, k=1)[0].score == index.search(sketch, k=20)[0].score
+
+
+def test_a_line_is_answered_with_keep_drawing_and_a_photo_with_nothing(index, sketch, photos):
+    assert index.search(LINE).advice == Advice.KEEP_DRAWING
+    assert index.search([LINE, sketch]).advice != Advice.KEEP_DRAWING
+    assert index.search(LINE.convert("RGB"), kind="photo").advice is None
 
 
 def test_all_forms_of_a_query_find_the_same(index, sketch):

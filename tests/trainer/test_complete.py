@@ -53,6 +53,8 @@ def test_a_trained_checkpoint_gets_another_spatial_embedding_and_keeps_the_rest(
     assert fitted.fingerprint() != before.fingerprint()
     calibrated = with_calibration(fitted, data, CPU)
     assert calibrated.probes.shape == (4, 40)
+    assert len(calibrated.calibration.weights) == 2
+    assert 0 < calibrated.calibration.threshold < 1
 
 
 def test_a_checkpoint_without_a_spatial_embedding_is_refused():

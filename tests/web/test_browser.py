@@ -117,6 +117,14 @@ def cross(page):
     draw(page, (0.9, 0.1), (0.1, 0.85))
 
 
+def test_a_line_is_answered_with_keep_drawing_and_more_of_it_is_not(page):
+    draw(page, (0.1, 0.5), (0.9, 0.52))
+    until(page, "document.querySelector('#line').textContent.startsWith('Keep drawing')")
+    assert page.locator("#grid li").count() > 0
+    draw(page, (0.5, 0.1), (0.3, 0.9))
+    until(page, "!document.querySelector('#line').textContent.startsWith('Keep drawing')")
+
+
 def found(page):
     """Wait for the answer, and return name and distance of its photos."""
     page.wait_for_function(SETTLED)

@@ -106,8 +106,9 @@ def test_nothing_is_opened_for_another_machine_or_another_site(index, client, la
             answer = remote.post(f"/api/photos/{photo}/open")
         assert answer.status_code == 403
         assert "download the photo instead" in answer.json()["error"]
-    beyond = create_app(index, launch=lambda *wanted: launched.append(wanted) or 0, loopback=False)
-    with TestClient(beyond, base_url="http://rebound.example", client=HERE) as rebound:
+    beyond = create_app(index, launch=lambda *wanted: launched.append(wanted) or 0, token="right")
+    headers = {"cookie": "sketchy-80=right"}
+    with TestClient(beyond, base_url="http://photos.home", client=HERE, headers=headers) as rebound:
         assert rebound.post(f"/api/photos/{photo}/open").status_code == 403
     assert launched == []
 

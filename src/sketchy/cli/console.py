@@ -167,6 +167,18 @@ def show_paths(paths: Sequence[str], end: str) -> None:
         sys.stdout.buffer.write("".join(f"{path}{end}" for path in paths).encode(encoding, ERRORS))
 
 
+def show_links(here: str, elsewhere: str | None) -> None:
+    """Print the link to the page, and if other machines can connect, who can see the photos, and a QR code."""
+    print(f"ready at {here}", flush=True)
+    if elsewhere is None:
+        return
+    show_line(f"whoever has this link and reaches this machine over the network can see the photos: {elsewhere}")
+    if sys.stderr.isatty() and "utf" in sys.stderr.encoding.lower():
+        import segno
+
+        segno.make(elsewhere, error="l").terminal(sys.stderr, compact=True)
+
+
 def suffix(*known: str) -> Callable[[Path | None], Path | None]:
     """Return the callback of an option that accepts only files with these suffixes."""
 

@@ -1,5 +1,7 @@
 """The commands for your own photos: embed, index, info, retrieve and serve."""
 
+import shutil
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sketchy import report
-from sketchy.cli.console import guarded, importing, show_paths, show_progress, suffix
+from sketchy.cli.console import guarded, importing, show_links, show_paths, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
     Categories,
@@ -48,6 +50,7 @@ from sketchy.cli.options import (
     refuse_if,
     scan_options,
 )
+from sketchy.cli.pictures import picture_printer
 from sketchy.results import Indexed, Retrieval
 
 NO_GALLERY = "give --gallery FOLDER to search your own photos"
@@ -185,9 +188,7 @@ def retrieve(
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
-    """Find the photos nearest to a sketch.
-
-    A lower distance is closer. The score estimates the probability that a photo shows the sketched category.
+    """Find the photos nearest to a sketch, with the probability that each shows what was drawn as its score.
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
     """
@@ -199,7 +200,8 @@ def retrieve(
         from sketchy.retrieval.search import Request, where_of
     where = where_of(categories=category, path_glob=path_glob, folder=folder, since=since, until=until, name=name)
     request = Request(k, where, max_distance, min_score, exact, spatial_share)
-    run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, progress=show_progress)
+    show = None if json or paths_only or print0 else picture_printer()
+    run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, show=show, progress=show_progress)
     target = copy_to or link_to
     run = partial(run, collect_in=target and (target, "copy" if copy_to else "link"))
     _show_retrieval(run(queries, request, chosen, gallery, kind=kind.value, device=device), json, paths_only, print0)
@@ -216,14 +218,17 @@ def _show_retrieval(found: Retrieval, json: bool, paths_only: bool, print0: bool
     elif paths_only or print0:
         show_paths([hit.path for hit in found.results], "\0" if print0 else "\n")
     else:
-        print(report.retrieval_text(found))
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print(report.retrieval_text(found, columns))
 
 
 @guarded
 def serve(
     gallery: GalleryOption = None,
     checkpoint: CheckpointOption = None,
-    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 admits other machines.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 admits other machines with a link.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 chooses a free one.")] = 8000,
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     exclude: Exclude = None,
@@ -234,7 +239,8 @@ def serve(
     """Serve a web page on which you draw and see the photos.
 
     The photos are updated with every stroke. A folder is indexed while the page is up, and again whenever its photos
-    change. Needs `pip install 'sketchy-search[serve]'`.
+    change. Other machines need a --host that they can reach, and the link that is then shown.
+    Needs `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """
@@ -244,7 +250,7 @@ def serve(
 
     command.run(
         chosen,
-        lambda address: print(f"ready at {address}", flush=True),
+        show_links,
         gallery=gallery,
         scan=scan_options(exclude, drop_missing),
         host=host,

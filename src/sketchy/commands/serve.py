@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 def run(  # noqa: PLR0913 - one per option, by keyword
     checkpoint: Path,
-    ready: Callable[[str], object],
+    ready: Callable[[str, str | None], object],
     *,
     gallery: str | None = None,
     scan: Scan = DEFAULT_SCAN,
@@ -45,9 +45,9 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     """Serve the page until Ctrl-C.
 
     Args:
-        ready: Called with the address of the page when the server is ready.
+        ready: Called with the link to the page when it is up, and that for other machines if they can connect.
         gallery: Gallery to search, see `open_index`; a folder is indexed meanwhile, and again when it changes.
-        host: Address to listen on; other machines can connect unless it is a loopback address.
+        host: Address to listen on; other machines can connect, with a token, unless it is a loopback address.
         port: Port to listen on; 0 takes a free one.
         browser: Whether to open the page in a browser.
         launch: Opens a photo, or its folder, on this machine, for a page on it.
@@ -55,43 +55,53 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     Raises:
         MissingExtraError: A package is not installed.
         ServeError: The port is already in use.
-        CheckpointError, DataError, GalleryError, StorageError: The checkpoint or the gallery cannot be used.
+        CheckpointError, DataError, GalleryError, StorageError: The model or the gallery cannot be used.
         KeyboardInterrupt: Ctrl-C was pressed; the server has shut down cleanly.
     """
     require("serve", "the page")
     from sketchy.retrieval.follow import Follower
-    from sketchy.web.server import Server, address_of, open_socket
+    from sketchy.web.server import Server, open_socket
 
     with open_socket(host, port) as opened:
-        model = load_model(checkpoint, device)
-        announce = partial(_announce, ready, address_of(opened), browser)
-        with open_index(model, gallery, scan=scan, update=False, progress=progress) as index:
+        token, here, elsewhere = _links(opened)
+        announce = partial(_announce, ready, here, elsewhere, browser)
+        with open_index(load_model(checkpoint, device), gallery, scan=scan, update=False, progress=progress) as index:
             follower = Follower(index, progress) if index.sources else None
-            server = Server(_app(index, follower, gallery, opened, launch), opened, announce)
+            server = Server(_app(index, follower, gallery, token, launch), opened, announce)
             log.info(f"{'following' if follower else 'searching'} {index.name}: {len(index):,} photos; Ctrl-C stops")
             with follower or nullcontext():
                 server.run()
 
 
-def _announce(ready: Callable[[str], object], address: str, browser: bool) -> None:
-    ready(address)
+def _links(opened: socket.socket) -> tuple[str | None, str, str | None]:
+    """Return the token that requests need, the link to the page, and that for other machines if they can connect."""
+    from sketchy.web.server import address_of, is_loopback
+    from sketchy.web.token import link, new_token
+
+    if is_loopback(opened):
+        return None, address_of(opened), None
+    token = new_token()
+    return token, link(address_of(opened), token), link(address_of(opened, elsewhere=True), token)
+
+
+def _announce(ready: Callable[[str, str | None], object], here: str, elsewhere: str | None, browser: bool) -> None:
+    ready(here, elsewhere)
     if browser:
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        threading.Thread(target=webbrowser.open, args=(here,), daemon=True).start()
 
 
 def _app(
     index: Index,
     follower: "Follower | None",
     gallery: str | None,
-    opened: socket.socket,
+    token: str | None,
     launch: "Launch | None",
 ) -> "FastAPI":
     """Create the application, and run some searches first, since the first one is slow."""
     from sketchy.web.app import create_app
-    from sketchy.web.server import is_loopback
 
     root = None if gallery is None or is_store(gallery) else Path(gallery)  # the folder of all photos, if known
-    app = create_app(index, follower=follower, root=root, loopback=is_loopback(opened), launch=launch)
+    app = create_app(index, follower=follower, root=root, token=token, launch=launch)
     index.model.engine.share_cores()
     drawing = Image.new("L", (256, 256), 255)
     ImageDraw.Draw(drawing).line((40, 40, 200, 180), fill=0, width=4)

@@ -95,7 +95,7 @@ def write_exported(path: Path, exported: Exported, checkpoint: str) -> None:
         "kind": KIND,
         "format": FORMAT,
         "checkpoint": checkpoint,
-        "calibration": None if calibration is None else vars(calibration),
+        "calibration": None if calibration is None else calibration.to_plain(),
         "graphs": {kind: graph.weights for kind, graph in exported.graphs.items()},
         "arrays": layout(arrays),
     }
@@ -191,7 +191,7 @@ def _description(header: dict[str, Any], probes: NDArray[np.float32] | None) -> 
         categories=tuple(header["categories"]),
         epoch=header["epoch"],
         metrics=header["metrics"],
-        calibration=calibration and Calibration(tuple(calibration["distances"]), tuple(calibration["probabilities"])),
+        calibration=calibration and Calibration.from_plain(calibration),
         probes=probes,
         dataset=header["dataset"],
         weights_count=header["weights_count"],

@@ -1,10 +1,13 @@
-"""The calibrated score: how likely a photo at some distance is of the sketched category.
+"""The calibrated score: how likely a photo shows what was drawn, in a gallery that may not show it at all.
 
-Distances of two models cannot be compared, but these probabilities can. They are fitted on the validation split and
-hold for galleries like it: in a gallery with fewer relevant photos, a hit is less likely to be right.
+Distances of two models cannot be compared, but these probabilities can. A score is the product of two of them, both
+fitted on the validation split: that the search found what was drawn at all, by the distance of the nearest photo; and,
+if so, that a photo at some distance shows it. For the former, categories are left out of the gallery.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +15,96 @@ from numpy.typing import NDArray
 FIRST_BIN = 16
 BIN_GROWTH = 1.05
 """Pairs in the nearest bin, and the growth of each further one: the nearest pairs are few, and matter most."""
+NEAREST = 10
+"""A search has found what was drawn if one of so many nearest photos shows it."""
+MISSES = 0.1
+"""Share of the searches that found what was drawn, on the validation split, that lie below the threshold."""
+RIDGE = 1e-3
+"""Weight of the squared weights in the fit, so that it ends if the two kinds of searches can be separated."""
+STEPS = 50
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probabilities at some distances, linearly interpolated between them and constant beyond the ends.
+    """The numbers of the calibrated score.
 
     Attributes:
         distances: Distances in ascending order.
-        probabilities: Probabilities in (0, 1), never increasing.
+        probabilities: Probabilities in (0, 1) that a photo at these distances shows what was drawn if any found photo
+            does, never increasing; linearly interpolated between the distances and constant beyond the ends.
+        weights: Constant and slope of the logistic regression in `found`; empty in models of earlier versions.
+        threshold: Least probability of `found` at which a search fits well.
     """
 
     distances: tuple[float, ...]
     probabilities: tuple[float, ...]
+    weights: tuple[float, ...] = ()
+    threshold: float = 0.0
 
-    def score(self, distance: float) -> float:
-        """Return the probability that a photo at this distance is of the sketched category."""
-        return float(np.interp(distance, self.distances, self.probabilities))
+    @classmethod
+    def from_plain(cls, entry: Mapping[str, Any]) -> Self:
+        """Return the calibration of which `to_plain` made lists. Raises KeyError, TypeError if they are none."""
+        return cls(
+            tuple(entry["distances"]),
+            tuple(entry["probabilities"]),
+            tuple(entry.get("weights", ())),
+            entry.get("threshold", 0.0),
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the fields as lists and numbers, for a file."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def score(self, distance: float, found: float = 1.0) -> float:
+        """Return the probability that a photo shows what was drawn.
+
+        Args:
+            distance: Distance of the photo.
+            found: Probability that any found photo does, from `found`.
+        """
+        return found * float(np.interp(distance, self.distances, self.probabilities))
+
+    def found(self, least: float) -> float:
+        """Return the probability that one of the NEAREST photos shows what was drawn; 1 in models of earlier versions.
+
+        Args:
+            least: Distance of the nearest photo of the gallery.
+        """
+        return float(_sigmoid(np.array([1.0, least]) @ np.array(self.weights))) if self.weights else 1.0
+
+
+def with_found(
+    calibration: Calibration, least: NDArray[np.floating], found: NDArray[np.bool_], present: NDArray[np.bool_]
+) -> Calibration:
+    """Fit the probability that a search found what was drawn: a logistic regression on the least distance.
+
+    Distances of further photos add hardly anything to it, but depend on the size of the gallery.
+
+    Args:
+        calibration: The calibration to extend.
+        least: Distance of the nearest photo of each search, shape (Q,).
+        found: Whether one of the NEAREST photos shows what was drawn, shape (Q,).
+        present: Whether the search counts for the threshold: a whole drawing in a whole gallery, shape (Q,).
+
+    Returns:
+        The calibration with weights and a threshold, or as it was if everything was found, or nothing.
+    """
+    if found.all() or not (found & present).any():
+        return calibration
+    features = np.stack([np.ones(len(least)), least], 1).astype(np.float64)
+    weights = np.zeros(2)
+    for _ in range(STEPS):  # Newton's method
+        likely = _sigmoid(features @ weights)
+        slope = features.T @ (likely - found) + RIDGE * weights
+        curvature = (features.T * (likely * (1 - likely))) @ features + RIDGE * np.eye(2)
+        weights = weights - np.linalg.solve(curvature, slope)
+    threshold = np.quantile(_sigmoid(features[found & present] @ weights), MISSES)
+    return replace(calibration, weights=tuple(weights.tolist()), threshold=float(threshold))
+
+
+def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(values, -30, 30)))
+    return result
 
 
 def fit_calibration(distances: NDArray[np.floating], relevant: NDArray[np.bool_]) -> Calibration | None:

@@ -8,7 +8,7 @@ cannot run code:
     categories     names of the categories it was trained on
     epoch, metrics number of finished epochs, and the metrics of the last
     weights        state dict of the encoder
-    calibration    distances and probabilities of the calibrated score (best.pth of a finished run only)
+    calibration    numbers of the calibrated score, see `Calibration` (best.pth of a finished run only)
     probes         embeddings of a few validation sketches, to test the index of a large gallery with (the same)
     anchors        directions of the embedding by the names of the things that lie there (training with a bridge only)
     dataset        hash of the images it was trained, validated and tested on; may be missing
@@ -107,7 +107,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     if checkpoint.training is not None:
         content["training"] = checkpoint.training
     if checkpoint.calibration is not None:
-        content["calibration"] = {name: list(values) for name, values in vars(checkpoint.calibration).items()}
+        content["calibration"] = checkpoint.calibration.to_plain()
     if checkpoint.probes is not None:
         content["probes"] = checkpoint.probes
     if checkpoint.anchors is not None:
@@ -152,7 +152,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         weights=content["weights"],
         training=content.get("training"),
         dataset=content.get("dataset"),
-        calibration=_calibration(content.get("calibration")),
+        calibration=content.get("calibration") and Calibration.from_plain(content["calibration"]),
         probes=content.get("probes"),
         anchors=content.get("anchors"),
         format=content["format"],
@@ -182,7 +182,8 @@ def _are_names(entry: Any) -> bool:
 
 
 def _is_calibration(entry: Any) -> bool:
-    return _is_table(entry, list) and entry.keys() == {"distances", "probabilities"}
+    names = {"distances", "probabilities"}
+    return _is_table(entry, (list, float)) and names <= entry.keys() <= names | {"weights", "threshold"}
 
 
 ENTRIES: dict[str, Callable[[Any], bool]] = {
@@ -199,7 +200,3 @@ ENTRIES: dict[str, Callable[[Any], bool]] = {
     "anchors": lambda entry: entry is None or _is_table(entry, Tensor),
 }
 """The entries of the file with their type checks; those that may be missing may be None."""
-
-
-def _calibration(found: dict[str, list[float]] | None) -> Calibration | None:
-    return None if found is None else Calibration(tuple(found["distances"]), tuple(found["probabilities"]))

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
+
+from sketchy.retrieval.fonts import Font, font_for
 
 TILE = 160
 GAP = 12
@@ -56,12 +58,12 @@ def _draw(sheet: Image.Image, tile: Tile, left: int, top: int) -> None:
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left, top, left + TILE - 1, top + TILE - 1), fill=colour)
     sheet.paste(picture, (left + width, top + width))
-    font = ImageFont.load_default(13)
     for index, line in enumerate(tile.caption.split("\n")[:2]):
+        font = font_for(line)
         draw.text((left, top + TILE + 2 + 15 * index), _shortened(line, font), fill=INK, font=font)
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+def _shortened(text: str, font: Font) -> str:
     """Shorten the text to the width of a tile, with an ellipsis."""
     if font.getlength(text) <= TILE:
         return text

@@ -13,7 +13,7 @@ from sketchy.errors import GalleryError
 from sketchy.image import Kind
 from sketchy.paths import as_path
 from sketchy.progress import Progress, no_progress
-from sketchy.results import Hit, Skipped
+from sketchy.results import Advice, Hits, Skipped
 from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.folders import Folders
 from sketchy.retrieval.model import ImageLike, Model, as_sequence
@@ -84,7 +84,7 @@ class Index:
         exact: bool = False,
         spatial_share: float | None = None,
         **filters: Unpack[Filters],
-    ) -> list[Hit]:
+    ) -> Hits:
         """Find the photos nearest to an image, or to the mean of several.
 
         Args:
@@ -100,21 +100,21 @@ class Index:
                 `Filters`.
 
         Returns:
-            Hits, nearest first; copies of one picture are one hit. Photos whose files are missing come last.
+            Hits, nearest first, missing files last; copies of one picture are one hit. See `Hits.advice`.
 
         Raises:
             ImageError: An image cannot be used; the message names it.
             CheckpointError: Hits would have no score for `min_score`, or the model has no spatial embedding.
             GalleryError: The index is damaged or gone, or no photo is in the folder.
-            ValueError: k is below 1, a date is none, there is no image, the spatial share is not in [0, 1], or the
-                index is closed.
+            ValueError: k is below 1, a date is none, there is no image, or the index is closed.
         """
-        where = self._resolved(where_of(**filters))
-        request = Request(k, where, max_distance, min_score, exact, spatial_share)
+        request = Request(k, self._resolved(where_of(**filters)), max_distance, min_score, exact, spatial_share)
         calibration_of(self.model, kind, request)  # fails before the forward pass
-        return self.find(self.model.query(as_sequence(images), kind), request, kind)
+        given = as_sequence(images)
+        hits = self.find(self.model.query(given, kind), request, kind)
+        return Hits(hits, Advice.KEEP_DRAWING) if self.model.is_single_mark(given, kind) else hits
 
-    def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> list[Hit]:
+    def find(self, query: Vectors, request: Request, kind: Kind = "sketch") -> Hits:
         """Search with an embedding as query, shape (D,), float32; see `search`."""
         calibration = calibration_of(self.model, kind, request)
         request = replace(request, where=self._resolved(request.where))

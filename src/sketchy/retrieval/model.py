@@ -25,6 +25,7 @@ from sketchy.paths import as_path
 from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Skipped
 from sketchy.retrieval.store.base import Identity, Vectors
+from sketchy.single_mark import is_single_mark
 
 if TYPE_CHECKING:
     from sketchy.config import Config
@@ -152,6 +153,12 @@ class Model:
         if self._description.normalize and len(images) > 1:
             mean /= max(float(np.linalg.norm(mean)), 1e-12)
         return mean
+
+    def is_single_mark(self, images: Sequence[ImageLike], kind: Kind) -> bool:
+        """Return whether each image is a sketch of only a dot or a line. Raises ImageError."""
+        return kind == "sketch" and all(
+            is_single_mark(self.preprocess.load(_loadable(image), kind)) for image in images
+        )
 
     def embed_files(self, paths: Sequence[Path], kind: Kind, progress: Progress = no_progress) -> FileEmbeddings:
         """Embed image files, skipping those that cannot be read."""

@@ -11,7 +11,7 @@ from sketchy.errors import CheckpointError
 from sketchy.image import Kind
 from sketchy.inference.description import SpatialPart
 from sketchy.model.calibration import Calibration
-from sketchy.results import Hit
+from sketchy.results import Advice, Hit, Hits
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.spatial_share import reweighted, reweighted_distance
 from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, as_tuple, label
@@ -110,7 +110,7 @@ def search(
     request: Request,
     calibration: Calibration | None = None,
     spatial: SpatialPart | None = None,
-) -> list[Hit]:
+) -> Hits:
     """Find the nearest pictures; copies of one picture are one hit, with all their paths.
 
     Hits without an existing file, as on a drive that is not mounted, come last.
@@ -122,25 +122,36 @@ def search(
         calibration: Calibration that scores the hits; None leaves them without a score.
         spatial: Settings of the model's spatial embedding; None if it has none.
 
+    Returns:
+        The hits, with the advice that nothing fits well if it is unlikely that any photo shows what was drawn.
+
     Raises:
         CheckpointError, ValueError: The spatial share cannot be chosen; see `reweighted`.
     """
     if request.spatial_share is not None:
         query = reweighted(query, spatial, request.spatial_share)
+    nearest = _nearest(store, query, request)
+    hits = sorted(nearest, key=lambda hit: hit.missing)[: request.k]
+    if request.spatial_share is not None:
+        hits = [replace(hit, distance=reweighted_distance(hit.distance, query)) for hit in hits]
+    advice = None
+    if calibration is not None and nearest:
+        found = calibration.found(nearest[0].distance)
+        advice = Advice.NOTHING_FITS if found < calibration.threshold else None
+        hits = [replace(hit, score=calibration.score(hit.distance, found)) for hit in hits]
+    return Hits((hit for hit in hits if _within_limits(hit, request)), advice)
+
+
+def _nearest(store: Store, query: Vectors, request: Request) -> list[Hit]:
+    """Return the nearest photos, until enough of them exist."""
     exact = request.exact or request.spatial_share is not None
     limit = request.k
     while True:
         hits = store.search(query, limit, request.where, exact=exact)
         existing = sum(not hit.missing for hit in hits)
         if existing >= request.k or len(hits) < limit or limit >= MAX_OVERFETCH * request.k:
-            break
+            return list(hits)
         limit *= 4
-    hits = sorted(hits, key=lambda hit: hit.missing)[: request.k]
-    if request.spatial_share is not None:
-        hits = [replace(hit, distance=reweighted_distance(hit.distance, query)) for hit in hits]
-    if calibration is not None:
-        hits = [replace(hit, score=calibration.score(hit.distance)) for hit in hits]
-    return [hit for hit in hits if _within_limits(hit, request)]
 
 
 def _within_limits(hit: Hit, request: Request) -> bool:

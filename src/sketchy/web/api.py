@@ -16,7 +16,7 @@ import sketchy
 from sketchy.containers import detect_format
 from sketchy.errors import CheckpointError, ImageError, SketchyError
 from sketchy.image import Kind, image_size
-from sketchy.results import Hit
+from sketchy.results import Advice, Hit, Hits
 from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import Request as SearchRequest
@@ -128,7 +128,8 @@ async def search(
     if not found.hits:
         service.catalogue.refuse_unknown(where.categories)
     response.headers["Server-Timing"] = _timing(found, started)
-    return Results(results=[_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)])
+    results = [_result(hit, rank, service.catalogue) for rank, hit in enumerate(found.hits, start=1)]
+    return Results(results=results, advice=found.hits.advice)
 
 
 @router.post(
@@ -207,7 +208,7 @@ async def _read_image(request: Request) -> bytes:
 class _Found(NamedTuple):
     """The hits of a query, and the times of its steps, in seconds of `time.perf_counter`."""
 
-    hits: list[Hit]
+    hits: Hits
     began: float
     embedded: float
     ended: float
@@ -231,6 +232,8 @@ def _search(service: Service, image: bytes, kind: Kind, request: SearchRequest) 
         query = index.model.query([image], kind, ["the image"])
         embedded = time.perf_counter()
         hits = index.find(query, request, kind)
+        if index.model.is_single_mark([image], kind):
+            hits.advice = Advice.KEEP_DRAWING
     return _Found(hits, began, embedded, time.perf_counter())
 
 

@@ -23,6 +23,7 @@ from sketchy.web.guard import Guard
 from sketchy.web.limits import Limits
 from sketchy.web.photos import photo_router
 from sketchy.web.thumbnails import Thumbnails
+from sketchy.web.token import TokenRequired
 
 STATIC = Path(__file__).parent / "static"
 LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
@@ -35,7 +36,7 @@ def create_app(
     *,
     follower: Follower | None = None,
     root: Path | None = None,
-    loopback: bool = True,
+    token: str | None = None,
     limits: Limits | None = None,
     launch: Launch | None = None,
 ) -> FastAPI:
@@ -45,9 +46,9 @@ def create_app(
         index: The index to search.
         follower: Keeps the index up to date meanwhile; None if nothing in this process does.
         root: Folder that contains all photos; see `Catalogue`.
-        loopback: Whether to accept only requests whose Host header is a loopback name.
+        token: Token that every request needs, see `TokenRequired`; None answers only requests of this machine.
         limits: Limits of a request; None takes the defaults.
-        launch: Opens photos on this machine; only if `loopback`, for a page on the same machine. None refuses to.
+        launch: Opens photos on this machine; only without a token, for a page on the same machine. None refuses to.
     """
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed form gets an answer, not a message
     limits = limits or Limits()
@@ -56,13 +57,15 @@ def create_app(
 
     app = _new_app(queue)
     app.state.service = Service(
-        index, follower, catalogue, Thumbnails(catalogue), queue, limits, launch if loopback else None
+        index, follower, catalogue, Thumbnails(catalogue), queue, limits, launch if token is None else None
     )
     app.include_router(router)
     app.include_router(photo_router)
     _add_page(app)
     _add_errors(app)
-    if loopback:  # prevents DNS rebinding: a site whose name resolves to 127.0.0.1 could read the photos
+    if token is not None:
+        app.add_middleware(TokenRequired, token=token)
+    else:  # prevents DNS rebinding: a site whose name resolves to 127.0.0.1 could read the photos
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
     app.add_middleware(Guard, limits=limits)
     return app

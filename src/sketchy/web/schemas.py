@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from sketchy.results import Advice
+
 
 class Size(IntEnum):
     """Side in pixels of the square that a photo is shrunk to fit; few sizes, so that they can be cached."""
@@ -36,9 +38,10 @@ class Result(BaseModel):
 
 
 class Results(BaseModel):
-    """The nearest photos, nearest first."""
+    """The nearest photos, nearest first, and what to say about them: that nothing fits well, or to keep drawing."""
 
     results: list[Result]
+    advice: Advice | None
 
 
 class About(BaseModel):
@@ -80,7 +83,7 @@ class Bounds(BaseModel):
 
 
 class Info(BaseModel):
-    """The gallery, the model and the limits; a score is the probability that a photo is of the sketched category."""
+    """The gallery, the model and the limits; a score is the probability that a photo shows what was drawn."""
 
     version: str
     gallery: str

@@ -47,12 +47,23 @@ def is_loopback(opened: socket.socket) -> bool:
     return ipaddress.ip_address(opened.getsockname()[0].partition("%")[0]).is_loopback
 
 
-def address_of(opened: socket.socket) -> str:
-    """Return the URL of the page for a browser on this machine."""
+def address_of(opened: socket.socket, *, elsewhere: bool = False) -> str:
+    """Return the URL of the page for a browser on this machine, or `elsewhere` on the network."""
     host, port = opened.getsockname()[:2]
     if ipaddress.ip_address(host.partition("%")[0]).is_unspecified:
-        host = "localhost"
+        host = (_outward(opened.family) if elsewhere else None) or "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _outward(family: int) -> str | None:
+    """Return the address from which this machine reaches others; None if it has no network."""
+    target = ("2001:db8::1", 9) if family == socket.AF_INET6 else ("192.0.2.1", 9)  # reserved for documentation
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(target)  # sends nothing
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])
 
 
 class Server(uvicorn.Server):

@@ -6,6 +6,11 @@ import { Exporter, Layer } from "./drawing.js";
 import { SearchClient } from "./search_client.js";
 import { Settling } from "./settling.js";
 
+const ADVICE = {
+  "nothing fits well": "Nothing fits well. The nearest photos:",
+  "keep drawing": "Keep drawing: this is only a dot or a line.",
+};
+
 /**
  * Searches, and passes what was found to the view.
  *
@@ -133,8 +138,8 @@ export class Query {
     else show();
   }
 
-  #succeeded({ results }, query) {
-    this.#view.show(results, this.#describe(results.length), this.waiting ? "waiting" : "none");
+  #succeeded({ results, advice }, query) {
+    this.#view.show(results, ADVICE[advice] ?? this.#describe(results.length), this.waiting ? "waiting" : "none");
     // The latency after painting, for scripts/measure_page.py.
     requestAnimationFrame(() => setTimeout(() => performance.measure("stroke to results", { start: query.since })));
   }
