@@ -28,6 +28,22 @@ def test_the_benchmark_measures_a_section(tmp_path):
     assert table["matrix product and partial sort"]["a second"] > 0
 
 
+def test_the_benchmark_of_a_gpu_runs_without_one(dataset, tmp_path):
+    out = tmp_path / "gpu.json"
+    printed = run("scripts/bench", "gpu", "--quick", "--turns", 1, "--data", dataset, "--out", out)
+    tables = json.loads(out.read_text())
+    steps = tables["training steps"]
+    for config in ("default", "recommended"):
+        assert f"| {config}, plain, float32 |" in printed
+        assert steps[f"{config}, plain, float32"]["our epoch, ms a step"] > 0
+        assert steps[f"{config}, plain, float32"]["floor by bytes and operations"] > 0
+        assert 0 < len(tables[f"the most expensive kernels of {config}"]) <= 10
+    assert tables["a notebook's loop on the same device"]["default"]["pairs a second"] > 0
+    assert 0 < tables["a whole epoch of the full database"]["default"]["share that is no step"] < 1
+    assert tables["embedding photos"]["embedding files"]["a second"] > 0
+    assert [name for name in tables if name.startswith("ceilings of ")]
+
+
 def test_the_stress_test_finds_nothing_lost(tmp_path):
     names = ["kills", "damage", "writers", "readers"]
     lines = run("scripts/stress_test.py", "--quick", *names, "--work", tmp_path).splitlines()

@@ -16,7 +16,7 @@ from timing import Table, in_turns
 def measure(options: Options) -> Table:
     """Measure images per second."""
     keep_freed_memory()  # as `sketchy embed` does
-    model, beside = load_model(options.checkpoint, "cpu"), _by_torch(options.checkpoint)
+    model, beside = load_model(options.checkpoint, "cpu"), by_torch(options.checkpoint, torch.device("cpu"))
     paths = options.images("*.jpg")[: 128 if options.quick else 512]
     pixels = np.stack([model.preprocess.load(path, "photo") for path in paths])
     reads = [path.read_bytes for path in paths]
@@ -30,7 +30,7 @@ def measure(options: Options) -> Table:
     return in_turns(variants, len(paths), options.turns)
 
 
-def _by_torch(checkpoint: Path) -> Model:
+def by_torch(checkpoint: Path, device: torch.device) -> Model:
     """Load a model to compute with PyTorch, whether it was exported or not."""
     loaded = read_checkpoint(checkpoint)
-    return Model(describe(loaded), TorchEngine(loaded.encoder(), torch.device("cpu")), checkpoint)
+    return Model(describe(loaded), TorchEngine(loaded.encoder(), device), checkpoint)

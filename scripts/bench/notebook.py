@@ -21,15 +21,16 @@ class Pairs(TorchDataset[tuple[Tensor, Tensor, float]]):
     Args:
         data: The dataset.
         size: Side of the images in pixels.
+        repeats: How often an epoch takes each sketch.
     """
 
-    def __init__(self, data: Dataset, size: int) -> None:
+    def __init__(self, data: Dataset, size: int, repeats: int) -> None:
         self.data, self.size = data, size
         part = data.parts["train"]
-        self.sketches, self.photos = part.sketches.tolist(), part.photos.tolist()
+        self.sketches, self.photos = repeats * part.sketches.tolist(), part.photos.tolist()
 
     def __len__(self) -> int:
-        """Return the number of training sketches."""
+        """Return the number of pairs of an epoch."""
         return len(self.sketches)
 
     def __getitem__(self, item: int) -> tuple[Tensor, Tensor, float]:
@@ -55,17 +56,20 @@ class Notebook:
     Args:
         config: Gives the network, the size of images and batches, the learning rate and the seed.
         data: The dataset.
+        device: Where the network is.
+        repeats: How often an epoch takes each sketch; more than once, so that a small dataset is not begun too often.
     """
 
-    def __init__(self, config: Config, data: Dataset) -> None:
+    def __init__(self, config: Config, data: Dataset, device: torch.device | str = "cpu", repeats: int = 1) -> None:
         seed_everything(config.train.seed)
         encoder = build_encoder(config, load_pretrained=False)
-        self.network = nn.Sequential(encoder.backbone, encoder.head)
+        self.network = nn.Sequential(encoder.backbone, encoder.head).to(device)
+        self.device = device
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.train.learning_rate)
         assert isinstance(config.sampler, PairsConfig), "a notebook trains on pairs"
         self.pairs = config.sampler.batch_size
         self.loader = DataLoader(
-            Pairs(data, config.image.size), self.pairs, shuffle=True, drop_last=True, num_workers=2
+            Pairs(data, config.image.size, repeats), self.pairs, shuffle=True, drop_last=True, num_workers=2
         )
         self.batches = iter(self.loader)
 
@@ -76,7 +80,7 @@ class Notebook:
             if batch is None:
                 self.batches = iter(self.loader)
                 batch = next(self.batches)
-            sketches, photos, other = batch
+            sketches, photos, other = (part.to(self.device) for part in batch)
             distance = nn.functional.pairwise_distance(self.network(sketches), self.network(photos))
             loss = ((1 - other) / 2 * distance**2 + other / 2 * (2 - distance).clamp(min=0) ** 2).mean()
             self.optimizer.zero_grad()

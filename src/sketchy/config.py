@@ -210,22 +210,20 @@ class TrainConfig(Section):
 
     epochs: Free[int] = Field(200, ge=1, description="epochs; one draws as many sketches as the training split holds")
     patience: Free[int | None] = Field(
-        None,
-        ge=1,
-        description="training ends after so many epochs without a better validation mAP, null never; the schedule "
-        "still spans `epochs`, so it suits a constant learning rate best",
+        None, ge=1, description="epochs without a better validation mAP that end training, null never"
     )
     keep_every: Free[int | None] = Field(
         None, ge=1, description="keep the weights of every so many epochs as epoch-<number>.pth, null keeps none"
     )
     tensorboard: Free[bool] = Field(False, description="also log to TensorBoard; needs the extra `tensorboard`")
+    save_every: Free[float] = Field(60.0, ge=0, description="seconds between saves, about what a kill costs at most")
     seed: Free[int] = Field(0, ge=0, le=2**63 - 1, description="seed of weights, batches and dropout")
     device: Free[str] = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
-    precision: Fixed[Literal["float32", "bfloat16", "float16"]] = Field(
-        "float32", description="precision of the forward pass; 16 bits are for GPUs, float16 requires one"
+    precision: Fixed[Literal["float32", "tf32", "bfloat16", "float16"]] = Field(
+        "float32", description="precision of the forward pass; all but float32 are for GPUs, float16 requires one"
     )
-    compile: Free[bool] = Field(
-        False, description="compile the network first, which takes minutes; pays on GPUs and for report_cnn"
+    compile: Free[bool | Literal["auto"]] = Field(
+        "auto", description="compile network and loss, which takes minutes; auto does on a GPU that has a compiler"
     )
     optimizer: Fixed[Literal["adam", "adamw"]] = Field("adam", description="adamw decouples the weight decay")
     learning_rate: Free[float] = Field(0.0005, gt=0, le=1, description="the highest learning rate of the schedule")

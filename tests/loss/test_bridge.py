@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sketchy.loss.batch import EmbeddedBatch
 from sketchy.loss.bridge import SCALE, BridgeLoss
 
 CLASSES = torch.tensor([[1, 1, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]).bool()
@@ -46,23 +47,23 @@ def test_it_is_the_entropy_of_the_summed_classes_and_the_divergence_from_the_tar
     ]
     assert len(named) == 3
     expected = sum(named) / 3 + sum(kept) / 4
-    assert loss(sketch, photo, LABELS, INDICES).loss.item() == pytest.approx(expected, rel=1e-3)
+    assert loss(EmbeddedBatch(sketch, photo, LABELS, INDICES)).loss.item() == pytest.approx(expected, rel=1e-3)
 
 
 def test_photos_at_their_targets_and_sketches_at_their_anchors_have_next_to_no_loss():
     loss = made()
     photo = F.pad(loss.targets[INDICES].float(), (0, 2))
     sketch = F.pad(loss.anchors[[0, 3, 4, 1]], (0, 2))
-    found = loss(sketch, photo, LABELS, INDICES)
+    found = loss(EmbeddedBatch(sketch, photo, LABELS, INDICES))
     assert found.stats["photo_agreement"] == 1
     assert found.stats["sketch_accuracy"] == 1
-    assert found.loss < loss(sketch.flip(0), photo, LABELS, INDICES).loss / 10
+    assert found.loss < loss(EmbeddedBatch(sketch.flip(0), photo, LABELS, INDICES)).loss / 10
 
 
 def test_sketches_whose_names_have_no_class_have_no_gradient():
     sketch, photo = embeddings()
     sketch.requires_grad_()
-    made()(sketch, photo, LABELS, INDICES).loss.backward()
+    made()(EmbeddedBatch(sketch, photo, LABELS, INDICES)).loss.backward()
     assert (sketch.grad[2] == 0).all()
     assert (sketch.grad[[0, 1, 3], :4] != 0).all()
     assert (sketch.grad[:, 4:] == 0).all()
@@ -71,16 +72,19 @@ def test_sketches_whose_names_have_no_class_have_no_gradient():
 def test_a_batch_without_any_class_teaches_photos_only():
     sketch, photo = embeddings()
     nothing = torch.full((4,), 2)
-    found = made()(sketch, photo, nothing, INDICES)
+    found = made()(EmbeddedBatch(sketch, photo, nothing, INDICES))
     assert found.stats["sketch_accuracy"] == 0
-    assert found.loss == made()(sketch.flip(0), photo, nothing, INDICES).loss
+    assert found.loss == made()(EmbeddedBatch(sketch.flip(0), photo, nothing, INDICES)).loss
 
 
 def test_its_state_holds_anchors_and_targets_for_a_run_that_is_resumed():
     resumed = BridgeLoss(CLASSES, photos=6, size=4)
     resumed.load_state_dict(made().state_dict())
     sketch, photo = embeddings()
-    assert resumed(sketch, photo, LABELS, INDICES).loss == made()(sketch, photo, LABELS, INDICES).loss
+    assert (
+        resumed(EmbeddedBatch(sketch, photo, LABELS, INDICES)).loss
+        == made()(EmbeddedBatch(sketch, photo, LABELS, INDICES)).loss
+    )
 
 
 def test_the_anchor_of_a_thing_is_the_direction_between_those_of_its_classes():
@@ -92,4 +96,4 @@ def test_the_anchor_of_a_thing_is_the_direction_between_those_of_its_classes():
 def test_shapes_that_do_not_agree_are_refused():
     sketch, photo = embeddings()
     with pytest.raises(ValueError, match="labels"):
-        made()(sketch, photo, LABELS[:3], INDICES)
+        made()(EmbeddedBatch(sketch, photo, LABELS[:3], INDICES))

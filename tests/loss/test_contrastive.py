@@ -4,6 +4,7 @@ from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import ContrastiveLoss as PublicContrastiveLoss
 from pytorch_metric_learning.reducers import DoNothingReducer
 
+from sketchy.loss.batch import EmbeddedBatch
 from sketchy.loss.contrastive import ContrastiveLoss, contrastive_loss
 
 
@@ -26,7 +27,7 @@ def at_distance(distance: float, matching: int, different: int):
 def test_four_pairs_by_hand():
     # m = 2: a match at 1 costs 1/2, a match at 3 costs 9/2, others at 0.5 cost 2.25/2, at 2.5 nothing
     distance, label = torch.tensor([1.0, 3.0, 0.5, 2.5]), torch.tensor([0, 0, 1, 1])
-    assert contrastive_loss(distance, label, 2.0).item() == pytest.approx((0.5 + 4.5 + 1.125 + 0) / 4)
+    assert contrastive_loss(distance, label, 2.0).mean().item() == pytest.approx((0.5 + 4.5 + 1.125 + 0) / 4)
 
 
 def test_the_loss_agrees_with_a_loop():
@@ -36,7 +37,7 @@ def test_the_loss_agrees_with_a_loop():
         distance = (sketch[i] - photo[i]).norm().item()
         same = sketch_label[i] == photo_label[i]
         terms.append(distance**2 / 2 if same else max(0.0, 2.5 - distance) ** 2 / 2)
-    found = ContrastiveLoss(2.5)(sketch, photo, sketch_label, photo_label)
+    found = ContrastiveLoss(2.5)(EmbeddedBatch(sketch, photo, sketch_label, photo_label))
     assert found.loss.item() == pytest.approx(sum(terms) / len(terms))
 
 
@@ -51,7 +52,7 @@ def test_the_loss_agrees_with_pytorch_metric_learning():
     # Theirs leaves the hinges unsquared; the report squares and halves them.
     hinges = torch.cat([found[name]["losses"] for name in ("pos_loss", "neg_loss")])
     assert len(hinges) == len(sketch)
-    ours = ContrastiveLoss(2.5)(sketch, photo, sketch_label, photo_label)
+    ours = ContrastiveLoss(2.5)(EmbeddedBatch(sketch, photo, sketch_label, photo_label))
     assert ours.loss.item() == pytest.approx((hinges**2 / 2).mean().item())
 
 
@@ -68,47 +69,47 @@ def test_two_columns_are_refused_even_where_they_agree():
 
 def test_as_many_sketches_as_photos_are_needed():
     with pytest.raises(ValueError, match="shapes"):
-        ContrastiveLoss(1.0)(torch.rand(4, 3), torch.rand(5, 3), torch.zeros(4), torch.zeros(5))
+        ContrastiveLoss(1.0)(EmbeddedBatch(torch.rand(4, 3), torch.rand(5, 3), torch.zeros(4), torch.zeros(5)))
 
 
 @pytest.mark.parametrize(("matching", "different"), [(4, 4), (6, 2), (1, 3), (5, 3)])
 @pytest.mark.parametrize("margin", [0.5, 2.0])
 def test_the_plateau_ratio_is_one_where_all_pairs_lie_at_the_best_single_distance(matching, different, margin):
     share = different / (matching + different)
-    found = ContrastiveLoss(margin)(*at_distance(share * margin, matching, different))
+    found = ContrastiveLoss(margin)(EmbeddedBatch(*at_distance(share * margin, matching, different)))
     assert found.stats["plateau_ratio"].item() == pytest.approx(1, abs=1e-6)
     assert found.loss.item() == pytest.approx(share * (1 - share) * margin**2 / 2)
 
 
 def test_half_and_half_the_plateau_is_an_eighth_of_the_squared_margin():
-    found = ContrastiveLoss(2.0)(*at_distance(1.0, 4, 4))
+    found = ContrastiveLoss(2.0)(EmbeddedBatch(*at_distance(1.0, 4, 4)))
     assert found.loss.item() == 2.0**2 / 8
     assert found.stats["plateau_ratio"].item() == 1
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.7, 1.3, 3.0])
 def test_no_single_distance_beats_the_plateau(distance):
-    assert ContrastiveLoss(2.0)(*at_distance(distance, 4, 4)).stats["plateau_ratio"] > 1
+    assert ContrastiveLoss(2.0)(EmbeddedBatch(*at_distance(distance, 4, 4))).stats["plateau_ratio"] > 1
 
 
 def test_a_network_that_tells_pairs_apart_is_below_the_plateau():
     sketch, photo, sketch_label, photo_label = at_distance(2.0, 4, 4)
     photo[:4] = 0
-    found = ContrastiveLoss(2.0)(sketch, photo, sketch_label, photo_label)
+    found = ContrastiveLoss(2.0)(EmbeddedBatch(sketch, photo, sketch_label, photo_label))
     assert found.loss == 0
     assert found.stats["plateau_ratio"] == 0
 
 
 def test_the_statistics_are_means_over_each_kind_of_pair():
     sketch, photo = torch.zeros(5, 1), torch.tensor([[1.0], [3.0], [0.5], [1.5], [4.0]])
-    found = ContrastiveLoss(2.0)(sketch, photo, torch.zeros(5), torch.tensor([0, 0, 1, 1, 1]))
+    found = ContrastiveLoss(2.0)(EmbeddedBatch(sketch, photo, torch.zeros(5), torch.tensor([0, 0, 1, 1, 1])))
     assert found.stats["positive_distance"].item() == 2.0
     assert found.stats["negative_distance"].item() == 2.0
     assert found.stats["active_fraction"].item() == pytest.approx(2 / 3)
 
 
 def test_a_batch_of_one_kind_has_finite_statistics_of_the_other():
-    found = ContrastiveLoss(2.0)(*at_distance(1.0, 4, 0))
+    found = ContrastiveLoss(2.0)(EmbeddedBatch(*at_distance(1.0, 4, 0)))
     assert found.stats["negative_distance"] == 0
     assert found.stats["active_fraction"] == 0
     assert found.loss.item() == 0.5
@@ -117,4 +118,4 @@ def test_a_batch_of_one_kind_has_finite_statistics_of_the_other():
 def test_a_broken_embedding_makes_the_loss_no_number():
     sketch, photo, sketch_label, photo_label = batch()
     sketch[2, 1] = float("nan")
-    assert ContrastiveLoss(2.0)(sketch, photo, sketch_label, photo_label).loss.isnan()
+    assert ContrastiveLoss(2.0)(EmbeddedBatch(sketch, photo, sketch_label, photo_label)).loss.isnan()

@@ -2,6 +2,7 @@ import torch
 
 from sketchy.choices import InfoNCEConfig, TermsConfig
 from sketchy.loss import build_objective
+from sketchy.loss.batch import EmbeddedBatch
 from sketchy.loss.bridge import BridgeLoss
 from sketchy.loss.infonce import InfoNCELoss
 from sketchy.loss.objective import Labels, Objective, Term
@@ -20,7 +21,7 @@ def infonce() -> InfoNCELoss:
 def test_without_terms_it_is_the_main_loss():
     main = TripletLoss(0.3, "batch-hard", torch.Generator())
     found = Objective(main, {})(SKETCH, PHOTO, SKETCHES, PHOTOS)
-    expected = main(SKETCH, PHOTO, CATEGORY, CATEGORY)
+    expected = main(EmbeddedBatch(SKETCH, PHOTO, CATEGORY, CATEGORY))
     assert torch.equal(found.loss, expected.loss)
     assert found.stats == expected.stats
 
@@ -28,8 +29,8 @@ def test_without_terms_it_is_the_main_loss():
 def test_terms_are_weighted_and_see_their_own_labels():
     terms = {"more": Term(0.5, infonce(), "category"), "which": Term(2.0, infonce(), "instance")}
     found = Objective(infonce(), terms)(SKETCH, PHOTO, SKETCHES, PHOTOS)
-    by_category = infonce()(SKETCH, PHOTO, CATEGORY, CATEGORY).loss
-    by_instance = infonce()(SKETCH, PHOTO, SKETCHES.instance, PHOTOS.instance).loss
+    by_category = infonce()(EmbeddedBatch(SKETCH, PHOTO, CATEGORY, CATEGORY)).loss
+    by_instance = infonce()(EmbeddedBatch(SKETCH, PHOTO, SKETCHES.instance, PHOTOS.instance)).loss
     torch.testing.assert_close(found.loss, 1.5 * by_category + 2 * by_instance)
     torch.testing.assert_close(found.stats["which_loss"], by_instance)
     assert "which_positive_distance" in found.stats
@@ -40,7 +41,35 @@ def test_a_term_with_mixed_labels_sees_categories_of_sketches_and_indices_of_pho
     bridge = BridgeLoss(torch.eye(3, dtype=torch.bool), photos=16, size=4)
     bridge.start(torch.randn(3, 4), torch.randn(16, 4))
     found = Objective(infonce(), {"bridge": Term(1.0, bridge, "mixed")})(SKETCH, PHOTO, SKETCHES, PHOTOS)
-    torch.testing.assert_close(found.stats["bridge_loss"], bridge(SKETCH, PHOTO, CATEGORY, PHOTOS.instance).loss)
+    torch.testing.assert_close(
+        found.stats["bridge_loss"], bridge(EmbeddedBatch(SKETCH, PHOTO, CATEGORY, PHOTOS.instance)).loss
+    )
+
+
+def test_nothing_in_the_terms_waits_for_the_values_of_a_batch():
+    """What depends on values, which a GPU would have to be asked for, cannot be traced as one graph."""
+
+    def made() -> Objective:
+        torch.manual_seed(0)
+        bridge = BridgeLoss(torch.eye(3, dtype=torch.bool), photos=16, size=4)
+        bridge.start(torch.randn(3, 4), torch.randn(16, 4))
+        terms = TermsConfig(proxy_weight=1.0, instance_weight=0.5, bridge_weight=1.0)
+        return build_objective(
+            InfoNCEConfig(learn_temperature=True),
+            terms,
+            categories=3,
+            photos=16,
+            embedding_size=4,
+            generator=torch.Generator(),
+            related=torch.zeros(3, 3, dtype=torch.bool),
+            bridge=bridge,
+        )
+
+    plain, traced = made(), torch.compile(made(), fullgraph=True, backend="eager")
+    for _ in range(2):  # the second with photos in the memory
+        expected, found = plain(SKETCH, PHOTO, SKETCHES, PHOTOS), traced(SKETCH, PHOTO, SKETCHES, PHOTOS)
+        assert torch.equal(found.loss, expected.loss)
+    torch.compiler.reset()
 
 
 def test_the_config_chooses_the_terms():

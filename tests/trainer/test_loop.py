@@ -1,3 +1,4 @@
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partialmethod
@@ -18,6 +19,7 @@ from sketchy.loss.contrastive import ContrastiveLoss
 from sketchy.loss.objective import Objective
 from sketchy.loss.triplet import TripletLoss
 from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.trainer import loop
 from sketchy.trainer.drawn import drawn_ahead
 from sketchy.trainer.freezing import freeze
 from sketchy.trainer.loop import Trainer
@@ -42,7 +44,8 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
         photo_category=np.arange(12) % 3,
         sketch_photo=np.arange(24) % 12,
     )
-    siamese = Siamese(build_encoder(CONFIG))
+    world = options.pop("world", ALONE)
+    siamese = Siamese(build_encoder(CONFIG)).placed(world.device)
     options["frozen"] = freeze(siamese.encoder.backbone, options.pop("freeze", ()))
     loss = loss or ContrastiveLoss(2.0)
     if options.pop("random_triplets", False):
@@ -51,7 +54,7 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
         options["augmenter"] = build_augmenter(AugmentConfig(flip=0.5, rotate=20, color=0.3), generator)
     return Trainer(
         siamese=siamese,
-        loss=Objective(loss, {}),
+        loss=Objective(loss, {}).to(world.device),
         optimizer=build_optimizer(CONFIG.train, siamese.encoder, loss),
         rate=lambda step: 1e-3 / (1 + step),
         sampler=PairSampler(
@@ -61,7 +64,7 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
             seed=0,
         ),
         images=images,
-        world=options.pop("world", ALONE),
+        world=world,
         generator=generator,
         **options,
     )
@@ -177,10 +180,10 @@ class GradientThatBreaks(nn.Module):
         super().__init__()
         self.inner, self.calls, self.at = ContrastiveLoss(2.0), 0, at
 
-    def forward(self, sketch, *rest):
+    def forward(self, batch):
         self.calls += 1
-        output = self.inner(sketch, *rest)
-        root_of_zero = (0 * sketch).sum().sqrt()
+        output = self.inner(batch)
+        root_of_zero = (0 * batch.sketch).sum().sqrt()
         return output._replace(loss=output.loss + root_of_zero) if self.calls == self.at else output
 
 
@@ -196,7 +199,7 @@ def test_the_precision_holds_in_the_threads_of_data_parallel(precision, dtype):
     trainer = make_trainer(precision=precision)
     images = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
     with ThreadPoolExecutor(1) as pool:
-        embedded = pool.submit(trainer.parallel_model, images, images).result()
+        embedded = pool.submit(trainer.forward_pass.network, images, images).result()
     assert [tensor.dtype for tensor in embedded] == [dtype, dtype]
 
 
@@ -220,6 +223,33 @@ def test_a_gpu_trains_in_every_precision(precision):
     world = World(0, 1, torch.device("cuda"))
     trainer = make_trainer(world=world, precision=precision)
     assert trainer.run_epoch().columns["loss"] > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(
+    "options", [{}, {"augmented": True}, {"random_triplets": True}, {"clip_norm": 1.0}, {"precision": "float16"}]
+)
+def test_a_step_does_not_wait_for_the_gpu(options):
+    trainer = make_trainer(world=World(0, 1, torch.device("cuda")), **options)
+    with trainer.train_mode():
+        for index, (batch, drawn) in enumerate(trainer._batches()):
+            torch.cuda.set_sync_debug_mode("error" if index else "default")  # the first one makes the optimizer's state
+            try:
+                trainer.train_step(trainer.load(batch, drawn))
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_run_that_was_saved_within_an_epoch_goes_on_from_there(monkeypatch):
+    monkeypatch.setattr(loop, "CHECK_EVERY", 3)
+    saved = []
+    whole = make_trainer(augmented=True)
+    row = whole.run_epoch(checked=lambda: saved.append(copy.deepcopy(whole.state())))
+    assert [state["step"] for state in saved] == [3]  # of 4; the end of an epoch is the recorder's
+    resumed = make_trainer(augmented=True)
+    resumed.restore(saved[0])
+    assert resumed.run_epoch().columns["loss"] == row.columns["loss"]
+    assert_same(weights(whole), weights(resumed))
 
 
 def test_a_frozen_module_keeps_its_weights_and_statistics_and_the_rest_learns():

@@ -9,7 +9,7 @@ from sketchy.config_file import load_config
 from sketchy.errors import StorageError
 from sketchy.evaluation.learning_curves import PANELS
 from sketchy.model.checkpoint import load_checkpoint
-from sketchy.trainer import record
+from sketchy.trainer import record, saving
 from sketchy.trainer.run import train
 
 
@@ -37,37 +37,40 @@ def test_every_curve_has_its_column(trained):
 
 def test_a_kill_between_history_and_checkpoint_repeats_the_epoch(tiny_config, tmp_path, monkeypatch):
     """The row is on disk, the checkpoint is not: the epoch is trained again and its row written once."""
-    config = settings(tiny_config)
-    save = record.save_checkpoint
+    config = settings(tiny_config, "train.keep_every=1")  # so that every epoch is saved
+    save = saving.save_checkpoint
 
     def power_cut(path, checkpoint):
         if checkpoint.epoch == 2:
             raise KeyboardInterrupt
         save(path, checkpoint)
 
-    monkeypatch.setattr(record, "save_checkpoint", power_cut)
+    monkeypatch.setattr(saving, "save_checkpoint", power_cut)
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run")
-    monkeypatch.setattr(record, "save_checkpoint", save)
+    monkeypatch.setattr(saving, "save_checkpoint", save)
+    assert load_checkpoint(tmp_path / "run" / "last.pth").epoch == 1
+    assert len(history(tmp_path / "run")) >= 2
     train(config, tmp_path / "run", resume=True)
     rows = history(tmp_path / "run")
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
 
 
 def test_a_kill_between_the_best_and_the_last_checkpoint_leaves_the_best_right(tiny_config, tmp_path, monkeypatch):
-    config = settings(tiny_config, "data.val_fraction=0")  # every epoch is the best
-    save = record.save_checkpoint
+    more = "data.val_fraction=0", "train.keep_every=1"  # every epoch is the best, and saved
+    save = saving.save_checkpoint
 
     def power_cut(path, checkpoint):
         save(path, checkpoint)
         if checkpoint.epoch == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(record, "save_checkpoint", power_cut)
+    monkeypatch.setattr(saving, "save_checkpoint", power_cut)
     with pytest.raises(KeyboardInterrupt):
-        train(config, tmp_path / "run")
-    monkeypatch.setattr(record, "save_checkpoint", save)
-    train(settings(tiny_config, "data.val_fraction=0", "train.epochs=2"), tmp_path / "run", resume=True)
+        train(settings(tiny_config, *more), tmp_path / "run")
+    monkeypatch.setattr(saving, "save_checkpoint", save)
+    assert [load_checkpoint(tmp_path / "run" / name).epoch for name in ("best.pth", "last.pth")] == [2, 1]
+    train(settings(tiny_config, *more, "train.epochs=2"), tmp_path / "run", resume=True)
     assert [load_checkpoint(tmp_path / "run" / name).epoch for name in ("best.pth", "last.pth")] == [2, 2]
 
 
@@ -102,6 +105,44 @@ def test_a_full_disk_while_saving_keeps_the_last_good_checkpoint(tiny_config, tm
         train(settings(tiny_config, "train.epochs=2"), tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "last.pth").read_bytes() == before
     assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_epochs_are_saved_by_time_and_the_last_one_at_the_end(tiny_config, tmp_path, monkeypatch):
+    written = []
+    save = saving.save_checkpoint
+    monkeypatch.setattr(
+        saving, "save_checkpoint", lambda path, one: (written.append((path.name, one.epoch)), save(path, one))
+    )
+    train(settings(tiny_config, "data.val_fraction=0", "train.epochs=4"), tmp_path / "run")
+    # At once, which shows whether the disk takes it, and then a minute later or at the end.
+    assert written == [("best.pth", 1), ("last.pth", 1), ("best.pth", 4), ("last.pth", 4)]
+
+
+def test_a_kill_costs_the_epochs_since_the_last_save_and_no_more(tiny_config, tmp_path, monkeypatch):
+    """history.csv is ahead of last.pth: what it holds of later epochs is trained, and written, again."""
+    train(settings(tiny_config, "model.dropout=0.2"), tmp_path / "unbroken")
+    validated = []
+
+    def killed(*arguments):
+        validated.append(None)
+        if len(validated) == 3:
+            raise KeyboardInterrupt
+        return validate(*arguments)
+
+    validate = record.validate
+    monkeypatch.setattr(record, "validate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(tiny_config, "model.dropout=0.2"), tmp_path / "run")
+    assert [load_checkpoint(tmp_path / "run" / name).epoch for name in ("best.pth", "last.pth")] == [1, 1]
+    assert len(history(tmp_path / "run")) == 2
+    monkeypatch.setattr(record, "validate", validate)
+    train(settings(tiny_config, "model.dropout=0.2"), tmp_path / "run", resume=True)
+    for name in ("best.pth", "last.pth"):
+        ours, theirs = (load_checkpoint(tmp_path / run / name) for run in ("run", "unbroken"))
+        assert ours.fingerprint() == theirs.fingerprint()
+    columns = ("epoch", "loss", "val_map_all")
+    ours, theirs = ([[row[name] for name in columns] for row in history(tmp_path / run)] for run in ("run", "unbroken"))
+    assert ours == theirs
 
 
 def test_a_contrastive_run_that_learns_nothing_is_warned_about(tiny_config, tmp_path, logged):

@@ -163,6 +163,8 @@ def ink(page):
     }""")
 
     assert "nearest" in page.locator("#line").inner_text()
+
+
 def test_photos_come_change_and_come_back_with_undo(page):
     assert state(page) == "empty"
     circle(page)

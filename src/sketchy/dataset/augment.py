@@ -12,22 +12,24 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 from sketchy.config import AugmentConfig
+from sketchy.runtime import to_device
 
-GREY = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
 JPEG_QUALITY = (10, 50)
 """Lowest and highest quality of photos that are compressed."""
 
 
 class Changes(NamedTuple):
-    """The random changes of B pairs of a sketch and a photo.
+    """The random changes of B pairs of a sketch and a photo, on the device of the images but for `quality`.
 
     Attributes:
         sketch_frame: (B, 2, 3) float, affine map from coordinates in the result to those in the sketch, in [-1, 1].
         photo_frame: (B, 2, 3) float, the same for photos.
         thick: (B,) bool, whether the strokes of a sketch grow by a pixel on each side.
         color: (B, 3) float, factors of a photo's brightness, contrast and saturation.
-        quality: (B,) int64, quality at which a photo is compressed as a JPEG; 0 leaves it as it is.
+        quality: (B,) int64, on the CPU, quality at which a photo is compressed as a JPEG; 0 leaves it as it is. None
+            compresses none.
         photo_size: Side of the changed photos in pixels; None keeps that of the photos.
     """
 
@@ -35,13 +37,20 @@ class Changes(NamedTuple):
     photo_frame: Tensor
     thick: Tensor
     color: Tensor
-    quality: Tensor
+    quality: Tensor | None = None
     photo_size: int | None = None
 
     def share(self, rows: slice) -> "Changes":
         """Return the changes of some of the pairs."""
         sketch_frame, photo_frame, thick, color, quality, size = self
-        return Changes(sketch_frame[rows], photo_frame[rows], thick[rows], color[rows], quality[rows], size)
+        quality = None if quality is None else quality[rows]
+        return Changes(sketch_frame[rows], photo_frame[rows], thick[rows], color[rows], quality, size)
+
+    def to(self, device: torch.device) -> "Changes":
+        """Return the changes on the device of the images, without waiting for it."""
+        frames = to_device(self.sketch_frame, device), to_device(self.photo_frame, device)
+        thick, color = to_device(self.thick, device), to_device(self.color, device)
+        return Changes(*frames, thick, color, self.quality, self.photo_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +94,7 @@ class Augmenter:
             photo_frame=self._frames(mirror, self.crop),
             thick=self._uniform(pairs) < self.stroke,
             color=1 + self.color * (2 * self._uniform(pairs, 3) - 1),
-            quality=self._quality(pairs),
+            quality=self._quality(pairs) if self.jpeg else None,  # without a draw: other changes are as they were
             photo_size=self.photo_size,
         )
 
@@ -103,8 +112,6 @@ class Augmenter:
         return torch.cat([torch.stack(rows, 1), move[:, :, None]], 2)
 
     def _quality(self, pairs: int) -> Tensor:
-        if not self.jpeg:
-            return torch.zeros(pairs, dtype=torch.int64)  # without a draw: all other changes are as they were
         lowest, highest = JPEG_QUALITY
         quality = lowest + (highest + 1 - lowest) * self._uniform(pairs)
         return torch.where(self._uniform(pairs) < self.jpeg, quality, 0).long()
@@ -124,8 +131,7 @@ def change_sketches(images: Tensor, changes: Changes) -> Tensor:
         Sketches of the same shape, dtype and device.
     """
     ink = 255 - images.float()
-    thick = changes.thick.to(images.device)[:, None, None, None]
-    ink = torch.where(thick, F.max_pool2d(ink, 3, stride=1, padding=1), ink)
+    ink = torch.where(changes.thick[:, None, None, None], F.max_pool2d(ink, 3, stride=1, padding=1), ink)
     return _to_uint8(255 - _warp(ink, changes.sketch_frame, images.shape[-1], beyond="zeros"))
 
 
@@ -140,18 +146,20 @@ def change_photos(images: Tensor, changes: Changes) -> Tensor:
         Photos of shape (B, C, photo_size, photo_size), of the same dtype and device.
     """
     pixels = _warp(images.float(), changes.photo_frame, changes.photo_size or images.shape[-1], beyond="reflection")
-    brightness, contrast, saturation = changes.color.to(images.device).T[..., None, None, None]
+    brightness, contrast, saturation = changes.color.T[..., None, None, None]
     pixels = pixels * brightness
     mean = pixels.mean((1, 2, 3), keepdim=True)
     pixels = mean + (pixels - mean) * contrast
     if images.shape[1] == 3:
-        grey = (pixels * GREY.to(images.device)).sum(1, keepdim=True)
+        red, green, blue = (weight * pixels[:, channel, None] for channel, weight in enumerate(GREY))
+        grey = red + green + blue
         pixels = grey + (pixels - grey) * saturation
-    return _compress(_to_uint8(pixels), changes.quality)
+    changed = _to_uint8(pixels)
+    return changed if changes.quality is None else _compress(changed, changes.quality)
 
 
 def _compress(images: Tensor, quality: Tensor) -> Tensor:
-    """Encode those with a quality above 0 as JPEGs, and decode them."""
+    """Encode those with a quality above 0 as JPEGs, and decode them, on the CPU: a GPU is waited for."""
     for row in quality.nonzero()[:, 0].tolist():
         content = BytesIO()
         to_pil_image(images[row]).save(content, "JPEG", quality=int(quality[row]))
@@ -160,7 +168,7 @@ def _compress(images: Tensor, quality: Tensor) -> Tensor:
 
 
 def _warp(pixels: Tensor, frames: Tensor, side: int, beyond: str) -> Tensor:
-    grid = F.affine_grid(frames.to(pixels.device), [*pixels.shape[:2], side, side], align_corners=False)
+    grid = F.affine_grid(frames, [*pixels.shape[:2], side, side], align_corners=False)
     return F.grid_sample(pixels, grid, padding_mode=beyond, align_corners=False)
 
 

@@ -77,17 +77,19 @@ class PairSampler(Sampler):
     def epoch(self, number: int) -> Iterator[Batch]:
         generator = np.random.default_rng((self.seed, number))
         categories = np.array(sorted(self.photos))
+        photos = np.concatenate([self.photos[category] for category in categories.tolist()])
+        counts = np.array([len(self.photos[category]) for category in categories.tolist()])
+        starts = np.cumsum(counts) - counts
         order = generator.permutation(len(self.sketches.rows))
         matching = np.arange(self.batch_size) < (self.batch_size + 1) // 2
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             chosen = order[start : start + self.batch_size]
-            own = self.sketches.categories[chosen]
+            own = np.searchsorted(categories, self.sketches.categories[chosen])
             # In a circle of C categories, 1 to C-1 steps never lead back to the sketch's own.
-            steps = generator.integers(1, len(categories), self.batch_size)
-            other = categories[(np.searchsorted(categories, own) + steps) % len(categories)]
+            other = (own + generator.integers(1, len(categories), self.batch_size)) % len(categories)
             wanted = np.where(generator.permutation(matching), own, other)
-            photos = [generator.choice(self.photos[category]) for category in wanted]
-            yield Batch(self.sketches.rows[chosen], np.array(photos, dtype=np.int64))
+            drawn = starts[wanted] + generator.integers(0, counts[wanted])
+            yield Batch(self.sketches.rows[chosen], photos[drawn])
 
 
 class PKSampler(Sampler):

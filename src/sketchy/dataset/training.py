@@ -12,6 +12,7 @@ from sketchy.dataset.drawings import Drawings, joined
 from sketchy.dataset.further import Further, FurtherImages
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.sampler import Indices, Items
+from sketchy.runtime import to_device
 
 COPIED_AT_ONCE = 1024
 """Images copied to a device at a time, which bounds the memory of the copy."""
@@ -124,9 +125,9 @@ def gather_to(device: torch.device, pixels: Pixels | Stacked, room: int) -> Gath
         return torch.from_numpy(np.ascontiguousarray(pixels[rows]))
 
     if pixels.nbytes > room:
-        return lambda rows: read(rows).to(device)
+        return lambda rows: to_device(read(rows), device)
     copy = torch.empty((len(pixels), *read(np.arange(0)).shape[1:]), dtype=torch.uint8, device=device)
     for start in range(0, len(pixels), COPIED_AT_ONCE):
         rows = np.arange(start, min(start + COPIED_AT_ONCE, len(pixels)))
         copy[start : start + len(rows)] = read(rows)
-    return lambda rows: copy[torch.from_numpy(rows).to(device)]
+    return lambda rows: copy[to_device(torch.from_numpy(rows), device)]

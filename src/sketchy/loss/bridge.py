@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sketchy.loss.batch import LossOutput, check_batch
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean
 from sketchy.loss.proxy import HIGHEST_SCALE
 
 SCALE = 16.0
@@ -57,30 +57,27 @@ class BridgeLoss(nn.Module):
         """Return the unit vector, shape (A,), that embeddings of a thing with these classes are drawn to."""
         return F.normalize(self.anchors[list(classes)].mean(0), dim=0)
 
-    def forward(self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_index: Tensor) -> LossOutput:
-        """Classify sketches and hold photos.
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Classify sketches, with labels from 0 to C-1, and hold photos, whose labels are rows of their targets.
 
-        Args:
-            sketch: Embeddings, shape (B, D), float, D >= A.
-            photo: Embeddings, shape (B', D), float.
-            sketch_label: Categories from 0 to C-1, shape (B,), int64.
-            photo_index: Rows of the photos' targets, from 0 to P-1, shape (B',), int64.
+        D >= A.
         """
-        check_batch(sketch, photo, sketch_label, photo_index)
+        sketch, photo, sketch_label, photo_index, _ = checked(batch)
         with torch.no_grad():
             self.log_scale.clamp_(max=math.log(HIGHEST_SCALE))
         mask = self.classes[sketch_label]
         known = mask.any(1)
         sketch_logits, photo_logits = self._logits(sketch), self._logits(photo)
-        named = sketch_logits.log_softmax(1).masked_fill(~mask, -torch.inf)[known].logsumexp(1)
+        of_name = mask | ~known[:, None]  # without a class all count, so that the logarithm is finite: it is not used
+        named = sketch_logits.log_softmax(1).masked_fill(~of_name, -torch.inf).logsumexp(1)
         target_logits = self._logits(self.targets[photo_index].to(photo.dtype)).detach()
         kept = F.kl_div(
             photo_logits.log_softmax(1), target_logits.log_softmax(1), reduction="batchmean", log_target=True
         )
-        loss = kept - named.sum() / known.sum().clamp(min=1)
+        loss = kept - masked_mean(named, known)
         hit = mask.gather(1, sketch_logits.argmax(1, keepdim=True))[:, 0]
         stats = {
-            "sketch_accuracy": hit.sum() / known.sum().clamp(min=1),
+            "sketch_accuracy": masked_mean(hit.float(), known),
             "photo_agreement": (photo_logits.argmax(1) == target_logits.argmax(1)).float().mean(),
         }
         return LossOutput(loss, stats)

@@ -5,11 +5,11 @@ from torch import Tensor, nn
 
 from sketchy.choices import ContrastiveConfig
 from sketchy.distance import paired
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean
 
 
 def contrastive_loss(distance: Tensor, label: Tensor, margin: float) -> Tensor:
-    """Return the mean of (1-Y)/2 D² + Y/2 max(0, m-D)² over pairs.
+    """Return (1-Y)/2 D² + Y/2 max(0, m-D)² of each pair, shape (B,).
 
     Hadsell, Chopra and LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006, equation 4.
 
@@ -17,9 +17,6 @@ def contrastive_loss(distance: Tensor, label: Tensor, margin: float) -> Tensor:
         distance: Distances D >= 0 of the pairs, shape (B,), float.
         label: Y, shape (B,): 0 for a pair of one category, 1 for a pair of two.
         margin: m > 0.
-
-    Returns:
-        Scalar float.
 
     Raises:
         ValueError: The shapes differ; (B,) against (B, 1) would broadcast to (B, B) and learn nothing.
@@ -29,7 +26,7 @@ def contrastive_loss(distance: Tensor, label: Tensor, margin: float) -> Tensor:
     different = label.to(distance.dtype)
     pull = (1 - different) * distance.square()
     push = different * (margin - distance).clamp(min=0).square()
-    return (pull + push).mean() / 2
+    return (pull + push) / 2
 
 
 class ContrastiveLoss(nn.Module):
@@ -43,30 +40,23 @@ class ContrastiveLoss(nn.Module):
         super().__init__()
         self.margin = margin
 
-    def forward(
-        self,
-        sketch: Tensor,
-        photo: Tensor,
-        sketch_label: Tensor,
-        photo_label: Tensor,
-        related: Tensor | None = None,
-    ) -> LossOutput:
-        """Compare row with row; arguments as in `check_batch`, with B = B', and `related` as in `other_pairs`.
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Compare row with row: B = B'.
 
         Raises:
             ValueError: The shapes are others.
         """
-        check_batch(sketch, photo, sketch_label, photo_label)
-        if related is not None and (told := ~related[sketch_label, photo_label]).any():
-            sketch, photo, sketch_label, photo_label = sketch[told], photo[told], sketch_label[told], photo_label[told]
+        sketch, photo, sketch_label, photo_label, related = checked(batch)
         distance = paired(sketch, photo)  # (B,)
-        different = sketch_label != photo_label
-        loss = contrastive_loss(distance, different, self.margin)
-        share = different.float().mean()
+        same = sketch_label == photo_label
+        different = ~same if related is None else ~same & ~related[sketch_label, photo_label]
+        counted = same | different
+        loss = masked_mean(contrastive_loss(distance, different, self.margin), counted)
+        share = masked_mean(different.float(), counted)
         plateau = (share * (1 - share) * self.margin**2 / 2).clamp(min=torch.finfo(share.dtype).tiny)
         stats = {
-            "positive_distance": masked_mean(distance, ~different),
-            "negative_distance": masked_mean(distance, different),
+            "positive_distance": masked_mean(distance.detach(), same),
+            "negative_distance": masked_mean(distance.detach(), different),
             "active_fraction": masked_mean((distance < self.margin).float(), different),
             "plateau_ratio": loss.detach() / plateau,
         }

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sketchy.choices import InfoNCEConfig
 from sketchy.distance import pairwise
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean, other_pairs
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean, other_pairs
 
 LOWEST_TEMPERATURE = 0.01
 """A learnt temperature is kept at or above this: CLIP's bound, below which training becomes unstable."""
@@ -30,24 +30,14 @@ class InfoNCELoss(nn.Module):
         super().__init__()
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn)
 
-    def forward(
-        self,
-        sketch: Tensor,
-        photo: Tensor,
-        sketch_label: Tensor,
-        photo_label: Tensor,
-        related: Tensor | None = None,
-    ) -> LossOutput:
-        """Compare every sketch with every photo; arguments as in `check_batch`, `related` as in `other_pairs`.
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Compare every sketch with every photo.
 
-        Raises:
-            ValueError: No sketch shares its category with a photo of the batch.
+        If no sketch shares its category with a photo of the batch, which no sampler draws, the loss is 0.
         """
-        check_batch(sketch, photo, sketch_label, photo_label)
+        sketch, photo, sketch_label, photo_label, related = checked(batch)
         same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
-        if not same.any():
-            raise ValueError("no sketch of this batch has a photo of its category in it; use the pk sampler")
-        other = other_pairs(sketch_label, photo_label, related)
+        other = other_pairs(batch)
         distance = pairwise(sketch, photo)
         temperature = self._temperature()
         logits = -distance.square() / (2 * temperature)
@@ -56,8 +46,8 @@ class InfoNCELoss(nn.Module):
         loss = (positives_entropy(logits, same) + positives_entropy(logits.T, same.T)) / 2
         nearest = distance.detach().masked_fill(~(same | other), torch.inf).argmin(1, keepdim=True)
         stats = {
-            "positive_distance": masked_mean(distance, same),
-            "negative_distance": masked_mean(distance, other),
+            "positive_distance": masked_mean(distance.detach(), same),
+            "negative_distance": masked_mean(distance.detach(), other),
             "active_fraction": 1 - same.gather(1, nearest).float().mean(),
             "temperature": temperature.detach(),
         }
@@ -76,13 +66,12 @@ def build(config: InfoNCEConfig, generator: torch.Generator) -> InfoNCELoss:
 
 
 def positives_entropy(logits: Tensor, same: Tensor) -> Tensor:
-    """Return the mean of -1/|P| sum log softmax over the positives P of a row, over the rows that have any.
+    """Return the mean of -1/|P| sum log softmax over the positives P of a row, over the rows that have any; else 0.
 
     Args:
         logits: Logits, shape (B, N), float; -inf for columns to ignore.
-        same: Mask of the positives of each row, shape (B, N), bool; at least one is set.
+        same: Mask of the positives of each row, shape (B, N), bool.
     """
     log_probability = torch.where(same, logits.log_softmax(1), 0)
     positives = same.sum(1)
-    rows = positives > 0
-    return -(log_probability.sum(1)[rows] / positives[rows]).mean()
+    return -masked_mean(log_probability.sum(1) / positives.clamp(min=1), positives > 0)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from sketchy.distance import pairwise
-from sketchy.loss.batch import LossOutput, check_batch
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean
 from sketchy.loss.infonce import InfoNCELoss, positives_entropy
 
 
@@ -29,16 +29,10 @@ class MemoryLoss(InfoNCELoss):
         self.register_buffer("memory", torch.zeros(photos, embedding_size))
         self.register_buffer("seen", torch.zeros(photos, dtype=torch.bool))
 
-    def forward(  # type: ignore[override]  # the labels are photos, so that no categories can be related
-        self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor
-    ) -> LossOutput:
-        """Compare sketches with all photos.
-
-        Arguments as in `check_batch`, but the labels are indices of photos; -1 for a sketch that traces none.
-        """
-        check_batch(sketch, photo, sketch_label, photo_label)
-        known = self.seen.clone()
-        known[photo_label] = False
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Compare sketches with all photos. The labels are indices of photos; -1 for a sketch that traces none."""
+        sketch, photo, sketch_label, photo_label, _ = checked(batch)
+        known = self.seen.index_fill(0, photo_label, False)
         indices = torch.arange(len(known), device=known.device)
         before = self.memory.clone()  # the backward pass needs it as it is now
         distance = torch.cat([pairwise(sketch, before), pairwise(sketch, photo)], 1)  # (B, N + B')
@@ -46,15 +40,12 @@ class MemoryLoss(InfoNCELoss):
         traced = (sketch_label[:, None] == torch.cat([indices, photo_label])) & counted
         logits = (-distance.square() / (2 * self._temperature())).masked_fill(~counted, -torch.inf)
         self._remember(photo.detach(), photo_label)
-        rows = traced.any(1)
-        if not rows.any():
-            return LossOutput(logits[:, counted].sum() * 0, {"accuracy": logits.new_zeros(())})
-        hits = traced[rows].gather(1, logits[rows].argmax(1, keepdim=True))
-        return LossOutput(positives_entropy(logits, traced), {"accuracy": hits.float().mean()})
+        hits = traced.gather(1, logits.argmax(1, keepdim=True))[:, 0]
+        return LossOutput(positives_entropy(logits, traced), {"accuracy": masked_mean(hits.float(), traced.any(1))})
 
     @torch.no_grad()
     def _remember(self, photo: Tensor, label: Tensor) -> None:
-        """Store the photos of a batch; of duplicates the first, since a GPU writes duplicate rows in any order."""
-        first = (label[:, None] == label).int().argmax(1) == torch.arange(len(label), device=label.device)
-        self.memory[label[first]] = photo[first].to(self.memory.dtype)
-        self.seen[label[first]] = True
+        """Store the photos of a batch; for duplicates each time the first, as a GPU writes them in any order."""
+        first = (label[:, None] == label).int().argmax(1)
+        self.memory.index_copy_(0, label, photo[first].to(self.memory.dtype))
+        self.seen.index_fill_(0, label, True)

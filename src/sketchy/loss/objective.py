@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from sketchy.loss.batch import LossOutput
+from sketchy.loss.batch import EmbeddedBatch, LossOutput
 
 
 class Labels(NamedTuple):
@@ -38,7 +38,7 @@ class Objective(nn.Module):
         main: Loss on categories, with weight 1; its statistics keep their names.
         terms: Terms to add, by name.
         related: Mask of the pairs of categories that no loss on categories tells apart, shape (C, C), bool, as in
-            `other_pairs`; None for none.
+            `EmbeddedBatch`; None for none.
     """
 
     related: Tensor | None
@@ -52,14 +52,16 @@ class Objective(nn.Module):
 
     def forward(self, sketch: Tensor, photo: Tensor, sketch_labels: Labels, photo_labels: Labels) -> LossOutput:
         """Return the weighted sum for (B, D) embeddings; a term's statistics are named `<term>_<statistic>`."""
-        related = () if self.related is None else (self.related,)
-        total, stats = self.main(sketch, photo, sketch_labels.category, photo_labels.category, *related)
+        of_category = EmbeddedBatch(sketch, photo, sketch_labels.category, photo_labels.category, self.related)
+        total, stats = self.main(of_category)
         stats = dict(stats)
         for name, term in self.terms.items():
             weight, by = self.weights[name]
             of_sketches = sketch_labels.instance if by == "instance" else sketch_labels.category
             of_photos = photo_labels.category if by == "category" else photo_labels.instance
-            output = term(sketch, photo, of_sketches, of_photos, *(related if by == "category" else ()))
+            output = term(
+                EmbeddedBatch(sketch, photo, of_sketches, of_photos, self.related if by == "category" else None)
+            )
             total = total + weight * output.loss
             stats[f"{name}_loss"] = output.loss.detach()
             stats |= {f"{name}_{statistic}": value for statistic, value in output.stats.items()}

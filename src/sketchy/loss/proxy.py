@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sketchy.loss.batch import LossOutput, check_batch
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked
 
 HIGHEST_SCALE = 64.0
 """A learnt scale is kept at or below this: beyond it only the hardest embeddings have a gradient."""
@@ -32,19 +32,9 @@ class ProxyLoss(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.smoothing = smoothing
 
-    def forward(
-        self,
-        sketch: Tensor,
-        photo: Tensor,
-        sketch_label: Tensor,
-        photo_label: Tensor,
-        related: Tensor | None = None,
-    ) -> LossOutput:
-        """Classify both; arguments as in `check_batch`, labels from 0 to C-1.
-
-        Categories that are `related` to that of an image, as in `other_pairs`, are no classes for it.
-        """
-        check_batch(sketch, photo, sketch_label, photo_label)
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Classify both, with labels from 0 to C-1. Categories related to that of an image are no classes for it."""
+        sketch, photo, sketch_label, photo_label, related = checked(batch)
         with torch.no_grad():
             self.log_scale.clamp_(max=math.log(HIGHEST_SCALE))
         sketch_mask, photo_mask = (None, None) if related is None else (related[sketch_label], related[photo_label])

@@ -1,13 +1,14 @@
 """Triplet loss: an anchor sketch, a positive photo of its category and a negative photo of another."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sketchy.choices import TripletConfig
 from sketchy.distance import pairwise
-from sketchy.loss.batch import LossOutput, check_batch, masked_mean, other_pairs
+from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean, other_pairs
+from sketchy.runtime import to_device
 
 Mining = Literal["random", "semi-hard", "batch-hard"]
 
@@ -33,34 +34,25 @@ class TripletLoss(nn.Module):
         self.mining = mining
         self.generator = generator
 
-    def forward(
-        self,
-        sketch: Tensor,
-        photo: Tensor,
-        sketch_label: Tensor,
-        photo_label: Tensor,
-        related: Tensor | None = None,
-    ) -> LossOutput:
-        """Mine and compare; arguments as in `check_batch`, `related` as in `other_pairs`.
+    def forward(self, batch: EmbeddedBatch) -> LossOutput:
+        """Mine and compare.
 
-        Raises:
-            ValueError: No sketch of the batch has both a positive and a negative photo in it.
+        Sketches that lack a positive or a negative photo in the batch do not count; if all do, which no sampler draws,
+        the loss is 0.
         """
-        check_batch(sketch, photo, sketch_label, photo_label)
+        sketch, photo, sketch_label, photo_label, _ = checked(batch)
         same = sketch_label[:, None] == photo_label[None, :]  # (B, B')
-        other = other_pairs(sketch_label, photo_label, related)
-        anchors = same.any(1) & other.any(1)
-        if not anchors.any():
-            raise ValueError("no sketch of this batch has a positive and a negative photo in it; use the pk sampler")
-        distance, same, other = pairwise(sketch, photo)[anchors], same[anchors], other[anchors]
-        positive, negative = MINERS[self.mining](distance, same, other, self.generator)
-        terms = (positive - negative + self.margin).clamp(min=0)
+        other = other_pairs(batch)
+        anchors = (same.any(1) & other.any(1))[:, None]
+        same, other, distance = same & anchors, other & anchors, pairwise(sketch, photo)
+        positive, negative, counted = MINERS[self.mining](distance, same, other, self.generator)
+        terms = torch.where(counted, positive - negative + self.margin, 0).clamp(min=0)
         stats = {
-            "positive_distance": masked_mean(distance, same),
-            "negative_distance": masked_mean(distance, other),
-            "active_fraction": (terms.detach() > 0).float().mean(),
+            "positive_distance": masked_mean(distance.detach(), same),
+            "negative_distance": masked_mean(distance.detach(), other),
+            "active_fraction": masked_mean((terms.detach() > 0).float(), counted),
         }
-        return LossOutput(terms.mean(), stats)
+        return LossOutput(masked_mean(terms, counted), stats)
 
 
 def build(config: TripletConfig, generator: torch.Generator) -> TripletLoss:
@@ -68,31 +60,43 @@ def build(config: TripletConfig, generator: torch.Generator) -> TripletLoss:
     return TripletLoss(config.margin, config.mining, generator)
 
 
-def _random(distance: Tensor, same: Tensor, other: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return (A,) distances of one random positive and one random negative of each anchor."""
-    draw = torch.rand(distance.shape, generator=generator).to(distance.device)
+class Mined(NamedTuple):
+    """Triplets, of which some do not count.
+
+    Attributes:
+        positive: Distances to the positive photo, shape (B,) or (B, B'), float.
+        negative: Distances to the negative photo, of the same shape.
+        counted: Which of them are triplets, of the same shape, bool; the other distances are meaningless.
+    """
+
+    positive: Tensor
+    negative: Tensor
+    counted: Tensor
+
+
+def _random(distance: Tensor, same: Tensor, other: Tensor, generator: torch.Generator) -> Mined:
+    """Mine one random positive and one random negative of each anchor."""
+    draw = to_device(torch.rand(distance.shape, generator=generator), distance.device)
     positive = draw.masked_fill(~same, -1).argmax(1, keepdim=True)
     negative = draw.masked_fill(~other, -1).argmax(1, keepdim=True)
-    return distance.gather(1, positive)[:, 0], distance.gather(1, negative)[:, 0]
+    return Mined(distance.gather(1, positive)[:, 0], distance.gather(1, negative)[:, 0], same.any(1))
 
 
-def _semi_hard(distance: Tensor, same: Tensor, other: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return (T,) distances for each pair of an anchor and a positive, T of them."""
-    anchor, column = same.nonzero(as_tuple=True)
-    positive = distance[anchor, column]
-    others = distance[anchor]  # (T, B')
-    usable = other[anchor]
-    farther = usable & (others > positive[:, None])
-    nearest_farther = others.masked_fill(~farther, torch.inf).amin(1)
-    farthest = others.masked_fill(~usable, -torch.inf).amax(1)
-    return positive, torch.where(farther.any(1), nearest_farther, farthest)
+def _semi_hard(distance: Tensor, same: Tensor, other: Tensor, generator: torch.Generator) -> Mined:
+    """Mine for each pair of an anchor and a positive."""
+    ascending = distance.masked_fill(~other, torch.inf).sort(1).values
+    farther = torch.searchsorted(ascending.detach(), distance.detach(), right=True)  # (B, B'), the nearest one's index
+    nearest_farther = ascending.gather(1, farther.clamp(max=distance.shape[1] - 1))
+    farthest = distance.masked_fill(~other, -torch.inf).amax(1, keepdim=True)
+    negative = torch.where(farther < other.sum(1, keepdim=True), nearest_farther, farthest)
+    return Mined(distance, negative, same)
 
 
-def _batch_hard(distance: Tensor, same: Tensor, other: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return (A,) distances of the farthest positive and the nearest negative of each anchor."""
+def _batch_hard(distance: Tensor, same: Tensor, other: Tensor, generator: torch.Generator) -> Mined:
+    """Mine the farthest positive and the nearest negative of each anchor."""
     farthest_positive = distance.masked_fill(~same, -torch.inf).amax(1)
     nearest_negative = distance.masked_fill(~other, torch.inf).amin(1)
-    return farthest_positive, nearest_negative
+    return Mined(farthest_positive, nearest_negative, same.any(1))
 
 
 MINERS = {"random": _random, "semi-hard": _semi_hard, "batch-hard": _batch_hard}

@@ -1,34 +1,93 @@
-"""Compilation of the network in training."""
+"""Compilation of the network and of the loss in training."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from sketchy.errors import ConfigError, TrainingError
+from sketchy.errors import ConfigError, SketchyError, TrainingError
 from sketchy.trainer.parallel import World
 
+log = logging.getLogger(__name__)
 
-def compile_network(network: nn.Module, world: World) -> nn.Module:
-    """Compile a network, forward and backward, at its first call, and return it; on a GPU also as CUDA graphs.
+CompileSetting = bool | Literal["auto"]
+
+
+def should_compile(setting: CompileSetting, world: World) -> bool:
+    """Return whether to compile. This is tried now, before a run that exists is replaced.
+
+    Args:
+        setting: "auto" compiles on a GPU if there is a compiler; else a line of the log says why not.
+        world: The processes that train together.
+
+    Raises:
+        ConfigError: `setting` is True, but DataParallel splits batches among several GPUs; its copies of a network
+            cannot be compiled.
+        TrainingError: `setting` is True, but there is no compiler.
+    """
+    if setting == "auto":
+        return world.device.type == "cuda" and _can_compile(world)
+    if setting is True:
+        _try_to_compile(world)
+    return setting is True
+
+
+def _can_compile(world: World) -> bool:
+    try:
+        _try_to_compile(world)
+    except SketchyError as error:
+        _log_fallback(error)
+        return False
+    return True
+
+
+def _try_to_compile(world: World) -> None:
+    if world.is_data_parallel:
+        raise ConfigError("train.compile: not for several GPUs in one process; start with torchrun, or name one GPU")
+    trial = compile_module(_Trial(), world)
+    with explain_compiler_errors():
+        trial(torch.zeros(1, device=world.device))
+
+
+def _log_fallback(error: SketchyError) -> None:
+    log.info(f"training is not compiled, which makes steps slower: {error}")
+
+
+def compile_module(module: nn.Module, world: World, *, or_plain: bool = False) -> nn.Module:
+    """Compile a module, forward and backward, at its first call, and return it; on a GPU also as CUDA graphs.
 
     Results stay the same up to rounding and the draws of dropout. On two cores report_cnn takes a twelfth less time,
     MobileNetV2 four times as much (docs/benchmarks.md).
 
-    Raises:
-        ConfigError: DataParallel splits batches among several GPUs; its copies of a network cannot be compiled.
-        TrainingError: There is no compiler. This is tested now, before a run that exists is replaced.
+    Args:
+        module: A network or a loss; its parameters keep their names.
+        world: The processes that train together.
+        or_plain: Whether to run it uncompiled, with a line in the log, if it cannot be compiled.
     """
-    if world.is_data_parallel:
-        raise ConfigError("train.compile: not for several GPUs in one process; start with torchrun, or name one GPU")
-    mode = "reduce-overhead" if world.device.type == "cuda" else "default"
-    trial = _Trial()
-    trial.compile(mode=mode)
-    with explain_compiler_errors():
-        trial(torch.zeros(1, device=world.device))
-    network.compile(dynamic=False, mode=mode)
-    return network
+    module.compile(dynamic=False, mode="reduce-overhead" if world.device.type == "cuda" else "default")
+    return _OrPlain(module) if or_plain else module
+
+
+class _OrPlain(nn.Module):
+    """Runs a module compiled, or uncompiled after this has failed."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.is_plain = False
+
+    def forward(self, *batch: Any) -> Any:
+        if not self.is_plain:
+            try:
+                with explain_compiler_errors():
+                    return self.module(*batch)
+            except TrainingError as error:
+                _log_fallback(error)
+                self.is_plain = True
+        return self.module.forward(*batch)
 
 
 class _Trial(nn.Module):

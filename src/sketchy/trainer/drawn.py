@@ -11,6 +11,7 @@ from torch import Tensor
 from sketchy.ahead import map_ahead
 from sketchy.dataset.drawings import Drawings
 from sketchy.dataset.sampler import Batch
+from sketchy.runtime import to_device
 
 AHEAD = 4
 """Batches that are drawn ahead of the one that is trained on."""
@@ -54,8 +55,9 @@ def beside(sketches: Tensor, drawn: Tensor, raster: NDArray[np.bool_]) -> Tensor
 
     Args:
         sketches: Sketches, shape (B - V, 1, S, S), uint8.
-        drawn: Drawings, shape (V, 1, S, S), uint8, on any device.
+        drawn: Drawings, shape (V, 1, S, S), uint8, on the CPU.
         raster: Which of the batch are of `sketches`, shape (B,).
     """
     order = np.argsort(np.concatenate([np.flatnonzero(raster), np.flatnonzero(~raster)]))
-    return torch.cat([sketches, drawn.to(sketches.device)])[torch.from_numpy(order).to(sketches.device)]
+    device = sketches.device
+    return torch.cat([sketches, to_device(drawn, device)])[to_device(torch.from_numpy(order), device)]

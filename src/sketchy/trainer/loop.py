@@ -22,15 +22,14 @@ from sketchy.model.folding import kept_folded
 from sketchy.model.weights import load_weights
 from sketchy.progress import Advance
 from sketchy.results import EpochResult
-from sketchy.runtime import generator_states, restore_generators, room_for_data
-from sketchy.trainer.compiled import compile_network, explain_compiler_errors
+from sketchy.runtime import generator_states, restore_generators, room_for_data, to_device
+from sketchy.trainer.compiled import CompileSetting, explain_compiler_errors, should_compile
 from sketchy.trainer.drawn import beside, drawn_ahead
+from sketchy.trainer.forward import build_forward_pass
 from sketchy.trainer.parallel import World
 
 CHECK_EVERY = 50
 """Steps between checks that the loss is finite: a check makes a GPU wait."""
-
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class LoadedBatch(NamedTuple):
@@ -64,7 +63,7 @@ class Trainer:
         augmenter: Changes every batch; None leaves the images as they are.
         frozen: Modules, none within another, that are not trained and stay in evaluation mode.
         precision: Precision of the forward pass.
-        compiled: Whether to compile the network at the first step.
+        compiled: Whether to compile the network and the loss at the first step; see `should_compile`.
         clip_norm: Largest gradient norm; None does not clip.
     """
 
@@ -82,15 +81,16 @@ class Trainer:
         augmenter: Augmenter | None = None,
         frozen: Sequence[nn.Module] = (),
         precision: str = "float32",
-        compiled: bool = False,
+        compiled: CompileSetting = False,
         clip_norm: float | None = None,
     ) -> None:
         self.siamese = siamese
         self.encoder = siamese.encoder
-        model = _Autocast(siamese, PRECISIONS[precision])
-        self.parallel_model = world.parallel(compile_network(model, world) if compiled else model)
-        self.compiled = compiled
         self.loss = loss
+        self.compiled = should_compile(compiled, world)
+        self.forward_pass = build_forward_pass(
+            siamese, loss, world, precision, compiled=self.compiled, or_plain=compiled == "auto"
+        )
         self.optimizer = optimizer
         self.rate = rate
         self.sampler = sampler
@@ -108,12 +108,18 @@ class Trainer:
         self.seconds = 0.0  # time spent on the current epoch before it was resumed
         self.sums: dict[str, Tensor] = {}  # statistics summed over the steps of the current epoch
 
-    def run_epoch(self, stop: Callable[[], bool] = lambda: False, advance: Advance = lambda steps: None) -> EpochResult:
+    def run_epoch(
+        self,
+        stop: Callable[[], bool] = lambda: False,
+        advance: Advance = lambda steps: None,
+        checked: Callable[[], None] = lambda: None,
+    ) -> EpochResult:
         """Train to the end of the current epoch.
 
         Args:
             stop: Called after every step; True on any rank ends the epoch early on all.
             advance: Called with the number of steps that were done since its last call.
+            checked: Called within the epoch whenever loss and weights were found finite: `state` may be saved.
 
         Returns:
             Means over the epoch of the loss and its statistics, the last learning rate, seconds and images per second.
@@ -134,9 +140,11 @@ class Trainer:
                 if stopping or last or len(losses) == CHECK_EVERY:
                     self._check_finite(losses)
                     losses.clear()
-                if stopping:
                     self.seconds = time.perf_counter() - started
-                    raise Interrupted("stopped")
+                    if stopping:
+                        raise Interrupted("stopped")
+                    if not last:
+                        checked()
         return self._close_epoch(time.perf_counter() - started)
 
     @contextmanager
@@ -149,7 +157,7 @@ class Trainer:
         Raises:
             TrainingError: The network cannot be compiled.
         """
-        self.parallel_model.train()
+        self.forward_pass.train()
         for module in self.frozen:
             module.eval()
         folded = kept_folded(self.frozen if self.world.device.type == "cpu" and not self.compiled else ())
@@ -175,7 +183,7 @@ class Trainer:
         shard = self.world.shard(len(batch.sketches))
         sketches, photos = self._sketches(batch.sketches[shard], drawn), self.photos(batch.photos[shard])
         if self.augmenter:
-            changes = self.augmenter.draw(len(batch.sketches)).share(shard)
+            changes = self.augmenter.draw(len(batch.sketches)).share(shard).to(self.world.device)
             sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
         return LoadedBatch(
             sketches,
@@ -185,17 +193,14 @@ class Trainer:
         )
 
     def train_step(self, batch: LoadedBatch) -> Tensor:
-        """Take one optimizer step, at the learning rate of the current step, and return its loss, detached."""
+        """Take one optimizer step, at the learning rate of the current step, and return its loss, detached.
+
+        Nothing in it, or in `load` but for `augment.jpeg`, waits for a GPU.
+        """
         rate = self.rate(self.epoch * len(self.sampler) + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        sketches, photos = self.parallel_model(batch.sketches, batch.photos)
-        loss, stats = self.loss(
-            self.world.gather(sketches.float()),
-            self.world.gather(photos.float()),
-            batch.sketch_labels,
-            batch.photo_labels,
-        )
+        loss, stats = self.forward_pass(*batch)
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
         if self.clip_norm is not None:
@@ -203,7 +208,7 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.siamese.parameters(), self.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        detached: Tensor = loss.detach()
+        detached: Tensor = loss.detach().clone()  # as a CUDA graph overwrites its results in the next step
         for name, value in {"loss": detached, **stats}.items():
             self.sums[name] = self.sums.get(name, 0) + value
         return detached
@@ -215,7 +220,9 @@ class Trainer:
         return beside(self.sketches(rows[raster]), drawn, raster)
 
     def _labels(self, *labels: NDArray[np.int64]) -> Labels:
-        return Labels(*(torch.from_numpy(np.ascontiguousarray(array)).to(self.world.device) for array in labels))
+        return Labels(
+            *(to_device(torch.from_numpy(np.ascontiguousarray(array)), self.world.device) for array in labels)
+        )
 
     def _check_finite(self, losses: list[Tensor]) -> None:
         """Check the losses of the last steps and the weights. Raises TrainingError."""
@@ -273,17 +280,3 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(state["generator"])
         restore_generators(state["generators"])
-
-
-class _Autocast(nn.Module):
-    """Runs a network in a precision; as a module, so that autocast is also on in the threads of DataParallel."""
-
-    def __init__(self, network: Siamese, precision: torch.dtype) -> None:
-        super().__init__()
-        self.network = network
-        self.precision = precision
-
-    def forward(self, sketches: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.autocast(sketches.device.type, self.precision, enabled=self.precision != torch.float32):
-            embeddings: tuple[Tensor, Tensor] = self.network(sketches, photos)
-        return embeddings

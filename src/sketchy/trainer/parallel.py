@@ -71,9 +71,9 @@ class World:
         """Return whether the flag is set on any rank, so that all stop at the same step."""
         if self.size == 1:
             return flag
-        count = torch.tensor(int(flag), device=self.device)
+        count = torch.tensor(int(flag))  # on the CPU, so that no GPU is waited for
         dist.all_reduce(count)
-        return bool(count.item())
+        return bool(count)
 
     def all_gather_object(self, item: T) -> list[T]:
         """Return every rank's item, in the order of ranks."""
@@ -135,7 +135,7 @@ def join_world(device: str) -> Iterator[World]:
         picked = _own_gpu()
         torch.cuda.set_device(picked)
     try:
-        dist.init_process_group("nccl" if picked.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if picked.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
     except (ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(

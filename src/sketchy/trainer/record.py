@@ -24,6 +24,7 @@ from sketchy.trainer.complete import validate, validation_part, with_calibration
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import RunDir
+from sketchy.trainer.saving import Saver
 from sketchy.trainer.tensorboard import Board
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ PLATEAU_EPOCHS = 3
 
 
 class Recorder:
-    """Validates after every epoch and writes the files of the run folder.
+    """Validates after every epoch and writes the files of the run folder; `saver` must be closed.
 
     Args:
         config: The settings of the run.
@@ -62,23 +63,28 @@ class Recorder:
         self.board: Board | None = None
         if config.train.tensorboard and trainer.world.is_main:
             self.board = Board(run_dir.tensorboard, trainer.epoch)
+        self.digest = dataset_digest(data)  # once: it takes a fifth of a second for the whole Sketchy Database
+        self.saver = Saver(config.train.save_every)
+        self._saved = trainer.epoch, trainer.step
 
     def end_epoch(self, trained: EpochResult) -> None:
-        """Validate, then save the row of the history, the checkpoint of the epoch if it is kept or best, and last.pth.
+        """Validate, add the row to the history, and save if it is time to, or if this epoch is to be kept.
 
-        last.pth comes last: if the process is killed before, the epoch is repeated and overwrites the other files.
+        last.pth is written after the other checkpoints: if the process is killed before, the epochs since the last save
+        are repeated, and overwrite their rows and files.
         """
         row = EpochResult(trained.epoch, trained.columns | validate(self.trainer.encoder, self.data))
         self.history.add(row)
+        log.info(_line(row, self.config.train.epochs))
+        if self._best() is row:
+            self.saver.add(self.run_dir.best, self._checkpoint())
         keep_every = self.config.train.keep_every
         if keep_every and row.epoch % keep_every == 0:
-            save_checkpoint(self.run_dir.kept(row.epoch), self._checkpoint())
-        if self._best() is row:
-            save_checkpoint(self.run_dir.best, self._checkpoint())
-        self.save_last()
+            self.saver.add(self.run_dir.kept(row.epoch), self._checkpoint())
+            self._save()
+        self.save_if_due()
         if self.board is not None:
             self.board.add(row, self._picture() if self._best() is row else None)
-        log.info(_line(row, self.config.train.epochs))
         ratios = [past.columns.get("plateau_ratio", 0) for past in self.history.rows[-PLATEAU_EPOCHS:]]
         if len(ratios) == PLATEAU_EPOCHS and min(ratios) > PLATEAU_RATIO:
             log.warning(
@@ -93,9 +99,22 @@ class Recorder:
             return False
         return rows[-1].epoch - self._best().epoch >= patience
 
-    def save_last(self) -> None:
-        """Save last.pth, from which the run can be resumed."""
-        save_checkpoint(self.run_dir.last, replace(self._checkpoint(), training=self.trainer.state()))
+    def save_if_due(self) -> None:
+        """Begin to save if `train.save_every` seconds have passed. Raises StorageError if the save before failed."""
+        if self.saver.is_due():
+            self._save()
+
+    def save_now(self) -> None:
+        """Save what is not saved yet, and wait for the end of it. Raises StorageError."""
+        if self._saved != (self.trainer.epoch, self.trainer.step):
+            self._save()
+        self.saver.wait()
+
+    def _save(self) -> None:
+        """Begin to save last.pth, from which the run can be resumed, and the checkpoints that were added."""
+        state = self.trainer.state()
+        self.saver.save(self.run_dir.last, replace(self._checkpoint(), weights=state["encoder"], training=state))
+        self._saved = self.trainer.epoch, self.trainer.step
 
     def draw(self) -> None:
         """Draw curves.png and retrievals.png; a failure is only a warning, since training is finished."""
@@ -148,7 +167,7 @@ class Recorder:
             epoch=self.trainer.epoch,
             metrics=rows[-1].columns if rows else {},
             weights=self.trainer.encoder.state_dict(),
-            dataset=dataset_digest(self.data),
+            dataset=self.digest,
             anchors=named_anchors(self.trainer.loss, self.data.pack.categories),
         )
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import torch
@@ -66,7 +66,7 @@ def train(
     with join_world(config.train.device) as world:
         progress = progress if world.is_main else no_progress
         trainer, recorder = _prepare(config, path, world, resume=resume, force=force, progress=progress)
-        with stop_on_signals() as stop:
+        with closing(recorder.saver), stop_on_signals() as stop:
             started = time.perf_counter()
             _run_epochs(trainer, recorder, stop, progress)
             if not world.is_main:
@@ -130,20 +130,35 @@ def _run_epochs(trainer: Trainer, recorder: Recorder, stop: StopRequest, progres
     def is_over() -> bool:
         return trainer.epoch >= epochs or world.any(world.is_main and recorder.has_stalled())
 
+    def must_stop() -> bool:
+        return stop.asked or recorder.saver.has_failed()
+
+    def save_if_due() -> None:
+        if world.is_main and not recorder.saver.has_failed():
+            recorder.save_if_due()
+
     # One bar over the epochs that are left, so that it shows the time that is left of all of them.
     left = (epochs - trainer.epoch) * len(trainer.sampler) - trainer.step
     with progress("training", left, "step") as advance:
         while not is_over():
             row = None
             with suppress(Interrupted):
-                row = trainer.run_epoch(lambda: stop.asked, advance)
+                row = trainer.run_epoch(must_stop, advance, save_if_due)
             with world.fail_together():
-                if world.is_main:
-                    recorder.end_epoch(row) if row else recorder.save_last()
+                if world.is_main and row:
+                    recorder.end_epoch(row)
             if row is None or (world.any(stop.asked) and not is_over()):
+                _save_now(recorder, world)
                 raise _interrupted(trainer, recorder)
+    _save_now(recorder, world)
     if trainer.epoch < epochs:
         log.info(f"stopped early: {recorder.config.train.patience} epochs without a better validation mAP")
+
+
+def _save_now(recorder: Recorder, world: World) -> None:
+    with world.fail_together():
+        if world.is_main:
+            recorder.save_now()
 
 
 def _interrupted(trainer: Trainer, recorder: Recorder) -> Interrupted:

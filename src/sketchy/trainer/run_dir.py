@@ -62,7 +62,7 @@ class RunDir:
 
     @property
     def last(self) -> Path:
-        """The newest weights, with all that a resumed run needs."""
+        """The newest weights that were saved, with all that a resumed run needs."""
         return self.path / "last.pth"
 
     @property
