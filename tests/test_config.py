@@ -4,8 +4,8 @@ from typing import get_args
 import pytest
 import yaml
 
-from sketchy.choices import ContrastiveConfig, InfoNCEConfig, TripletConfig
-from sketchy.config import Config, ImageConfig, PairsConfig, PKConfig
+from sketchy.choices import ContrastiveConfig, InfoNCEConfig, PairsConfig, PKConfig, TripletConfig
+from sketchy.config import Config, ImageConfig
 from sketchy.config_file import load_config, parse_config
 from sketchy.errors import ConfigError
 from sketchy.section import Role, Section

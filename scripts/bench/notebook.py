@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from sketchy.config import Config, PairsConfig
+from sketchy.choices import PairsConfig
+from sketchy.config import Config
 from sketchy.dataset.loader import Dataset
 from sketchy.model.encoder import build_encoder
 from sketchy.runtime import seed_everything

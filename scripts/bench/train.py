@@ -11,7 +11,8 @@ import torch
 
 from notebook import Notebook
 from options import Options
-from sketchy.config import Config, PairsConfig
+from sketchy.choices import PairsConfig
+from sketchy.config import Config
 from sketchy.config_file import load_config
 from sketchy.dataset.further import Further
 from sketchy.dataset.loader import Dataset, load_dataset

@@ -1,4 +1,5 @@
-"""The tables of what a config can choose by name: the losses with their settings and terms, and the backbones.
+"""The tables of what a config can choose by name: the losses with their settings and terms, the samplers, and the
+backbones.
 
 An entry names its code as "module:function", for `pkgutil.resolve_name`. The module is imported when the loss or the
 backbone is built, so that reading a config does not import torch.
@@ -6,9 +7,9 @@ backbone is built, so that reading a config does not import torch.
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from sketchy.section import Fixed, Section
+from sketchy.section import Fixed, Free, Section
 
 OWN_BACKBONES = {
     "report_cnn": "sketchy.model.own_backbone:report_cnn",
@@ -105,3 +106,33 @@ class TermsConfig(Section):
         description="weight of a softmax over ImageNet's classes, for sketches of any source whose names have some; "
         "photos are held where the pretrained network has them",
     )
+
+
+class PairsConfig(Section):
+    """Random pairs of a sketch and a photo, half of one category and half of two."""
+
+    name: Free[Literal["pairs"]] = "pairs"
+    batch_size: Free[int] = Field(64, ge=2, description="pairs per step")
+
+
+class PKConfig(Section):
+    """P categories with K sketches and K photos each."""
+
+    name: Free[Literal["pk"]] = "pk"
+    categories: Free[int] = Field(32, ge=2, description="P: categories in a batch")
+    per_category: Free[int] = Field(2, ge=1, description="K: sketches, and photos, of each category")
+    traced: Free[int] = Field(
+        0, ge=0, description="how many of the K sketches come with the photo that they trace, where any does"
+    )
+    unpaired: Free[int] = Field(
+        0, ge=0, description="sketches, and photos, added to a batch from categories that have fewer than K of either"
+    )
+
+    @model_validator(mode="after")
+    def _no_more_than_drawn(self) -> "PKConfig":
+        if self.traced > self.per_category:
+            raise ValueError(f"traced: at most per_category, {self.per_category} (got {self.traced})")
+        return self
+
+
+Sampler = Annotated[PairsConfig | PKConfig, Field(discriminator="name")]

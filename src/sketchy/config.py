@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from sketchy.choices import BACKBONES, ONE_SIZE, TIMM, ContrastiveConfig, Loss, TermsConfig
+from sketchy.choices import BACKBONES, ONE_SIZE, TIMM, ContrastiveConfig, Loss, PairsConfig, Sampler, TermsConfig
 from sketchy.paths import expanded
 from sketchy.section import AsPath, Embedding, Fixed, Free, Role, Section, Strict
 
@@ -173,36 +173,6 @@ class ModelConfig(Section):
         if self.spatial and not self.normalize:
             raise ValueError("spatial: needs embeddings of length 1; set normalize to true")
         return self
-
-
-class PairsConfig(Section):
-    """Random pairs of a sketch and a photo, half of one category and half of two."""
-
-    name: Free[Literal["pairs"]] = "pairs"
-    batch_size: Free[int] = Field(64, ge=2, description="pairs per step")
-
-
-class PKConfig(Section):
-    """P categories with K sketches and K photos each."""
-
-    name: Free[Literal["pk"]] = "pk"
-    categories: Free[int] = Field(32, ge=2, description="P: categories in a batch")
-    per_category: Free[int] = Field(2, ge=1, description="K: sketches, and photos, of each category")
-    traced: Free[int] = Field(
-        0, ge=0, description="how many of the K sketches come with the photo that they trace, where any does"
-    )
-    unpaired: Free[int] = Field(
-        0, ge=0, description="sketches, and photos, added to a batch from categories that have fewer than K of either"
-    )
-
-    @model_validator(mode="after")
-    def _no_more_than_drawn(self) -> "PKConfig":
-        if self.traced > self.per_category:
-            raise ValueError(f"traced: at most per_category, {self.per_category} (got {self.traced})")
-        return self
-
-
-Sampler = Annotated[PairsConfig | PKConfig, Field(discriminator="name")]
 
 
 class TrainConfig(Section):

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,46 +23,15 @@ from sketchy.results import (
     TrainResult,
     left_out_text,
 )
+from sketchy.text import escaped, strict_json, table, table_lines
 
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Characters that control a terminal or the direction of text, and are not shown."""
 LEAST_PATH = 16
 """Cells of a terminal that a path gets at least."""
-SURROGATES = re.compile("[\ud800-\udfff]")
-"""Bytes of file names that cannot be decoded, as Python represents them (PEP 383)."""
-
-
-def escape(found: re.Match[str]) -> str:
-    """Return a matched character as an escape, as in \\n, \\x1b or \\u202e; an undecodable byte as in \\xe9."""
-    code = ord(found[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else ascii(found[0])[1:-1]
-
-
-def escaped(text: str) -> str:
-    """Return the text with control characters escaped, so that it takes one line."""
-    return UNSAFE.sub(escape, text)
 
 
 def as_json(result: Any) -> str:
     """Return a result dataclass as one JSON object."""
-    return _json(dataclasses.asdict(result))
-
-
-def _json(tree: dict[str, Any]) -> str:
-    """Return strict JSON: NaN and infinity are null, and control characters are escaped.
-
-    An undecodable byte of a file name becomes the escape of a lone surrogate, `\\udc80` to `\\udcff`.
-    """
-    text = json.dumps(_finite(tree), indent=2, ensure_ascii=False, allow_nan=False)
-    return re.sub(f"(?!\n){UNSAFE.pattern}|{SURROGATES.pattern}", lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return strict_json(dataclasses.asdict(result))
 
 
 def _amount(count: int, noun: str) -> str:
@@ -76,36 +43,16 @@ def retrieval_json(retrieval: Retrieval) -> str:
     tree = dataclasses.asdict(retrieval)
     del tree["skipped"]
     tree["results"] = [{"rank": rank, **hit} for rank, hit in enumerate(tree["results"], start=1)]
-    return _json(tree)
+    return strict_json(tree)
 
 
 def info_json(info: Info) -> str:
     """Return a description as JSON, with its counts at the top level."""
     tree = dataclasses.asdict(info)
     health = {"verified": tree.pop("verified"), "problems": tree.pop("problems")}
-    return _json(
+    return strict_json(
         {"kind": tree.pop("kind"), "format": tree.pop("format"), **tree.pop("counts"), **tree, "health": health}
     )
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table with a header; text is aligned to the left, numbers to the right."""
-    return "\n".join(_table(header, rows))
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    cells = [[escaped(str(cell)) for cell in row] for row in rows]
-    widths = [max(cell_len(line[column]) for line in [list(header), *cells]) for column in range(len(header))]
-    numeric = [
-        bool(rows) and all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))
-    ]
-
-    def line(texts: Sequence[str]) -> str:
-        spaces = [" " * (width - cell_len(text)) for text, width in zip(texts, widths, strict=True)]
-        padded = (s + t if n else t + s for s, t, n in zip(spaces, texts, numeric, strict=True))
-        return "  ".join(padded).rstrip()
-
-    return [line(header), "  ".join("-" * width for width in widths), *map(line, cells)]
 
 
 def _text(*lines: str) -> str:
@@ -116,7 +63,7 @@ def data_report_text(report: DataReport) -> str:
     """Return the table of categories with photos, sketches and totals, then the problems."""
     rows: list[tuple[object, ...]] = [(row.category, row.photos, row.sketches) for row in report.counts]
     rows.append(("total", report.photos, report.sketches))
-    lines = [f"{report.source}: {report.layout}", "", *_table(("category", "photos", "sketches"), rows), ""]
+    lines = [f"{report.source}: {report.layout}", "", *table_lines(("category", "photos", "sketches"), rows), ""]
     problems = [*report.problems, *(f"unreadable: {item.path}: {item.reason}" for item in report.skipped)]
     lines.append(_amount(len(problems), "problem") if problems else "no problems")
     return _text(*lines, *(f"  {problem}" for problem in problems))
@@ -140,7 +87,7 @@ def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
     rows = [
         (label(name), f"{value:.4f}", f"{evaluation.chance[name]:.4f}") for name, value in evaluation.metrics.items()
     ]
-    lines = [protocol_line(evaluation), "", *_table(("metric", "value", "chance"), rows)]
+    lines = [protocol_line(evaluation), "", *table_lines(("metric", "value", "chance"), rows)]
     if evaluation.further:
         lines += ["", *_further_table(evaluation.further)]
     if per_category:
@@ -149,7 +96,7 @@ def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
             (name, f"{row['map_all']:.3f}", f"{row['p_at_1']:.3f}", int(row["queries"]), int(row["photos"]))
             for name, row in ranked
         ]
-        lines += ["", *_table(("category", "mAP@all", "P@1", "queries", "photos"), body)]
+        lines += ["", *table_lines(("category", "mAP@all", "P@1", "queries", "photos"), body)]
     return _text(*lines)
 
 
@@ -167,7 +114,7 @@ def _further_table(evaluations: Sequence[Evaluation]) -> list[str]:
         for found in evaluations
     ]
     header = ("held out", "sketches", "against photos", *map(label, shown), f"chance {label('map_all')}")
-    return _table(header, rows)
+    return table_lines(header, rows)
 
 
 def protocol_line(evaluation: Evaluation) -> str:
@@ -202,7 +149,7 @@ def retrieval_text(retrieval: Retrieval, columns: int | None = None) -> str:
         for rank, hit in enumerate(retrieval.results, start=1)
     ]
     header = ("rank", "distance", "score", "category" if in_dataset else "taken")
-    left = None if columns is None else columns - len(_table(header, facts)[1]) - 2
+    left = None if columns is None else columns - len(table_lines(header, facts)[1]) - 2
     rows = [(*row, _photo(hit, left)) for row, hit in zip(facts, retrieval.results, strict=True)]
     found = table((*header, "photo"), rows)
     return f"{retrieval.advice}; the nearest photos:\n{found}" if retrieval.advice else found
@@ -263,7 +210,7 @@ def info_text(info: Info) -> str:
 
 def configs_json(configs: Sequence[ConfigSummary]) -> str:
     """Return the configs as JSON."""
-    return _json({"configs": [dataclasses.asdict(config) for config in configs]})
+    return strict_json({"configs": [dataclasses.asdict(config) for config in configs]})
 
 
 def configs_text(configs: Sequence[ConfigSummary]) -> str:
@@ -274,7 +221,7 @@ def configs_text(configs: Sequence[ConfigSummary]) -> str:
 
 def runs_json(runs: Sequence[RunSummary]) -> str:
     """Return summaries of runs as JSON."""
-    return _json({"runs": [dataclasses.asdict(run) for run in runs]})
+    return strict_json({"runs": [dataclasses.asdict(run) for run in runs]})
 
 
 def runs_text(runs: Sequence[RunSummary]) -> str:
@@ -290,11 +237,11 @@ def runs_text(runs: Sequence[RunSummary]) -> str:
         )
         for run, maps in zip(runs, figures, strict=True)
     ]
-    lines = _table(("run", "finished", "epochs", "val mAP", "test mAP", "minutes"), rows)
+    lines = table_lines(("run", "finished", "epochs", "val mAP", "test mAP", "minutes"), rows)
     names = list(runs[0].settings) if runs else []
     if names:
         settings = [(name, *(_plain(run.settings[name]) for run in runs)) for name in names]
-        lines += ["", *_table(("setting", *(run.name for run in runs)), settings)]
+        lines += ["", *table_lines(("setting", *(run.name for run in runs)), settings)]
     return "\n".join(lines)
 
 

@@ -17,8 +17,8 @@ from sketchy.cli.streams import ERRORS, drop_stdout
 from sketchy.errors import SketchyError
 from sketchy.extras import require_torch
 from sketchy.progress import Advance
-from sketchy.report import escaped
 from sketchy.storage import os_problem
+from sketchy.text import escaped
 
 P = ParamSpec("P")
 

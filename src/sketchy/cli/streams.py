@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from sketchy.report import SURROGATES, UNSAFE, escape
+from sketchy.text import SURROGATES, UNSAFE, escape
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

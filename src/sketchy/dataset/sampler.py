@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sketchy.config import PairsConfig, PKConfig
+from sketchy.choices import PairsConfig, PKConfig
 from sketchy.errors import DataError
 
 Indices = NDArray[np.int64]
