@@ -301,6 +301,7 @@ NO_PATHS = {
         "settings",
         "since",
         "sketch_rendering",
+        "text",
         "until",
     ),
 }
