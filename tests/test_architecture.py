@@ -22,7 +22,7 @@ LAYERS = [
     ("photo_or_drawing",),
     ("image", "ink"),
     ("containers", "paper"),
-    ("texture", "bands", "color", "pen"),
+    ("texture", "bands", "color", "text"),
     ("config_file",),
     ("bundled_configs",),
     ("results", "processes"),
