@@ -132,6 +132,7 @@ def test_retrieval_json_has_the_documented_shape():
         ],
         "left_out": {".heic": 3},
         "advice": None,
+        "kind": None,
     }
 
 

@@ -123,7 +123,8 @@ def test_names_that_are_no_utf8_come_out_as_valid_json_and_as_their_bytes(photos
     (photos / "broken\udcff.jpg").write_bytes(b"no image")
     indexed = type_in("index", photos, "--out", "own.index", "--runs", trained, "--json")
     assert json.loads(indexed.stdout)["skipped"][0]["path"] == f"{photos}/broken\udcff.jpg"
-    words = ["retrieve", odd, "--gallery", "own.index", "--runs", trained, "--k", "20"]
+    query = next((photos / "disc").glob("*.jpg"))
+    words = ["retrieve", query, "--gallery", "own.index", "--runs", trained, "--k", "20"]
     command = [sys.executable, "-m", "sketchy", *words]  # the real one: a test's stdout is not that of a terminal
     environment = {**os.environ, "PYTHONPATH": str(Path(sketchy.__file__).parents[1])}
     found = subprocess.run([*command, "--json"], capture_output=True, check=True, env=environment).stdout
@@ -173,7 +174,7 @@ def _other_model(checkpoint, tmp_path):
         (["index", "broken", "--out", "full"], "full holds other files and is not an index"),
         (["index", "broken", "--out", "full", "--force"], "full holds other files and is not an index"),
         (["index", "phone", "--out", "i"], "no images below phone; left out: 1 .psd; export them as JPEG first"),
-        (["info", "nowhere"], "nowhere is not an index, a checkpoint or a run"),
+        (["info", "nowhere"], "nowhere is not an index, and no run called nowhere under runs; known are bundled"),
         (["info", "full/letters.txt"], "letters.txt"),
         (["info", "empty"], "empty is not an index, a checkpoint or a run"),
     ],

@@ -55,8 +55,10 @@ def bundled() -> Checkpoint:
 
 
 def test_the_bundled_model_is_small_and_trained_to_the_end(bundled):
-    assert BUNDLED.stat().st_size <= 8_000_000
-    assert sum(weight.numel() for weight in bundled.weights.values()) <= 4_000_000
+    assert BUNDLED.stat().st_size <= 16_000_000
+    learnt = [weight for name, weight in bundled.weights.items() if "running_" not in name]
+    assert sum(weight.numel() for weight in learnt) <= 6_000_000
+    assert len(bundled.anchors) > 400
     assert len(bundled.categories) == 125
     assert bundled.calibration is not None
     assert bundled.probes is not None
@@ -90,4 +92,4 @@ def test_the_bundled_model_puts_a_drawing_of_a_ring_nearer_to_a_ring_than_to_str
 
 
 def test_the_bundled_model_has_the_fingerprint_that_indexes_made_by_it_hold(bundled):
-    assert bundled.fingerprint() == "169f77198da604da0c103fe27adfe6530e16f37a65b957d1b6f2756beceabe40"
+    assert bundled.fingerprint() == "eb1f7b9f494a816f8d29c8f9a51b6ee80fe8d641a2b737f9fb3557f469d7c1e3"
