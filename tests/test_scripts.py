@@ -2,11 +2,18 @@
 
 import json
 import os
+import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+
+from sketchy.dataset.loader import load_dataset
+from sketchy.retrieval.model import load_model
 
 ROOT = Path(__file__).parents[1]
 
@@ -62,3 +69,110 @@ def test_the_index_benchmark_measures_the_approximate_index(tmp_path):
     pytest.importorskip("faiss")
     printed = run("scripts/benchmark_index.py", "ann", "--rows", 1000, "--work", tmp_path)
     assert "256 cells: recall@10 1.0000" in printed
+
+
+def as_program(script: str, monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
+    """Run a script within this process, which has imported torch already."""
+    monkeypatch.setattr(sys, "argv", [script, *map(str, words)])
+    runpy.run_path(str(ROOT / "scripts" / script), run_name="__main__")
+
+
+def table(printed: str, title: str) -> dict[str, list[float]]:
+    """The numbers of a printed table by its first column, from the line on that begins with `title`."""
+    lines = printed[printed.index(f"| {title} |") :].partition("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return {first: [float(cell.replace(",", "")) for cell in rest] for first, *rest in cells}
+
+
+def test_the_check_of_sets_finds_things_by_name_and_leaves_out_what_no_photo_shows(
+    trained, photos, tmp_path, monkeypatch, capsys
+):
+    sketches = tmp_path / "sketch"
+    shutil.copytree(photos.parents[1] / "sketch" / photos.name, sketches)
+    shutil.copytree(sketches / "disc", sketches / "zebra")
+    gallery = tmp_path / "photo"
+    shutil.copytree(photos, gallery)
+    (gallery / "more").mkdir()
+    for number, photo in enumerate((gallery / "cross").iterdir()):
+        photo.rename(gallery / "more" / f"n{number:08}_cross.jpg")
+    as_program("check_sets.py", monkeypatch, trained / "tiny" / "best.pth", "--sketches", sketches, "--photos", gallery)
+    printed = capsys.readouterr().out
+    assert printed.startswith("80 sketches, 40 photos, 4 names\n")
+    [(share, (mean_precision, first, among_ten))] = table(printed, "spatial share").items()
+    assert share == "its own"
+    assert mean_precision > 0.6  # a random order has 0.28
+    assert 0.6 < first <= among_ten <= 1
+
+
+def test_the_check_of_sets_measures_known_rankings():
+    row = runpy.run_path(str(ROOT / "scripts" / "check_sets.py"))["row"]
+    distance = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
+    right = np.array([[True, False, True, False], [True, True, False, False]])
+    assert row(distance, right) == pytest.approx(
+        {"mAP@all": ((1 + 2 / 3) / 2 + (1 / 3 + 2 / 4) / 2) / 2, "R@1": 0.5, "R@10": 1}
+    )
+
+
+def test_the_check_of_sets_takes_the_photo_of_the_same_name_for_a_pair(trained, photos, tmp_path, monkeypatch, capsys):
+    for folder in ("drawn", "seen"):
+        (tmp_path / folder).mkdir()
+    for category in ("disc", "square", "cross"):
+        shutil.copy(photos / category / "p0.jpg", tmp_path / "seen" / f"{category}.jpg")
+        sketch = photos.parents[1] / "sketch" / photos.name / category / "p0-1.png"
+        shutil.copy(sketch, tmp_path / "drawn" / f"{category}.png")
+    folders = ["--sketches", tmp_path / "drawn", "--photos", tmp_path / "seen"]
+    as_program("check_sets.py", monkeypatch, trained / "tiny" / "best.pth", *folders, "--pairs")
+    printed = capsys.readouterr().out
+    assert printed.startswith("3 sketches, 3 photos, 3 names\n")
+    assert table(printed, "spatial share")["its own"][2] == 1  # three photos are all among ten
+
+
+def test_the_check_of_the_score_separates_what_is_there_from_what_is_not(trained, dataset, monkeypatch, capsys):
+    as_program("check_score.py", monkeypatch, trained / "tiny" / "best.pth", "--data", dataset)
+    printed = capsys.readouterr().out
+    told = table(printed, "searched for")
+    absent = told["drawings, in a gallery without their category"]
+    assert "drawings, in a gallery without their category, found" not in told
+    assert told["scribbles, dots and lines"][0] == 200
+    model = load_model(trained / "tiny" / "best.pth", "cpu")
+    data = load_dataset(model.config, root=dataset)
+    part, pack = data.parts["test"], data.pack
+    sketches = model.embed_prepared(pack.sketches[part.sketches], len(part.sketches), "sketch")
+    photos = model.embed_prepared(pack.photos[part.photos], len(part.photos), "photo")
+    distance = np.linalg.norm(sketches[:, np.newaxis] - photos, axis=2)
+    distance[pack.sketch_category[part.sketches][:, np.newaxis] == pack.photo_category[part.photos]] = np.inf
+    nothing_fits = [model.calibration.found(least) < model.calibration.threshold for least in distance.min(1)]
+    assert absent == [len(sketches), pytest.approx(np.mean(nothing_fits), abs=6e-4)]
+    assert 0 <= float(printed.rpartition(" ")[2]) <= 1
+
+
+def test_the_check_of_the_score_counts_the_hits_of_each_score(capsys):
+    show = runpy.run_path(str(ROOT / "scripts" / "check_score.py"))["show_reliability"]
+    scores = np.array([[0.75, 0.65, 0.65, 0.65]])
+    show([SimpleNamespace(scores=scores, right=np.array([[True, True, False, False]]))])
+    printed = capsys.readouterr().out
+    assert table(printed, "score") == {"0.650": [pytest.approx(0.333), 3], "0.750": [1, 1]}
+    assert printed.endswith(f"expected calibration error {(3 * (0.65 - 1 / 3) + 0.25) / 4:.3f}\n")
+
+
+def test_the_bundled_model_embeds_as_its_checkpoint_and_names_no_path(trained, dataset, tmp_path, monkeypatch, capsys):
+    checkpoint, out = trained / "tiny" / "best.pth", tmp_path / "bundled.zip"
+    as_program("bundle_model.py", monkeypatch, checkpoint, "--data", dataset, "--out", out)
+    printed = capsys.readouterr().out
+    assert f"{out}: " in printed
+    assert "val_map_all" in printed
+    bundled, model = load_model(out, "cpu"), load_model(checkpoint, "cpu")
+    assert bundled.calibration is not None
+    assert str(dataset.parent) not in str(bundled.config)
+    photo = next((dataset / "256x256" / "photo").rglob("*.jpg"))
+    assert bundled.embed(photo, "photo") == pytest.approx(model.embed(photo, "photo"), abs=0.01)  # weights of 16 bit
+
+
+def test_no_model_is_bundled_without_the_spatial_embedding_that_is_asked_for(
+    trained, dataset, tiny_config, tmp_path, monkeypatch
+):
+    out = tmp_path / "bundled.zip"
+    words = [trained / "tiny" / "best.pth", "--data", dataset, "--refit-spatial", tiny_config, "--out", out]
+    with pytest.raises(SystemExit, match=r"has no model\.spatial; name another config"):
+        as_program("bundle_model.py", monkeypatch, *words)
+    assert not out.exists()
