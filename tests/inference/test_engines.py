@@ -15,6 +15,8 @@ from sketchy.demo import draw_pair
 from sketchy.image import open_image
 from sketchy.inference.bundled import BUNDLED
 from sketchy.inference.engine import thread_count
+from sketchy.inference.exported import read_exported
+from sketchy.inference.onnx_engine import OnnxEngine
 from sketchy.inference.torch_engine import TorchEngine, read_checkpoint
 from sketchy.retrieval.model import Model, load_model
 
@@ -71,6 +73,7 @@ def test_half_of_the_cores_compute_the_same(by_onnx):
     pixels = by_onnx.preprocess.sketch(draw_pair("cup")[1][0])[np.newaxis]
     before = by_onnx.engine.embed(pixels, "sketch")
     by_onnx.engine.share_cores()
+    assert by_onnx.engine.workers == max(1, thread_count() // 2)
     np.testing.assert_allclose(by_onnx.engine.embed(pixels, "sketch"), before, atol=1e-6)
 
 
@@ -78,6 +81,35 @@ def test_half_of_the_cores_compute_the_same(by_onnx):
 def test_the_number_of_threads_is_that_of_the_environment_or_of_the_cores(monkeypatch, words, count):
     monkeypatch.setenv("OMP_NUM_THREADS", words)
     assert thread_count() == count if count else 1 <= thread_count() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+    ],
+)
+def test_the_limit_of_a_container_is_the_number_of_threads(monkeypatch, tmp_path, files, count):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr("sketchy.inference.engine.CGROUP", tmp_path)
+    (tmp_path / "cpu").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert thread_count() == count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_an_engine_computes_in_the_thread_that_calls_it(by_onnx):
+    pixels = by_onnx.preprocess.sketch(draw_pair("cup")[1][0])[np.newaxis]
+    before = len(list(Path("/proc/self/task").iterdir()))
+    OnnxEngine(read_exported(BUNDLED)).embed(pixels, "sketch")
+    assert len(list(Path("/proc/self/task").iterdir())) <= before
 
 
 WITHOUT_TORCH = """
