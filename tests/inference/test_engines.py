@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 import sketchy
 from sketchy.demo import draw_pair
 from sketchy.image import open_image
+from sketchy.inference import onnx_engine
 from sketchy.inference.bundled import BUNDLED
 from sketchy.inference.engine import thread_count
 from sketchy.inference.exported import read_exported
@@ -110,6 +112,22 @@ def test_an_engine_computes_in_the_thread_that_calls_it(by_onnx):
     before = len(list(Path("/proc/self/task").iterdir()))
     OnnxEngine(read_exported(BUNDLED)).embed(pixels, "sketch")
     assert len(list(Path("/proc/self/task").iterdir())) <= before
+
+
+def test_forward_passes_of_all_engines_share_the_cores_but_a_single_image_need_not_wait(monkeypatch, by_onnx):
+    free = []
+
+    class Session:
+        def run(self, names, inputs):
+            free.append(slots.acquire(blocking=False))
+            return [np.zeros((len(inputs["images"]), 384))]
+
+    monkeypatch.setattr(onnx_engine, "FORWARD_PASSES", slots := threading.Semaphore(1))
+    monkeypatch.setattr(OnnxEngine, "_session", lambda self, kind: Session())
+    pixels = np.zeros((2, 1, 8, 8), np.uint8)
+    by_onnx.engine.embed(pixels, "sketch")
+    by_onnx.engine.embed(pixels[:1], "sketch")
+    assert free == [False, True]
 
 
 WITHOUT_TORCH = """

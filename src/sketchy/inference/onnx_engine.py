@@ -1,6 +1,7 @@
 """The engine for CPUs: ONNX Runtime, on an exported model."""
 
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import onnxruntime
@@ -13,6 +14,9 @@ from sketchy.inference.exported import Exported
 
 BATCH_SIZE = 4
 """Images per forward pass: the activations of more fall out of the caches of a core."""
+
+FORWARD_PASSES = threading.BoundedSemaphore(thread_count())
+"""Forward passes of several images that run at once, of all engines of the process: no more than cores."""
 
 
 class OnnxEngine:
@@ -35,7 +39,9 @@ class OnnxEngine:
         """Embed preprocessed images of a kind; see `Engine.embed`."""
         if not len(pixels):
             return np.empty((0, self._exported.description.embedding_size), np.float32)
-        (embeddings,) = self._session(kind).run(["embeddings"], {"images": pixels})
+        session = self._session(kind)
+        with nullcontext() if len(pixels) == 1 else FORWARD_PASSES:  # a person may wait for a single image
+            (embeddings,) = session.run(["embeddings"], {"images": pixels})
         return np.asarray(embeddings, np.float32)
 
     def share_cores(self) -> None:
