@@ -35,6 +35,13 @@ def test_the_benchmark_measures_a_section(tmp_path):
     assert table["matrix product and partial sort"]["a second"] > 0
 
 
+def test_the_benchmark_counts_threads(dataset, tmp_path):
+    rows = json.loads(run("scripts/bench", "threads", "--quick", "--data", dataset, "--json"))["threads"]
+    assert len(rows) == 6
+    assert all(row["a second"] > 0 and row["threads"] >= 1 for row in rows.values())
+    assert rows["embed, one core (affinity)"]["cores used"] < 1.3
+
+
 def test_the_benchmark_of_a_gpu_runs_without_one(dataset, tmp_path):
     out = tmp_path / "gpu.json"
     printed = run("scripts/bench", "gpu", "--quick", "--turns", 1, "--data", dataset, "--out", out)

@@ -11,6 +11,7 @@ index      indexing photos of 256 px and of 12 megapixels, beside the engine alo
 search     an exact search, beside one matrix product and a partial sort
 start      the command line, beside importing torch
 memory     the peak memory of commands; that of embed also for many photos, which are links to few
+threads    embedding with one core and with all, two engines in one process, and `serve` with many clients
 scaling    training by several processes, and on machines with GPUs by 1 to all of them, in both ways
 gpu        one GPU: its ceilings, steps of two configs computed in all ways, a whole epoch, embedding, kernels
 
@@ -33,6 +34,7 @@ import pack
 import scaling
 import search
 import start
+import threads
 import train
 from options import Options
 from sketchy.demo import draw_dataset
@@ -49,6 +51,7 @@ SECTIONS = {
     "search": search.measure,
     "start": start.measure,
     "memory": memory.measure,
+    "threads": threads.measure,
     "scaling": scaling.measure,
 }
 

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sketchy.errors import SketchyError
@@ -20,3 +22,19 @@ def run_python(*arguments: str) -> str:
     if done.returncode:
         raise SketchyError(f"python {' '.join(arguments)} failed:\n{done.stderr}")
     return done.stderr
+
+
+@contextmanager
+def served(gallery: str, checkpoint: Path) -> Iterator[tuple[int, str]]:
+    """Run `sketchy serve` and yield its process id and its address as soon as it is ready. Raises SketchyError."""
+    words = ["serve", "--gallery", gallery, "--checkpoint", str(checkpoint), "--device", "cpu", "--port", "0"]
+    command = [sys.executable, "-m", "sketchy", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            ready = process.stdout.readline()
+            if not ready.startswith("ready at "):
+                raise SketchyError("sketchy serve failed; run it to see why")
+            yield process.pid, ready.removeprefix("ready at ").strip()
+        finally:
+            process.terminate()

@@ -13,9 +13,9 @@ def measure(options: Options) -> Table:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         peaks = _train(options, work)
-        model = ["--checkpoint", f"{work}/runs/e2/best.pth"]
+        peaks["evaluate"] = run_sketchy("evaluate", "--checkpoint", f"{work}/runs/e2/best.pth")
+        model = ["--checkpoint", str(options.checkpoint)]
         photos = options.images("*.jpg")
-        peaks["evaluate"] = run_sketchy("evaluate", *model)
         peaks["index"] = run_sketchy("index", str(photos[0].parents[1]), "--out", f"{work}/index", *model)
         query = ["retrieve", str(options.images("*.png")[0]), "--gallery", f"{work}/index"]
         peaks["retrieve"] = run_sketchy(*query, *model)

@@ -1,9 +1,10 @@
 """The command line from start to exit, beside importing torch."""
 
 import tempfile
+import time
 from functools import partial
 
-from command import run_python, run_sketchy
+from command import run_python, run_sketchy, served
 from options import Options
 from timing import Table, in_turns
 
@@ -21,4 +22,10 @@ def measure(options: Options) -> Table:
             "--help": ["-m", "sketchy", "--help"],
         }
         variants = {name: partial(run_python, *arguments) for name, arguments in commands.items()}
-        return in_turns(variants, 1, options.turns)
+
+        def until_ready() -> float:
+            started = time.perf_counter()
+            with served(index, options.checkpoint):
+                return time.perf_counter() - started
+
+        return in_turns(variants | {"serve, until it is ready": until_ready}, 1, options.turns)

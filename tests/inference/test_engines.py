@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,11 @@ import torch
 import sketchy
 from sketchy.demo import draw_pair
 from sketchy.image import open_image
+from sketchy.inference import onnx_engine
 from sketchy.inference.bundled import BUNDLED
 from sketchy.inference.engine import thread_count
+from sketchy.inference.exported import read_exported
+from sketchy.inference.onnx_engine import OnnxEngine
 from sketchy.inference.torch_engine import TorchEngine, read_checkpoint
 from sketchy.retrieval.model import Model, load_model
 
@@ -71,6 +75,7 @@ def test_half_of_the_cores_compute_the_same(by_onnx):
     pixels = by_onnx.preprocess.sketch(draw_pair("cup")[1][0])[np.newaxis]
     before = by_onnx.engine.embed(pixels, "sketch")
     by_onnx.engine.share_cores()
+    assert by_onnx.engine.workers == max(1, thread_count() // 2)
     np.testing.assert_allclose(by_onnx.engine.embed(pixels, "sketch"), before, atol=1e-6)
 
 
@@ -78,6 +83,51 @@ def test_half_of_the_cores_compute_the_same(by_onnx):
 def test_the_number_of_threads_is_that_of_the_environment_or_of_the_cores(monkeypatch, words, count):
     monkeypatch.setenv("OMP_NUM_THREADS", words)
     assert thread_count() == count if count else 1 <= thread_count() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+    ],
+)
+def test_the_limit_of_a_container_is_the_number_of_threads(monkeypatch, tmp_path, files, count):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr("sketchy.inference.engine.CGROUP", tmp_path)
+    (tmp_path / "cpu").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert thread_count() == count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_an_engine_computes_in_the_thread_that_calls_it(by_onnx):
+    pixels = by_onnx.preprocess.sketch(draw_pair("cup")[1][0])[np.newaxis]
+    before = len(list(Path("/proc/self/task").iterdir()))
+    OnnxEngine(read_exported(BUNDLED)).embed(pixels, "sketch")
+    assert len(list(Path("/proc/self/task").iterdir())) <= before
+
+
+def test_forward_passes_of_all_engines_share_the_cores_but_a_single_image_need_not_wait(monkeypatch, by_onnx):
+    free = []
+
+    class Session:
+        def run(self, names, inputs):
+            free.append(slots.acquire(blocking=False))
+            return [np.zeros((len(inputs["images"]), 384))]
+
+    monkeypatch.setattr(onnx_engine, "FORWARD_PASSES", slots := threading.Semaphore(1))
+    monkeypatch.setattr(OnnxEngine, "_session", lambda self, kind: Session())
+    pixels = np.zeros((2, 1, 8, 8), np.uint8)
+    by_onnx.engine.embed(pixels, "sketch")
+    by_onnx.engine.embed(pixels[:1], "sketch")
+    assert free == [False, True]
 
 
 WITHOUT_TORCH = """

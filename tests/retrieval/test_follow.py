@@ -180,6 +180,7 @@ def test_a_search_goes_before_the_next_step(index, monkeypatch):
     monkeypatch.setattr(
         Model, "embed_prepared", lambda self, images, *rest: embedded.append(len(images)) or embed(self, images, *rest)
     )
+    monkeypatch.setattr(index.model.engine, "workers", 1)
     follower = Follower(index)
     with follower.first(), follower:
         until(lambda: follower.state.total)

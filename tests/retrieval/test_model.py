@@ -168,3 +168,22 @@ def test_threads_get_the_embeddings_of_their_own_kind(drawing):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+class Busy:
+    """An engine whose forward pass ends only when another one is under way, and returns the first pixel."""
+
+    name, batch_size, workers = "busy", 1, 2
+
+    def __init__(self) -> None:
+        self.together = threading.Barrier(2, timeout=10)
+
+    def embed(self, pixels, kind):
+        self.together.wait()
+        return np.repeat(pixels[:, :1, 0, 0], 8, axis=1).astype(np.float32)
+
+
+def test_as_many_batches_are_embedded_at_once_as_the_engine_has_workers(model):
+    images = [np.full((3, 32, 32), index, np.uint8) for index in range(6)]
+    found = Model(model._description, Busy(), Path("a.pth")).embed_prepared(iter(images), 10, "photo")
+    np.testing.assert_array_equal(found[:, 0], range(6))

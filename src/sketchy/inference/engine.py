@@ -1,6 +1,8 @@
 """The interface of the engines, and the number of threads that they compute with."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +14,12 @@ from sketchy.image import Kind
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Device files of the drivers of GPUs: NVIDIA, NVIDIA in WSL, AMD."""
 
+CGROUP = Path("/sys/fs/cgroup")
+QUOTAS = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
+"""Files with the processor time that a container may use and the period in which it may: cgroup v2, and v1."""
+WAITING = 4
+"""Threads that wait for a drive while others decode."""
+
 
 class Engine(Protocol):
     """Computes embeddings. Safe to use from several threads.
@@ -19,10 +27,12 @@ class Engine(Protocol):
     Attributes:
         name: Name of the engine for people.
         batch_size: Number of images per forward pass.
+        workers: Number of threads that should call `embed` at once to use all cores.
     """
 
     name: str
     batch_size: int
+    workers: int
 
     def embed(self, pixels: NDArray[np.uint8], kind: Kind) -> NDArray[np.float32]:
         """Embed preprocessed images of a kind.
@@ -40,7 +50,7 @@ class Engine(Protocol):
 
 
 def thread_count() -> int:
-    """Return the number of threads for one forward pass: OMP_NUM_THREADS, else the cores that the process may use."""
+    """Return the number of threads to compute with: OMP_NUM_THREADS, else the cores that the process may use."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
@@ -48,13 +58,19 @@ def thread_count() -> int:
     return max(1, min(usable, _quota() or usable))
 
 
+def decoding_pool() -> ThreadPoolExecutor:
+    """Make the threads that read and decode images: a few more than compute, as some of them wait for a drive."""
+    return ThreadPoolExecutor(thread_count() + WAITING)
+
+
 def _quota() -> int | None:
-    """Return how many cores a container may use (cgroup v2), rounded up; None if there is no limit."""
-    try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return -(-int(limit) // int(period))
-    except (OSError, ValueError, ZeroDivisionError):  # also "max", which is no limit
-        return None
+    """Return how many cores a container may use, rounded up; None if there is no limit."""
+    for names in QUOTAS:
+        with suppress(OSError, ValueError, ZeroDivisionError):  # also "max", which is no limit
+            limit, period = " ".join((CGROUP / name).read_text() for name in names).split()
+            if int(limit) > 0:
+                return -(-int(limit) // int(period))
+    return None
 
 
 def gpu_may_exist() -> bool:

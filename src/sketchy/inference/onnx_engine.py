@@ -1,6 +1,7 @@
 """The engine for CPUs: ONNX Runtime, on an exported model."""
 
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import onnxruntime
@@ -11,19 +12,26 @@ from sketchy.image import Kind
 from sketchy.inference.engine import thread_count
 from sketchy.inference.exported import Exported
 
-BATCH_SIZE = 16
-"""Images per forward pass: more are no faster, and take more memory."""
+BATCH_SIZE = 4
+"""Images per forward pass: the activations of more fall out of the caches of a core."""
+
+FORWARD_PASSES = threading.BoundedSemaphore(thread_count())
+"""Forward passes of several images that run at once, of all engines of the process: no more than cores."""
 
 
 class OnnxEngine:
-    """An engine on an exported model; see `Engine`."""
+    """An engine on an exported model; see `Engine`.
+
+    A forward pass computes in the thread that calls it: as many at once as there are cores are faster than one on all
+    cores, whose threads wait for each other at each of its layers, and there are never more threads than callers.
+    """
 
     name = "ONNX Runtime"
     batch_size = BATCH_SIZE
 
     def __init__(self, exported: Exported) -> None:
         self._exported = exported
-        self._threads = thread_count()
+        self.workers = thread_count()
         self._sessions: dict[Kind, onnxruntime.InferenceSession] = {}
         self._mutex = threading.Lock()
 
@@ -31,14 +39,14 @@ class OnnxEngine:
         """Embed preprocessed images of a kind; see `Engine.embed`."""
         if not len(pixels):
             return np.empty((0, self._exported.description.embedding_size), np.float32)
-        (embeddings,) = self._session(kind).run(["embeddings"], {"images": pixels})
+        session = self._session(kind)
+        with nullcontext() if len(pixels) == 1 else FORWARD_PASSES:  # a person may wait for a single image
+            (embeddings,) = session.run(["embeddings"], {"images": pixels})
         return np.asarray(embeddings, np.float32)
 
     def share_cores(self) -> None:
         """Use half of the cores from now on; see `Engine.share_cores`."""
-        with self._mutex:
-            self._threads = max(1, thread_count() // 2)
-            self._sessions.clear()  # the number of threads of a session cannot be changed
+        self.workers = max(1, thread_count() // 2)
 
     def _session(self, kind: Kind) -> onnxruntime.InferenceSession:
         """Return the session of a kind, which is made when it is first used: it takes longer than an embedding."""
@@ -50,8 +58,7 @@ class OnnxEngine:
     def _opened(self, kind: Kind) -> onnxruntime.InferenceSession:
         graph, weights = self._exported.graphs[kind], self._exported.weights
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leaves cores to decoding threads
+        options.intra_op_num_threads = 1  # that of the caller
         options.log_severity_level = 4
         try:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights[name]) for name in graph.weights]

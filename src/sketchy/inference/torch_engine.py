@@ -35,6 +35,7 @@ class TorchEngine:
 
     name = "PyTorch"
     batch_size = BATCH_SIZE
+    workers = 1
 
     def __init__(self, encoder: Encoder, device: torch.device) -> None:
         self.encoder = encoder.to(device)

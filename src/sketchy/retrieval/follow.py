@@ -24,7 +24,7 @@ from sketchy.retrieval.watch import RETRY_SECONDS, rounds
 log = logging.getLogger(__name__)
 
 STEP = 8
-"""Photos embedded at a time: a search waits for at most as many."""
+"""Photos embedded at a time by each worker of the engine: a search waits for at most as many."""
 NICENESS = 10
 """Lowers the priority of the thread, so that searches come first where cores are few."""
 RATE_SECONDS = 15.0
@@ -124,7 +124,8 @@ class Follower:
         again = False
         changes = UpdateResult()
         try:
-            changes = self._index.update(progress=self._progress, pace=Pace(self._pause, STEP))
+            step = STEP * self._index.model.engine.workers
+            changes = self._index.update(progress=self._progress, pace=Pace(self._pause, step))
             check_found(changes, len(self._index), self._index.sources)
         except SketchyError as problem:
             error, again = str(problem), isinstance(problem, LockedError | StorageError)

@@ -16,7 +16,7 @@ from sketchy.errors import ConfigError, ImageError
 from sketchy.extras import is_torch_installed, require_torch
 from sketchy.image import Kind, open_image
 from sketchy.inference.description import Description
-from sketchy.inference.engine import Engine, gpu_may_exist
+from sketchy.inference.engine import Engine, decoding_pool, gpu_may_exist
 from sketchy.inference.exported import find_exported, read_exported
 from sketchy.model.calibration import Calibration
 from sketchy.photo_or_drawing import SEEN_SIDE, kind_of
@@ -124,7 +124,7 @@ class Model:
             with naming_image(names[index], kind):
                 return self.preprocess.load(loadable(given[index]), kind)
 
-        with ThreadPoolExecutor() as pool, closing(map_ahead(load, range(len(given)), pool, AHEAD)) as loaded:
+        with decoding_pool() as pool, closing(map_ahead(load, range(len(given)), pool, AHEAD)) as loaded:
             return self.embed_prepared(loaded, len(given), kind)
 
     def query(
@@ -187,7 +187,7 @@ class Model:
 
         with (
             progress("embedding", len(paths), "image") as advance,
-            ThreadPoolExecutor() as pool,
+            decoding_pool() as pool,
             closing(map_ahead(load, paths, pool, AHEAD)) as loaded,
         ):
             embeddings = self.embed_prepared(readable(loaded, advance), len(paths), kind)
@@ -197,10 +197,16 @@ class Model:
         """Embed up to `count` preprocessed images, shape (C, S, S), uint8 each; return shape (N, D), float32."""
         # Allocated at once: many small arrays would fragment the memory.
         embeddings = np.empty((count, self.embedding_size), np.float32)
-        done = 0
-        for batch in batched(images, self.engine.batch_size):
-            embeddings[done : done + len(batch)] = self.engine.embed(np.stack(batch), kind)
-            done += len(batch)
+        done, workers = 0, self.engine.workers
+
+        def embed(batch: list[Pixels]) -> Vectors:
+            return self.engine.embed(np.stack(batch), kind)
+
+        batches = batched(images, self.engine.batch_size)
+        with ThreadPoolExecutor(workers) as pool, closing(map_ahead(embed, batches, pool, 2 * workers)) as found:
+            for embedded in found:
+                embeddings[done : done + len(embedded)] = embedded
+                done += len(embedded)
         return embeddings[:done]
 
     def index(

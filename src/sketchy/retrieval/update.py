@@ -6,7 +6,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from sketchy.ahead import batched, map_ahead
 from sketchy.errors import ImageError
+from sketchy.inference.engine import decoding_pool
 from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Skipped
 from sketchy.retrieval.changes import UpdateResult
@@ -163,7 +163,7 @@ class _Update:
         """Add new and changed files, then remove the photos whose files are gone."""
         files = walk(self.present, lambda skipped: None, exclude=self.scan.exclude)
         total = sum(self.shard.takes(file.path) for file in files)
-        with progress(INDEXING, total, "photo") as advance, ThreadPoolExecutor() as pool:
+        with progress(INDEXING, total, "photo") as advance, decoding_pool() as pool:
             changed = self._changed_files(advance)
             with closing(map_ahead(self._load, changed, pool, self.batch_files)) as loaded:
                 for batch in _growing(loaded, self.batch_files):
