@@ -21,6 +21,8 @@ import pytest
 import torch
 import yaml
 from PIL import Image, ImageDraw
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from sketchy.commands import train
 from sketchy.config_file import load_config, parse_config
@@ -398,3 +400,65 @@ def run_clis(forks, tmp_path, tmp_path_factory) -> Callable[..., list[Ended]]:
 def run_cli(run_clis) -> Callable[..., Ended]:
     """Run one command line as `run_clis` does."""
     return lambda words, **how: run_clis([words], **how)[0]
+
+
+WAITS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::_unique2")
+"""Operations for which the CPU needs values from the device."""
+
+
+class _Operations(TorchDispatchMode):
+    """Notes all operations of the block, and what the memory that they found held before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done, self.found, self.own = [], {}, set()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        if operation.name().partition(".")[0] in WAITS:
+            raise RuntimeError(f"operation not permitted when stream is capturing: {operation}")
+        for storage in _storages((args, kwargs)):
+            if storage.data_ptr() not in self.own:
+                self.found.setdefault(storage.data_ptr(), (storage, storage.clone()))
+        results = operation(*args, **(kwargs or {}))
+        self.own |= {storage.data_ptr() for storage in _storages(results)} - self.found.keys()
+        self.done.append((operation, args, kwargs or {}, results))
+        return results
+
+
+def _storages(tree):
+    return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+class CpuRecorder:
+    """Records operations on the CPU as a CUDA graph does: recording changes nothing, and replaying uses one memory."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.replays = 0
+
+    def run(self, work):
+        return work()
+
+    def record(self, work):
+        state, operations = torch.get_rng_state(), _Operations()
+        try:
+            with operations:
+                result = work()
+        finally:
+            torch.set_rng_state(state)
+            for storage, before in operations.found.values():
+                storage.copy_(before)
+        return result, lambda: self._replay(operations)
+
+    @torch.no_grad()
+    def _replay(self, operations):
+        self.replays += 1
+        for operation, args, kwargs, results in operations.done:
+            for old, new in zip(tree_leaves(results), tree_leaves(operation(*args, **kwargs)), strict=True):
+                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
+                    old.copy_(new)
+
+
+@pytest.fixture
+def cpu_recorder() -> type[CpuRecorder]:
+    """A recorder in place of that of CUDA graphs."""
+    return CpuRecorder

@@ -56,6 +56,8 @@ def test_the_benchmark_of_a_gpu_runs_without_one(dataset, tmp_path):
     assert 0 < tables["a whole epoch of the full database"]["default"]["share that is no step"] < 1
     assert tables["embedding photos"]["embedding files"]["a second"] > 0
     assert [name for name in tables if name.startswith("ceilings of ")]
+    assert len(tables["ways to compute the first layers of report_cnn"]) == 8
+    assert "rows that failed" not in tables
 
 
 def test_the_stress_test_finds_nothing_lost(tmp_path):

@@ -28,12 +28,14 @@ from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.errors import SketchyError
 from sketchy.progress import no_progress
 from sketchy.runtime import pick_device
+from sketchy.trainer.captured import WARM_UP, GpuRecorder, capturable
 from sketchy.trainer.forward import PRECISIONS, allow_tf32
 from sketchy.trainer.history import History
 from sketchy.trainer.record import Recorder
 from sketchy.trainer.run_dir import RunDir
 from timing import Row, Table, in_turns
 from train import OurEpoch, ReadyBatch
+from variants import VARIANTS, measure_variant
 
 LIMIT_S = 200
 """Seconds after which no further row is begun, so that all takes four minutes at most."""
@@ -70,7 +72,9 @@ def measure(options: Options) -> dict[str, Table]:
         try:
             found = part.measure()
         except (RuntimeError, SketchyError) as error:  # the other rows do not depend on it
+            reason = str(error).strip().partition("\n")[0]
             print(f"failed: {part.table}: {part.row}: {error}", file=sys.stderr)
+            tables.setdefault("rows that failed", {})[f"{part.table}: {part.row}: {reason}"] = {"rows": 1}
             continue
         rows = found if isinstance(next(iter(found.values())), dict) else {part.row: found}
         tables.setdefault(part.table, {}).update(rows)  # type: ignore[arg-type]
@@ -95,8 +99,8 @@ class Bench:
 
     def parts(self) -> Iterator[Part]:
         """Yield the rows to measure, the more important ones first."""
-        name = torch.cuda.get_device_name() if self.is_gpu else "the CPU"
-        ceilings = f"ceilings of {name}, torch {torch.__version__}"
+        device = torch.cuda.get_device_name() if self.is_gpu else "the CPU"
+        ceilings = f"ceilings of {device}, torch {torch.__version__}"
         yield Part(ceilings, "copying on the device, TB/s", self.copying)
         for precision in MEASURED:
             yield Part(ceilings, f"matrix product, {precision}, TFLOP/s", partial(self.multiplying, precision))
@@ -104,16 +108,38 @@ class Bench:
         variants.sort(key=lambda variant: variant not in ((True, "tf32"), (False, "float32")))
         first, rest = variants[:2], variants[2:]
         yield from (self._training(config, *variant) for variant in first for config in QUICK)
+        if self.is_gpu:
+            plain = [(False, precision) for _, precision in first]
+            yield from (self._captured(config, *variant) for variant in first + plain for config in QUICK)
         yield Part("a notebook's loop on the same device", "default", self.notebook)
         yield Part("a whole epoch of the full database", "default", partial(self.whole_epoch, *first[0]))
         yield Part("embedding photos", "", self.embedding)
         for config in QUICK:
             yield Part(f"the most expensive kernels of {config}", "", partial(self.kernels, config, *first[0]))
+        for name in VARIANTS:
+            layers = partial(measure_variant, name, self.device, quick=self.options.quick)
+            yield Part("ways to compute the first layers of report_cnn", name, layers)
         yield from (self._training(config, *variant) for variant in rest for config in QUICK)
 
     def _training(self, config: str, is_compiled: bool, precision: str) -> Part:
         row = f"{config}, {'compiled' if is_compiled else 'plain'}, {precision}"
         return Part("training steps", row, partial(self.training, config, is_compiled, precision))
+
+    def _captured(self, config: str, is_compiled: bool, precision: str) -> Part:
+        row = f"{config}, {'compiled' if is_compiled else 'plain'}, {precision}"
+        return Part("the whole step captured", row, partial(self.captured, config, is_compiled, precision))
+
+    def captured(self, name: str, is_compiled: bool, precision: str) -> Row:
+        """Measure milliseconds of the update alone, launched as one CUDA graph: what our epoch can reach."""
+        ready, recorder = self._ready(name, is_compiled, precision), GpuRecorder(self.device)
+        trainer = ready.trainer
+        with trainer.train_mode():
+            for _ in range(WARM_UP):
+                recorder.run(lambda: trainer.update(ready.batch))
+            trainer.optimizer.zero_grad()
+            with capturable(trainer.optimizer):
+                _, replay = recorder.record(lambda: trainer.update(ready.batch))
+        return {"ms a step": 1000 * self._seconds(lambda: [replay() for _ in range(self.steps)]) / self.steps}
 
     def copying(self) -> Row:
         """Measure how many bytes a second the device reads and writes."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -120,7 +120,8 @@ class ReadyBatch(OurEpoch):
 
     def __init__(self, config: Config, data: Dataset) -> None:
         super().__init__(config, data)
-        self.batch = self.trainer.load(next(self.trainer.sampler.epoch(0)))
+        with closing(self.trainer.batches()) as batches:
+            self.batch = self.trainer.load(next(batches))
 
     def take(self, steps: int) -> None:
         """Take so many training steps."""

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from sketchy.config import AugmentConfig
-from sketchy.dataset.augment import Augmenter, Changes, build_augmenter, change_photos, change_sketches
+from sketchy.dataset.augment import Augmenter, Changes, build_augmenter, change_photos, change_sketches, compress_photos
 
 SIDE = 16
 OFF = {
@@ -19,8 +19,8 @@ OFF = {
 }
 
 
-def augmenter(seed: int = 0, **settings: float | None) -> Augmenter:
-    return Augmenter(**{**OFF, **settings}, generator=torch.Generator().manual_seed(seed))
+def drawn(pairs: int, seed: int = 0, **settings: float | None) -> Changes:
+    return Augmenter(**{**OFF, **settings}).draw(pairs, torch.Generator().manual_seed(seed))
 
 
 def sketches(count: int = 4) -> torch.Tensor:
@@ -36,22 +36,22 @@ def photos(count: int = 4, channels: int = 3) -> torch.Tensor:
 
 
 def test_with_everything_off_images_stay_as_they_are():
-    changes = augmenter().draw(4)
+    changes = drawn(4)
     assert torch.equal(change_sketches(sketches(), changes), sketches())
     assert torch.equal(change_photos(photos(), changes), photos())
 
 
 def test_nothing_is_built_for_a_config_that_changes_nothing():
-    assert build_augmenter(AugmentConfig(), torch.Generator()) is None
-    assert build_augmenter(AugmentConfig(flip=0.1), torch.Generator()) is not None
+    assert build_augmenter(AugmentConfig()) is None
+    assert build_augmenter(AugmentConfig(flip=0.1)) is not None
 
 
 def test_sketch_and_photo_of_a_pair_are_mirrored_together():
-    changes = augmenter(flip=0.5).draw(64)
-    drawn, seen = change_sketches(sketches(64), changes), change_photos(photos(64), changes)
-    flipped = (drawn == sketches(64).flip(3)).flatten(1).all(1)
+    changes = drawn(64, flip=0.5)
+    sketched, seen = change_sketches(sketches(64), changes), change_photos(photos(64), changes)
+    flipped = (sketched == sketches(64).flip(3)).flatten(1).all(1)
     assert torch.equal(flipped, (seen == photos(64).flip(3)).flatten(1).all(1))
-    assert torch.equal(~flipped, (drawn == sketches(64)).flatten(1).all(1))
+    assert torch.equal(~flipped, (sketched == sketches(64)).flatten(1).all(1))
     assert 16 < flipped.sum() < 48
 
 
@@ -73,7 +73,7 @@ def test_what_moves_in_is_paper_on_sketches_and_the_mirrored_edge_on_photos():
 
 
 def test_zoom_and_shift_stay_within_their_bounds():
-    frames = augmenter(scale=0.25, shift=0.1).draw(500).sketch_frame
+    frames = drawn(500, scale=0.25, shift=0.1).sketch_frame
     zoom = frames[:, 0, 0]
     assert 1 / 1.25 <= zoom.min() < 0.85
     assert 1.15 < zoom.max() <= 1.25
@@ -81,16 +81,16 @@ def test_zoom_and_shift_stay_within_their_bounds():
 
 
 def test_a_rotation_keeps_lengths_and_its_bound():
-    frames = augmenter(rotate=30).draw(500).photo_frame[:, :, :2]
+    frames = drawn(500, rotate=30).photo_frame[:, :, :2]
     torch.testing.assert_close(frames @ frames.mT, torch.eye(2).expand(500, 2, 2))
     degrees = torch.atan2(frames[:, 1, 0], frames[:, 0, 0]).rad2deg().abs()
     assert 25 < degrees.max() <= 30
 
 
 def test_a_thick_stroke_covers_its_neighbours_and_no_more():
-    drawn = change_sketches(sketches(1), augmenter(stroke=1.0).draw(1))
-    assert (drawn == 0).sum() == 9
-    assert (drawn[0, 0, 3:6, 2:5] == 0).all()
+    thick = change_sketches(sketches(1), drawn(1, stroke=1.0))
+    assert (thick == 0).sum() == 9
+    assert (thick[0, 0, 3:6, 2:5] == 0).all()
 
 
 def test_brightness_contrast_and_saturation_do_what_they_say():
@@ -111,28 +111,35 @@ def test_brightness_contrast_and_saturation_do_what_they_say():
 
 def test_the_fraction_of_photos_that_are_compressed_lose_detail_and_keep_their_content():
     smooth = F.interpolate(photos(64, channels=3).float()[..., :4, :4], size=SIDE, mode="bilinear").byte()
-    changes = augmenter(jpeg=0.5).draw(64)
+    changes = drawn(64, jpeg=0.5)
     chosen = changes.quality > 0
     assert 16 < chosen.sum() < 48
     assert 10 <= changes.quality[chosen].min() < 20
     assert 40 < changes.quality.max() <= 50
-    seen = change_photos(smooth.clone(), changes)
-    error = (seen.float() - smooth.float()).abs().mean((1, 2, 3))
-    assert (error[~chosen] == 0).all()
-    assert (error[chosen] > 0).all()
+    assert (changes.kept() == ~chosen.numpy()).all()
+    assert torch.equal(change_photos(smooth, changes), smooth)  # compressed elsewhere, ahead of the step
+    own = changes.share(~changes.kept())
+    seen = compress_photos(change_photos(smooth[chosen], own), own.quality)
+    error = (seen.float() - smooth[chosen].float()).abs().mean((1, 2, 3))
+    assert (error > 0).all()
     assert error.max() < 60
-    assert change_photos(photos(2, channels=1), augmenter(jpeg=1.0).draw(2)).shape == (2, 1, SIDE, SIDE)
+    assert compress_photos(photos(2, channels=1), torch.tensor([10, 50])).shape == (2, 1, SIDE, SIDE)
+
+
+def test_a_batch_of_no_photos_stays_one():
+    changes = drawn(4, jpeg=1.0, photo_size=12)
+    assert change_photos(photos()[:0], changes.share(changes.kept())).shape == (0, 3, 12, 12)
 
 
 def test_grey_photos_are_augmented_too():
-    seen = change_photos(photos(channels=1), augmenter(rotate=20, color=0.5).draw(4))
+    seen = change_photos(photos(channels=1), drawn(4, rotate=20, color=0.5))
     assert seen.shape == (4, 1, SIDE, SIDE)
     assert not torch.equal(seen, photos(channels=1))
 
 
 def test_the_same_seed_draws_the_same_changes_and_shares_are_parts_of_them():
     settings = {"flip": 0.5, "rotate": 10, "scale": 0.2, "shift": 0.1, "stroke": 0.3, "color": 0.3}
-    first, second, other = (augmenter(seed, **settings).draw(6) for seed in (0, 0, 1))
+    first, second, other = (drawn(6, seed, **settings) for seed in (0, 0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first[:4], second[:4], strict=True))
     assert not torch.equal(first.color, other.color)
     whole = change_photos(photos(6), first)
@@ -141,7 +148,7 @@ def test_the_same_seed_draws_the_same_changes_and_shares_are_parts_of_them():
 
 
 def test_a_crop_keeps_a_part_of_the_photo_and_all_of_the_sketch():
-    changes = augmenter(crop=0.4).draw(500)
+    changes = drawn(500, crop=0.4)
     assert torch.equal(changes.sketch_frame, torch.eye(2, 3).expand(500, 2, 3))
     kept, centre = changes.photo_frame[:, 0, 0], changes.photo_frame[:, :, 2]
     assert 0.6 <= kept.min() < 0.62
@@ -151,7 +158,7 @@ def test_a_crop_keeps_a_part_of_the_photo_and_all_of_the_sketch():
 
 
 def test_training_sees_photos_of_the_size_that_is_asked_for():
-    changes = augmenter(photo_size=12).draw(4)
+    changes = drawn(4, photo_size=12)
     assert change_sketches(sketches(), changes).shape == (4, 1, SIDE, SIDE)
     assert change_photos(photos(), changes).shape == (4, 3, 12, 12)
     assert changes.share(slice(2)).photo_size == 12
@@ -168,7 +175,7 @@ def test_with_a_crop_things_look_as_large_in_the_smaller_image():
 def test_nothing_waits_for_the_values_of_a_batch(channels):
     """What depends on values, which a GPU would have to be asked for, cannot be traced as one graph."""
     settings = {"flip": 0.5, "rotate": 10, "scale": 0.2, "shift": 0.1, "crop": 0.3, "stroke": 0.3, "color": 0.3}
-    changes = augmenter(**settings).draw(4)
+    changes = drawn(4, **settings)
     for change, images in ((change_sketches, sketches()), (change_photos, photos(channels=channels))):
         traced = torch.compile(change, fullgraph=True, backend="eager")
         assert torch.equal(traced(images, changes), change(images, changes))

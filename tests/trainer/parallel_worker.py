@@ -60,7 +60,7 @@ def train(choice: str, world: World) -> dict[str, torch.Tensor]:
         images=images,
         world=world,
         generator=generator,
-        augmenter=build_augmenter(config.augment, generator),
+        augmenter=build_augmenter(config.augment),
     )
     row = trainer.run_epoch()
     stats = {name: torch.tensor(row.columns[name]) for name in ("loss", "positive_distance", "negative_distance")}

@@ -41,7 +41,7 @@ def test_a_compiled_network_computes_what_the_plain_one_does_and_keeps_its_names
     # All but the last stage, which turns the traced graphs into C++ and takes a minute.
     monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend="aot_eager"))
     plain, compiled = make_siamese(), make_siamese()
-    compile_module(compiled, ALONE)
+    compile_module(compiled, graphs=False)
     tried = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     images = torch.randint(0, 256, (8, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     for _ in range(2):
@@ -83,7 +83,7 @@ def test_what_cannot_be_compiled_runs_as_it_is_if_that_is_allowed(monkeypatch, l
 
     monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend=broken))
     plain, compiled = make_siamese(), make_siamese()
-    fallback = compile_module(compiled, ALONE, or_plain=True)
+    fallback = compile_module(compiled, graphs=False, or_plain=True)
     images = torch.randint(0, 256, (8, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     for _ in range(2):
         for expected, got in zip(plain(images[:4], images[4:]), fallback(images[:4], images[4:]), strict=True):

@@ -10,17 +10,21 @@ from torch import nn
 
 from sketchy.config import AugmentConfig
 from sketchy.config_file import parse_config
-from sketchy.dataset.augment import build_augmenter
-from sketchy.dataset.drawings import Drawings, joined
-from sketchy.dataset.sampler import Batch, Items, PairSampler
+from sketchy.dataset.augment import build_augmenter, change_photos, compress_photos
+from sketchy.dataset.drawings import Drawings
+from sketchy.dataset.sampler import Items, PairSampler
 from sketchy.dataset.training import TrainingImages, gather_to
 from sketchy.errors import CheckpointError, Interrupted, TrainingError
 from sketchy.loss.contrastive import ContrastiveLoss
-from sketchy.loss.objective import Objective
+from sketchy.loss.infonce import InfoNCELoss
+from sketchy.loss.memory import MemoryLoss
+from sketchy.loss.objective import Objective, Term
+from sketchy.loss.proxy import ProxyLoss
 from sketchy.loss.triplet import TripletLoss
 from sketchy.model.encoder import Siamese, build_encoder
+from sketchy.results import EpochResult
 from sketchy.trainer import loop
-from sketchy.trainer.drawn import drawn_ahead
+from sketchy.trainer.captured import WARM_UP
 from sketchy.trainer.freezing import freeze
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.optim import build_optimizer
@@ -50,13 +54,15 @@ def make_trainer(loss: nn.Module | None = None, **options) -> Trainer:
     loss = loss or ContrastiveLoss(2.0)
     if options.pop("random_triplets", False):
         loss = TripletLoss(0.5, "random", generator)
+    rate = options.pop("rate", lambda step: 1e-3 / (1 + step))
+    objective = Objective(loss, options.pop("terms", {})).to(world.device)
     if options.pop("augmented", False):
-        options["augmenter"] = build_augmenter(AugmentConfig(flip=0.5, rotate=20, color=0.3), generator)
+        options["augmenter"] = build_augmenter(AugmentConfig(flip=0.5, rotate=20, color=0.3, jpeg=0.5))
     return Trainer(
         siamese=siamese,
-        loss=Objective(loss, {}).to(world.device),
-        optimizer=build_optimizer(CONFIG.train, siamese.encoder, loss),
-        rate=lambda step: 1e-3 / (1 + step),
+        loss=objective,
+        optimizer=build_optimizer(CONFIG.train, siamese.encoder, objective),
+        rate=rate,
         sampler=PairSampler(
             Items(np.arange(24), images.sketch_category),
             Items(np.arange(12), images.photo_category),
@@ -109,7 +115,7 @@ def test_steps_on_one_loaded_batch_are_those_of_the_loop_and_lower_its_loss():
         looped.run_epoch(StopAfter(1))
     trainer = make_trainer()
     with trainer.train_mode():
-        batch = trainer.load(next(trainer.sampler.epoch(0)))
+        batch = trainer.load(next(trainer.batches()))
         first = trainer.train_step(batch)
         assert_same(weights(looped), weights(trainer))
         for _ in range(5):
@@ -232,10 +238,10 @@ def test_a_gpu_trains_in_every_precision(precision):
 def test_a_step_does_not_wait_for_the_gpu(options):
     trainer = make_trainer(world=World(0, 1, torch.device("cuda")), **options)
     with trainer.train_mode():
-        for index, (batch, drawn) in enumerate(trainer._batches()):
+        for index, batch in enumerate(trainer.batches()):
             torch.cuda.set_sync_debug_mode("error" if index else "default")  # the first one makes the optimizer's state
             try:
-                trainer.train_step(trainer.load(batch, drawn))
+                trainer.train_step(trainer.load(batch))
             finally:
                 torch.cuda.set_sync_debug_mode("default")
 
@@ -286,24 +292,24 @@ def test_a_group_of_the_optimizer_takes_its_factor_of_the_rate():
     assert row.columns["learning_rate"] == pytest.approx(1e-3 / 4)
 
 
-def with_drawings(**options) -> Trainer:
+def with_drawings(altered: float = 1.0) -> Trainer:
     """A trainer six of whose sketches are vector drawings, all of them altered."""
-    trainer = make_trainer(**options)
+    trainer = make_trainer()
     points = np.random.default_rng(1).integers(0, 4096, (36, 2)).astype(np.int16)
-    drawings = Drawings(16, points, np.arange(0, 37, 3), np.arange(0, 13, 2), altered=1.0)
+    drawings = Drawings(16, points, np.arange(0, 37, 3), np.arange(0, 13, 2), altered=altered)
     trainer.images = replace(trainer.images, sketches=trainer.images.sketches[:18], drawings=drawings)
+    trainer.preparation = replace(trainer.preparation, images=trainer.images)
     trainer.sketches = gather_to(ALONE.device, trainer.images.sketches, 0)
     return trainer
 
 
 def test_drawings_stand_in_their_batch_where_the_sampler_put_them():
-    trainer = with_drawings()
-    plain = joined([trainer.images.drawings], 0.0)
-    trainer.images = replace(trainer.images, drawings=plain)
-    for batch, drawn in trainer._batches():
-        loaded = trainer.load(batch, drawn).sketches.numpy()
-        for row, image in zip(batch.sketches, loaded, strict=True):
-            expected = trainer.images.sketches[row] if row < 18 else plain[np.array([row - 18])][0]
+    trainer = with_drawings(altered=0.0)
+    for prepared in trainer.batches():
+        loaded = trainer.load(prepared).sketches.numpy()
+        for row, image in zip(prepared.batch.sketches, loaded, strict=True):
+            raster = row < 18
+            expected = trainer.images.sketches[row] if raster else trainer.images.drawings[np.array([row - 18])][0]
             assert np.array_equal(image, expected)
 
 
@@ -320,13 +326,131 @@ def test_a_run_with_altered_drawings_resumes_bit_for_bit():
     assert_same(weights(whole), weights(second))
 
 
-def test_drawings_are_altered_anew_in_every_epoch():
-    trainer = with_drawings()
-    batch = Batch(np.arange(18, 24), np.arange(6))
-    drawn = []
-    for epoch in (0, 0, 1):
-        found = drawn_ahead([(3, batch)], trainer.images.drawings, 18, ALONE.shard, (0, epoch))
-        drawn.append(next(found)[1])
-        found.close()
-    assert torch.equal(drawn[0], drawn[1])
-    assert not torch.equal(drawn[0], drawn[2])
+def test_compressed_photos_stand_in_their_batch_where_the_sampler_put_them():
+    trainer = make_trainer(augmented=True)
+    seen = 0
+    for prepared in trainer.batches():
+        loaded = trainer.load(prepared).photos
+        changed = change_photos(trainer.photos(prepared.batch.photos), prepared.changes)
+        kept = prepared.changes.kept()
+        assert torch.equal(loaded[kept], changed[kept])
+        assert torch.equal(loaded[~kept], compress_photos(changed[~kept], prepared.changes.quality[~kept]))
+        seen += (~kept).sum()
+    assert 0 < seen < 24
+
+
+@pytest.fixture
+def captured(monkeypatch, cpu_recorder):
+    """Make trainers whose updates are captured, at rates that float32 holds exactly, as the graph reads them."""
+
+    monkeypatch.setattr(loop, "GpuRecorder", cpu_recorder)
+
+    def make(**options) -> Trainer:
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "should_capture", lambda *args: True)
+            return make_trainer(rate=exact_rate, **options)
+
+    return make
+
+
+def exact_rate(step: int) -> float:
+    return 2.0 ** -(10 + step % 3)
+
+
+def proxy_and_memory() -> dict:
+    torch.manual_seed(1)
+    terms = {
+        "proxy": Term(1.0, ProxyLoss(3, 8, 16.0, 0.1), "category"),
+        "instance": Term(0.5, MemoryLoss(12, 8, 0.1), "instance"),
+    }
+    return {"loss": InfoNCELoss(0.07, True), "terms": terms}
+
+
+CAPTURED = {
+    "report": dict,
+    "clipped": lambda: {"clip_norm": 1.0, "augmented": True},
+    "bfloat16": lambda: {"precision": "bfloat16"},
+    "terms": proxy_and_memory,
+    "hardest triplets": lambda: {"loss": TripletLoss(0.5, "batch-hard", torch.Generator())},
+    "frozen": lambda: {"freeze": ("[0-2]",)},
+}
+
+
+@pytest.mark.parametrize("options", CAPTURED.values(), ids=CAPTURED)
+def test_captured_updates_do_to_every_batch_what_plain_ones_do(options, captured):
+    trainer = captured(**options())
+    rows = [without_time(trainer.run_epoch()) for _ in range(3)]
+    plain = make_trainer(rate=exact_rate, **options())
+    assert [without_time(plain.run_epoch()) for _ in range(3)] == rows
+    assert_same(weights(trainer), weights(plain))
+    assert trainer._update._recorder.replays == 12 - WARM_UP
+
+
+def without_time(row: EpochResult) -> dict[str, float]:
+    return {name: value for name, value in row.columns.items() if "second" not in name}
+
+
+@pytest.mark.parametrize("steps", [2, 6, 9])
+def test_a_captured_run_that_was_stopped_and_resumed_is_the_run_that_was_never_stopped(steps, captured, tmp_path):
+    unbroken = captured()
+    for _ in range(3):
+        unbroken.run_epoch()
+    stopped, stop = captured(), StopAfter(steps)
+    for _ in range((steps - 1) // 4):
+        stopped.run_epoch(stop)
+    with pytest.raises(Interrupted):
+        stopped.run_epoch(stop)
+    torch.save(stopped.state(), tmp_path / "state.pth")
+    for resumed in (captured(), make_trainer(rate=exact_rate)):  # also where nothing is captured
+        resumed.restore(torch.load(tmp_path / "state.pth", weights_only=True))
+        while resumed.epoch < 3:
+            resumed.run_epoch()
+        assert_same(weights(unbroken), weights(resumed))
+
+
+def test_an_update_that_cannot_be_captured_goes_on_as_it_is_with_one_line(captured, logged):
+    class Waits(ContrastiveLoss):
+        def forward(self, batch):
+            output = super().forward(batch)
+            output.loss.item()
+            return output
+
+    trainer = captured(loss=Waits(2.0))
+    for _ in range(3):
+        trainer.run_epoch()
+    plain = make_trainer(rate=exact_rate)
+    for _ in range(3):
+        plain.run_epoch()
+    assert_same(weights(trainer), weights(plain))
+    (line,) = logged.messages
+    assert line.startswith("training steps are not captured as a CUDA graph, which makes them slower: operation not")
+    assert not any(group["capturable"] for group in trainer.optimizer.param_groups)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("options", CAPTURED.values(), ids=CAPTURED)
+def test_a_gpu_runs_captured_updates_without_waiting_and_computes_what_plain_ones_do(options, monkeypatch, logged):
+    world = World(0, 1, torch.device("cuda", 0))
+    plain = losses(make_trainer(world=world, rate=exact_rate, **options()), waits_until=3)
+    monkeypatch.setattr(loop, "should_compile", lambda *args: False)
+    trainer = make_trainer(world=world, rate=exact_rate, compiled="auto", **options())
+    assert trainer.captured
+    torch.testing.assert_close(losses(trainer, waits_until=2), plain, rtol=1e-2, atol=1e-3)
+    assert not logged.messages
+
+
+def losses(trainer: Trainer, waits_until: int) -> torch.Tensor:
+    """Return the losses of 12 steps, of which those from an epoch on must not wait for a GPU."""
+    found = []
+    for epoch in range(3):
+        trainer.epoch = epoch
+        with trainer.train_mode():
+            for step, batch in enumerate(trainer.batches()):
+                trainer.step = step
+                torch.cuda.set_sync_debug_mode("default" if epoch < waits_until else "error")
+                try:
+                    found.append(trainer.train_step(trainer.load(batch)))
+                finally:
+                    torch.cuda.set_sync_debug_mode("default")
+        trainer.step = 0
+    return torch.stack(found)

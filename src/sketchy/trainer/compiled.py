@@ -47,7 +47,7 @@ def _can_compile(world: World) -> bool:
 def _try_to_compile(world: World) -> None:
     if world.is_data_parallel:
         raise ConfigError("train.compile: not for several GPUs in one process; start with torchrun, or name one GPU")
-    trial = compile_module(_Trial(), world)
+    trial = compile_module(_Trial(), graphs=world.device.type == "cuda")
     with explain_compiler_errors():
         trial(torch.zeros(1, device=world.device))
 
@@ -56,18 +56,18 @@ def _log_fallback(error: SketchyError) -> None:
     log.info(f"training is not compiled, which makes steps slower: {error}")
 
 
-def compile_module(module: nn.Module, world: World, *, or_plain: bool = False) -> nn.Module:
-    """Compile a module, forward and backward, at its first call, and return it; on a GPU also as CUDA graphs.
+def compile_module(module: nn.Module, *, graphs: bool, or_plain: bool = False) -> nn.Module:
+    """Compile a module, forward and backward, at its first call, and return it.
 
     Results stay the same up to rounding and the draws of dropout. On two cores report_cnn takes a twelfth less time,
     MobileNetV2 four times as much (docs/benchmarks.md).
 
     Args:
         module: A network or a loss; its parameters keep their names.
-        world: The processes that train together.
+        graphs: Whether to run each of its parts as a CUDA graph.
         or_plain: Whether to run it uncompiled, with a line in the log, if it cannot be compiled.
     """
-    module.compile(dynamic=False, mode="reduce-overhead" if world.device.type == "cuda" else "default")
+    module.compile(dynamic=False, mode="reduce-overhead" if graphs else "default")
     return _OrPlain(module) if or_plain else module
 
 

@@ -1,5 +1,7 @@
 """The forward pass of a training step, in a precision, on one or many devices, compiled or not."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,22 @@ from sketchy.trainer.compiled import compile_module
 from sketchy.trainer.parallel import World
 
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class LoadedBatch(NamedTuple):
+    """A batch on the device, ready for a training step.
+
+    Attributes:
+        sketches: This rank's shard of the sketches, shape (B/size, 1, S, S), uint8, augmented.
+        photos: This rank's shard of the photos, shape (B/size, C, S, S), uint8, augmented.
+        sketch_labels: Labels of all B sketches.
+        photo_labels: Labels of all B photos.
+    """
+
+    sketches: Tensor
+    photos: Tensor
+    sketch_labels: Labels
+    photo_labels: Labels
 
 
 class ForwardPass(nn.Module):
@@ -36,7 +54,14 @@ class ForwardPass(nn.Module):
 
 
 def build_forward_pass(
-    siamese: Siamese, loss: Objective, world: World, precision: str, *, compiled: bool, or_plain: bool
+    siamese: Siamese,
+    loss: Objective,
+    world: World,
+    precision: str,
+    *,
+    compiled: bool,
+    or_plain: bool,
+    captured: bool = False,
 ) -> nn.Module:
     """Return a forward pass whose parameters are those of a network and a loss.
 
@@ -47,17 +72,24 @@ def build_forward_pass(
         precision: One of PRECISIONS; TF32 is set for the whole process.
         compiled: Whether to compile it; if there are several processes, which exchange embeddings, the network only.
         or_plain: See `compile_module`.
+        captured: Whether the whole update is captured as a CUDA graph, in which none may lie.
     """
     allow_tf32(precision == "tf32")
+    graphs = world.device.type == "cuda" and not captured
     network: nn.Module = _Autocast(siamese, PRECISIONS[precision])
     if compiled and world.size > 1:
-        network = compile_module(network, world, or_plain=or_plain)
+        network = compile_module(network, graphs=graphs, or_plain=or_plain)
     whole = ForwardPass(world.parallel(network), loss, world)
-    return compile_module(whole, world, or_plain=or_plain) if compiled and world.size == 1 else whole
+    if compiled and world.size == 1:
+        return compile_module(whole, graphs=graphs, or_plain=or_plain)
+    return whole
 
 
 def allow_tf32(allowed: bool) -> None:
-    """Choose whether a GPU may round the factors of float32 matrix products to TF32, with 10 bits of mantissa."""
+    """Choose whether a GPU may round the factors of float32 matrix products to TF32, with 10 bits of mantissa.
+
+    PyTorch lets cuDNN's convolutions do so in any case.
+    """
     torch.set_float32_matmul_precision("high" if allowed else "highest")
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sketchy.dataset.augment import Augmenter, change_photos, change_sketches
-from sketchy.dataset.sampler import Batch, Sampler
+from sketchy.dataset.sampler import Sampler
 from sketchy.dataset.training import TrainingImages, gather_to
 from sketchy.errors import Interrupted, TrainingError
+from sketchy.loss.batch import LossOutput
 from sketchy.loss.objective import Labels, Objective
 from sketchy.model.encoder import Siamese
 from sketchy.model.folding import kept_folded
@@ -23,29 +24,14 @@ from sketchy.model.weights import load_weights
 from sketchy.progress import Advance
 from sketchy.results import EpochResult
 from sketchy.runtime import generator_states, restore_generators, room_for_data, to_device
+from sketchy.trainer.captured import CapturedUpdate, GpuRecorder, Update, should_capture
 from sketchy.trainer.compiled import CompileSetting, explain_compiler_errors, should_compile
-from sketchy.trainer.drawn import beside, drawn_ahead
-from sketchy.trainer.forward import build_forward_pass
+from sketchy.trainer.forward import LoadedBatch, build_forward_pass
 from sketchy.trainer.parallel import World
+from sketchy.trainer.prepare import Preparation, PreparedBatch, merged
 
 CHECK_EVERY = 50
 """Steps between checks that the loss is finite: a check makes a GPU wait."""
-
-
-class LoadedBatch(NamedTuple):
-    """A batch on the device, ready for a training step.
-
-    Attributes:
-        sketches: This rank's shard of the sketches, shape (B/size, 1, S, S), uint8, augmented.
-        photos: This rank's shard of the photos, shape (B/size, C, S, S), uint8, augmented.
-        sketch_labels: Labels of all B sketches.
-        photo_labels: Labels of all B photos.
-    """
-
-    sketches: Tensor
-    photos: Tensor
-    sketch_labels: Labels
-    photo_labels: Labels
 
 
 class Trainer:
@@ -59,11 +45,12 @@ class Trainer:
         sampler: Draws the batches of an epoch.
         images: The images that the indices of a batch refer to.
         world: The processes that train together.
-        generator: Random generator of the loss and the augmenter; its state is saved.
+        generator: Random generator of the loss, whose state is saved; its initial seed is that of the augmentation.
         augmenter: Changes every batch; None leaves the images as they are.
         frozen: Modules, none within another, that are not trained and stay in evaluation mode.
         precision: Precision of the forward pass.
-        compiled: Whether to compile the network and the loss at the first step; see `should_compile`.
+        compiled: Whether to compile the network and the loss at the first step, and on a GPU to capture the update; see
+            `should_compile` and `should_capture`.
         clip_norm: Largest gradient norm; None does not clip.
     """
 
@@ -88,8 +75,15 @@ class Trainer:
         self.encoder = siamese.encoder
         self.loss = loss
         self.compiled = should_compile(compiled, world)
+        self.captured = should_capture(compiled, world, precision, loss)
         self.forward_pass = build_forward_pass(
-            siamese, loss, world, precision, compiled=self.compiled, or_plain=compiled == "auto"
+            siamese,
+            loss,
+            world,
+            precision,
+            compiled=self.compiled,
+            or_plain=compiled == "auto",
+            captured=self.captured,
         )
         self.optimizer = optimizer
         self.rate = rate
@@ -99,10 +93,11 @@ class Trainer:
         self.photos = gather_to(world.device, images.photos, room_for_data(world.device))
         self.world = world
         self.generator = generator
-        self.augmenter = augmenter
+        self.preparation = Preparation(images, augmenter, world, generator.initial_seed())
         self.frozen = frozen
         self.clip_norm = clip_norm
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
+        self._update = self._build_update()
         self.epoch = 0  # finished epochs
         self.step = 0  # finished steps of the current epoch
         self.seconds = 0.0  # time spent on the current epoch before it was resumed
@@ -130,9 +125,9 @@ class Trainer:
         """
         started = time.perf_counter() - self.seconds
         losses: list[Tensor] = []  # of the steps that are not checked yet
-        with self.train_mode(), closing(self._batches()) as batches:
-            for batch, drawn in batches:
-                losses.append(self.train_step(self.load(batch, drawn)))
+        with self.train_mode(), closing(self.batches()) as batches:
+            for batch in batches:
+                losses.append(self.train_step(self.load(batch)))
                 self.step += 1
                 advance(1)
                 last = self.step == len(self.sampler)
@@ -164,27 +159,18 @@ class Trainer:
         with folded, explain_compiler_errors() if self.compiled else nullcontext():
             yield
 
-    def _batches(self) -> Generator[tuple[Batch, Tensor | None]]:
-        """Yield the batches that are left of the epoch, with this rank's vector drawings in them."""
+    def batches(self) -> Generator[PreparedBatch]:
+        """Yield the batches that are left of the epoch; close it, as threads work ahead."""
         left = islice(enumerate(self.sampler.epoch(self.epoch)), self.step, None)
-        if self.images.drawings is None:
-            yield from ((batch, None) for _, batch in left)
-            return
-        seed = self.generator.initial_seed(), self.epoch
-        yield from drawn_ahead(left, self.images.drawings, len(self.images.sketches), self.world.shard, seed)
+        return self.preparation.ahead(left, self.epoch)
 
-    def load(self, batch: Batch, drawn: Tensor | None = None) -> LoadedBatch:
-        """Load the images and labels of a batch, and augment the images.
-
-        Args:
-            batch: The rows of the images.
-            drawn: Images of this rank's vector drawings, shape (V, 1, S, S), uint8; None if there are none.
-        """
+    def load(self, prepared: PreparedBatch) -> LoadedBatch:
+        """Load the images and labels of a batch, and augment the images."""
+        batch, drawings, changes, _ = prepared
         shard = self.world.shard(len(batch.sketches))
-        sketches, photos = self._sketches(batch.sketches[shard], drawn), self.photos(batch.photos[shard])
-        if self.augmenter:
-            changes = self.augmenter.draw(len(batch.sketches)).share(shard).to(self.world.device)
-            sketches, photos = change_sketches(sketches, changes), change_photos(photos, changes)
+        sketches, photos = self._sketches(batch.sketches[shard], drawings), self._photos(batch.photos[shard], prepared)
+        if changes is not None:
+            sketches = change_sketches(sketches, changes.to(self.world.device))
         return LoadedBatch(
             sketches,
             photos,
@@ -195,11 +181,25 @@ class Trainer:
     def train_step(self, batch: LoadedBatch) -> Tensor:
         """Take one optimizer step, at the learning rate of the current step, and return its loss, detached.
 
-        Nothing in it, or in `load` but for `augment.jpeg`, waits for a GPU.
+        Nothing in it, or in `load`, waits for a GPU.
         """
         rate = self.rate(self.epoch * len(self.sampler) + self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * group["factor"])
+            else:
+                group["lr"] = rate * group["factor"]
+        loss, stats = self._update(batch)
+        detached = loss.clone()  # as a CUDA graph overwrites its results in the next step
+        for name, value in {"loss": detached, **stats}.items():
+            self.sums[name] = self.sums.get(name, 0) + value
+        return detached
+
+    def update(self, batch: LoadedBatch) -> LossOutput:
+        """Update the weights, and return the loss, detached, and its statistics.
+
+        A graph repeats what is done to one batch, so that no value may come from Python or from the CPU.
+        """
         loss, stats = self.forward_pass(*batch)
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
@@ -208,16 +208,29 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.siamese.parameters(), self.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        detached: Tensor = loss.detach().clone()  # as a CUDA graph overwrites its results in the next step
-        for name, value in {"loss": detached, **stats}.items():
-            self.sums[name] = self.sums.get(name, 0) + value
-        return detached
+        return LossOutput(loss.detach(), stats)
 
-    def _sketches(self, rows: NDArray[np.int64], drawn: Tensor | None) -> Tensor:
-        if drawn is None:
+    def _build_update(self) -> Update:
+        """Return what updates the weights; again after a restore, which replaces the optimizer's state."""
+        if self.captured:
+            device = self.world.device
+            return CapturedUpdate(self.update, self.optimizer, device, GpuRecorder(device))
+        for group in self.optimizer.param_groups:
+            group["lr"] = 0.0  # set in every step; a captured run saved tensors
+        return self.update
+
+    def _sketches(self, rows: NDArray[np.int64], drawings: Tensor | None) -> Tensor:
+        if drawings is None:
             return self.sketches(rows)
         raster = rows < len(self.images.sketches)
-        return beside(self.sketches(rows[raster]), drawn, raster)
+        return merged(self.sketches(rows[raster]), drawings, raster)
+
+    def _photos(self, rows: NDArray[np.int64], prepared: PreparedBatch) -> Tensor:
+        if prepared.changes is None:
+            return self.photos(rows)
+        kept = prepared.changes.kept()
+        photos = change_photos(self.photos(rows[kept]), prepared.changes.share(kept).to(self.world.device))
+        return photos if prepared.compressed is None else merged(photos, prepared.compressed, kept)
 
     def _labels(self, *labels: NDArray[np.int64]) -> Labels:
         return Labels(
@@ -243,7 +256,7 @@ class Trainer:
         means = {name: float(total) / self.step for name, total in self.sums.items()}
         images = 2 * self.step * self.sampler.batch_size
         extra = {
-            "learning_rate": max(group["lr"] for group in self.optimizer.param_groups),
+            "learning_rate": max(float(group["lr"]) for group in self.optimizer.param_groups),
             "seconds": seconds,
             "images_per_second": images / seconds,
         }
@@ -277,6 +290,7 @@ class Trainer:
         load_weights(self.encoder, state["encoder"], "the run that is resumed")
         self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self._update = self._build_update()
         self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(state["generator"])
         restore_generators(state["generators"])

@@ -128,6 +128,8 @@ def join_world(device: str) -> Iterator[World]:
     """
     size = _number("WORLD_SIZE", 1)
     picked = pick_device(device)
+    if picked.type == "cuda" and picked.index is not None:
+        torch.cuda.set_device(picked)  # else page-locked memory would belong to the first GPU, and take memory there
     if size <= 1:
         yield World(0, 1, picked)
         return

@@ -206,7 +206,7 @@ def build_trainer(
         images=data[0],
         world=world,
         generator=generator,
-        augmenter=build_augmenter(config.augment, generator),
+        augmenter=build_augmenter(config.augment),
         precision=settings.precision,
         compiled=settings.compile,
         clip_norm=settings.clip_norm,
