@@ -2,10 +2,10 @@
 """Measure the weights of good and bad examples beside a drawing (Rocchio) on the validation split of a model.
 
 Usage: .venv/bin/python scripts/choose_weights.py MODEL --data DIR [--examples N] [--part test]
-Each drawing is searched for, and a person is simulated who looks at the twenty nearest photos, wants more like the first
-right ones and less like the first wrong ones. Then it is searched for again without these photos. Prints the mean
-average precision of the second search by the weights: only bad examples in the first row, only good ones in the first
-column. docs/results.md says which were chosen.
+Each drawing is searched for, and a person is simulated who looks at the twenty nearest photos, wants more like the
+first right ones and less like the first wrong ones. Then it is searched for again without these photos. Prints the
+mean average precision of the second search by the weights: only bad examples in the first row, only good ones in the
+first column. docs/results.md says which were chosen.
 """
 
 import argparse
