@@ -1,10 +1,10 @@
-"""Tell a dot or a single straight line from a drawing, of which nothing can be found yet."""
+"""Tell a dot or a single line from a drawing, of which nothing can be found yet."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-STRAIGHT = 0.06
-"""Greatest width of a line over its length, beyond PIXELS; a hand is not steady."""
+STRAIGHT = 0.1
+"""Greatest width of a line over its length, beyond PIXELS; a hand is not steady. Measured in docs/benchmarks.md."""
 PIXELS = 2
 """Width of a thin line, in pixels."""
 SOLID = 0.65
@@ -12,7 +12,7 @@ SOLID = 0.65
 
 
 def is_single_mark(drawing: NDArray[np.uint8]) -> bool:
-    """Return whether a drawing is only a dot or one straight line.
+    """Return whether a drawing is only a dot or one more or less straight line.
 
     Args:
         drawing: A preprocessed sketch, shape (1, S, S), dark ink on white (255).

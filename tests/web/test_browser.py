@@ -173,7 +173,7 @@ def test_photos_come_change_and_come_back_with_undo(page):
     first = found(page)
     assert len(first) == 20
     assert [distance for _, distance in first] == sorted(distance for _, distance in first)
-    told = {None: "the 20 nearest", "nothing fits well": "Nothing fits well"}
+    told = {None: "the 20 nearest", "nothing fits well": "Nothing fits well. Nearest photos:"}
     assert page.locator("#line").inner_text() == told[answers[-1].json()["advice"]]
     cross(page)
     second = found(page)

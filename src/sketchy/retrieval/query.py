@@ -19,8 +19,8 @@ from sketchy.retrieval.words import direction_of
 
 TEXT = 0.5
 """Weight of words beside a drawing, which has the rest."""
-LIKE, UNLIKE = 0.75, 0.3
-"""Weights of the mean of good and of bad examples beside the query itself (Rocchio, 1971)."""
+LIKE, UNLIKE = 1.5, 0.3
+"""Weights of the mean of good and of bad examples beside the query itself (Rocchio, 1971); see docs/results.md."""
 
 
 class Extras(TypedDict, total=False):

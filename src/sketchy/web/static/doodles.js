@@ -3,6 +3,8 @@
 import { decode } from "./code.js";
 import { Layer } from "./drawing.js";
 
+const BOLD = 2.5; // times the width of the pen, as a thin line would vanish
+
 /** Buttons that show drawings; `choose(marks)` is called when one is clicked. */
 export class Doodles {
   #doodles = [];
@@ -18,7 +20,7 @@ export class Doodles {
     this.#doodles = [...buttons].map((button, index) => {
       const marks = decode(codes[index]);
       button.onclick = () => this.#choose(marks);
-      return { layer: new Layer(button.querySelector("canvas")), marks };
+      return { layer: new Layer(button.querySelector("canvas")), marks: marks.map(bolder) };
     });
     this.paint();
   }
@@ -27,4 +29,8 @@ export class Doodles {
   paint() {
     for (const { layer, marks } of this.#doodles) layer.show(marks, getComputedStyle(layer.canvas).color);
   }
+}
+
+function bolder(mark) {
+  return mark.points ? { ...mark, points: mark.points.map(([x, y, width]) => [x, y, width * BOLD]) } : mark;
 }

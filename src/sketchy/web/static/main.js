@@ -71,6 +71,7 @@ function repaint() {
   pad.refresh();
   doodles.paint();
   recent.paint();
+  query.paint(find("#viewer .query"));
 }
 
 // --- the gallery, which may grow ---

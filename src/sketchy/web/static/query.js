@@ -6,7 +6,10 @@ import { Exporter, Layer } from "./drawing.js";
 import { SearchClient } from "./search_client.js";
 import { Settling } from "./settling.js";
 
-const ADVICE = { "nothing fits well": "Nothing fits well", "keep drawing": "Keep drawing" }; // short, for phones
+const ADVICE = {
+  "nothing fits well": "Nothing fits well. Nearest photos:",
+  "keep drawing": "Keep drawing. Nearest so far:",
+}; // short, for phones
 
 const MOST_SENT = 12_000_000; // bytes of a file that is sent as it is
 
