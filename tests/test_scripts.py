@@ -62,3 +62,11 @@ def test_the_index_benchmark_measures_the_approximate_index(tmp_path):
     pytest.importorskip("faiss")
     printed = run("scripts/benchmark_index.py", "ann", "--rows", 1000, "--work", tmp_path)
     assert "256 cells: recall@10 1.0000" in printed
+
+
+def test_weights_of_examples_are_measured_on_the_validation_split(trained, dataset):
+    lines = run("scripts/choose_weights.py", trained / "tiny" / "best.pth", "--data", dataset).splitlines()
+    assert lines[0].endswith("8 photos, 2 of each")
+    rows = [[float(cell) for cell in line.strip("|").split("|")] for line in lines[4:]]
+    assert [row[0] for row in rows] == [0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3]
+    assert all(0 < cell <= 1 for row in rows for cell in row[1:])
