@@ -27,7 +27,6 @@ def drawn(*strokes: list[tuple[int, int]], width: int = 6) -> np.ndarray:
         [(100, 100), (400, 100)],
         [(100, 400), (400, 90)],
         [(60, 60), (150, 152), (250, 245), (400, 402)],
-        [(100, 100), (88, 170), (82, 250), (86, 330), (100, 400)],
     ],
 )
 def test_a_dot_and_a_line_are_single_marks_with_any_pen(stroke, width):

@@ -185,12 +185,13 @@ def test_other_machines_get_a_link_with_a_token_that_the_page_needs(trained, pho
 def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_path, monkeypatch, logged):
     shutil.copytree(photos / "disc", tmp_path / "photos")
     (tmp_path / "photos" / "IMG_1.PSD").write_bytes(b"x")
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"x")
     until_indexed(monkeypatch, logged)
     best = trained / "tiny" / "best.pth"
     serve.run(best, print, gallery=str(tmp_path / "photos"), port=0)
     assert logged.messages == [
         f"following {tmp_path / 'photos'}: 0 photos; Ctrl-C stops",
-        f"searching {tmp_path / 'photos'}: 10 photos; left out: 1 .psd",
+        f"searching {tmp_path / 'photos'}: 10 photos; 1 cannot be read; left out: 1 .psd",
     ]
 
 

@@ -846,6 +846,7 @@ def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
                     )
                     assert page.locator("#indexing").get_attribute("max") == "40"
                     until(page, "document.querySelectorAll('#grid li').length === 20")
+                    until(page, "document.querySelectorAll('#folder option').length > 1")
                     go.set()
                     until(page, "document.querySelector('#gallery').textContent === '40 photos in photos'")
                     assert page.locator("#indexing").is_hidden()

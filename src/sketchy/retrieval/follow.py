@@ -143,8 +143,9 @@ class Follower:
             if error != self._state.error:
                 log.warning(f"{error}; searching the {len(self._index):,} photos indexed so far")
         elif first:
+            unreadable = f"; {len(changes.skipped):,} cannot be read" if changes.skipped else ""
             left_out = f"; {left_out_text(changes.left_out)}" if changes.left_out else ""
-            log.info(f"searching {self._index.name}: {len(self._index):,} photos{left_out}")
+            log.info(f"searching {self._index.name}: {len(self._index):,} photos{unreadable}{left_out}")
         elif changed:
             added = changes.embedded + changes.reused
             log.info(f"{self._index.name} changed: {added:,} new or changed, {changes.removed:,} gone")

@@ -71,19 +71,12 @@ class Trainer:
         compiled: CompileSetting = False,
         clip_norm: float | None = None,
     ) -> None:
-        self.siamese = siamese
-        self.encoder = siamese.encoder
+        self.siamese, self.encoder = siamese, siamese.encoder
         self.loss = loss
         self.compiled = should_compile(compiled, world)
         self.captured = should_capture(compiled, world, precision, loss)
         self.forward_pass = build_forward_pass(
-            siamese,
-            loss,
-            world,
-            precision,
-            compiled=self.compiled,
-            or_plain=compiled == "auto",
-            captured=self.captured,
+            siamese, loss, world, precision, compiled=self.compiled, or_plain=compiled == "auto", captured=self.captured
         )
         self.optimizer = optimizer
         self.rate = rate
@@ -98,8 +91,7 @@ class Trainer:
         self.clip_norm = clip_norm
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
         self._update = self._build_update()
-        self.epoch = 0  # finished epochs
-        self.step = 0  # finished steps of the current epoch
+        self.epoch, self.step = 0, 0  # finished epochs, and finished steps of the current one
         self.seconds = 0.0  # time spent on the current epoch before it was resumed
         self.sums: dict[str, Tensor] = {}  # statistics summed over the steps of the current epoch
 

@@ -31,6 +31,7 @@ const offered = document.querySelectorAll("[data-sketch]");
 const doodles = new Doodles(offered, begin);
 const recent = new RecentDrawings(begin, new Set([...offered].map((button) => button.dataset.sketch)));
 let gallery = ""; // its name
+let described = 0; // number of photos when its folders were read
 
 connectTools(pad, drawing);
 connectFilters(() => query.search(), () => query.schedule());
@@ -79,12 +80,13 @@ function repaint() {
 /** Search again, unless a stroke is being drawn: its end will. */
 async function photosChanged(status) {
   if (!pad.isDrawing && !find("#viewer").open) query.schedule();
-  if (!status.indexing?.running) await readInfo();
+  if (!status.indexing?.running || status.photos > 1.5 * described) await readInfo(); // seldom, as it takes long
 }
 
 /** Show what the gallery holds. */
 async function readInfo() {
   const info = await (await fetch("/api/info")).json();
+  described = info.photos;
   gallery = info.gallery.split(/[\\/]/).filter(Boolean).at(-1) ?? info.gallery;
   find("#gallery").title = info.gallery;
   offerFilters(info);
