@@ -33,6 +33,10 @@ def test_a_dot_and_a_line_are_single_marks_with_any_pen(stroke, width):
     assert is_single_mark(drawn(stroke, width=width))
 
 
+def test_a_line_of_an_unsteady_hand_is_a_single_mark():
+    assert is_single_mark(drawn([(100, 100), (88, 170), (82, 250), (86, 330), (100, 400)]))
+
+
 @pytest.mark.parametrize(
     "strokes",
     [
