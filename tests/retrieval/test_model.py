@@ -80,7 +80,7 @@ def test_no_images_give_no_embeddings(model):
 def test_an_image_of_a_query_is_taken_for_what_it_is_unless_told_otherwise(model, drawing, file):
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8))
     for image, kind in ((drawing, "sketch"), (file, "sketch"), (file.read_bytes(), "sketch"), (photo, "photo")):
-        embedded, found = model.query([image])
+        embedded, found, _ = model.query([image])
         assert found == kind
         np.testing.assert_array_equal(embedded, model.embed(image, kind)[0])
     assert model.query([drawing], "photo")[1] == "photo"
@@ -138,7 +138,7 @@ def test_files_that_cannot_be_read_are_skipped_with_the_reason(model, file, tmp_
 def test_several_images_of_one_query_are_averaged(model, drawing):
     one, other = drawing, drawing.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     both = model.embed([one, other])
-    mean, kind = model.query([one, other])
+    mean, kind, _ = model.query([one, other])
     np.testing.assert_allclose(mean, both.mean(0), atol=1e-6)
     assert kind == "sketch"
 

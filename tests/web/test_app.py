@@ -22,6 +22,7 @@ from sketchy.config import Config
 from sketchy.errors import DataError, GalleryError
 from sketchy.results import Hit, Hits
 from sketchy.retrieval.follow import Following
+from sketchy.retrieval.model import EmbeddedImages
 from sketchy.web.app import create_app
 from sketchy.web.catalogue import Catalogue
 from sketchy.web.limits import Limits
@@ -66,10 +67,7 @@ class Blind:
     spatial = None
 
     def query(self, images, kind, names):
-        return np.zeros(4, np.float32), "sketch"
-
-    def is_single_mark(self, images):
-        return False
+        return EmbeddedImages(np.zeros(4, np.float32), "sketch", is_single_mark=False)
 
 
 class Shelf:

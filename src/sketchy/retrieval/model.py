@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,20 @@ class FileEmbeddings:
     paths: tuple[Path, ...]
     embeddings: Vectors
     skipped: tuple[Skipped, ...]
+
+
+class EmbeddedImages(NamedTuple):
+    """The images that are searched for.
+
+    Attributes:
+        embedding: Their mean embedding, shape (D,), float32.
+        kind: Their kind; "photo" if one of them is a photo.
+        is_single_mark: Whether each is a sketch of only a dot or a line.
+    """
+
+    embedding: Vectors
+    kind: Kind
+    is_single_mark: bool
 
 
 class Model:
@@ -127,19 +141,13 @@ class Model:
         with decoding_pool() as pool, closing(map_ahead(load, range(len(given)), pool, AHEAD)) as loaded:
             return self.embed_prepared(loaded, len(given), kind)
 
-    def query(
-        self, images: Sequence[ImageLike], kind: AnyKind = "auto", names: Sequence[str] = ()
-    ) -> tuple[Vectors, Kind]:
+    def query(self, images: Sequence[ImageLike], kind: AnyKind = "auto", names: Sequence[str] = ()) -> EmbeddedImages:
         """Embed one image, or several as their mean, normalised if the model normalises its embeddings.
 
         Args:
             images: At least one image; see `embed`.
             kind: Kind of all images; "auto" takes each for what it is, see `sketchy.photo_or_drawing`.
             names: Name of each image in error messages; empty takes its path or its index.
-
-        Returns:
-            Embedding, shape (D,), float32.
-            Kind of the images; "photo" if one of them is a photo.
 
         Raises:
             ImageError: An image cannot be used; the message names it.
@@ -148,22 +156,22 @@ class Model:
         if not images:
             raise ValueError("no image to search for; give at least one")
         names = names or names_of(images)
-        kinds = [self._kind(image, name) if kind == "auto" else kind for image, name in zip(images, names, strict=True)]
-        embedded = np.concatenate(
-            [self.embed([image], one, names=[name]) for image, one, name in zip(images, kinds, names, strict=True)]
-        )
-        mean: Vectors = embedded.mean(0)
+        seen = [self._seen(image, kind, name) for image, name in zip(images, names, strict=True)]
+        kinds = [one for _, one in seen]
+        mean: Vectors = np.concatenate([self.engine.embed(pixels[None], one) for pixels, one in seen]).mean(0)
         if self._description.normalize and len(images) > 1:
             mean /= max(float(np.linalg.norm(mean)), 1e-12)
-        return mean, "photo" if "photo" in kinds else "sketch"
+        if "photo" in kinds:
+            return EmbeddedImages(mean, "photo", False)
+        return EmbeddedImages(mean, "sketch", all(is_single_mark(pixels) for pixels, _ in seen))
 
-    def _kind(self, image: ImageLike, name: str) -> Kind:
-        with naming_image(name, "auto"):
-            return kind_of(open_image(loadable(image), at_least=SEEN_SIDE))
-
-    def is_single_mark(self, images: Sequence[ImageLike]) -> bool:
-        """Return whether each image, a sketch, is only a dot or a line. Raises ImageError."""
-        return all(is_single_mark(self.preprocess.load(loadable(image), "sketch")) for image in images)
+    def _seen(self, image: ImageLike, kind: AnyKind, name: str) -> tuple[Pixels, Kind]:
+        """Return an image, preprocessed, and its kind."""
+        with naming_image(name, kind):
+            if kind == "auto":
+                kind = kind_of(open_image(loadable(image), at_least=SEEN_SIDE))
+        with naming_image(name, kind):
+            return self.preprocess.load(loadable(image), kind), kind
 
     def embed_files(self, paths: Sequence[Path], kind: Kind, progress: Progress = no_progress) -> FileEmbeddings:
         """Embed image files, skipping those that cannot be read."""

@@ -95,10 +95,10 @@ def make_query(
     if not (len(images) or text or like):
         raise ValueError("nothing to search for; give an image, words, or a photo to be like")
     words = direction_of(model.words, text) if text else None
-    embedded, found = model.query(images, kind, names) if len(images) else (None, None)
+    embedded, found, is_mark = model.query(images, kind, names) if len(images) else (None, None, False)
     contents = tuple(filter(None, map(_content, images))) if found == "photo" else ()
     query = Query(embedded, found, words, like, unlike, without, contents)
-    return replace(query, is_single_mark=query.is_drawing and model.is_single_mark(images))
+    return replace(query, is_single_mark=query.is_drawing and is_mark)
 
 
 def _content(image: ImageLike) -> str | None:
