@@ -1,5 +1,6 @@
 """Running the command line as a user does."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 from sketchy.errors import SketchyError
 
 PEAK = Path(__file__).with_name("peak.py")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""As most users have it; with that variable, our modules would be compiled anew in each start, and torch's not."""
 
 
 def run_sketchy(*arguments: str) -> float:
@@ -18,7 +21,7 @@ def run_sketchy(*arguments: str) -> float:
 
 def run_python(*arguments: str) -> str:
     """Run the interpreter with some arguments and return what it wrote to stderr. Raises SketchyError if it fails."""
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SketchyError(f"python {' '.join(arguments)} failed:\n{done.stderr}")
     return done.stderr
@@ -29,7 +32,9 @@ def served(gallery: str, checkpoint: Path) -> Iterator[tuple[int, str]]:
     """Run `sketchy serve` and yield its process id and its address as soon as it is ready. Raises SketchyError."""
     words = ["serve", "--gallery", gallery, "--checkpoint", str(checkpoint), "--device", "cpu", "--port", "0"]
     command = [sys.executable, "-m", "sketchy", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             ready = process.stdout.readline()

@@ -62,9 +62,7 @@ def slow_descriptor(image, cells, kind):
             weight = max(strength[y, x] - max(least, FAINT), 0)
             for orientation in range(ORIENTATIONS):
                 angle = 2 * math.atan2(down[y, x], right[y, x]) - 2 * math.pi * orientation / ORIENTATIONS
-                found[orientation, y // PIXELS_PER_CELL, x // PIXELS_PER_CELL] += (
-                    max(math.cos(angle), 0) ** 4 * weight
-                )
+                found[orientation, y // PIXELS_PER_CELL, x // PIXELS_PER_CELL] += max(math.cos(angle), 0) ** 4 * weight
     flat = np.sqrt(found.ravel() / max(found.sum(), 1e-12))
     return flat / max(np.linalg.norm(flat), 1e-12)
 
