@@ -69,6 +69,8 @@ def main() -> None:
     right = pack.sketch_category[part.sketches][:, np.newaxis] == pack.photo_category[part.photos]
     searches = [Search(*each, given.examples) for each in zip(sketches, [photos] * len(right), right, strict=True)]
     searches = [each for each in searches if len(each.like) and len(each.unlike) and each.right.any()]
+    if not searches:
+        raise SystemExit("no drawing has right and wrong photos to choose from and a right one left; give more photos")
     print(f"{len(searches):,} drawings, {len(photos):,} photos, {given.examples} of each\n")
     print("| like \\ unlike | " + " | ".join(map(str, UNLIKE)) + " |\n| ---: |" + " ---: |" * len(UNLIKE))
     for query.LIKE in LIKE:

@@ -92,4 +92,4 @@ def test_the_bundled_model_puts_a_drawing_of_a_ring_nearer_to_a_ring_than_to_str
 
 
 def test_the_bundled_model_has_the_fingerprint_that_indexes_made_by_it_hold(bundled):
-    assert bundled.fingerprint() == "eb1f7b9f494a816f8d29c8f9a51b6ee80fe8d641a2b737f9fb3557f469d7c1e3"
+    assert bundled.fingerprint() == "21d6aeaf6b638dd7503638c63cb750ea0166fc55c3d5b1f395c186a28f2bcbf0"
