@@ -56,7 +56,11 @@ class MetadataDatabase:
         self._taken, self._columns = "NULL", COLUMNS.format(taken="NULL")
         self._connect(write=write)
         if write:
-            self._upgrade()
+            try:
+                self._upgrade()
+            except BaseException:
+                self._db.close()
+                raise
 
     def _upgrade(self) -> None:
         """Turn a database of format 1 into one of format 2, whose photos have a date."""
