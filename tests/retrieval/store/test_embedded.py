@@ -111,6 +111,23 @@ def test_compaction_keeps_the_live_rows_and_readers_follow(folder):
     assert_healthy(folder)
 
 
+def test_a_reader_follows_a_compaction_that_removes_the_file_it_is_opening(folder, monkeypatch):
+    writer = open_to_write(folder, IDENTITY, tuning=Tuning(waste_rows=10))
+    fstat = os.fstat
+
+    def compact_first(descriptor):
+        monkeypatch.setattr(os, "fstat", fstat)
+        writer.delete([photo.path for photo in photos(0, 50)])
+        assert not (folder / "vectors-1.f32").exists()
+        return fstat(descriptor)
+
+    monkeypatch.setattr(os, "fstat", compact_first)
+    reader = open_to_read(folder)
+    assert found(reader, 60) == "/00060.jpg"
+    reader.close()
+    writer.close()
+
+
 def test_a_few_deletions_do_not_start_a_compaction(folder):
     writer = open_to_write(folder, IDENTITY)
     writer.delete(["/00003.jpg"])

@@ -38,14 +38,16 @@ def truncate(path: Path, size: int, rows: int) -> None:
 def map_rows(path: Path, size: int, rows: int) -> Vectors:
     """Map the first `rows` rows into memory, shape (rows, size), without reading them. Raises ShortFileError."""
     try:
-        length = path.stat().st_size
+        file = path.open("rb")
     except FileNotFoundError:
         raise ShortFileError(f"{path.name} is missing") from None
-    if length < rows * size * 4:
-        raise ShortFileError(f"{path.name} ends after {length // (size * 4):,} of {rows:,} photos")
-    if rows == 0:
-        return np.empty((0, size), np.float32)
-    return np.memmap(path, "<f4", "r", shape=(rows, size)).view(np.ndarray)
+    with file:  # opened once: a compaction may remove the file between two looks at it
+        length = os.fstat(file.fileno()).st_size
+        if length < rows * size * 4:
+            raise ShortFileError(f"{path.name} ends after {length // (size * 4):,} of {rows:,} photos")
+        if rows == 0:
+            return np.empty((0, size), np.float32)
+        return np.memmap(file, "<f4", "r", shape=(rows, size)).view(np.ndarray)
 
 
 def extend_sums(sums: Sums, rows: int, vectors: Vectors) -> Sums:
