@@ -166,6 +166,12 @@ class ModelConfig(Section):
     dropout: Fixed[float] = Field(0.0, ge=0, lt=1, description="dropout before the last layer; reduces overfitting")
     normalize: Embedding[bool] = Field(False, description="scale embeddings to length 1; distances are at most 2 then")
     domain_norm: Embedding[bool] = Field(False, description="separate batch norms for sketches and for photos")
+    separate_from: Embedding[int | None] = Field(
+        None,
+        ge=0,
+        description="index in the backbone's `features` of the first block that sketches and photos do not share; "
+        "null shares all",
+    )
     spatial: Embedding[SpatialConfig | None] = Field(None, description="spatial embedding; null leaves it out")
 
     @model_validator(mode="after")

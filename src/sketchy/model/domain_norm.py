@@ -26,12 +26,18 @@ class PerKind(nn.Module):
 
 
 def split_norms(network: nn.Module) -> None:
-    """Replace every batch norm of a network by two that start equal."""
+    """Replace every batch norm of a network by two that start equal, but for those that are in a PerKind already."""
     for name, child in list(network.named_children()):
         if isinstance(child, nn.BatchNorm2d):
             setattr(network, name, PerKind(child, copy.deepcopy(child)))
-        else:
+        elif not isinstance(child, PerKind):
             split_norms(child)
+
+
+def split_blocks(blocks: nn.Sequential, start: int) -> None:
+    """Replace the blocks from index `start` on by two each that start equal."""
+    for index in range(start, len(blocks)):
+        blocks[index] = PerKind(blocks[index], copy.deepcopy(blocks[index]))
 
 
 def norms_of(network: nn.Module) -> list[PerKind]:

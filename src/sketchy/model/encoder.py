@@ -10,7 +10,7 @@ from sketchy.config import Config, SpatialConfig
 from sketchy.errors import ConfigError
 from sketchy.image import Kind
 from sketchy.model.backbone import Backbone, build_backbone
-from sketchy.model.domain_norm import norms_of, select_norms, split_norms
+from sketchy.model.domain_norm import norms_of, select_norms, split_blocks, split_norms
 from sketchy.model.gradients import OrientedGradients
 from sketchy.model.spatial import add_spatial_head
 
@@ -48,9 +48,12 @@ class Encoder(nn.Module):
         dropout: float,
         normalize: bool,
         domain_norm: bool = False,
+        separate_from: int | None = None,
         spatial: SpatialConfig | None = None,
     ) -> None:
         super().__init__()
+        if separate_from is not None:
+            split_blocks(backbone.network.features, separate_from)
         if domain_norm:
             split_norms(backbone.network)
         self.in_channels = backbone.in_channels
@@ -163,6 +166,7 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         dropout=config.model.dropout,
         normalize=config.model.normalize,
         domain_norm=config.model.domain_norm,
+        separate_from=config.model.separate_from,
         spatial=config.model.spatial,
     )
     if config.model.domain_norm and not norms_of(encoder.backbone):
