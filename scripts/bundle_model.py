@@ -4,7 +4,7 @@
 Usage: .venv/bin/python scripts/bundle_model.py runs/a/best.pth --data DATASET
 The score is fitted on the validation split of the dataset of the run; see src/sketchy/evaluation/calibrate.py.
 With --refit-spatial CONFIG, the spatial embedding is made anew by the settings of that config and fitted first, in
-minutes and without training the network again; image.sketch_stretch is taken, too.
+minutes and without training the network again; image.sketch_stretch and model.anchors are taken, too.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from sketchy.inference.export import export_model
 from sketchy.inference.torch_engine import read_checkpoint
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.progress import no_progress
-from sketchy.trainer.complete import with_calibration, with_fitted_spatial, with_spatial_config
+from sketchy.trainer.complete import with_calibration, with_fitted_head, with_spatial_config
 
 CPU = torch.device("cpu")
 
@@ -33,8 +33,9 @@ def refitted(checkpoint: Checkpoint, config: Path, settings: list[str], data: Da
     if spatial is None:
         raise SystemExit(f"{config} has no model.spatial; name another config")
     image = checkpoint.config.image.model_copy(update={"sketch_stretch": wanted.image.sketch_stretch})
-    checkpoint = replace(checkpoint, config=checkpoint.config.model_copy(update={"image": image}))
-    fitted = with_fitted_spatial(with_spatial_config(checkpoint, spatial), data, CPU, no_progress)
+    model = checkpoint.config.model.model_copy(update={"anchors": wanted.model.anchors})
+    checkpoint = replace(checkpoint, config=checkpoint.config.model_copy(update={"image": image, "model": model}))
+    fitted = with_fitted_head(with_spatial_config(checkpoint, spatial), data, CPU, no_progress)
     if fitted is None:
         raise SystemExit(f"{data.source.path}: no sketch traces one of several photos of its category")
     return fitted

@@ -224,3 +224,14 @@ def test_paths_that_are_set_are_replaced_and_others_stay():
     assert (changed.data.root, changed.data.sketches) == ("a for data/sketchy", ("b for None", "c for None"))
     assert (changed.data.cache, changed.model.pretrained, changed.train) == (None, True, config.train)
     assert parse_config({"model": {"pretrained": "w.pth"}}, "here").with_paths(lambda *_: "x").model.pretrained == "x"
+
+
+def test_attention_to_anchors_needs_the_bridge_and_embeddings_of_length_1():
+    model = {"backbone": "mobilenet_v2", "pretrained": True, "anchors": {}}
+    with pytest.raises(ConfigError, match=r"model.anchors: needs embeddings of length 1; set normalize to true"):
+        parse_config({"model": model}, "here")
+    normalized = {"model": model | {"normalize": True}}
+    with pytest.raises(ConfigError, match=r"model.anchors: only the bridge gives things anchors; set terms.bridge_wei"):
+        parse_config(normalized, "here")
+    found = parse_config(normalized | {"terms": {"bridge_weight": 1.0}}, "here").model.anchors
+    assert (found.weight, found.scale) == (0.5, 24)

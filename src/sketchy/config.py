@@ -150,6 +150,15 @@ class SpatialConfig(Section):
     )
 
 
+class AnchorsConfig(Section):
+    """Attention of an embedding to the anchors of the things that the model knows by name."""
+
+    weight: Embedding[float] = Field(0.5, gt=0, le=10, description="weight of the anchors beside the embedding, 1")
+    scale: Embedding[float] = Field(
+        24.0, gt=0, le=1000, description="factor on the cosines; a higher one attends to the nearest anchor alone"
+    )
+
+
 class ModelConfig(Section):
     """The network, shared by sketches and photos."""
 
@@ -172,12 +181,16 @@ class ModelConfig(Section):
         description="index in the backbone's `features` of the first block that sketches and photos do not share; "
         "null shares all",
     )
+    anchors: Embedding[AnchorsConfig | None] = Field(
+        None, description="attention to anchors of known things, needs terms.bridge_weight; null leaves it out"
+    )
     spatial: Embedding[SpatialConfig | None] = Field(None, description="spatial embedding; null leaves it out")
 
     @model_validator(mode="after")
     def _normalized(self) -> "ModelConfig":
-        if self.spatial and not self.normalize:
-            raise ValueError("spatial: needs embeddings of length 1; set normalize to true")
+        for name, section in (("anchors", self.anchors), ("spatial", self.spatial)):
+            if section and not self.normalize:
+                raise ValueError(f"{name}: needs embeddings of length 1; set normalize to true")
         return self
 
 
@@ -248,6 +261,8 @@ class Config(Strict):
             raise ValueError("train.patience: needs a validation split; set data.val_fraction above 0")
         if self.terms.bridge_weight and not self.model.pretrained:
             raise ValueError("terms.bridge_weight: needs a network pretrained on ImageNet; set model.pretrained")
+        if self.model.anchors and not self.terms.bridge_weight:
+            raise ValueError("model.anchors: only the bridge gives things anchors; set terms.bridge_weight")
         if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):
             raise ValueError("terms.instance_weight: needs sampler.traced above 0, so that sketches meet their photo")
         return self

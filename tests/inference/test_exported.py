@@ -3,15 +3,26 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from sketchy.config import AnchorsConfig
 from sketchy.errors import CheckpointError
 from sketchy.inference.bundled import BUNDLED
-from sketchy.inference.export import to_exported
-from sketchy.inference.exported import HEADER, digest_of, find_exported, read_exported, write_exported
-from sketchy.inference.torch_engine import read_checkpoint
+from sketchy.inference.export import export_model, to_exported
+from sketchy.inference.exported import (
+    HEADER,
+    KINDS,
+    WORDS,
+    digest_of,
+    find_exported,
+    read_exported,
+    write_exported,
+)
+from sketchy.inference.onnx_engine import OnnxEngine
+from sketchy.inference.torch_engine import embed_pixels, read_checkpoint
 from sketchy.retrieval.model import load_model
 
 
@@ -120,3 +131,21 @@ def test_the_export_beside_a_checkpoint_is_taken_while_it_belongs_to_it(trained,
     shutil.copy(tmp_path / "last.pth", best)  # another training
     assert digest_of(best) != digest_of(trained / "tiny" / "best.pth")
     assert load_model(best, "cpu").engine.name == "PyTorch"
+
+
+def test_anchors_that_embeddings_attend_to_are_held_once_and_both_engines_agree(tmp_path, named_checkpoint):
+    plain = read_checkpoint(named_checkpoint)
+    model = plain.config.model.model_copy(update={"anchors": AnchorsConfig(weight=1.0)})
+    attending = replace(plain, config=plain.config.model_copy(update={"model": model}))
+    assert export_model(attending, tmp_path / "a.zip", "") < 1e-4
+    exported = read_exported(tmp_path / "a.zip")
+    assert all(WORDS in exported.graphs[kind].weights for kind in KINDS)
+    again = read_checkpoint(tmp_path / "a.zip")
+    assert again.fingerprint() == attending.fingerprint() != plain.fingerprint()
+    pixels = np.random.default_rng(0).integers(0, 256, (3, *exported.description.preprocess.shape("photo")), np.uint8)
+    by_onnx, by_torch, without = (
+        OnnxEngine(exported).embed(pixels, "photo"),
+        *(embed_pixels(one.encoder(), pixels, "photo").numpy() for one in (again, plain)),
+    )
+    np.testing.assert_allclose(by_onnx, by_torch, atol=1e-4)
+    assert np.abs(by_torch - without).max() > 0.01

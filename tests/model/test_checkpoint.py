@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from sketchy.config import AnchorsConfig
 from sketchy.config_file import parse_config
 from sketchy.errors import CheckpointError, StorageError
+from sketchy.model.anchors import AnchorAttention
 from sketchy.model.calibration import Calibration
 from sketchy.model.checkpoint import FORMAT, KIND, Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import build_encoder
@@ -346,3 +348,36 @@ def test_fingerprints_are_those_of_the_first_version_which_indexes_hold(tree, fi
 def test_settings_that_do_not_change_embeddings_do_not_change_the_fingerprint(change, same):
     plain, changed = (Checkpoint(parse_config(tree, "test"), (), 0, {}, {}) for tree in ({}, change))
     assert (plain.fingerprint() == changed.fingerprint()) == same
+
+
+ANCHORS = {"cup": torch.eye(8)[0].half(), "dog": torch.eye(8)[1].half()}
+
+
+def with_anchors(checkpoint: Checkpoint, **settings) -> Checkpoint:
+    model = CONFIG.model.model_copy(update={"anchors": AnchorsConfig(**settings)})
+    return replace(checkpoint, config=CONFIG.model_copy(update={"model": model}), anchors=ANCHORS)
+
+
+def test_an_encoder_attends_to_the_anchors_if_its_config_says_so(checkpoint, encoder):
+    plain, attending = replace(checkpoint, anchors=ANCHORS), with_anchors(checkpoint, weight=0.7, scale=9.0)
+    with torch.no_grad():
+        before = encoder(IMAGES, "photo")
+        assert torch.equal(plain.encoder()(IMAGES, "photo"), before)
+        expected = AnchorAttention(torch.eye(8)[:2], 0.7, 9.0)(before)
+        torch.testing.assert_close(attending.encoder()(IMAGES, "photo"), expected)
+    assert attending.encoder().state_dict().keys() == checkpoint.weights.keys()
+
+
+def test_without_anchors_an_encoder_that_wants_them_embeds_as_it_is(checkpoint, encoder):
+    alone = replace(with_anchors(checkpoint), anchors=None)
+    with torch.no_grad():
+        assert torch.equal(alone.encoder()(IMAGES, "photo"), encoder(IMAGES, "photo"))
+
+
+def test_the_fingerprint_depends_on_the_anchors_that_embeddings_attend_to(checkpoint):
+    attending = with_anchors(checkpoint)
+    moved = replace(attending, anchors=ANCHORS | {"dog": torch.eye(8)[2].half()})
+    settings = with_anchors(checkpoint, weight=0.4)
+    prints = [made.fingerprint() for made in (checkpoint, attending, moved, settings)]
+    assert len(set(prints)) == 4
+    assert replace(checkpoint, anchors=ANCHORS).fingerprint() == checkpoint.fingerprint()

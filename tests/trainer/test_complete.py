@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sketchy.config import SpatialConfig
+from sketchy.config import AnchorsConfig, SpatialConfig
 from sketchy.config_file import parse_config
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Pack, Subset
@@ -12,7 +12,7 @@ from sketchy.errors import CheckpointError
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
 from sketchy.progress import no_progress
-from sketchy.trainer.complete import validate, with_calibration, with_fitted_spatial, with_spatial_config
+from sketchy.trainer.complete import validate, with_calibration, with_fitted_head, with_spatial_config
 
 CPU = torch.device("cpu")
 SIDE, PHOTOS = 32, 12
@@ -43,7 +43,7 @@ def dataset() -> Dataset:
 def test_a_trained_checkpoint_gets_another_spatial_embedding_and_keeps_the_rest():
     before, data = checkpoint({"block": 3, "grid": 4, "size": 8}), dataset()
     settings = SpatialConfig(block=3, grid=4, size=16, gradients=2, share=0.3)
-    fitted = with_fitted_spatial(with_spatial_config(before, settings), data, CPU, no_progress)
+    fitted = with_fitted_head(with_spatial_config(before, settings), data, CPU, no_progress)
     assert fitted.config.model.embedding_size == 40
     assert fitted.config.model.spatial == settings
     assert float(fitted.weights["head.share"]) == pytest.approx(0.3)
@@ -65,7 +65,7 @@ def test_a_checkpoint_without_a_spatial_embedding_is_refused():
 def test_without_traced_photos_nothing_is_fitted():
     data = dataset()
     data = replace(data, pack=replace(data.pack, sketch_photo=np.full(PHOTOS, -1)))
-    assert with_fitted_spatial(checkpoint({"size": 8}), data, CPU, no_progress) is None
+    assert with_fitted_head(checkpoint({"size": 8}), data, CPU, no_progress) is None
 
 
 def test_without_a_validation_split_nothing_is_calibrated():
@@ -74,3 +74,14 @@ def test_without_a_validation_split_nothing_is_calibrated():
     made = checkpoint({"size": 8})
     assert with_calibration(made, data, CPU) is made
     assert validate(made.encoder(), data) == {}
+
+
+def test_without_a_spatial_embedding_only_the_metrics_change_to_those_with_anchors():
+    data, plain = dataset(), checkpoint(None)
+    model = plain.config.model.model_copy(update={"anchors": AnchorsConfig(weight=10.0)})
+    anchors = {"a": torch.eye(32)[0].half(), "b": torch.eye(32)[1].half()}
+    before = replace(plain, config=plain.config.model_copy(update={"model": model}), anchors=anchors)
+    made = with_fitted_head(before, data, CPU, no_progress)
+    assert made.metrics == {"loss": 1.0} | validate(before.encoder(), data)
+    assert made.weights.keys() == plain.weights.keys()
+    assert all(torch.equal(made.weights[name], plain.weights[name]) for name in plain.weights)

@@ -7,6 +7,7 @@ import torch
 from sketchy.config_file import parse_config
 from sketchy.dataset.pack import Pack, Subset
 from sketchy.inference.torch_engine import embed_pixels
+from sketchy.model.anchors import AnchorAttention
 from sketchy.model.encoder import Encoder, build_encoder
 from sketchy.progress import no_progress
 from sketchy.trainer.spatial import fit_spatial
@@ -119,3 +120,13 @@ def test_where_there_is_nothing_to_learn_nothing_changes(options, photos):
     before = copy.deepcopy(encoder.state_dict())
     assert not fit_spatial(encoder, made_pack(**options), Subset(np.arange(photos), np.arange(16)), 0.5, 0, no_progress)
     assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())
+
+
+def test_attention_to_anchors_changes_nothing_of_what_is_fitted():
+    plain, attending = made_encoder(), made_encoder()
+    size = attending.head.whole.out_features
+    attending.anchors = AnchorAttention(torch.eye(size)[:3], weight=1.0, scale=10.0)
+    for encoder in (plain, attending):
+        fit_spatial(encoder, made_pack(), EVERYTHING, 0.5, 0, no_progress)
+    assert torch.equal(plain.head.cells.weight, attending.head.cells.weight)
+    assert attending.anchors is not None

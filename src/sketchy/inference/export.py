@@ -17,6 +17,7 @@ from sketchy.image import Kind
 from sketchy.inference.exported import (
     KINDS,
     WEIGHTS,
+    WORDS,
     Exported,
     Graph,
     layout,
@@ -35,6 +36,8 @@ CHECKED_CATEGORIES = ("butterfly", "cup", "hat", "house")
 TOLERANCE = 1e-4
 """Largest absolute difference allowed between the embeddings of the two engines."""
 PREFIX = "encoder."
+ANCHORS = PREFIX + "anchors.anchors"
+"""Name of the anchors in a trace, which the file holds once, with their names."""
 
 
 class _OfKind(nn.Module):
@@ -81,6 +84,8 @@ def to_exported(checkpoint: Checkpoint) -> Exported:
     require_torch("exporting a model")
     weights = {name: np.asarray(tensor.cpu().numpy(), order="C") for name, tensor in checkpoint.weights.items()}
     encoder, description = checkpoint.encoder(), describe(checkpoint)
+    if description.words:
+        weights[WORDS] = np.stack(list(description.words.values()))
     graphs = {kind: _traced(encoder, kind, description.preprocess, weights) for kind in KINDS}
     return Exported(description, graphs, weights)
 
@@ -120,10 +125,10 @@ def _with_external_weights(model: Any, weights: Mapping[str, NDArray[Any]]) -> G
 
     table, used = layout(weights), []
     for name, value in list(model.graph.initializers.items()):
-        stored = weights.get(name.removeprefix(PREFIX))
+        own = WORDS if name == ANCHORS else name.removeprefix(PREFIX)
+        stored = weights.get(own)
         if stored is None or not name.startswith(PREFIX):
             continue
-        own = name.removeprefix(PREFIX)
         dtype = ir.DataType.from_numpy(stored.dtype)
         data = ir.ExternalTensor(
             WEIGHTS, table[own]["offset"], stored.nbytes, dtype, shape=ir.Shape(stored.shape), name=own

@@ -63,7 +63,7 @@ class Exported:
     Attributes:
         description: All but weights and graphs.
         graphs: The network for each kind of images.
-        weights: Arrays by name, as in the checkpoint.
+        weights: Arrays by name, as in the checkpoint, and the vectors of the things that it knows as WORDS.
     """
 
     description: Description
@@ -94,8 +94,6 @@ def write_exported(path: Path, exported: Exported, checkpoint: str) -> None:
     facts = {field.name: getattr(exported.description, field.name) for field in fields(Description)}
     probes, calibration, words = facts.pop("probes"), facts["calibration"], facts.pop("words")
     arrays = dict(exported.weights) | ({} if probes is None else {PROBES: probes})
-    if words:
-        arrays[WORDS] = np.stack(list(words.values()))
     header = facts | {
         "kind": KIND,
         "format": FORMAT,
@@ -162,7 +160,7 @@ def read_exported(path: Path) -> Exported:
                 kind: Graph(file.read(f"{kind}.onnx"), tuple(header["graphs"][kind])) for kind in KINDS
             }
         arrays = {name: _array(blob, **entry) for name, entry in header["arrays"].items()}
-        return Exported(_description(header, arrays.pop(PROBES, None), arrays.pop(WORDS, ())), graphs, arrays)
+        return Exported(_description(header, arrays.pop(PROBES, None), arrays.get(WORDS, ())), graphs, arrays)
     except OSError as error:
         raise CheckpointError(os_problem(error, path, "read")) from None
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError):

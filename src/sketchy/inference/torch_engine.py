@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sketchy.image import Kind
 from sketchy.inference.description import Description
-from sketchy.inference.exported import is_exported, read_exported
+from sketchy.inference.exported import WORDS, is_exported, read_exported
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.model.encoder import Encoder
 from sketchy.model.folding import folded
@@ -74,7 +74,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         categories=description.categories,
         epoch=description.epoch,
         metrics=dict(description.metrics),
-        weights={name: torch.from_numpy(array.copy()) for name, array in exported.weights.items()},
+        weights={name: torch.from_numpy(array.copy()) for name, array in exported.weights.items() if name != WORDS},
         calibration=description.calibration,
         probes=None if description.probes is None else torch.from_numpy(description.probes.copy()),
         dataset=description.dataset,

@@ -31,6 +31,7 @@ from torch import Tensor
 from sketchy.config import Config
 from sketchy.config_file import parse_config, with_current_names
 from sketchy.errors import CheckpointError, ConfigError
+from sketchy.model.anchors import AnchorAttention
 from sketchy.model.calibration import Calibration
 from sketchy.model.encoder import Encoder, build_encoder
 from sketchy.model.weights import load_weights, read_pth
@@ -69,6 +70,9 @@ class Checkpoint:
             raise CheckpointError(f"the weights are not all numbers; the checkpoint: {broken}; use another checkpoint")
         encoder = build_encoder(self.config, load_pretrained=False)
         load_weights(encoder, self.weights, "the checkpoint")
+        settings = self.config.model.anchors
+        if settings and self.anchors:
+            encoder.anchors = AnchorAttention(torch.stack(list(self.anchors.values())), settings.weight, settings.scale)
         return encoder.eval()
 
     def fingerprint(self) -> str:
@@ -82,7 +86,8 @@ class Checkpoint:
             if "spatial" in dump:  # under its name when the first fingerprints were taken, which are in indexes
                 dump["layout"] = dump.pop("spatial")
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-        for name, tensor in sorted(self.weights.items()):
+        anchors = self.anchors if self.config.model.anchors else None
+        for name, tensor in sorted((self.weights | (anchors or {})).items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()

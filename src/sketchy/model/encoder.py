@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from sketchy.config import Config, SpatialConfig
 from sketchy.errors import ConfigError
 from sketchy.image import Kind
+from sketchy.model.anchors import AnchorAttention
 from sketchy.model.backbone import Backbone, build_backbone
-from sketchy.model.domain_norm import norms_of, select_norms, split_blocks, split_norms
 from sketchy.model.gradients import OrientedGradients
+from sketchy.model.per_kind import modules_per_kind, select_kind, split_blocks, split_norms
 from sketchy.model.spatial import add_spatial_head
 
 WIDE = 16
@@ -19,7 +20,7 @@ WIDE = 16
 
 
 class Encoder(nn.Module):
-    """Scaling of pixels, a backbone and a head. Sketches and photos share all weights but domain norms.
+    """Scaling of pixels, a backbone and a head. Sketches and photos share all weights outside of `PerKind`.
 
     Args:
         backbone: Makes features of pixels.
@@ -28,13 +29,16 @@ class Encoder(nn.Module):
         std: Divisor after that.
         dropout: Share of features dropped before the head in training, in [0, 1).
         normalize: Whether to scale embeddings to length 1.
-        domain_norm: Whether sketches and photos have separate batch norms.
         spatial: Settings of the spatial embedding; None has none.
+
+    Attributes:
+        anchors: Attention to known things, which a finished model has; None in training.
 
     Raises:
         ConfigError: As `add_spatial_head`.
     """
 
+    anchors: AnchorAttention | None
     mean: Tensor
     std: Tensor
 
@@ -47,21 +51,16 @@ class Encoder(nn.Module):
         std: Sequence[float],
         dropout: float,
         normalize: bool,
-        domain_norm: bool = False,
-        separate_from: int | None = None,
         spatial: SpatialConfig | None = None,
     ) -> None:
         super().__init__()
-        if separate_from is not None:
-            split_blocks(backbone.network.features, separate_from)
-        if domain_norm:
-            split_norms(backbone.network)
         self.in_channels = backbone.in_channels
         self.embedding_size = embedding_size
         self.classes = backbone.classes  # no weights of its own: the start of a loss
         self.normalize = normalize
         self.backbone = backbone.network
         self.dropout = nn.Dropout(dropout)
+        self.anchors = None
         self.gradients = OrientedGradients(spatial.gradients) if spatial and spatial.gradients else None
         self.head: nn.Module
         if spatial:
@@ -86,7 +85,7 @@ class Encoder(nn.Module):
 
     def scale(self, images: Tensor, kind: Kind) -> Tensor:
         """Return the backbone's input for images of a kind, and select the batch norms of that kind."""
-        select_norms(self.backbone, kind)
+        select_kind(self.backbone, kind)
         pixels = images.float().div(255).expand(-1, self.in_channels, -1, -1)
         return (pixels - self.mean) / self.std
 
@@ -97,7 +96,9 @@ class Encoder(nn.Module):
     def embed(self, features: Tensor) -> Tensor:
         """Map the features of images of any kind to embeddings."""
         embedding: Tensor = self.head(self.dropout(features))
-        return F.normalize(embedding, dim=1) if self.normalize else embedding
+        if self.normalize:
+            embedding = F.normalize(embedding, dim=1)
+        return embedding if self.anchors is None else self.anchors(embedding)
 
 
 class Siamese(nn.Module):
@@ -148,8 +149,8 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         load_pretrained: False skips `model.pretrained`, for when the weights come from a checkpoint.
 
     Raises:
-        ConfigError: As `build_backbone` and `add_spatial_head`, or `model.domain_norm` is set for a network without
-            batch norms.
+        ConfigError: As `build_backbone`, `split_blocks` and `add_spatial_head`, or `model.domain_norm` is set for a
+            network without batch norms.
         CheckpointError: As `build_backbone`.
     """
     backbone = build_backbone(
@@ -158,17 +159,20 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         grey=config.image.color == "grey",
         pretrained=config.model.pretrained if load_pretrained else False,
     )
-    encoder = Encoder(
+    if config.model.separate_from is not None:
+        split_blocks(backbone.network, config.model.separate_from)
+    if config.model.domain_norm:
+        split_norms(backbone.network)
+        if not modules_per_kind(backbone.network):
+            raise ConfigError(
+                f"model.domain_norm: {config.model.backbone} has no batch norms to split; set it to false"
+            )
+    return Encoder(
         backbone,
         embedding_size=config.model.embedding_size,
         mean=config.image.mean,
         std=config.image.std,
         dropout=config.model.dropout,
         normalize=config.model.normalize,
-        domain_norm=config.model.domain_norm,
-        separate_from=config.model.separate_from,
         spatial=config.model.spatial,
     )
-    if config.model.domain_norm and not norms_of(encoder.backbone):
-        raise ConfigError(f"model.domain_norm: {config.model.backbone} has no batch norms to split; set it to false")
-    return encoder

@@ -32,13 +32,13 @@ def validate(encoder: Encoder, data: Dataset) -> dict[str, float]:
     return {f"val_{key}": metrics[key] for key in HEADLINE}
 
 
-def with_fitted_spatial(
+def with_fitted_head(
     checkpoint: Checkpoint, data: Dataset, device: torch.device, progress: Progress
 ) -> Checkpoint | None:
-    """Fit the spatial head of a checkpoint to the training split, and validate it again.
+    """Fit the spatial head of a checkpoint to the training split, if it has one, and validate it with its anchors.
 
     Args:
-        checkpoint: A checkpoint whose config has `model.spatial`.
+        checkpoint: A checkpoint with the anchors that training left.
         data: The dataset that it was trained on.
         device: The device that computes.
         progress: Shows the progress.
@@ -47,10 +47,9 @@ def with_fitted_spatial(
         The checkpoint with other weights and metrics; None if no sketch traces one of several photos of its category.
     """
     spatial = checkpoint.config.model.spatial
-    assert spatial is not None
     encoder = checkpoint.encoder().to(device)
     seed = checkpoint.config.train.seed
-    if not fit_spatial(encoder, data.pack, data.parts["train"], spatial.share, seed, progress):
+    if spatial and not fit_spatial(encoder, data.pack, data.parts["train"], spatial.share, seed, progress):
         return None
     return replace(checkpoint, weights=encoder.state_dict(), metrics=checkpoint.metrics | validate(encoder, data))
 

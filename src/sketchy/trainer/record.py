@@ -20,7 +20,7 @@ from sketchy.progress import Progress
 from sketchy.results import EpochResult, TrainResult
 from sketchy.storage import replacing
 from sketchy.trainer.bridge import named_anchors
-from sketchy.trainer.complete import validate, validation_part, with_calibration, with_fitted_spatial
+from sketchy.trainer.complete import validate, validation_part, with_calibration, with_fitted_head
 from sketchy.trainer.history import History
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import RunDir
@@ -142,7 +142,7 @@ class Recorder:
     def finish(self, started: float) -> TrainResult:
         """Draw the pictures, complete best.pth, and return the result; `started` is a time of `perf_counter`."""
         self.draw()
-        self._fit_spatial()
+        self._fit_head()
         self._calibrate()
         self._export()
         best = self._best()
@@ -171,18 +171,18 @@ class Recorder:
             anchors=named_anchors(self.trainer.loss, self.data.pack.categories),
         )
 
-    def _fit_spatial(self) -> None:
-        """Fit the spatial head of best.pth, and validate it again."""
-        if self.config.model.spatial is None:
+    def _fit_head(self) -> None:
+        """Fit the spatial head of best.pth, and validate it again, with its anchors."""
+        if self.config.model.spatial is None and self.config.model.anchors is None:
             return
         best = load_checkpoint(self.run_dir.best)
-        fitted = with_fitted_spatial(best, self.data, self.trainer.world.device, self.progress)
+        fitted = with_fitted_head(best, self.data, self.trainer.world.device, self.progress)
         if fitted is None:
             log.warning("the spatial embedding is left out: no sketch traces one of several photos of its category")
             return
         save_checkpoint(self.run_dir.best, fitted)
         row = EpochResult(fitted.epoch, fitted.metrics)
-        log.info(f"with the spatial embedding: {_line(row, self.config.train.epochs)}")
+        log.info(f"the finished model: {_line(row, self.config.train.epochs)}")
 
     def _calibrate(self) -> None:
         """Add the calibration and the probe embeddings to best.pth."""

@@ -131,11 +131,8 @@ class _SpatialFeatures(nn.Module):
 def _feature_extractor(encoder: Encoder, head: SpatialHead) -> Encoder:
     """Return a copy of an encoder whose embeddings are the input of the spatial layer."""
     extractor = folded(encoder) if head.share.device.type == "cpu" else copy.deepcopy(encoder)
-    extractor.head, extractor.embedding_size, extractor.normalize = (
-        _SpatialFeatures(head),
-        head.cells.in_features,
-        False,
-    )
+    extractor.head, extractor.embedding_size = _SpatialFeatures(head), head.cells.in_features
+    extractor.normalize, extractor.anchors = False, None
     return extractor
 
 

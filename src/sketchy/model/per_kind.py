@@ -1,4 +1,4 @@
-"""Separate batch norms for sketches and for photos, whose statistics differ, in a network that shares the rest.
+"""What sketches and photos do not share in a network: batch norms, as their statistics differ, or whole blocks.
 
 Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2017.
 """
@@ -7,6 +7,7 @@ import copy
 
 from torch import Tensor, nn
 
+from sketchy.errors import ConfigError
 from sketchy.image import Kind
 
 
@@ -34,20 +35,28 @@ def split_norms(network: nn.Module) -> None:
             split_norms(child)
 
 
-def split_blocks(blocks: nn.Sequential, start: int) -> None:
-    """Replace the blocks from index `start` on by two each that start equal."""
+def split_blocks(network: nn.Module, start: int) -> None:
+    """Replace the blocks of `network.features` from index `start` on by two each that start equal.
+
+    Raises:
+        ConfigError: The network has no such blocks.
+    """
+    blocks = getattr(network, "features", None)
+    if not isinstance(blocks, nn.Sequential) or start >= len(blocks):
+        count = f"{len(blocks)} blocks" if isinstance(blocks, nn.Sequential) else "no blocks called features"
+        raise ConfigError(f"model.separate_from: the network has {count}; give a lower index, or null")
     for index in range(start, len(blocks)):
         blocks[index] = PerKind(blocks[index], copy.deepcopy(blocks[index]))
 
 
-def norms_of(network: nn.Module) -> list[PerKind]:
+def modules_per_kind(network: nn.Module) -> list[PerKind]:
     """Return every PerKind of a network."""
     return [module for module in network.modules() if isinstance(module, PerKind)]
 
 
-def select_norms(network: nn.Module, kind: Kind) -> None:
+def select_kind(network: nn.Module, kind: Kind) -> None:
     """Select the module of a kind in every PerKind of a network, until the next call."""
-    for module in norms_of(network):
+    for module in modules_per_kind(network):
         module.kind = kind
 
 
