@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +18,8 @@ CHUNK_ELEMENTS = 4_000_000
 """Number of distances ranked at once, at about 80 bytes each: 320 MB, however large the gallery is."""
 
 
-class Queries(NamedTuple):
+@dataclass(frozen=True)
+class Queries:
     """Embedded sketches.
 
     Attributes:
@@ -78,7 +79,7 @@ def score(
     kept: dict[str, Tensor] = {}
     for start in range(0, total, step):
         rows = slice(start, start + step)
-        part = Queries(*(column[rows].to(device) for column in queries))
+        part = Queries(*(column[rows].to(device) for column in vars(queries).values()))
         for name, values in _score_chunk(part, gallery, gallery_categories).items():
             # One tensor for all chunks: many small ones would fragment the heap, and memory would grow with Q x N.
             if name not in kept:

@@ -25,7 +25,7 @@ def rank(distance: Tensor) -> Tensor:
         Gallery rows, nearest first, shape (Q, N), int64, on the device of the distances.
     """
     if distance.device.type != "cpu":
-        return distance.float().argsort(1, stable=True)
+        return torch.sort(distance.float(), dim=1, stable=True).indices
     # The bit patterns of non-negative floats, read as integers, sort in the same order as the floats. With the row in
     # the lower half of the key all keys differ, so that NumPy's default sort, which is several times as fast as a
     # stable argsort, gives the same result.
