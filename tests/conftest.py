@@ -34,6 +34,7 @@ from sketchy.retrieval.index import Index
 from sketchy.retrieval.model import Model, load_model
 from sketchy.retrieval.store.base import Identity, WritableStore
 from sketchy.retrieval.store.folder import open_to_write
+from sketchy.trainer.history import History
 
 torch.set_num_threads(1)  # for networks this small threads only get in the way, most of all beside other work
 
@@ -210,12 +211,22 @@ def tiny_config(dataset, tmp_path_factory) -> Path:
     return path
 
 
+draw_curves = History.draw
+
+
 @pytest.fixture(scope="session", autouse=True)
 def fast_training() -> Iterator[None]:
-    """Training without the export at its end, which takes seconds."""
+    """Training without the export and curves.png at its end, which take longer than a short training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sketchy.trainer.record.export_model", lambda checkpoint, out, digest: 0.0)
+        patch.setattr(History, "draw", lambda self, path: path.touch())
         yield
+
+
+@pytest.fixture
+def drawn_curves(monkeypatch) -> None:
+    """`History.draw` as it is, which `fast_training` replaces."""
+    monkeypatch.setattr(History, "draw", draw_curves)
 
 
 @pytest.fixture(scope="session")
@@ -224,6 +235,7 @@ def trained(tiny_config, tmp_path_factory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sketchy.trainer.record.export_model", export_model)
+        patch.setattr(History, "draw", draw_curves)
         train.run(load_config(tiny_config), runs / "tiny")
     return runs
 

@@ -201,45 +201,29 @@ NAMES = [
     " leading blank",
     "trailing blank ",
     "'single'",
-    '"double"',
-    "`tick`",
-    "$HOME",
-    "a;b",
-    "a&b",
-    "a|b",
-    "a>b",
+    '"double" `tick` $HOME',
+    "a;b&c|d>e",
     "new\nline",
     "\n  indented\nerror: forged",
-    "tab\there",
-    "carriage\rreturn",
+    "tab\tcarriage\rbell\x07back\x08space",
+    "delete\x7f c1\u009b31m",
     "\x1b[31mred\x1b[0m",
     "\x1b]0;title\x07",
-    "bell\x07",
-    "back\x08space",
-    "delete\x7f",
-    "c1\u009b31m",
-    "\u202eoverridden",
-    "\u2066isolated\u2069",
-    "\U0001f431\u200d\U0001f464",
-    "\u732b",
+    "\u202eoverridden\u2066isolated\u2069",
+    "\U0001f431\u200d\U0001f464\u732b",
     unicodedata.normalize("NFC", "caf\u00e9"),
     unicodedata.normalize("NFD", "caf\u00e9"),
     os.fsdecode(b"caf\xe9"),
-    os.fsdecode(b"\xff\xfe"),
-    os.fsdecode(b"\x9b31m"),
+    os.fsdecode(b"\xff\xfe\x9b31m"),
     "n" * 255,
     "n" * 256,
     "~nobody",
     "~",
     "-dash",
     "--json",
-    "dot.",
-    "..dots",
-    "100%",
-    "%s%d{0}",
-    "*",
-    "a?[b]",
-    "con",
+    "..dots.",
+    "100%s%d{0}",
+    "*a?[b]",
     "nul.txt",
     "#comment",
     "a: b",
@@ -390,10 +374,10 @@ def test_json_holds_the_name_and_no_control_characters(nasty, run_cli):
     assert not UNPRINTABLE.search(ended.out.decode())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_interrupt_at_every_tenth_of_a_second_ends_cleanly(command, number, world, run_cli):
+def test_an_interrupt_at_every_tenth_of_a_second_ends_cleanly(command, world, run_cli):
     for tenth in range(1, 20):
+        number = signal.SIGINT if tenth % 2 else signal.SIGTERM
         ended = run_cli(words_of(command), signal=number, after=tenth / 10)
         check_ended(ended, (0, 1, 130))
         assert not [file for file in world.rglob("*") if file.name.endswith(".part")]

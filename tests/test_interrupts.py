@@ -14,8 +14,15 @@ def test_a_library_user_keeps_their_signal_handlers():
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize(("then", "told"), [("", "stopped\n"), ("interrupts.raise_instead()", "KeyboardInterrupt\n")])
-def test_a_signal_quits_before_work_begins_even_if_it_was_ignored(name, then, told):
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        ("", "stopped\n"),
+        ("interrupts.raise_instead()", "KeyboardInterrupt\n"),
+        ("from sketchy.cli.console import one_line\nwith one_line(): interrupts.raise_instead()", "stopped\n"),
+    ],
+)
+def test_a_signal_quits_before_and_after_work_even_if_it_was_ignored(name, then, told):
     code = f"""
 import signal
 signal.signal(signal.{name}, signal.SIG_IGN)

@@ -19,8 +19,6 @@ def main() -> None:
             # DistributedDataParallel never frees the threads of gloo, which can abort a normal exit.
             os._exit(int(ended.code or 0))
         raise
-    finally:
-        interrupts.quit_at_once()  # the interpreter's own end is no work either
 
 
 if __name__ == "__main__":

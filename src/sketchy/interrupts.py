@@ -14,6 +14,9 @@ from typing import NoReturn
 STOPPED = 130
 """Exit code of a command that was stopped."""
 
+_raising: set[signal.Signals] = set()
+"""Signals that `raise_instead` has changed."""
+
 
 def stop_signals() -> list[signal.Signals]:
     """Return the signals that stop the program: those of the module's description that this system has."""
@@ -37,6 +40,14 @@ def raise_instead() -> None:
     for signum in stop_signals():
         if signal.getsignal(signum) is _quit:
             signal.signal(signum, signal.default_int_handler)
+            _raising.add(signum)
+
+
+def quit_again() -> None:
+    """Undo `raise_instead`: there is nothing to clean up any more, and nobody left to catch an exception."""
+    for signum in list(_raising):
+        signal.signal(signum, _quit)
+        _raising.discard(signum)
 
 
 def ignore() -> None:

@@ -32,6 +32,13 @@ def slow_order(sketch: torch.Tensor, gallery: torch.Tensor) -> list[int]:
     return sorted(range(len(gallery)), key=lambda row: (squared[row], row))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_ranks_as_the_cpu_does():
+    expected, found = score(*scene()), score(*scene(), device=torch.device("cuda"))
+    assert torch.equal(found.nearest, expected.nearest)
+    assert all(torch.equal(found.metrics[key], values) for key, values in expected.metrics.items())
+
+
 def test_scores_agree_with_a_loop_over_queries():
     queries, gallery, categories = scene()
     scores = score(queries, gallery, categories)

@@ -87,10 +87,11 @@ def test_its_state_holds_anchors_and_targets_for_a_run_that_is_resumed():
     )
 
 
-def test_the_anchor_of_a_thing_is_the_direction_between_those_of_its_classes():
+def test_the_direction_of_a_thing_lies_between_the_anchors_of_its_classes():
     loss = made()
-    torch.testing.assert_close(loss.anchor([3]), loss.anchors[3])
-    torch.testing.assert_close(loss.anchor([0, 1]), F.normalize(loss.anchors[0] + loss.anchors[1], dim=0))
+    found = loss.directions([[3], [0, 1]])
+    torch.testing.assert_close(found[0], loss.anchors[3])
+    torch.testing.assert_close(found[1], F.normalize(loss.anchors[0] + loss.anchors[1], dim=0))
 
 
 def test_shapes_that_do_not_agree_are_refused():

@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from sketchy.retrieval.follow import Follower
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.open import open_index
 from sketchy.retrieval.query import Query
-from sketchy.retrieval.store.folder import open_to_read, open_to_write
+from sketchy.retrieval.store.folder import open_to_write
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ def test_a_folder_without_photos_says_so_until_one_comes(index):
 
 def test_an_index_that_another_process_writes_is_searched_and_updated_later(index, monkeypatch, logged):
     monkeypatch.setattr(follow, "RETRY_SECONDS", 0.05)
-    other = open_to_write(open_to_read(index._store.folder).folder, index.model.identity)
+    other = open_to_write(Path(str(index.address)), index.model.identity)
     with Follower(index) as follower:
         assert "another process is writing the index" in until(lambda: follower.state.error)
         other.close()

@@ -109,7 +109,6 @@ def test_an_image_of_a_query_is_taken_for_what_it_is_unless_told_otherwise(model
         ([None], TypeError, "NoneType is not an image; give a path, bytes, a Pillow image or an array"),
         ([3], TypeError, "int is not an image"),
     ],
-    ids=str,
 )
 def test_an_invalid_image_raises_a_one_line_error(model, image, error, message):
     with pytest.raises(error, match=message) as raised:

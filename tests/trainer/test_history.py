@@ -100,6 +100,7 @@ def test_a_row_that_cannot_be_written_leaves_the_file_as_it_was(history, monkeyp
     assert history.path.read_bytes() == before
 
 
+@pytest.mark.usefixtures("drawn_curves")
 @pytest.mark.parametrize("epochs", [0, 1, 3])
 def test_the_curves_are_a_picture(tmp_path, epochs):
     history = History(tmp_path / "history.csv")
@@ -113,6 +114,7 @@ def test_the_curves_are_a_picture(tmp_path, epochs):
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 2
 
 
+@pytest.mark.usefixtures("drawn_curves")
 def test_the_curves_show_the_figures(tmp_path):
     def drawn(name: str, value: float) -> bytes:
         history = History(tmp_path / f"{name}.csv", [row(1), row(2, loss=value)])

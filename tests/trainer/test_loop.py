@@ -258,6 +258,16 @@ def test_a_run_that_was_saved_within_an_epoch_goes_on_from_there(monkeypatch):
     assert_same(weights(whole), weights(resumed))
 
 
+def test_the_weights_stay_when_the_memory_of_the_optimizer_is_freed():
+    trainer = make_trainer()
+    trainer.run_epoch()
+    before = weights(trainer)
+    trainer.free()
+    assert not trainer.optimizer.state
+    assert all(parameter.grad is None for parameter in trainer.siamese.parameters())
+    assert_same(before, weights(trainer))
+
+
 def test_a_frozen_module_keeps_its_weights_and_statistics_and_the_rest_learns():
     trainer = make_trainer(freeze=("[0-2]",))
     before = weights(trainer)

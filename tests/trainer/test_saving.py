@@ -53,6 +53,19 @@ def test_what_is_written_is_what_was_there_when_saving_began(saver, gate, tmp_pa
     assert (written.training["encoder"]["weight"] == 2).all()
 
 
+def test_a_checkpoint_that_was_added_is_not_copied_again_to_be_written(saver, tmp_path, monkeypatch):
+    written = {}
+    monkeypatch.setattr(saving, "save_checkpoint", lambda path, one: written.update({path.name: one.weights["weight"]}))
+    best, last = checkpoint(1), checkpoint(2)
+    saver.add(tmp_path / "best.pth", best)
+    copy = saver._added[tmp_path / "best.pth"].weights["weight"].data_ptr()
+    saver.save(tmp_path / "last.pth", last)
+    saver.wait()
+    assert list(written) == ["best.pth", "last.pth"]
+    assert written["best.pth"].data_ptr() == copy != best.weights["weight"].data_ptr()
+    assert written["last.pth"].data_ptr() != last.weights["weight"].data_ptr()
+
+
 def test_weights_that_are_also_in_the_training_state_are_written_once(saver, tmp_path):
     saver.save(tmp_path / "last.pth", checkpoint())
     saver.wait()

@@ -104,8 +104,11 @@ def one_line(command: str = "") -> Iterator[None]:
         command: Name of the command that runs in the context.
     """
     try:
-        yield
-        sys.stdout.flush()
+        try:
+            yield
+            sys.stdout.flush()
+        finally:
+            interrupts.quit_again()
     except (SketchyError, KeyboardInterrupt, UnicodeEncodeError, OSError, MemoryError, RuntimeError) as error:
         lines = _lines(error)
         if lines is None:

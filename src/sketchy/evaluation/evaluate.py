@@ -67,7 +67,7 @@ def evaluate_subset(
         categories=torch.from_numpy(pack.sketch_category[subset.sketches]),
         instances=torch.from_numpy(pack.traced(subset)),
     )
-    scores = score(queries, gallery, gallery_categories)
+    scores = score(queries, gallery, gallery_categories, device=next(encoder.parameters()).device)
     evaluation = summarize(scores, queries, gallery_categories, pack.categories, protocol)
     if extension is not None:
         evaluation = replace(evaluation, protocol=evaluation.protocol | extension.counts)

@@ -53,7 +53,11 @@ class Scores:
 
 
 def score(
-    queries: Queries, gallery: Tensor, gallery_categories: Tensor, chunk_elements: int = CHUNK_ELEMENTS
+    queries: Queries,
+    gallery: Tensor,
+    gallery_categories: Tensor,
+    chunk_elements: int = CHUNK_ELEMENTS,
+    device: torch.device | None = None,
 ) -> Scores:
     """Rank the whole gallery for every query, in chunks of queries so that memory stays bounded.
 
@@ -62,18 +66,20 @@ def score(
         gallery: Embeddings of the photos, shape (N, D), float32, N >= 1.
         gallery_categories: Category labels of the photos, shape (N,), int64.
         chunk_elements: Number of distances ranked at once.
+        device: Device that ranks; by default that of the gallery. Scores are on the CPU.
 
     Raises:
         ValueError: There are no queries or no gallery.
     """
     if len(queries.embeddings) == 0 or len(gallery) == 0:
         raise ValueError("no queries or no gallery")
+    gallery, gallery_categories = gallery.to(device), gallery_categories.to(device)
     total = len(queries.embeddings)
     step = max(1, chunk_elements // len(gallery))
     kept: dict[str, Tensor] = {}
     for start in range(0, total, step):
         rows = slice(start, start + step)
-        part = Queries(queries.embeddings[rows], queries.categories[rows], queries.instances[rows])
+        part = Queries(*(column[rows].to(device) for column in vars(queries).values()))
         for name, values in _score_chunk(part, gallery, gallery_categories).items():
             # One tensor for all chunks: many small ones would fragment the heap, and memory would grow with Q x N.
             if name not in kept:
@@ -83,13 +89,16 @@ def score(
 
 
 def _score_chunk(queries: Queries, gallery: Tensor, gallery_categories: Tensor) -> dict[str, Tensor]:
-    order = rank(pairwise(queries.embeddings, gallery))  # (q, N)
-    traced_rank = torch.where(queries.instances >= 0, rank_of(order, queries.instances), 0)
-    ranking = Ranking(gallery_categories[order] == queries.categories[:, None], traced_rank)
+    embeddings = queries.embeddings
+    if gallery.device.type == "cuda":  # in float32, training may have allowed TF32, which is too coarse for distances
+        embeddings, gallery = embeddings.double(), gallery.double()
+    order = rank(pairwise(embeddings, gallery))  # (q, N)
+    traced_rank = torch.where(queries.instances >= 0, rank_of(order, queries.instances), 0).cpu()
+    ranking = Ranking((gallery_categories[order] == queries.categories[:, None]).cpu(), traced_rank)
     return {key: metric.measure(ranking) for key, metric in METRICS.items()} | {
-        "relevant": ranking.relevant.sum(1),
+        "relevant": ranking.count,
         "instance_rank": traced_rank,
-        "nearest": order[:, :SHOWN],
+        "nearest": order[:, :SHOWN].cpu(),
         "curve": ranking.interpolated_precision(),
     }
 

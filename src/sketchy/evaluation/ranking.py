@@ -4,6 +4,8 @@ A query without relevant photos scores 0 here; the protocols leave such queries 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,11 +19,13 @@ def rank(distance: Tensor) -> Tensor:
     """Sort the gallery rows of each query by distance; ties keep the order of the gallery.
 
     Args:
-        distance: Distances, shape (Q, N), >= 0, on the CPU; compared as float32, NaN last.
+        distance: Distances, shape (Q, N), >= 0; compared as float32, NaN last.
 
     Returns:
-        Gallery rows, nearest first, shape (Q, N), int64.
+        Gallery rows, nearest first, shape (Q, N), int64, on the device of the distances.
     """
+    if distance.device.type != "cpu":
+        return torch.sort(distance.float(), dim=1, stable=True).indices
     # The bit patterns of non-negative floats, read as integers, sort in the same order as the floats. With the row in
     # the lower half of the key all keys differ, so that NumPy's default sort, which is several times as fast as a
     # stable argsort, gives the same result.
@@ -38,17 +42,44 @@ def rank_of(order: Tensor, row: Tensor) -> Tensor:
     return (order == row[:, None]).int().argmax(1) + 1
 
 
+class _Hits(NamedTuple):
+    """All H relevant photos of all queries, by query and rank.
+
+    Attributes:
+        query: Index of the query, shape (H,), int64.
+        column: Rank of the photo, from 0.
+        hit: Its index among the relevant photos of the query.
+        precision: Precision of the ranks up to it, float64.
+    """
+
+    query: Tensor
+    column: Tensor
+    hit: Tensor
+    precision: Tensor
+
+
 @dataclass(frozen=True)
 class Ranking:
     """The ranking of the gallery by a model.
 
     Attributes:
-        relevant: Whether the photo at each rank is relevant, nearest first, shape (Q, N), bool.
+        relevant: Whether the photo at each rank is relevant, nearest first, shape (Q, N), bool, on the CPU.
         traced_rank: Rank of the traced photo, counted from 1, shape (Q,), int64; 0 if it is not in the gallery.
     """
 
     relevant: Tensor
     traced_rank: Tensor
+
+    @cached_property
+    def count(self) -> Tensor:
+        """Number of relevant photos in the gallery, shape (Q,), int64."""
+        return torch.from_numpy(np.count_nonzero(self.relevant.numpy(), axis=1))
+
+    @cached_property
+    def _hits(self) -> _Hits:
+        query, column = self.relevant.nonzero(as_tuple=True)
+        hit = torch.arange(len(query)) - (self.count.cumsum(0) - self.count)[query]
+        return _Hits(query, column, hit, (hit + 1) / (column + 1).double())
 
     def average_precision(self, k: int | None = None, *, strict: bool = True) -> Tensor:
         """Return the average precision: the sum of the precision at each relevant photo in the first k, divided.
@@ -61,10 +92,12 @@ class Ranking:
         Returns:
             Average precision, shape (Q,), float64.
         """
-        first = self.relevant[:, :k]
-        query, _, precision = _precision_at_hits(first)
-        total = torch.zeros(len(first), dtype=torch.float64).index_add_(0, query, precision)
-        count = self.relevant.sum(1).clamp(max=first.shape[1] if k is None else k) if strict else first.sum(1)
+        k = self.relevant.shape[1] if k is None else k
+        hits = self._hits
+        counted = hits.column < k
+        total = torch.zeros(len(self.relevant), dtype=torch.float64)
+        total.index_add_(0, hits.query[counted], hits.precision[counted])
+        count = self.count.clamp(max=k) if strict else torch.bincount(hits.query[counted], minlength=len(total))
         return total / count.clamp(min=1)
 
     def precision(self, k: int) -> Tensor:
@@ -80,23 +113,14 @@ class Ranking:
 
         The 101-point form of the interpolation in Manning et al., "Introduction to Information Retrieval", section 8.4.
         """
-        query, hit, precision = _precision_at_hits(self.relevant)
-        count = self.relevant.sum(1, keepdim=True)  # (Q, 1)
+        hits, count = self._hits, self.count[:, None]
         at_hit = torch.zeros(len(self.relevant), max(1, int(count.max())))
-        at_hit[query, hit] = precision.float()
+        at_hit[hits.query, hits.hit] = hits.precision.float()
         best_from_here = at_hit.flip(1).cummax(1).values.flip(1)
         steps = RECALL_POINTS - 1
         # Hits needed for each recall: R x point, rounded up by integer division, since 0.29 x 100 is not 29 in floats.
         needed = (torch.arange(RECALL_POINTS) * count + steps - 1) // steps
         return best_from_here.gather(1, (needed - 1).clamp(min=0))
-
-
-def _precision_at_hits(relevant: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return for every relevant photo its query, its index among the hits of the query, and the precision at it."""
-    query, column = relevant.nonzero(as_tuple=True)
-    count = relevant.sum(1)
-    hit = torch.arange(len(query)) - (count.cumsum(0) - count)[query]
-    return query, hit, (hit + 1) / (column + 1).double()
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,13 @@ from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.model.encoder import Encoder
 from sketchy.model.folding import folded
 from sketchy.progress import Progress, no_progress
+from sketchy.runtime import to_device
 
 BATCH_SIZE = 128
 """Images per forward pass; more are no faster on a CPU and hardly faster on a GPU."""
+
+AHEAD = 8
+"""Batches that a GPU may be given before it is waited for, which bounds the memory that they take on the CPU."""
 
 FOLD_FROM = BATCH_SIZE
 """Images from which on folding the network pays: it takes as long as about fifty images, and halves their time."""
@@ -137,11 +141,13 @@ def embed_pixels(
     device = next(encoder.parameters()).device
     was_training = encoder.training
     encoder.eval()
-    embeddings = torch.empty(len(rows), encoder.embedding_size)
+    embeddings = torch.empty(len(rows), encoder.embedding_size, device=device)
     with torch.inference_mode(), progress(label, len(rows), "image") as advance:
         for start in range(0, len(rows), batch_size):
-            batch = torch.from_numpy(np.asarray(pixels[rows[start : start + batch_size]]))
-            embeddings[start : start + len(batch)] = encoder(batch.to(device), kind)
+            batch = torch.from_numpy(np.ascontiguousarray(pixels[rows[start : start + batch_size]]))
+            embeddings[start : start + len(batch)] = encoder(to_device(batch, device), kind)
             advance(len(batch))
+            if device.type == "cuda" and start // batch_size % AHEAD == AHEAD - 1:
+                torch.cuda.current_stream(device).synchronize()
     encoder.train(was_training)
-    return embeddings
+    return embeddings.cpu()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -53,9 +54,15 @@ class BridgeLoss(nn.Module):
         self.anchors.copy_(F.normalize(anchors, dim=1))
         self.targets.copy_(F.normalize(targets, dim=1))
 
-    def anchor(self, classes: Sequence[int]) -> Tensor:
-        """Return the unit vector, shape (A,), that embeddings of a thing with these classes are drawn to."""
-        return F.normalize(self.anchors[list(classes)].mean(0), dim=0)
+    def directions(self, things: Sequence[Sequence[int]]) -> Tensor:
+        """Return what embeddings of things are drawn to, given the classes of each: unit vectors, (T, A), on the CPU.
+
+        The anchors are copied once: a copy for each of some hundred things would keep a GPU waiting.
+        """
+        rows = [row for row, classes in enumerate(things) for _ in classes]
+        members = torch.zeros(len(things), len(self.anchors))
+        members[rows, list(chain.from_iterable(things))] = 1
+        return F.normalize(members @ self.anchors.cpu(), dim=1)
 
     def forward(self, batch: EmbeddedBatch) -> LossOutput:
         """Classify sketches, with labels from 0 to C-1, and hold photos, whose labels are rows of their targets.

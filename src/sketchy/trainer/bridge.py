@@ -87,8 +87,9 @@ def named_anchors(loss: Objective, categories: Sequence[str]) -> dict[str, Tenso
         return None
     bridge = loss.terms["bridge"]
     assert isinstance(bridge, BridgeLoss)
-    anchors = {name: bridge.anchor(classes).half().cpu() for name in things() if (classes := imagenet(name))}
-    return anchors | _proxies(loss, categories, bridge.anchors.shape[1])
+    classes = {name: found for name in things() if (found := imagenet(name))}
+    vectors = bridge.directions(list(classes.values())).half()
+    return dict(zip(classes, vectors, strict=True)) | _proxies(loss, categories, bridge.anchors.shape[1])
 
 
 def _proxies(loss: Objective, categories: Sequence[str], size: int) -> dict[str, Tensor]:

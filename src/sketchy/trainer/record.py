@@ -142,6 +142,7 @@ class Recorder:
     def finish(self, started: float) -> TrainResult:
         """Draw the pictures, complete best.pth, and return the result; `started` is a time of `perf_counter`."""
         self.draw()
+        self.trainer.free()
         self._fit_head()
         self._calibrate()
         self._export()

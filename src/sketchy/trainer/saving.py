@@ -46,10 +46,10 @@ class Saver:
             StorageError: The write before failed.
         """
         self.wait()
-        files = {**self._added, path: checkpoint}
-        copies = {path: _copied(one, torch.device("cpu")) for path, one in files.items()}
+        cpu = torch.device("cpu")
+        files = [(added, _copied(one, cpu, copy=False)) for added, one in self._added.items()]
         self._added.clear()
-        self._writing = self._pool.submit(self._write, copies)
+        self._writing = self._pool.submit(self._write, [*files, (path, _copied(checkpoint, cpu))])
 
     def wait(self) -> None:
         """Wait for the end of the write, if there is one. Raises StorageError if it failed."""
@@ -60,25 +60,25 @@ class Saver:
         """Wait for the end of the write, whether it fails or not, and save nothing more."""
         self._pool.shutdown()
 
-    def _write(self, files: dict[Path, Checkpoint]) -> None:
-        for path, checkpoint in files.items():
-            save_checkpoint(path, checkpoint)
+    def _write(self, files: list[tuple[Path, Checkpoint]]) -> None:
+        while files:
+            save_checkpoint(*files.pop(0))  # each is freed once it is written
         self._written = time.monotonic()
 
 
-def _copied(checkpoint: Checkpoint, device: torch.device | None = None) -> Checkpoint:
-    """Return a checkpoint with copies of its tensors, on a device or each on its own."""
+def _copied(checkpoint: Checkpoint, device: torch.device | None = None, *, copy: bool = True) -> Checkpoint:
+    """Return a checkpoint with its tensors on a device, or each on its own; without `copy` those there are shared."""
     made: dict[int, Tensor] = {}  # weights that are also in the training state are copied, and written, once
-    return replace(checkpoint, **{name: _copied_entry(entry, device, made) for name, entry in vars(checkpoint).items()})
 
+    def copied(entry: Any) -> Any:
+        if isinstance(entry, Tensor):
+            if id(entry) not in made:
+                made[id(entry)] = entry.detach().to(device or entry.device, copy=copy)
+            return made[id(entry)]
+        if isinstance(entry, dict):
+            return {key: copied(value) for key, value in entry.items()}
+        if isinstance(entry, list | tuple):
+            return type(entry)(copied(value) for value in entry)
+        return entry
 
-def _copied_entry(entry: Any, device: torch.device | None, made: dict[int, Tensor]) -> Any:
-    if isinstance(entry, Tensor):
-        if id(entry) not in made:
-            made[id(entry)] = entry.detach().to(device or entry.device, copy=True)
-        return made[id(entry)]
-    if isinstance(entry, dict):
-        return {key: _copied_entry(value, device, made) for key, value in entry.items()}
-    if isinstance(entry, list | tuple):
-        return type(entry)(_copied_entry(value, device, made) for value in entry)
-    return entry
+    return replace(checkpoint, **{name: copied(entry) for name, entry in vars(checkpoint).items()})
