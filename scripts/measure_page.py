@@ -2,8 +2,10 @@
 """Measure, in a browser, how long a stroke takes to become photos. Usage: scripts/measure_page.py ADDRESS [--strokes N]
 
 Start `sketchy serve` first, on a machine with nothing else to do. Strokes are drawn with the mouse at a person's pace;
-a time runs from the end of a stroke to the frame that shows its photos, as the page itself notes in the browser's
-timeline. Prints the median and the 95th percentile, and the server's own shares from its Server-Timing header.
+a time runs from the end of a stroke to the frame that shows the places of its photos, and to the one that shows all
+photos in view, as the page itself notes in the browser's timeline. A hand either lifts the pen as soon as the stroke is
+drawn, so that all work is still to be done, or rests before. Prints the median and the 95th percentile, and the
+server's own shares from its Server-Timing header.
 """
 
 import argparse
@@ -15,7 +17,10 @@ import statistics
 
 from playwright.sync_api import Page, Response, sync_playwright
 
-TIMES = "performance.getEntriesByName('stroke to results').map((entry) => [entry.startTime, entry.duration])"
+RESTS = {"lifted at once": 0, "lifted after 200 ms": 200}
+"""Milliseconds between the last movement of a stroke and its end."""
+NAMES = ("stroke to results", "stroke to photos")
+TIMES = "(name) => performance.getEntriesByName(name).at(-1).duration"
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -25,8 +30,8 @@ QUIET = (
 )
 
 
-def draw(page: Page, generator: random.Random) -> None:
-    """Draw one wandering stroke in about half a second."""
+def draw(page: Page, generator: random.Random, rest: int) -> None:
+    """Draw one wandering stroke in about half a second, and rest some milliseconds before its end."""
     box = page.locator("#canvas").bounding_box()
     assert box is not None
     places = [
@@ -35,8 +40,10 @@ def draw(page: Page, generator: random.Random) -> None:
     page.mouse.move(*places[0])
     page.mouse.down()
     for place in places[1:]:
-        page.mouse.move(*place, steps=12)
         page.wait_for_timeout(200)
+        page.mouse.move(*place, steps=12)
+    if rest:
+        page.wait_for_timeout(rest)
     page.mouse.up()
 
 
@@ -44,13 +51,13 @@ def row(name: str, values: list[float]) -> str:
     """Write median, 95th percentile and largest value of milliseconds."""
     ordered = sorted(values)
     high = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
-    return f"{name:<18} {statistics.median(ordered):8.1f} {high:8.1f} {ordered[-1]:8.1f}"
+    return f"{name:<22} {statistics.median(ordered):8.1f} {high:8.1f} {ordered[-1]:8.1f}"
 
 
-def measure(address: str, strokes: int) -> str:
+def measure(address: str, strokes: int, rest: int) -> str:
     """Draw, and return a table."""
     generator = random.Random(0)
-    times: list[float] = []
+    times: dict[str, list[float]] = {name: [] for name in NAMES}
     shares: dict[str, list[float]] = {}
 
     def note(response: Response) -> None:
@@ -67,17 +74,15 @@ def measure(address: str, strokes: int) -> str:
         for number in range(strokes):
             if number % 6 == 5:
                 page.get_by_role("button", name="Clear").click()
-            draw(page, generator)
+            draw(page, generator, rest)
             page.wait_for_function("() => !document.querySelector('#results').classList.contains('is-searching')")
             page.wait_for_timeout(300)
-            times.append(page.evaluate(TIMES)[-1][1])
+            for name in NAMES:
+                times[name].append(page.evaluate(TIMES, name))
         browser.close()
-    lines = [
-        f"{strokes} strokes; load {os.getloadavg()[0]:.1f}; milliseconds",
-        f"{'':<18} {'median':>8} {'p95':>8} {'max':>8}",
-    ]
-    lines += [row("stroke to results", times), *(row(f"  server: {name}", values) for name, values in shares.items())]
-    return "\n".join(lines)
+    columns = f"{'':<22} {'median':>8} {'p95':>8} {'max':>8}"
+    named = times | {f"  server: {name}": values for name, values in shares.items()}
+    return "\n".join([columns, *(row(name, values) for name, values in named.items())])
 
 
 if __name__ == "__main__":
@@ -85,4 +90,6 @@ if __name__ == "__main__":
     parser.add_argument("address", help="what `sketchy serve` said, such as http://127.0.0.1:8000")
     parser.add_argument("--strokes", type=int, default=60)
     given = parser.parse_args()
-    print(measure(given.address, given.strokes))
+    for title, rest in RESTS.items():
+        print(f"{given.strokes} strokes, {title}; load {os.getloadavg()[0]:.1f}; milliseconds")
+        print(measure(given.address, given.strokes, rest), flush=True)

@@ -143,6 +143,13 @@ def test_an_opaque_white_image_stays_white() -> None:
     assert first_pixel(encode(Image.new("RGBA", (4, 4), "white"))) == (255, 255, 255)
 
 
+def test_an_opaque_alpha_channel_changes_nothing() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 4), np.uint8)
+    pixels[..., 3] = 255
+    opened = open_image(encode(Image.fromarray(pixels)))
+    np.testing.assert_array_equal(np.asarray(opened), pixels[..., :3])
+
+
 def test_half_transparent_ink_is_half_as_dark() -> None:
     assert first_pixel(encode(Image.new("RGBA", (4, 4), (0, 0, 0, 128)))) == (127, 127, 127)
 

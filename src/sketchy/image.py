@@ -233,6 +233,8 @@ def _flatten(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 def _add_background(image: Image.Image) -> Image.Image:
     layer = image.convert("RGBA")
+    if layer.getchannel("A").getextrema() == (255, 255):  # as browsers write pictures
+        return layer.convert("RGB")
     background = Image.new("RGBA", layer.size, _choose_background(layer))
     return Image.alpha_composite(background, layer).convert("RGB")
 

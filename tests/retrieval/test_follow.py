@@ -63,14 +63,14 @@ def test_photos_are_found_while_others_are_still_indexed(index, monkeypatch, pho
     for number in range(60):
         save(index.sources[0] / f"{number}.png", number)
     go = threading.Event()
-    embed = Model.embed_prepared
+    embed = Model.embed_batch
 
     def wait_after_the_first_commit(self, *arguments):
         if len(index):
             assert go.wait(60)
         return embed(self, *arguments)
 
-    monkeypatch.setattr(Model, "embed_prepared", wait_after_the_first_commit)
+    monkeypatch.setattr(Model, "embed_batch", wait_after_the_first_commit)
     with Follower(index) as follower:
         until(lambda: len(index))
         state = until(lambda: follower.state.done and follower.state)
@@ -150,21 +150,21 @@ def test_a_bug_is_told_and_the_photos_stay(index, monkeypatch):
     def fail(self, *arguments):
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(Model, "embed_prepared", fail)
+    monkeypatch.setattr(Model, "embed_batch", fail)
     with Follower(index) as follower:
         assert until(lambda: follower.state.error) == "indexing failed: RuntimeError: no memory"
 
 
 def test_a_stop_during_indexing_keeps_what_was_committed(index, monkeypatch):
     begun, go = threading.Event(), threading.Event()
-    embed = Model.embed_prepared
+    embed = Model.embed_batch
 
     def embed_slowly(self, *arguments):
         begun.set()
         assert go.wait(60)
         return embed(self, *arguments)
 
-    monkeypatch.setattr(Model, "embed_prepared", embed_slowly)
+    monkeypatch.setattr(Model, "embed_batch", embed_slowly)
     with Follower(index) as follower:
         assert begun.wait(60)
         follower._stop.set()
@@ -177,9 +177,9 @@ def test_a_stop_during_indexing_keeps_what_was_committed(index, monkeypatch):
 
 def test_a_search_goes_before_the_next_step(index, monkeypatch):
     embedded = []
-    embed = Model.embed_prepared
+    embed = Model.embed_batch
     monkeypatch.setattr(
-        Model, "embed_prepared", lambda self, images, *rest: embedded.append(len(images)) or embed(self, images, *rest)
+        Model, "embed_batch", lambda self, images, *rest: embedded.append(len(images)) or embed(self, images, *rest)
     )
     monkeypatch.setattr(index.model.engine, "workers", 1)
     follower = Follower(index)
@@ -190,5 +190,5 @@ def test_a_search_goes_before_the_next_step(index, monkeypatch):
         assert embedded == []
     with Follower(index) as other:
         until(lambda: not other.state.running)
-    assert max(embedded) <= follow.STEP
+    assert max(embedded) <= index.model.engine.batch_size
     assert len(index) == 20

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sketchy.errors import StorageError
 from sketchy.retrieval import update as module
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.store.base import Identity
@@ -49,7 +50,7 @@ def paths(store) -> set[str]:
 
 def test_a_second_update_reads_no_file(store, folder, model, monkeypatch):
     assert counts(update(store, [folder], model)) == (6, 0, 0, 0, 0)
-    monkeypatch.setattr(module, "_read", None)
+    monkeypatch.setattr(module, "read_photo", None)
     assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
 
 
@@ -70,7 +71,7 @@ def test_photos_that_earlier_versions_gave_a_category_lose_it_without_a_new_embe
     path = str(folder / "cats" / "1.png")
     photo, vector = store.get([path])[path], model.embed(path, "photo")
     store.upsert([photo._replace(category="cats", taken=None)], vector)
-    monkeypatch.setattr(Model, "embed_prepared", None)
+    monkeypatch.setattr(Model, "embed_batch", None)
     assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
     assert store.get([path])[path] == photo
 
@@ -97,7 +98,7 @@ def test_renamed_and_copied_files_are_not_embedded_again(store, folder, model, m
     update(store, [folder], model)
     (folder / "cats").rename(folder / "lions")
     shutil.copy2(folder / "dogs" / "0.png", folder / "copy.png")
-    monkeypatch.setattr(Model, "embed_prepared", None)
+    monkeypatch.setattr(Model, "embed_batch", None)
     assert counts(update(store, [folder], model)) == (0, 4, 3, 3, 0)
     assert store.count() == 7
     assert {Path(path).parent.name for path in paths(store)} == {"dogs", "lions", folder.name}
@@ -107,8 +108,8 @@ def test_the_first_commits_are_small_and_each_file_is_read_once(store, tmp_path,
     for number in range(100):
         save(tmp_path / "photos" / f"{number}.png", number)
     reads, commits = [], []
-    read, upsert = module._read, store.upsert
-    monkeypatch.setattr(module, "_read", lambda file: reads.append(file.path) or read(file))
+    read, upsert = module.read_photo, store.upsert
+    monkeypatch.setattr(module, "read_photo", lambda file: reads.append(file.path) or read(file))
     monkeypatch.setattr(store, "upsert", lambda photos, vectors: commits.append(len(photos)) or upsert(photos, vectors))
     update(store, [tmp_path / "photos"], model)
     assert commits == [32, 64, 4]
@@ -126,9 +127,9 @@ def test_copies_in_the_first_run_are_embedded_once(store, tmp_path, model, batch
 def test_a_photo_that_was_only_touched_is_unchanged(store, folder, model, monkeypatch):
     update(store, [folder], model)
     os.utime(folder / "cats" / "1.png", (1_800_000_000, 1_800_000_000))
-    monkeypatch.setattr(Model, "embed_prepared", None)
+    monkeypatch.setattr(Model, "embed_batch", None)
     assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
-    monkeypatch.setattr(module, "_read", None)
+    monkeypatch.setattr(module, "read_photo", None)
     assert counts(update(store, [folder], model)) == (0, 0, 6, 0, 0)
 
 
@@ -173,7 +174,7 @@ def test_a_photo_that_becomes_unreadable_or_a_folder_is_removed(store, folder, m
 
 
 def test_files_that_change_or_vanish_while_they_are_read_are_right_or_left_out(store, folder, model, monkeypatch):
-    read = module._read
+    read = module.read_photo
 
     def meddle(file):
         if file.path.endswith("4.png"):
@@ -183,7 +184,7 @@ def test_files_that_change_or_vanish_while_they_are_read_are_right_or_left_out(s
             save(folder / "dogs" / "2.png", 6)
         return found
 
-    monkeypatch.setattr(module, "_read", meddle)
+    monkeypatch.setattr(module, "read_photo", meddle)
     changes = update(store, [folder], model)
     assert counts(changes) == (5, 0, 0, 0, 1)
     monkeypatch.undo()
@@ -229,13 +230,14 @@ def test_a_dry_run_counts_and_changes_nothing(store, folder, model):
     assert paths(store) == before
 
 
-def test_an_interrupted_update_continues_where_it_stopped(store, folder, model, monkeypatch):
-    load = model.preprocess.load
-    calls = []
+def test_an_interrupted_update_continues_where_it_stopped(store, tmp_path, model, monkeypatch):
+    folder, load, calls = tmp_path / "photos", model.preprocess.load, []
+    for number in range(40):
+        save(folder / f"{number}.png", number)
 
     def stop(content, kind):
         calls.append(content)
-        if len(calls) == 6:
+        if len(calls) == 30:
             raise KeyboardInterrupt
         return load(content, kind)
 
@@ -243,9 +245,26 @@ def test_an_interrupted_update_continues_where_it_stopped(store, folder, model, 
     with pytest.raises(KeyboardInterrupt):
         update(store, [folder], model, batch_files=2)
     done = store.count()
-    assert 0 < done < 6
+    assert 0 < done < 40
     monkeypatch.undo()
-    assert counts(update(store, [folder], model)) == (6 - done, 0, done, 0, 0)
+    assert counts(update(store, [folder], model)) == (40 - done, 0, done, 0, 0)
+
+
+def test_an_error_of_the_writing_thread_ends_the_update_and_earlier_commits_remain(store, tmp_path, model, monkeypatch):
+    for number in range(100):
+        save(tmp_path / "photos" / f"{number}.png", number)
+    upsert, commits = store.upsert, []
+
+    def fail_at_the_second(photos, vectors):
+        commits.append(len(photos))
+        if len(commits) == 2:
+            raise StorageError("the disk is full")
+        upsert(photos, vectors)
+
+    monkeypatch.setattr(store, "upsert", fail_at_the_second)
+    with pytest.raises(StorageError, match="the disk is full"):
+        update(store, [tmp_path / "photos"], model)
+    assert (store.count(), commits) == (32, [32, 64])
 
 
 def test_shards_divide_all_photos(tmp_path, folder, model):

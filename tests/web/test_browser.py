@@ -6,6 +6,7 @@ import threading
 import time
 import zipfile
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -585,6 +586,63 @@ def test_filters_are_behind_a_button_and_are_cleared_together(page):
     assert button.inner_text() == "Filter"
 
 
+def searches_of(page):
+    """Return a list that every search of a page is added to."""
+    requests = []
+    page.on("request", lambda request: requests.append(request) if "/api/search" in request.url else None)
+    return requests
+
+
+def test_a_drawing_is_sent_as_a_grey_png_that_the_server_reads(page):
+    requests = searches_of(page)
+    circle(page)
+    until(page, "location.hash.includes('d=')")
+    assert requests[-1].headers["content-type"] == "image/png"
+    made = page.evaluate("""async () => {
+        const { Exporter } = await import('/static/drawing.js');
+        const { decode } = await import('/static/code.js');
+        const marks = decode(new URLSearchParams(location.hash.slice(1)).get('d'));
+        const exporter = new Exporter(320);
+        const bytes = async (blob) => [...new Uint8Array(await blob.arrayBuffer())];
+        return [await bytes(exporter.sketch(marks)), await bytes(await exporter.png(marks))];
+    }""")
+    sent, by_the_browser = (Image.open(BytesIO(bytes(content))) for content in made)
+    assert (sent.format, sent.mode, sent.size) == ("PNG", "L", (320, 320))
+    sent.verify()  # the checksums
+    sent = np.asarray(Image.open(BytesIO(bytes(made[0]))))
+    np.testing.assert_array_equal(sent, np.asarray(by_the_browser.convert("L")))
+    assert sent.min() == 0
+
+
+def test_a_hand_that_rests_before_it_lifts_the_pen_is_answered_by_the_search_of_the_stroke(page):
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + 300, steps=8)
+    during = found(page)
+    page.wait_for_timeout(500)  # for further searches, of which there are none
+    requests = searches_of(page)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    assert found(page) == during
+    assert requests == []
+    draw(page, (0.9, 0.1), (0.2, 0.7))
+    found(page)
+    assert len(requests) >= 1
+    page.get_by_role("button", name="Undo").click()
+    assert found(page) == during
+
+
+def test_the_page_notes_when_all_photos_in_view_are_painted(page):
+    circle(page)
+    until(page, "performance.getEntriesByName('stroke to photos').length > 0")
+    results, photos = (
+        page.evaluate(f"() => performance.getEntriesByName('stroke to {name}').at(-1).duration")
+        for name in ("results", "photos")
+    )
+    assert 0 < results <= photos
+
+
 def test_photos_stay_where_they_are_until_the_pen_rests(page):
     circle(page)
     before = found(page)
@@ -605,10 +663,14 @@ def test_photos_stay_where_they_are_until_the_pen_rests(page):
             pointer('pointermove', step);
             seen.add([...document.querySelectorAll('#grid .name')].map((each) => each.textContent).join());
         }
+        const shown = [...document.querySelectorAll('#grid img')].map((image) => image.src);
+        const loaded = performance.getEntriesByType('resource').map((entry) => entry.name);
         pointer('pointerup', 45);
-        return [...seen];
+        return [[...seen], loaded.filter((name) => name.includes('/api/photos/') && !shown.includes(name))];
     }""")
+    during, loaded = during
     assert during == [",".join(name for name, _ in before)]
+    assert loaded  # those that come next
     assert len(answers) > 1
     assert found(page) != before
 
@@ -819,15 +881,16 @@ def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
 ):
     for category in ("disc", "bar", "square", "cross"):
         shutil.copytree(photos / category, tmp_path / "photos" / category)
-    go = threading.Event()
-    embed = Model.embed_prepared
+    go, begun = threading.Event(), []
+    embed = Model.embed_batch
 
-    def wait_after_the_first_commit(self, images, count, kind):
-        if kind == "photo" and len(index):
+    def wait_after_the_first_commit(self, images, kind):
+        begun.append(len(images))
+        if sum(begun) > 32:  # photos of the first commit
             assert go.wait(60)
-        return embed(self, images, count, kind)
+        return embed(self, images, kind)
 
-    monkeypatch.setattr(Model, "embed_prepared", wait_after_the_first_commit)
+    monkeypatch.setattr(Model, "embed_batch", wait_after_the_first_commit)
     with open_index(model, str(tmp_path / "photos"), update=False) as index:
         follower = Follower(index)
         opened = open_socket("127.0.0.1", 0)

@@ -18,13 +18,11 @@ from sketchy.results import left_out_text
 from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.open import check_found
-from sketchy.retrieval.update import INDEXING, Pace
+from sketchy.retrieval.update import INDEXING
 from sketchy.retrieval.watch import RETRY_SECONDS, rounds
 
 log = logging.getLogger(__name__)
 
-STEP = 8
-"""Photos embedded at a time by each worker of the engine: a search waits for at most as many."""
 NICENESS = 10
 """Lowers the priority of the thread, so that searches come first where cores are few."""
 RATE_SECONDS = 15.0
@@ -55,7 +53,7 @@ class Following:
 
 
 class _StopUpdate(Exception):
-    """Ends an update between two steps."""
+    """Ends an update before its next forward pass."""
 
 
 class Follower:
@@ -85,7 +83,7 @@ class Follower:
 
     @contextmanager
     def first(self) -> Iterator[None]:
-        """Let a block, such as a search, go before the update, which pauses after its current step."""
+        """Let a block, such as a search, go before the update, which pauses after its current forward passes."""
         with self._mutex:
             self._searching += 1
             self._free.clear()
@@ -124,8 +122,7 @@ class Follower:
         again = False
         changes = UpdateResult()
         try:
-            step = STEP * self._index.model.engine.workers
-            changes = self._index.update(progress=self._progress, pace=Pace(self._pause, step))
+            changes = self._index.update(progress=self._progress, pause=self._pause)
             check_found(changes, len(self._index), self._index.sources)
         except SketchyError as problem:
             error, again = str(problem), isinstance(problem, LockedError | StorageError)

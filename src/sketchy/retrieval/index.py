@@ -22,7 +22,7 @@ from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.search import Filters, Request, Wanted, calibration_of, search, unmatched, where_of
 from sketchy.retrieval.store.address import open_writer
 from sketchy.retrieval.store.base import Store, Vectors, Where
-from sketchy.retrieval.update import FULL_SPEED, Pace, update
+from sketchy.retrieval.update import update
 
 
 class Index:
@@ -153,14 +153,14 @@ class Index:
         photos: Sequence[str | os.PathLike[str]] | None = None,
         *,
         progress: Progress = no_progress,
-        pace: Pace = FULL_SPEED,
+        pause: Callable[[], object] = lambda: None,
     ) -> UpdateResult:
         """Update the index: embed new photos, remove deleted ones, leave the others alone.
 
         Args:
             photos: Folders and files to scan; None takes those that the index was opened with.
             progress: Shows the progress.
-            pace: Leaves room for searches meanwhile.
+            pause: Called again and again, and may wait, so that searches go first; see `update`.
 
         Raises:
             GalleryError: The index is of a dataset, no photos are named, or another process is writing the index.
@@ -171,7 +171,7 @@ class Index:
             raise GalleryError(f"{self.name} cannot be updated; make an index of a folder of photos")
         if not sources:
             raise GalleryError(f"no photos named to update {self.name} with; name the folders")
-        changes = update_at(str(self.address), sources, self.model, scan=self._scan, progress=progress, pace=pace)
+        changes = update_at(str(self.address), sources, self.model, scan=self._scan, progress=progress, pause=pause)
         self.note(changes)
         return changes
 
@@ -232,11 +232,11 @@ def update_at(
     force: bool = False,
     scan: Scan = DEFAULT_SCAN,
     progress: Progress = no_progress,
-    pace: Pace = FULL_SPEED,
+    pause: Callable[[], object] = lambda: None,
 ) -> UpdateResult:
     """Open or create the store at an address, and update it; see `update`."""
     store = open_writer(address, model.identity, force=force)
     try:
-        return update(store, sources, model, scan=scan, progress=progress, pace=pace)
+        return update(store, sources, model, scan=scan, progress=progress, pause=pause)
     finally:
         store.close()

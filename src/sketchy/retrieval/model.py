@@ -208,7 +208,7 @@ class Model:
         done, workers = 0, self.engine.workers
 
         def embed(batch: list[Pixels]) -> Vectors:
-            return self.engine.embed(np.stack(batch), kind)
+            return self.embed_batch(batch, kind)
 
         batches = batched(images, self.engine.batch_size)
         with ThreadPoolExecutor(workers) as pool, closing(map_ahead(embed, batches, pool, 2 * workers)) as found:
@@ -216,6 +216,10 @@ class Model:
                 embeddings[done : done + len(embedded)] = embedded
                 done += len(embedded)
         return embeddings[:done]
+
+    def embed_batch(self, images: Sequence[Pixels], kind: Kind) -> Vectors:
+        """Embed a few preprocessed images, shape (C, S, S), uint8 each, in one forward pass in this thread."""
+        return self.engine.embed(np.stack(images), kind)
 
     def index(
         self,

@@ -3,12 +3,13 @@
 import hashlib
 import logging
 import os
-import stat
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,23 +24,18 @@ from sketchy.results import Skipped
 from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.missing import Pruning, stored
 from sketchy.retrieval.model import Model
+from sketchy.retrieval.read import is_unchanged, read_photo
 from sketchy.retrieval.scan import DEFAULT_SCAN, PhotoFile, Scan, absolute_sources, is_missing, walk
 from sketchy.retrieval.store.base import Photo, Vectors, WritableStore, is_gone
-from sketchy.retrieval.taken import date_taken, local_seconds
-from sketchy.storage import os_reason
 
 log = logging.getLogger(__name__)
 
 BATCH_FILES = 256
-"""Files per commit. One batch is decoded while another is embedded, which bounds the memory."""
+"""Files per commit, and files read ahead, which bounds the memory."""
 INDEXING = "indexing"
 """Label of the progress of an update."""
 FIRST_FILES = 32
 """Files in the first commit; each further one has twice as many, up to BATCH_FILES."""
-MAX_FILE_BYTES = 256 * 2**20
-"""Larger files are skipped, since reading them could exhaust the memory."""
-FRESH_NS = 2 * 10**9
-"""A file changed less than this ago could change again within the clock's resolution, so its time is not stored."""
 
 
 @dataclass(frozen=True)
@@ -62,34 +58,24 @@ NO_PIXELS = np.empty(0, np.uint8)
 
 
 class _Loaded(NamedTuple):
-    """A photo that was read: with its embedding if its content is in the store, else with its preprocessed pixels.
+    """A photo that was read.
 
     Attributes:
         photo: The photo.
         stored: The photo that the store has at this path; None if it has none.
-        vector: Embedding, shape (D,); None if the content is not in the store.
+        vector: Embedding, shape (D,); None if it is not known yet.
         pixels: Preprocessed image, shape (C, S, S), uint8; NO_PIXELS if it need not be embedded.
+        is_new: Whether this update embeds its content.
     """
 
     photo: Photo
     stored: Photo | None
     vector: Vectors | None
     pixels: NDArray[np.uint8]
+    is_new: bool = False
 
 
-class Pace(NamedTuple):
-    """How an update leaves room for other work in its process.
-
-    Attributes:
-        pause: Called from any thread before each file and each step; may wait, or raise an exception to stop.
-        step: Greatest number of photos embedded at a time.
-    """
-
-    pause: Callable[[], object]
-    step: int
-
-
-FULL_SPEED = Pace(lambda: None, BATCH_FILES)
+_Item = _Loaded | Skipped
 
 
 def update(
@@ -100,7 +86,7 @@ def update(
     shard: Shard = WHOLE,
     scan: Scan = DEFAULT_SCAN,
     progress: Progress = no_progress,
-    pace: Pace = FULL_SPEED,
+    pause: Callable[[], object] = lambda: None,
     batch_files: int = BATCH_FILES,
 ) -> UpdateResult:
     """Update a store to the photos below the sources, with a commit for every batch; the first ones are small.
@@ -116,14 +102,15 @@ def update(
         shard: Paths to handle.
         scan: Options of the scan.
         progress: Shows the progress.
-        pace: Leaves room for other work, such as searches.
+        pause: Called from any thread before each file and each forward pass; may wait, so that searches go first, or
+            raise an exception to stop.
         batch_files: Greatest number of files per commit, and files decoded ahead.
 
     Raises:
         GalleryError: A source is missing, or the store is damaged.
         StorageError: The store cannot be written; earlier commits remain.
     """
-    changes = _Update(store, sources, model, shard, scan, pace, batch_files).run(progress)
+    changes = _Update(store, sources, model, shard, scan, pause, batch_files).run(progress)
     store.improve(model.probes, progress)
     return changes
 
@@ -132,7 +119,7 @@ def preview(
     store: WritableStore, sources: Sequence[Path], *, scan: Scan = DEFAULT_SCAN, progress: Progress = no_progress
 ) -> UpdateResult:
     """Return what `update` would do, as far as is known without decoding; the store is only read."""
-    return _Update(store, sources, None, WHOLE, scan, FULL_SPEED, BATCH_FILES).run(progress)
+    return _Update(store, sources, None, WHOLE, scan, lambda: None, BATCH_FILES).run(progress)
 
 
 class _Update:
@@ -145,7 +132,7 @@ class _Update:
         model: Model | None,
         shard: Shard,
         scan: Scan,
-        pace: Pace,
+        pause: Callable[[], object],
         batch_files: int,
     ) -> None:
         self.store = store
@@ -154,21 +141,34 @@ class _Update:
         self.model = model
         self.shard = shard
         self.scan = scan
-        self.pace = pace
+        self.pause = pause
         self.batch_files = batch_files
         self.changes = UpdateResult()
+        self.has_photos = store.count() > 0  # from before, whose contents are looked for
+        self.counting = threading.Lock()  # held to change `changes` and `pruning`, and to advance
+        self.underway: set[str] = set()  # contents that are embedded, or counted, but not yet written
         self.pruning = Pruning(store, self.sources, shard.takes, scan, write=model is not None)
 
     def run(self, progress: Progress) -> UpdateResult:
-        """Add new and changed files, then remove the photos whose files are gone."""
+        """Add new and changed files, then remove the photos whose files are gone.
+
+        Reading, embedding and writing go on at the same time, each in threads of its own and the latter in one.
+        """
         files = walk(self.present, lambda skipped: None, exclude=self.scan.exclude)
         total = sum(self.shard.takes(file.path) for file in files)
-        with progress(INDEXING, total, "photo") as advance, decoding_pool() as pool:
-            changed = self._changed_files(advance)
-            with closing(map_ahead(self._load, changed, pool, self.batch_files)) as loaded:
-                for batch in _growing(loaded, self.batch_files):
-                    self._take(batch)
-                    advance(len(batch))
+        workers = self.model.engine.workers if self.model else 1
+        with (
+            progress(INDEXING, total, "photo") as advance,
+            decoding_pool() as decoders,
+            ThreadPoolExecutor(workers) as engines,
+            ThreadPoolExecutor(1) as writer,
+            closing(map_ahead(self._load, self._changed_files(advance), decoders, self.batch_files)) as loaded,
+            closing(map_ahead(self._embed, self._grouped(loaded), engines, 2 * workers)) as groups,
+            closing(_growing(chain.from_iterable(groups), self.batch_files)) as batches,
+            closing(map_ahead(partial(self._take, advance), batches, writer, 1)) as taken,
+        ):
+            for _ in taken:
+                pass
         self.pruning.drop_gone()
         self.changes.removed, self.changes.unavailable = self.pruning.removed, self.pruning.unavailable
         return self.changes
@@ -177,10 +177,11 @@ class _Update:
         """Yield the files that are new or changed, with what the store has at their paths; count the others."""
         for batch in batched(self._files(), self.batch_files):
             known = self.store.get([file.path for file in batch])
-            changed = [file for file in batch if not _is_same(known.get(file.path), file)]
-            self.changes.unchanged += len(batch) - len(changed)
-            self.pruning.drop_moved(list(known.values()))
-            advance(len(batch) - len(changed))
+            changed = [file for file in batch if not is_unchanged(known.get(file.path), file)]
+            with self.counting:
+                self.changes.unchanged += len(batch) - len(changed)
+                self.pruning.drop_moved(list(known.values()))
+                advance(len(batch) - len(changed))
             yield from ((file, known.get(file.path)) for file in changed)
 
     def _files(self) -> Iterator[PhotoFile]:
@@ -201,92 +202,94 @@ class _Update:
             if self.shard.takes(file.path):
                 yield file
 
-    def _load(self, changed: tuple[PhotoFile, Photo | None]) -> _Loaded | Skipped:
+    def _load(self, changed: tuple[PhotoFile, Photo | None]) -> _Item:
         """Read a file, and preprocess it unless its content is in the store. Called in the pool.
 
         It is read once, so that the embedding belongs to the hash.
         """
         file, stored_photo = changed
-        self.pace.pause()
+        self.pause()
         try:
-            content, photo = _read(file)
-            vector = self.store.embeddings([photo.content]).get(photo.content)
+            content, photo = read_photo(file)
+            vector = self.store.embeddings([photo.content]).get(photo.content) if self.has_photos else None
             if self.model is None or vector is not None:
                 return _Loaded(photo, stored_photo, vector, NO_PIXELS)
             return _Loaded(photo, stored_photo, None, self.model.preprocess.load(content, "photo"))
         except ImageError as error:
             return Skipped(file.path, str(error))
 
-    def _take(self, batch: Sequence[_Loaded | Skipped]) -> None:
-        """Count a batch of loaded files, embed those with new content, and write all to the store."""
+    def _grouped(self, loaded: Iterable[_Item]) -> Iterator[list[_Item]]:
+        """Yield the photos in lists, each with no more new contents than a forward pass takes."""
+        size = min(self.batch_files, self.model.engine.batch_size if self.model else self.batch_files)
+        for group in batched(loaded, size):
+            fresh = {item.photo.content for item in group if isinstance(item, _Loaded) and item.vector is None}
+            # The content may have been committed after this file was queued.
+            committed = self.store.embeddings(sorted(fresh - self.underway)) if fresh - self.underway else {}
+            yield [item if isinstance(item, Skipped) else self._told_apart(item, committed) for item in group]
+
+    def _told_apart(self, item: _Loaded, committed: Mapping[str, Vectors]) -> _Loaded:
+        """Return a photo as one whose content this update embeds, or as a copy, which needs no pixels."""
+        content = item.photo.content
+        if item.vector is not None:
+            return item
+        if content in committed or content in self.underway:
+            return item._replace(pixels=NO_PIXELS)
+        self.underway.add(content)
+        return item._replace(is_new=True)
+
+    def _embed(self, group: list[_Item]) -> list[_Item]:
+        """Embed the new contents of a group in one forward pass. Called in a pool."""
+        self.pause()
+        pixels = [item.pixels for item in group if isinstance(item, _Loaded) and item.is_new]
+        if self.model is None or not pixels:
+            return group
+        vectors = iter(self.model.embed_batch(pixels, "photo"))
+        return [
+            item._replace(vector=next(vectors), pixels=NO_PIXELS) if isinstance(item, _Loaded) and item.is_new else item
+            for item in group
+        ]
+
+    def _take(self, advance: Advance, batch: list[_Item]) -> None:
+        """Write a batch to the store and count it. Called in the thread that writes, in order."""
+        self._write([item for item in batch if isinstance(item, _Loaded)])
+        with self.counting:
+            self._count(batch)
+            advance(len(batch))
+
+    def _write(self, loaded: list[_Loaded]) -> None:
+        if self.model is None or not loaded:
+            return
+        vectors = {item.photo.content: item.vector for item in loaded if item.vector is not None}
+        copies = {item.photo.content for item in loaded} - vectors.keys()
+        vectors |= self.store.embeddings(sorted(copies)) if copies else {}
+        # A content that others have removed from a shared store meanwhile is embedded by the next update.
+        photos = [item.photo for item in loaded if item.photo.content in vectors]
+        self.store.upsert(photos, np.stack([vectors[photo.content] for photo in photos]))
+
+    def _count(self, batch: Sequence[_Item]) -> None:
+        """Count a batch that was written, and remove what it replaces."""
         skipped = [item for item in batch if isinstance(item, Skipped)]
         loaded = [item for item in batch if isinstance(item, _Loaded)]
         self.changes.skipped += skipped
-        known = [item for item in loaded if item.vector is not None]
+        new = {item.photo.content for item in loaded if item.is_new}
+        known = [item for item in loaded if item.vector is not None and not item.is_new]
         reused = [item for item in known if item.stored is None or item.stored.content != item.photo.content]
-        vectors = {item.photo.content: item.vector for item in loaded if item.vector is not None}
-        fresh = {item.photo.content: item.pixels for item in loaded if item.photo.content not in vectors}
-        # The content may have been committed with the previous batch, after this file was queued.
-        committed = self.store.embeddings(sorted(fresh)) if fresh else {}
-        fresh = {content: pixels for content, pixels in fresh.items() if content not in committed}
-        self.changes.embedded += len(fresh)
+        self.changes.embedded += len(new)
         self.changes.unchanged += len(known) - len(reused)
-        self.changes.reused += len(loaded) - len(fresh) - len(known) + len(reused)
+        self.changes.reused += len(loaded) - len(new) - len(known) + len(reused)
         self.pruning.contents.update(item.photo.content for item in reused)
-        photos = [item.photo for item in loaded]
-        if self.model and photos:
-            vectors |= committed | self._embedded(self.model, fresh)
-            self.store.upsert(photos, np.stack([vectors[photo.content] for photo in photos]))
-        self.pruning.drop_moved(photos)
+        self.pruning.drop_moved([item.photo for item in loaded])
         # The previous content of a broken file is gone; if the disk failed instead, the photo is kept.
         broken = [item.path for item in skipped if is_gone(item.path) is not None]
-        if self.model and broken:
-            self.store.delete(broken)
-
-    def _embedded(self, model: Model, fresh: Mapping[str, NDArray[np.uint8]]) -> dict[str, Vectors]:
-        """Embed preprocessed photos in steps; return the embeddings by content."""
-        vectors: dict[str, Vectors] = {}
-        for step in batched(fresh.items(), self.pace.step):
-            self.pace.pause()
-            contents, pixels = zip(*step, strict=True)
-            vectors |= zip(contents, model.embed_prepared(pixels, len(pixels), "photo"), strict=True)
-        return vectors
+        if self.model is not None:
+            self.underway -= new  # the store has it now
+            if broken:
+                self.store.delete(broken)
 
 
-def _growing(loaded: Iterable[_Loaded | Skipped], greatest: int) -> Iterator[list[_Loaded | Skipped]]:
+def _growing(items: Iterable[_Item], greatest: int) -> Generator[list[_Item], None, None]:
     """Yield batches, the first ones small, so that a search finds the first photos soon."""
-    remaining, size = iter(loaded), min(FIRST_FILES, greatest)
+    remaining, size = iter(items), min(FIRST_FILES, greatest)
     while batch := list(islice(remaining, size)):
         yield batch
         size = min(2 * size, greatest)
-
-
-def _is_same(known: Photo | None, file: PhotoFile) -> bool:
-    """Return whether a file has the size and time that the store has recorded, and the category."""
-    if known is None or known.category != file.category:
-        return False
-    try:
-        status = Path(file.path).stat()
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
-
-
-def _read(file: PhotoFile) -> tuple[bytes, Photo]:
-    """Return the content of a file and its entry for the store. Raises ImageError."""
-    try:
-        status = Path(file.path).stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-        if status.st_size > MAX_FILE_BYTES:
-            raise ImageError(f"too large: {status.st_size >> 20:,} MB, at most {MAX_FILE_BYTES >> 20}")
-        content = Path(file.path).read_bytes()
-    except OSError as error:
-        raise ImageError(os_reason(error).lower()) from None
-    # The time was taken before reading, so a change during the read is noticed by the next update.
-    mtime = 0 if abs(time.time_ns() - status.st_mtime_ns) < FRESH_NS else status.st_mtime_ns
-    digest = hashlib.sha256(content).hexdigest()
-    taken = date_taken(content)
-    if taken is None:
-        taken = local_seconds(status.st_mtime_ns)
-    return content, Photo(file.path, status.st_size, mtime, digest, file.category, taken)

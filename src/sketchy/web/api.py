@@ -49,7 +49,7 @@ class Service:
     launch: Launch | None
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:  # async, as a dependency that is not is run in a thread
     return cast(Service, request.app.state.service)
 
 

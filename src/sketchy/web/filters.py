@@ -14,7 +14,7 @@ from sketchy.web.limits import MAX_CATEGORIES
 DAY = r"^\d{4}(-\d{2}){0,2}$"
 
 
-def _filter(
+async def _filter(  # async, as a dependency that is not is run in a thread
     request: Request,
     category: Annotated[
         list[str] | None, Query(max_length=MAX_CATEGORIES, description="Return only photos of these categories.")

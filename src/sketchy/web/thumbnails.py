@@ -73,5 +73,5 @@ def _render(source: Path | bytes, size: int) -> bytes:
     image = open_image(source, at_least=size)
     image.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=2.0)
     file = BytesIO()
-    image.save(file, "JPEG", quality=JPEG_QUALITY, progressive=True)
+    image.save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()

@@ -334,3 +334,33 @@ def test_two_unicode_spellings_count_as_one_category(folder):
     store.upsert(spelled, vectors(0, 3))
     assert store.categories() == 2
     store.close()
+
+
+@pytest.mark.parametrize("alone", [10, 1000])
+def test_hits_are_the_same_by_a_matrix_product(folder, monkeypatch, alone):
+    monkeypatch.setattr("sketchy.retrieval.nearest.ALONE_ROWS", alone)
+    rows = vectors(0, 100)
+    with closing(open_to_read(folder)) as store:
+        nearest = np.argsort(np.linalg.norm(rows - rows[7], axis=1))[:5]
+        assert [hit.path for hit in store.search(rows[7], 5)] == [f"/{row:05}.jpg" for row in nearest]
+
+
+WAITING = """
+import time
+import numpy as np
+from sketchy.retrieval.nearest import rough_distances
+rows = np.ones((4000, 288), np.float32)
+time.sleep(0.2)  # threads also wait when they are new
+before = time.process_time() - time.thread_time()
+for _ in range(20):
+    rough_distances(rows[0], rows, rows[:, 0])
+    time.sleep(0.02)
+print(time.process_time() - time.thread_time() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads of BLAS differ")
+def test_a_search_leaves_no_thread_that_waits_on_a_core():
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", WAITING], env=environment, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 0.1

@@ -1,5 +1,7 @@
 // The drawing: marks with undo and redo, and how they are painted.
 
+import { greyPng } from "./png.js";
+
 export const SIDE = 1024; // side of the sheet in units, independent of its size on the screen
 
 /**
@@ -79,9 +81,19 @@ export class Layer {
   #shown = [];
   #ink;
 
-  constructor(canvas) {
+  /** `settings` are those of the canvas's context. */
+  constructor(canvas, settings) {
     this.canvas = canvas;
-    this.#context = canvas.getContext("2d");
+    this.#context = canvas.getContext("2d", settings);
+  }
+
+  /** Grey pixels of black ink on white. */
+  get pixels() {
+    const { width, height } = this.canvas;
+    const { data } = this.#context.getImageData(0, 0, width, height);
+    const pixels = new Uint8Array(width * height);
+    for (let index = 0; index < pixels.length; index++) pixels[index] = 255 - data[4 * index + 3];
+    return pixels;
   }
 
   resize(side) {
@@ -149,7 +161,7 @@ function midpoint(a, b) {
 
 /** Renders marks as black ink on white, like the sketches that the model was trained on. */
 export class Exporter {
-  #layer = new Layer(document.createElement("canvas"));
+  #layer = new Layer(document.createElement("canvas"), { willReadFrequently: true });
   #canvas = document.createElement("canvas");
 
   constructor(side) {
@@ -157,6 +169,13 @@ export class Exporter {
     this.#canvas.width = this.#canvas.height = side;
   }
 
+  /** Render strokes at once, for a search. */
+  sketch(marks) {
+    this.#layer.show(marks, "#000");
+    return greyPng(this.#canvas.width, this.#layer.pixels);
+  }
+
+  /** Render any marks in colour, as a promise of a small file. */
   png(marks) {
     this.#layer.show(marks, "#000");
     const context = this.#canvas.getContext("2d");

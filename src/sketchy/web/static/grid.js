@@ -15,16 +15,18 @@ export class ResultsGrid {
   #tiles = new Map(); // id to {item, ratio, ...}
   #order = [];
   #ratios = new Map(); // id to width / height, once known
+  #prepared = []; // images that are kept loaded, until the next ones are
+  #width = 0; // of the list, which would be laid out to be asked
+  #frame = 0;
 
   constructor(list, open, selection) {
     this.#list = list;
     this.#open = open;
     this.#selection = selection;
     selection.addEventListener("change", () => this.#showSelected());
-    let width = 0;
     new ResizeObserver(([entry]) => {
-      if (entry.contentRect.width === width) return;
-      width = entry.contentRect.width;
+      if (entry.contentRect.width === this.#width) return;
+      this.#width = entry.contentRect.width;
       this.#layout();
     }).observe(list);
   }
@@ -48,6 +50,20 @@ export class ResultsGrid {
     this.#showSelected();
   }
 
+  /** Load the photos of results that are not shown yet. */
+  prepare(results) {
+    const ratios = results.map(({ id }) => this.#ratioOf(id));
+    const images = rows(ratios, this.#width).flatMap(({ indices, height }) =>
+      indices.map((index) => {
+        const image = new Image();
+        image.src = photo(results[index].id, sizeOf(height * ratios[index], height));
+        image.addEventListener("load", () => this.#learn(results[index].id, image));
+        return image;
+      }),
+    );
+    this.#prepared = images;
+  }
+
   focus(index) {
     this.#order[index]?.button.focus();
   }
@@ -67,10 +83,7 @@ export class ResultsGrid {
     const tile = { id: result.id, item, button: item.querySelector("button"), image: item.querySelector("img") };
     tile.image.addEventListener("load", () => {
       item.classList.add("is-loaded");
-      const ratio = tile.image.naturalWidth / tile.image.naturalHeight;
-      if (this.#ratios.get(result.id) === ratio) return;
-      this.#ratios.set(result.id, ratio);
-      this.#layout();
+      if (this.#learn(result.id, tile.image)) this.#layoutSoon();
     });
     tile.image.addEventListener("error", () => item.classList.add("is-broken"));
     this.#tiles.set(result.id, tile);
@@ -85,15 +98,28 @@ export class ResultsGrid {
     });
   }
 
+  /** Learn the ratio of a photo that was loaded; return whether it needs another place than before. */
+  #learn(id, image) {
+    const before = this.#ratioOf(id);
+    this.#ratios.set(id, image.naturalWidth / image.naturalHeight);
+    return this.#ratioOf(id) !== before;
+  }
+
+  #layoutSoon() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#layout();
+    });
+  }
+
   #layout() {
-    const width = this.#list.clientWidth;
-    if (!width) return;
+    if (!this.#width) return;
     let top = 0;
-    for (const row of rows(this.#order.map((tile) => this.#ratioOf(tile)), width)) {
+    for (const row of rows(this.#order.map(({ id }) => this.#ratioOf(id)), this.#width)) {
       let left = 0;
       for (const index of row.indices) {
         const tile = this.#order[index];
-        const across = row.height * this.#ratioOf(tile);
+        const across = row.height * this.#ratioOf(tile.id);
         put(tile, left, top, across, row.height);
         left += across + GAP;
       }
@@ -102,8 +128,8 @@ export class ResultsGrid {
     this.#list.style.height = `${Math.max(0, top - GAP)}px`;
   }
 
-  #ratioOf(tile) {
-    return Math.min(WIDEST, Math.max(NARROWEST, this.#ratios.get(tile.id) ?? 1));
+  #ratioOf(id) {
+    return Math.min(WIDEST, Math.max(NARROWEST, this.#ratios.get(id) ?? 1));
   }
 }
 
@@ -133,19 +159,32 @@ function put(tile, left, top, width, height) {
   tile.item.style.transform = `translate(${left}px, ${top}px)`;
   tile.item.style.width = `${width}px`;
   tile.item.style.setProperty("--photo", `${height}px`);
-  const wanted = Math.max(width, height) * devicePixelRatio;
-  const size = SIZES.find((each) => each >= wanted) ?? SIZES.at(-1);
+  const size = sizeOf(width, height);
   if (size > (tile.size ?? 0)) {
     tile.size = size;
-    tile.image.src = `/api/photos/${tile.id}?size=${size}`;
+    tile.image.src = photo(tile.id, size);
+    if (tile.image.complete && tile.image.naturalWidth) tile.item.classList.add("is-loaded"); // it was prepared
   }
   // Without this, a new tile would move in from the corner.
   if (!tile.placed) requestAnimationFrame(() => tile.item.classList.add("is-placed"));
   tile.placed = true;
 }
 
+/** The size to ask for, of those that the server has. */
+function sizeOf(width, height) {
+  const wanted = Math.max(width, height) * devicePixelRatio;
+  return SIZES.find((each) => each >= wanted) ?? SIZES.at(-1);
+}
+
+function photo(id, size) {
+  return `/api/photos/${id}?size=${size}`;
+}
+
 function fill(tile, result) {
-  const text = (name, value) => (tile.item.querySelector(name).textContent = value);
+  const text = (name, value) => {
+    const element = tile.item.querySelector(name);
+    if (element.textContent !== String(value)) element.textContent = value; // what does not change is not laid out
+  };
   tile.item.dataset.distance = result.distance.toFixed(3); // for scripts and tests: captions hold no numbers
   text(".rank", result.rank);
   text(".name", result.name);

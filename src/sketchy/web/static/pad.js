@@ -19,8 +19,10 @@ export class Pad extends EventTarget {
   #announce;
   #done = new Layer(document.createElement("canvas"));
   #active = null; // the stroke that is being drawn
+  #ended = null; // the same as if it had ended now; null if it must be made anew
   #byKey = false; // whether it is drawn by keyboard
-  #tip = null; // smoothed position of the pointer
+  #pointer = null; // its last position, in whole units
+  #tip = null; // its smoothed position
   #pen = [SIDE / 2, SIDE / 2]; // position of the pen that the keyboard moves
   #held = new Set();
   #frame = 0;
@@ -42,9 +44,9 @@ export class Pad extends EventTarget {
     this.#moveCursor();
   }
 
-  /** All marks, including the stroke that is being drawn. */
+  /** All marks, including the stroke that is being drawn, as it will be if it ends now; none of them ever changes. */
   get marks() {
-    return this.#active ? [...this.#drawing.marks, this.#active] : this.#drawing.marks;
+    return this.#active ? [...this.#drawing.marks, this.#end()] : this.#drawing.marks;
   }
 
   get isDrawing() {
@@ -61,13 +63,23 @@ export class Pad extends EventTarget {
 
   /** End the stroke that is being drawn, if any. */
   finish() {
-    const stroke = this.#active;
-    if (!stroke) return;
-    this.#active = null;
+    if (!this.#active) return;
+    const stroke = this.#end();
+    this.#active = this.#pointer = null;
     this.#byKey = false;
     this.#cursor.classList.remove("is-down");
+    this.#drawing.add(stroke);
+  }
+
+  /** The stroke up to the pointer, behind which its tip lags. */
+  #end() {
+    if (this.#ended) return this.#ended;
+    const points = [...this.#active.points];
+    const [x, y, width] = points.at(-1);
+    const [left, top] = this.#pointer ?? [x, y];
+    if (distance([x, y], [left, top]) > 1) points.push([left, top, width]); // not the pressure of a pen that is lifted
     // Rounded like the strokes in the address of the page, so that opening the address finds the same photos.
-    this.#drawing.add({ ...stroke, points: stroke.points.map((point) => point.map(Math.round)) });
+    return (this.#ended = { ...this.#active, points: points.map((point) => point.map(Math.round)) });
   }
 
   #resize() {
@@ -93,6 +105,7 @@ export class Pad extends EventTarget {
   }
 
   #changed() {
+    this.#ended = null;
     this.refresh();
     this.dispatchEvent(new Event("stroke"));
   }
@@ -102,8 +115,9 @@ export class Pad extends EventTarget {
     if (!event.isPrimary || (this.#active && !this.#byKey)) return;
     this.#canvas.setPointerCapture(event.pointerId);
     const point = this.#pointOf(event);
-    this.#tip = point;
     this.#begin(point, this.tool === "eraser" || event.button === 5);
+    this.#tip = point;
+    this.#pointer = point.map(Math.round);
   }
 
   #move(event) {
@@ -116,19 +130,22 @@ export class Pad extends EventTarget {
 
   #up(event) {
     if (!this.#active || this.#byKey || !event.isPrimary) return;
-    const end = this.#pointOf(event);
-    const last = this.#active.points.at(-1);
-    if (event.type === "pointerup" && distance(last, end) > 1) {
-      this.#active.points.push([end[0], end[1], last[2]]); // keep the width, since a lifted pen has no pressure
-    }
+    if (event.type === "pointerup") this.#point(this.#pointOf(event));
     this.finish();
   }
 
   /** Move the tip part of the way to the pointer, which smooths the stroke. */
   #follow(to) {
+    this.#point(to);
     const tip = this.#tip;
     this.#tip = tip.map((value, index) => value + SMOOTHING * (to[index] - value));
     if (distance(this.#active.points.at(-1), this.#tip) >= SPACING) this.#active.points.push(this.#tip);
+  }
+
+  #point(to) {
+    const pointer = to.map(Math.round);
+    if (distance(pointer, this.#pointer) > 0) this.#ended = null;
+    this.#pointer = pointer;
   }
 
   #pointOf(event) {

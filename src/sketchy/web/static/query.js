@@ -3,6 +3,7 @@
 import { decode, encode } from "./code.js";
 import { complain, find } from "./dom.js";
 import { Exporter, Layer } from "./drawing.js";
+import { noteLatency } from "./latency.js";
 import { SearchClient } from "./search_client.js";
 import { Settling } from "./settling.js";
 
@@ -29,7 +30,8 @@ export class Query {
   #view;
   #controls;
   #kind;
-  #exporter = new Exporter(512); // pixels: several times the input of the models
+  #exporter = new Exporter(320); // pixels: twice the input of the bundled model, which finds the same photos with more
+  #pictures = new Exporter(512);
   #client;
   #settling;
 
@@ -43,7 +45,7 @@ export class Query {
     this.#client = new SearchClient({
       started: () => view.showSearching(true),
       slow: () => view.showSlow(),
-      succeeded: (response, query) => this.#settle(() => this.#succeeded(response, query)),
+      succeeded: (response, query) => this.#settle(response, query),
       failed: (problem) => this.#failed(problem),
     });
     find("#back").addEventListener("click", () => this.#backToDrawing());
@@ -63,7 +65,7 @@ export class Query {
   /** Search for the drawing, which has changed. */
   drawingChanged() {
     this.#setLike(null);
-    this.search();
+    this.#ask("sendUnlessSent"); // as happens while the hand rests before it lifts the pen
   }
 
   /** Show a failure instead of searching. */
@@ -112,7 +114,7 @@ export class Query {
   }
 
   #ask(how, since = performance.now()) {
-    if (how === "send") this.#settling.cancel();
+    if (how !== "schedule") this.#settling.cancel();
     const marks = this.#pad.marks;
     const parameters = pairs(this.#controls.map((group) => group.parameters?.() ?? group.values()));
     if (this.like !== null) parameters.push(["like", this.like]);
@@ -123,35 +125,32 @@ export class Query {
       this.#kind.show(null);
       return;
     }
-    const image = isDrawn ? () => this.#image(this.#copied(marks)) : undefined;
-    this.#client[how]({ parameters, since, kind: this.#kind.of(isDrawn ? marks : []), image });
+    const image = isDrawn ? () => this.#image(marks) : undefined;
+    const sent = isDrawn ? marks : [];
+    this.#client[how]({ parameters, since, kind: this.#kind.of(sent), marks: sent, image });
   }
 
   /** The file of the picture if nothing is drawn on it, as the paper around would not be its own; else the sheet. */
   #image(marks) {
     const { image, file } = marks.length === 1 ? marks[0] : {};
     if (file?.size < MOST_SENT) return file; // recognised where it is one of the photos
-    return image ? new Promise((resolve) => image.toBlob(resolve)) : this.#exporter.png(marks);
-  }
-
-  /** Copy the stroke that is being drawn, since the exporter recognises marks that it has painted by identity. */
-  #copied(marks) {
-    const last = marks.at(-1);
-    return this.#pad.isDrawing ? [...marks.slice(0, -1), { ...last, points: [...last.points] }] : marks;
+    if (image) return new Promise((resolve) => image.toBlob(resolve));
+    return marks.some((mark) => mark.image) ? this.#pictures.png(marks) : this.#exporter.sketch(marks);
   }
 
   /** Show photos at once if there are none, or no stroke is being drawn. */
-  #settle(show) {
-    if (this.#view.shown.length && this.#pad.isDrawing) this.#settling.wait(show);
-    else show();
+  #settle(response, query) {
+    const show = () => this.#succeeded(response, query);
+    if (!this.#view.shown.length || !this.#pad.isDrawing) return show();
+    this.#view.prepare(response.results);
+    this.#settling.wait(show);
   }
 
   #succeeded({ results, advice, kind }, query) {
     complain("");
     this.#kind.show(this.#pad.marks.some((mark) => mark.image) ? kind : null);
     this.#view.show(results, ADVICE[advice] ?? this.#describe(results.length), this.waiting ? "waiting" : "none");
-    // The latency after painting, for scripts/measure_page.py.
-    requestAnimationFrame(() => setTimeout(() => performance.measure("stroke to results", { start: query.since })));
+    noteLatency(query.since);
   }
 
   #describe(count) {

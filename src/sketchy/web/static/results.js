@@ -41,6 +41,11 @@ export class ResultsView {
     this.say(results.length ? line : "No photo matches.");
   }
 
+  /** Load the photos of results that are shown soon. */
+  prepare(results) {
+    this.#grid.prepare(results);
+  }
+
   clear() {
     this.#become("empty");
     this.say("");

@@ -11,6 +11,7 @@ export class SearchClient {
   #running = null; // the AbortController of the request in flight
   #timer = 0;
   #next = null;
+  #last = null; // {query, response} of the query sent last, unless it was cancelled or failed; the response may not be there yet
 
   constructor(on) {
     this.#on = on;
@@ -19,7 +20,8 @@ export class SearchClient {
   /**
    * Send a query while a stroke is drawn: after a pause, and once the request in flight has finished.
    *
-   * A query is {image: () => promise of a Blob, or undefined, kind, parameters: [[name, value], ...], since}.
+   * A query is {image: () => a Blob or a promise of one, or undefined, marks, kind, parameters: [[name, value], ...],
+   * since}.
    */
   schedule(query) {
     this.#next = query;
@@ -33,11 +35,24 @@ export class SearchClient {
     this.#send(query);
   }
 
-  /** Abort the request in flight, and drop scheduled queries. */
-  cancel() {
+  /** Send a query as `send` does, unless it is what was sent last: then that request answers it, if not already there. */
+  sendUnlessSent(query) {
+    if (!this.#last || !isSame(this.#last.query, query)) return this.send(query);
+    this.#unschedule();
+    this.#last.query.since = query.since;
+    if (this.#last.response) this.#on.succeeded(this.#last.response, this.#last.query);
+  }
+
+  #unschedule() {
     clearTimeout(this.#timer);
     this.#timer = 0;
     this.#next = null;
+  }
+
+  /** Abort the request in flight, and drop scheduled queries. */
+  cancel() {
+    this.#unschedule();
+    this.#last = null;
     this.#number++;
     this.#running?.abort();
     this.#running = null;
@@ -48,12 +63,14 @@ export class SearchClient {
     this.#next = null;
     const number = ++this.#number;
     const running = (this.#running = new AbortController());
+    const last = (this.#last = { query });
     const slow = setTimeout(() => this.#on.slow(), SLOW);
     this.#on.started();
     const outcome = await this.#fetch(query, running.signal);
     clearTimeout(slow);
     if (number !== this.#number) return;
     this.#running = null;
+    this.#last = outcome.response ? Object.assign(last, outcome) : null;
     if (outcome.response) this.#on.succeeded(outcome.response, query);
     else if (outcome.problem) this.#on.failed(outcome.problem, query);
     if (this.#next) this.schedule(this.#next);
@@ -63,7 +80,8 @@ export class SearchClient {
     const parameters = new URLSearchParams({ kind: query.kind, client: this.#client });
     for (const [name, value] of query.parameters) parameters.append(name, value);
     try {
-      const body = await query.image?.();
+      const image = query.image?.();
+      const body = image instanceof Promise ? await image : image;
       if (signal.aborted) return {};
       const response = await fetch(`/api/search?${parameters}`, { method: "POST", body, signal });
       const content = await response.json();
@@ -76,4 +94,10 @@ export class SearchClient {
       return { problem: { status: error.status ?? 0, reason: error.reason ?? "The server does not answer." } };
     }
   }
+}
+
+function isSame(one, other) {
+  const words = ({ kind, parameters }) => JSON.stringify([kind, parameters]);
+  const sameMarks = one.marks.length === other.marks.length && one.marks.every((mark, index) => mark === other.marks[index]);
+  return sameMarks && words(one) === words(other);
 }
