@@ -875,6 +875,16 @@ def test_the_api_is_described(browser, address):
         assert page.locator("article").count() == 10
 
 
+def test_the_description_of_the_api_fits_a_phone(browser, address):
+    with visit(browser, address, (360, 640)) as page:
+        page.goto(f"{address}/docs")
+        page.get_by_role("heading", name="POST /api/search").wait_for()
+        boxes = [each.bounding_box() for each in page.locator("main p, main pre, main h2").all()]
+        assert min(box["x"] for box in boxes) >= 12
+        assert max(box["x"] + box["width"] for box in boxes) <= 348
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
 def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
     browser, model, photos, tmp_path, monkeypatch
 ):
