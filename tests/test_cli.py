@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from sketchy import __version__
 from sketchy.cli import app
-from sketchy.cli.console import show_messages
+from sketchy.cli.console import RESET, WHITE_ON_BLACK, show_links, show_messages
 from sketchy.commands import data_demo
 from sketchy.errors import Interrupted
 
@@ -418,3 +418,13 @@ def test_of_processes_that_work_together_only_the_first_shows_messages(capsys, m
     show_messages(command)
     logging.getLogger("sketchy").warning("only once")
     assert ("only once" in capsys.readouterr().err) is is_shown
+
+
+def test_the_qr_code_of_the_link_is_dark_on_light_in_every_terminal(monkeypatch, capsys):
+    pytest.importorskip("segno")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    show_links("http://localhost:8000", "http://192.168.1.5:8000/?token=x")
+    lines = capsys.readouterr().err.splitlines()[1:]
+    assert len(lines) > 10
+    assert all(line.startswith(WHITE_ON_BLACK) and line.endswith(RESET) for line in lines)
+    assert set("".join(lines).replace(WHITE_ON_BLACK, "").replace(RESET, "")) <= set("█▀▄ ")

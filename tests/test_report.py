@@ -177,10 +177,10 @@ def test_an_index_is_described_by_its_changes():
 
 
 def test_left_out_and_kept_photos_have_their_own_lines():
-    left_out = {"other": 9000, "in @eaDir": 12, ".heic": 5120, ".cr2": 3}
+    left_out = {"of another kind": 9000, "in @eaDir": 12, ".heic": 5120, ".cr2": 3}
     made = Indexed("i", False, 2, 0, 0, 1, 0, (), 1.25, left_out, (Kept("/usb", 1, "is empty"),))
     assert report.index_text(made).splitlines()[1:] == [
-        "left out: 5,120 .heic, 12 in @eaDir, 3 .cr2, 9,000 other",
+        "left out: 5,120 .heic, 12 in @eaDir, 3 .cr2, 9,000 of another kind",
         "kept 1 photo of /usb, which is empty now; mount its drive, or drop them with --drop-missing",
     ]
     assert json.loads(report.as_json(made))["left_out"] == left_out

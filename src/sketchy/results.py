@@ -38,7 +38,7 @@ class Kept:
 
 def left_out_text(left_out: Mapping[str, int]) -> str:
     """Return how many files are left out for each reason, most frequent first; empty if there are none."""
-    ranked = sorted(left_out.items(), key=lambda item: (item[0] == "other", -item[1], item[0]))
+    ranked = sorted(left_out.items(), key=lambda item: (item[0] == "of another kind", -item[1], item[0]))
     return f"left out: {', '.join(f'{count:,} {reason}' for reason, count in ranked)}" if ranked else ""
 
 

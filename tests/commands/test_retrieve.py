@@ -61,6 +61,22 @@ def test_a_contact_sheet_is_saved(trained, sketch, tmp_path, name, kind):
         assert sheet.width > 5 * 160
 
 
+def test_photos_on_a_sheet_bear_their_names_where_they_have_no_category(
+    trained, sketch, dataset, tmp_path, monkeypatch
+):
+    photos = dataset / "256x256" / "photo" / "tx_000000000000" / "disc"
+    (tmp_path / "trip").mkdir()
+    shutil.copy(photos / "p1.jpg", tmp_path / "trip" / "IMG_1.jpg")
+    rows = []
+    monkeypatch.setattr(
+        "sketchy.commands.retrieve.contact_sheet", lambda drawn: rows.extend(drawn) or Image.new("L", (1, 1))
+    )
+    best = trained / "tiny" / "best.pth"
+    retrieve.run([sketch], Request(1), checkpoint=best, gallery=str(tmp_path / "trip"), save=tmp_path / "sheet.png")
+    [(_, [tile])] = rows
+    assert tile.caption.startswith("1  IMG_1.jpg\n")
+
+
 def test_a_sketch_may_come_through_a_pipe_and_still_be_on_the_sheet(trained, sketch, tmp_path, monkeypatch):
     checkpoint = trained / "tiny" / "best.pth"
     pipe = tmp_path / "pipe"

@@ -192,3 +192,16 @@ def test_a_search_goes_before_the_next_step(index, monkeypatch):
         until(lambda: not other.state.running)
     assert max(embedded) <= index.model.engine.batch_size
     assert len(index) == 20
+
+
+def test_every_change_is_told_with_what_cannot_be_read(index, folder, logged):
+    with Follower(index) as follower:
+        until(lambda: follower.state.updates == 1)
+        added = folder.parent / "added"
+        shutil.copytree(folder / "bar", added)
+        (added / "broken.jpg").write_bytes(b"no photo")
+        save(added / "new.png", 7)
+        added.rename(folder / "square")
+        until(lambda: follower.state.updates == 2)
+    told = f"{index.name} changed: 1 new or changed, 10 copied or renamed, 0 gone; 1 cannot be read"
+    assert logged.messages[-1] == told

@@ -53,7 +53,8 @@ def test_every_file_that_is_not_an_image_is_reported_with_the_reason(tmp_path):
         touch(tmp_path / name)
     images = ["g.jfif", "h.jpe", "i.JIF", "k.mpo", "l.jpg", "m.HEIC", "n.avif"]
     assert [name for name, _ in found(tmp_path)[0]] == images
-    reasons = (".psd", ".pdf", ".jxl", "other", "other", "without a suffix", "hidden", "other")
+    kind = "of another kind"
+    reasons = (".psd", ".pdf", ".jxl", kind, kind, "without a suffix", "hidden", kind)
     assert left_out(tmp_path) == dict(zip(names, reasons, strict=True))
 
 

@@ -449,6 +449,19 @@ def test_photos_are_wanted_more_less_and_not_at_all(browser, address):
         assert page.locator("#examples").is_hidden()
 
 
+def test_the_focus_stays_in_the_photos_when_they_change(page):
+    circle(page)
+    found(page)
+    focused = "document.activeElement.matches('#grid button')"
+    for name in ("Not this", "Less like this", "Find photos like this one"):
+        page.locator("#grid button").nth(1).focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog").get_by_role("button", name=name).click()
+        until(page, "!document.querySelector('#viewer').open")
+        found(page)
+        until(page, focused)
+
+
 def test_the_eraser_the_width_and_the_pressure_of_a_pen_change_the_ink(page):
     draw(page, (0.2, 0.5), (0.8, 0.5))
     thin = ink(page)
@@ -545,6 +558,42 @@ def test_everything_fits_at_every_width(browser, address, size):
         first_row = [tile for tile in tiles if abs(tile["y"] - tiles[0]["y"]) < 1]
         assert first_row[-1]["x"] + first_row[-1]["width"] == pytest.approx(box["x"] + box["width"], abs=1)
         assert all(tile["width"] >= 80 for tile in tiles)
+
+
+@pytest.mark.parametrize("size", [(320, 640), (360, 640), (844, 390), (820, 1180)], ids=str)
+def test_everything_to_press_is_large_enough_for_a_finger(browser, address, size):
+    small = """() => [...document.querySelectorAll('button, a:not(.skip), select, input')].filter((each) => {
+        const {width, height} = each.getBoundingClientRect();
+        return width && (height < 44 || width < 38);
+    }).map((each) => each.outerHTML.slice(0, 80))"""
+    with visit(browser, address, size, has_touch=True, is_mobile=True, reduced_motion="reduce") as page:
+        assert page.evaluate(small) == []
+        circle(page)
+        found(page)
+        page.get_by_role("button", name="Filter").click()
+        page.get_by_role("button", name="Select").click()
+        page.locator("#grid button").nth(1).click()
+        assert page.evaluate(small) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        tools = page.locator("#tools button").evaluate_all(
+            "all => all.map((each) => each.getBoundingClientRect()).map((box) => [box.left, box.right])"
+        )
+        assert min(left for left, _ in tools) >= 0
+        assert max(right for _, right in tools) <= size[0]
+        page.get_by_role("button", name="None").click()
+        page.locator("#grid button").first.click()
+        until(page, "document.querySelector('#viewer .path').textContent")
+        assert page.evaluate(small) == []
+
+
+def test_a_phone_shows_how_long_the_photos_still_take(browser, address):
+    with visit(browser, address, (360, 640)) as page:
+        whole = page.locator("#gallery").evaluate("""(line) => {
+            line.textContent = '23,520 of 47,057 photos in Pictures, 9 min left';
+            return line.scrollHeight <= line.clientHeight && line.scrollWidth <= line.clientWidth;
+        }""")
+        assert whole
+        assert page.locator("header").bounding_box()["height"] <= 56
 
 
 @pytest.mark.parametrize("size", SMALL, ids=str)
@@ -789,6 +838,18 @@ def test_the_viewer_opens_downloads_and_shows_the_drawing_beside(page, launched,
     assert painted
 
 
+def test_a_path_is_copied_where_the_browser_lends_no_clipboard(page):
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over the network
+    circle(page)
+    found(page)
+    page.locator("#grid button").first.click()
+    until(page, "document.querySelector('#viewer .path').textContent")
+    path = page.locator("#viewer .path").inner_text()
+    page.get_by_role("dialog").get_by_role("button", name="Copy path").click()
+    until(page, "document.querySelector('#viewer .copy').textContent === 'Copied'")
+    assert page.evaluate("getSelection().toString()") == path
+
+
 def test_a_photo_that_cannot_be_opened_is_told(page):
     circle(page)
     found(page)
@@ -874,6 +935,16 @@ def test_the_api_is_described(browser, address):
         page.get_by_role("heading", name="POST /api/search").wait_for()
         assert page.get_by_role("row", name="k integer 1 to 100 10 Number of photos to return.").is_visible()
         assert page.locator("article").count() == 10
+
+
+def test_the_description_of_the_api_fits_a_phone(browser, address):
+    with visit(browser, address, (360, 640)) as page:
+        page.goto(f"{address}/docs")
+        page.get_by_role("heading", name="POST /api/search").wait_for()
+        boxes = [each.bounding_box() for each in page.locator("main p, main pre, main h2").all()]
+        assert min(box["x"] for box in boxes) >= 12
+        assert max(box["x"] + box["width"] for box in boxes) <= 348
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(

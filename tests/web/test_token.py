@@ -26,6 +26,14 @@ def test_nothing_is_shown_without_the_token(client, path):
     assert "default-src" in answer.headers["content-security-policy"]
 
 
+def test_a_person_without_the_token_gets_a_page(client):
+    answer = client.get("/", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert "<p>This page needs the link that sketchy serve shows in its terminal; open that." in answer.text
+    assert "width=device-width" in answer.text
+    assert "default-src" in answer.headers["content-security-policy"]
+
+
 def test_the_link_leads_to_the_page_and_leaves_a_cookie_that_scripts_cannot_read(client):
     answer = client.get(link(ADDRESS, "right"), follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")

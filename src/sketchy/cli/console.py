@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import ParamSpec
 
@@ -21,6 +22,9 @@ from sketchy.storage import os_problem
 from sketchy.text import escaped
 
 P = ParamSpec("P")
+
+WHITE_ON_BLACK, RESET = "\x1b[38;5;231;48;5;16m", "\x1b[0m"
+"""Control sequences for a QR code, as many cameras cannot read one in the inverse colours of a light terminal."""
 
 DISTRIBUTED = ("train", "index")
 """The commands that torchrun can start in several processes."""
@@ -179,7 +183,10 @@ def show_links(here: str, elsewhere: str | None) -> None:
     if sys.stderr.isatty() and "utf" in sys.stderr.encoding.lower():
         import segno
 
-        segno.make(elsewhere, error="l").terminal(sys.stderr, compact=True)
+        drawn = StringIO()
+        segno.make(elsewhere, error="l").terminal(drawn, compact=True)
+        for line in drawn.getvalue().splitlines():
+            print(f"{WHITE_ON_BLACK}{line}{RESET}", file=sys.stderr)
 
 
 def suffix(*known: str) -> Callable[[Path | None], Path | None]:

@@ -169,7 +169,7 @@ def _save_sheet(path: Path, sheet: Image.Image) -> None:
 
 def _tile(index: Index, hit: Hit, rank: int) -> Tile:
     """Return a tile with a photo, its rank and its distance, or a grey tile with the reason why it cannot be shown."""
-    caption = f"{rank}  {hit.category or Path(*Path(hit.path).parts[-3:-1])}\n"
+    caption = f"{rank}  {hit.category or Path(hit.path).name}\n"
     score = "" if hit.score is None else f"  score {hit.score:.2f}"
     try:
         return Tile(open_image(index.image(hit.path)), f"{caption}distance {hit.distance:.3f}{score}")

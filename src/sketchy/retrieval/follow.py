@@ -139,13 +139,15 @@ class Follower:
         if error is not None:
             if error != self._state.error:
                 log.warning(f"{error}; searching the {len(self._index):,} photos indexed so far")
-        elif first:
-            unreadable = f"; {len(changes.skipped):,} cannot be read" if changes.skipped else ""
+            return
+        unreadable = f"; {len(changes.skipped):,} cannot be read" if changes.skipped else ""
+        if first:
             left_out = f"; {left_out_text(changes.left_out)}" if changes.left_out else ""
             log.info(f"searching {self._index.name}: {len(self._index):,} photos{unreadable}{left_out}")
         elif changed:
-            added = changes.embedded + changes.reused
-            log.info(f"{self._index.name} changed: {added:,} new or changed, {changes.removed:,} gone")
+            renamed = f", {changes.reused:,} copied or renamed" if changes.reused else ""
+            counts = f"{changes.embedded:,} new or changed{renamed}, {changes.removed:,} gone"
+            log.info(f"{self._index.name} changed: {counts}{unreadable}")
 
     def _pause(self) -> None:
         """Wait while a search is under way. Raises _StopUpdate."""

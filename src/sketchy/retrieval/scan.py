@@ -22,7 +22,7 @@ ORIGINALS = ("originals", "masters")
 """The only folders that are searched in a photo library of Apple's programs, in lower case."""
 LIVE_SUFFIX, LIVE_PHOTO_SUFFIXES = ".mov", (".heic", ".heif", ".jpg", ".jpeg")
 """The video of a live photo lies beside the photo and has the same name."""
-HIDDEN, EXCLUDED, NO_SUFFIX, OTHER = "hidden", "excluded", "without a suffix", "other"
+HIDDEN, EXCLUDED, NO_SUFFIX, OTHER = "hidden", "excluded", "without a suffix", "of another kind"
 """Reasons to leave something out; further ones are suffixes of KNOWN_UNREADABLE and folders, such as `in #recycle`."""
 UNREPORTED = ""
 """The reason for what nobody misses: it is not reported."""

@@ -10,7 +10,7 @@ from sketchy.dataset.things import canonical, names_of, related
 from sketchy.errors import UnknownWordError
 
 MAX_SUGGESTIONS = 5
-CUTOFF = 0.6
+CUTOFF = 0.7
 """Least similarity of a suggestion, as `difflib` measures it."""
 
 

@@ -5,11 +5,19 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PARAMETER = "token"
 REFUSAL = "this page needs the link that `sketchy serve` shows in its terminal; open that"
+REFUSAL_PAGE = f"""<!doctype html>
+<html lang="en">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Sketchy</title>
+<p>{REFUSAL.replace("`", "").capitalize()}.
+</html>
+"""
 
 
 def new_token() -> str:
@@ -43,7 +51,7 @@ class TokenRequired:
         elif scope["path"] == "/" and self._matches(_parameter(scope)):
             await self._welcome(scope)(scope, receive, send)
         else:
-            await JSONResponse({"error": REFUSAL}, 401)(scope, receive, send)
+            await _refusal(scope)(scope, receive, send)
 
     def _matches(self, given: str) -> bool:
         return secrets.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
@@ -54,6 +62,13 @@ class TokenRequired:
         # Lax, not strict: a strict cookie would not be sent to the page if the link is opened from another site.
         response.set_cookie(_cookie_name(scope), self._token, httponly=True, samesite="lax")
         return response
+
+
+def _refusal(scope: Scope) -> Response:
+    """Return the answer without the token: to a person a page, which a phone shows in a readable size."""
+    if "text/html" in Headers(scope=scope).get("accept", ""):
+        return HTMLResponse(REFUSAL_PAGE, 401)
+    return JSONResponse({"error": REFUSAL}, 401)
 
 
 def _cookie_name(scope: Scope) -> str:

@@ -31,8 +31,9 @@ export class ResultsGrid {
     }).observe(list);
   }
 
-  /** Replace the results; photos that were already shown move. */
+  /** Replace the results; photos that were already shown move, and the focus stays with its photo, else goes to the first. */
   show(results) {
+    const focused = this.#order.find((tile) => tile.button === document.activeElement);
     const wanted = new Set(results.map((result) => result.id));
     for (const [id, tile] of this.#tiles) {
       if (wanted.has(id)) continue;
@@ -48,6 +49,7 @@ export class ResultsGrid {
     this.#sort();
     this.#layout();
     this.#showSelected();
+    if (focused) (this.#tiles.get(focused.id) ?? this.#order[0])?.button.focus({ preventScroll: true });
   }
 
   /** Load the photos of results that are not shown yet. */

@@ -127,13 +127,14 @@ export class Viewer {
   }
 
   async #copy() {
-    const text = this.#find(".path").textContent;
+    const path = this.#find(".path");
     try {
-      await navigator.clipboard.writeText(text);
-      this.#find(".copy").textContent = "Copied";
+      await navigator.clipboard.writeText(path.textContent);
     } catch {
-      getSelection().selectAllChildren(this.#find(".path")); // without permission for the clipboard, the user can copy the selection
+      getSelection().selectAllChildren(path); // over the network without HTTPS, only the selection can be copied
+      if (!document.execCommand("copy")) return;
     }
+    this.#find(".copy").textContent = "Copied";
   }
 
   #fail() {
