@@ -413,4 +413,4 @@ def test_an_interrupt_during_imports_ends_cleanly_even_if_it_was_ignored():
         assert "Traceback" not in told
         assert code in (0, 130)
         assert code == 0 or told.splitlines()[-1] == "stopped"
-    assert ended[0][0] == 130
+    assert 130 in {code for code, _ in ended}  # one that is late on a busy machine has ended before its signal
