@@ -234,4 +234,4 @@ def test_attention_to_anchors_needs_the_bridge_and_embeddings_of_length_1():
     with pytest.raises(ConfigError, match=r"model.anchors: only the bridge gives things anchors; set terms.bridge_wei"):
         parse_config(normalized, "here")
     found = parse_config(normalized | {"terms": {"bridge_weight": 1.0}}, "here").model.anchors
-    assert (found.weight, found.scale) == (0.5, 24)
+    assert (found.weight, found.scale) == (0.5, 32)

@@ -155,7 +155,7 @@ class AnchorsConfig(Section):
 
     weight: Embedding[float] = Field(0.5, gt=0, le=10, description="weight of the anchors beside the embedding, 1")
     scale: Embedding[float] = Field(
-        24.0, gt=0, le=1000, description="factor on the cosines; a higher one attends to the nearest anchor alone"
+        32.0, gt=0, le=1000, description="factor on the cosines; a higher one attends to the nearest anchor alone"
     )
 
 
@@ -175,12 +175,6 @@ class ModelConfig(Section):
     dropout: Fixed[float] = Field(0.0, ge=0, lt=1, description="dropout before the last layer; reduces overfitting")
     normalize: Embedding[bool] = Field(False, description="scale embeddings to length 1; distances are at most 2 then")
     domain_norm: Embedding[bool] = Field(False, description="separate batch norms for sketches and for photos")
-    separate_from: Embedding[int | None] = Field(
-        None,
-        ge=0,
-        description="index in the backbone's `features` of the first block that sketches and photos do not share; "
-        "null shares all",
-    )
     anchors: Embedding[AnchorsConfig | None] = Field(
         None, description="attention to anchors of known things, needs terms.bridge_weight; null leaves it out"
     )

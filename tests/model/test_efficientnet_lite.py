@@ -17,10 +17,10 @@ from sketchy.inference.export import to_exported
 from sketchy.inference.onnx_engine import OnnxEngine
 from sketchy.model.backbone import build_backbone
 from sketchy.model.checkpoint import Checkpoint
+from sketchy.model.domain_norm import norms_of
 from sketchy.model.efficientnet_lite import lite_network, packaged_weights
 from sketchy.model.encoder import Encoder, Siamese, build_encoder
 from sketchy.model.folding import folded
-from sketchy.model.per_kind import modules_per_kind
 from sketchy.model.spatial import SpatialBackbone
 from sketchy.model.weights import read_state_dict
 from sketchy.preprocess import build_preprocess
@@ -162,7 +162,7 @@ def test_one_training_step_takes_sketches_and_photos_of_different_sizes():
 def test_the_spatial_embedding_takes_a_middle_block():
     backbone = trained_encoder().backbone
     assert isinstance(backbone, SpatialBackbone)
-    assert modules_per_kind(backbone)
+    assert norms_of(backbone)
     with torch.no_grad():
         assert backbone(torch.randn(2, 3, 64, 64)).shape == (2, 1280 + 112 * 2**2)
 

@@ -3,9 +3,9 @@ import torch
 
 from sketchy.choices import BACKBONES
 from sketchy.config_file import parse_config
+from sketchy.model.domain_norm import select_norms
 from sketchy.model.encoder import build_encoder
 from sketchy.model.folding import folded, kept_folded
-from sketchy.model.per_kind import select_kind
 
 
 @pytest.mark.parametrize("name", sorted(set(BACKBONES) - {"vgg16", "resnet50"}))  # large, and built like others
@@ -50,12 +50,12 @@ def test_modules_that_are_kept_folded_compute_the_same_and_are_themselves_again(
     pixels = torch.randn(4, 3, 64, 64)
     with torch.no_grad():
         for kind in ("sketch", "photo"):
-            select_kind(backbone, kind)
+            select_norms(backbone, kind)
             backbone.train()(pixels * (2 if kind == "sketch" else 1))
         backbone.eval()
         names = list(backbone.state_dict())
         for kind in ("sketch", "photo"):
-            select_kind(backbone, kind)
+            select_norms(backbone, kind)
             expected = backbone(pixels)
             with kept_folded(backbone.features[:7]):
                 found = backbone(pixels)

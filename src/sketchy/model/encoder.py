@@ -11,8 +11,8 @@ from sketchy.errors import ConfigError
 from sketchy.image import Kind
 from sketchy.model.anchors import AnchorAttention
 from sketchy.model.backbone import Backbone, build_backbone
+from sketchy.model.domain_norm import norms_of, select_norms, split_norms
 from sketchy.model.gradients import OrientedGradients
-from sketchy.model.per_kind import modules_per_kind, select_kind, split_blocks, split_norms
 from sketchy.model.spatial import add_spatial_head
 
 WIDE = 16
@@ -20,7 +20,7 @@ WIDE = 16
 
 
 class Encoder(nn.Module):
-    """Scaling of pixels, a backbone and a head. Sketches and photos share all weights outside of `PerKind`.
+    """Scaling of pixels, a backbone and a head. Sketches and photos share all weights but domain norms.
 
     Args:
         backbone: Makes features of pixels.
@@ -85,7 +85,7 @@ class Encoder(nn.Module):
 
     def scale(self, images: Tensor, kind: Kind) -> Tensor:
         """Return the backbone's input for images of a kind, and select the batch norms of that kind."""
-        select_kind(self.backbone, kind)
+        select_norms(self.backbone, kind)
         pixels = images.float().div(255).expand(-1, self.in_channels, -1, -1)
         return (pixels - self.mean) / self.std
 
@@ -149,8 +149,8 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         load_pretrained: False skips `model.pretrained`, for when the weights come from a checkpoint.
 
     Raises:
-        ConfigError: As `build_backbone`, `split_blocks` and `add_spatial_head`, or `model.domain_norm` is set for a
-            network without batch norms.
+        ConfigError: As `build_backbone` and `add_spatial_head`, or `model.domain_norm` is set for a network without
+            batch norms.
         CheckpointError: As `build_backbone`.
     """
     backbone = build_backbone(
@@ -159,11 +159,9 @@ def build_encoder(config: Config, *, load_pretrained: bool = True) -> Encoder:
         grey=config.image.color == "grey",
         pretrained=config.model.pretrained if load_pretrained else False,
     )
-    if config.model.separate_from is not None:
-        split_blocks(backbone.network, config.model.separate_from)
     if config.model.domain_norm:
         split_norms(backbone.network)
-        if not modules_per_kind(backbone.network):
+        if not norms_of(backbone.network):
             raise ConfigError(
                 f"model.domain_norm: {config.model.backbone} has no batch norms to split; set it to false"
             )

@@ -9,8 +9,8 @@ from torch import Tensor, fx, nn
 from torch.fx.proxy import TraceError
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from sketchy.model.domain_norm import PerKind, norms_of, of_kind
 from sketchy.model.encoder import Encoder
-from sketchy.model.per_kind import PerKind, modules_per_kind, of_kind
 
 
 def folded(encoder: Encoder) -> Encoder:
@@ -21,7 +21,7 @@ def folded(encoder: Encoder) -> Encoder:
     networks. A network that torch.fx cannot trace keeps its norms.
     """
     made = copy.deepcopy(encoder).eval()
-    if modules_per_kind(made.backbone):
+    if norms_of(made.backbone):
         made.backbone = PerKind(_fused(of_kind(made.backbone, "sketch")), _fused(of_kind(made.backbone, "photo")))
     else:
         made.backbone = _fused(made.backbone)
@@ -45,7 +45,7 @@ def kept_folded(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 def _folded_forward(module: nn.Module) -> Callable[[Tensor], Tensor]:
-    norms = modules_per_kind(module)
+    norms = norms_of(module)
     if not norms:
         return _fused(copy.deepcopy(module)).forward
     sketch, photo = _fused(of_kind(module, "sketch")), _fused(of_kind(module, "photo"))

@@ -1,4 +1,4 @@
-"""What sketches and photos do not share in a network: batch norms, as their statistics differ, or whole blocks.
+"""Separate batch norms for sketches and for photos, whose statistics differ, in a network that shares the rest.
 
 Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2017.
 """
@@ -7,7 +7,6 @@ import copy
 
 from torch import Tensor, nn
 
-from sketchy.errors import ConfigError
 from sketchy.image import Kind
 
 
@@ -27,36 +26,22 @@ class PerKind(nn.Module):
 
 
 def split_norms(network: nn.Module) -> None:
-    """Replace every batch norm of a network by two that start equal, but for those that are in a PerKind already."""
+    """Replace every batch norm of a network by two that start equal."""
     for name, child in list(network.named_children()):
         if isinstance(child, nn.BatchNorm2d):
             setattr(network, name, PerKind(child, copy.deepcopy(child)))
-        elif not isinstance(child, PerKind):
+        else:
             split_norms(child)
 
 
-def split_blocks(network: nn.Module, start: int) -> None:
-    """Replace the blocks of `network.features` from index `start` on by two each that start equal.
-
-    Raises:
-        ConfigError: The network has no such blocks.
-    """
-    blocks = getattr(network, "features", None)
-    if not isinstance(blocks, nn.Sequential) or start >= len(blocks):
-        count = f"{len(blocks)} blocks" if isinstance(blocks, nn.Sequential) else "no blocks called features"
-        raise ConfigError(f"model.separate_from: the network has {count}; give a lower index, or null")
-    for index in range(start, len(blocks)):
-        blocks[index] = PerKind(blocks[index], copy.deepcopy(blocks[index]))
-
-
-def modules_per_kind(network: nn.Module) -> list[PerKind]:
+def norms_of(network: nn.Module) -> list[PerKind]:
     """Return every PerKind of a network."""
     return [module for module in network.modules() if isinstance(module, PerKind)]
 
 
-def select_kind(network: nn.Module, kind: Kind) -> None:
+def select_norms(network: nn.Module, kind: Kind) -> None:
     """Select the module of a kind in every PerKind of a network, until the next call."""
-    for module in modules_per_kind(network):
+    for module in norms_of(network):
         module.kind = kind
 
 
