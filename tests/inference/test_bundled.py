@@ -92,4 +92,4 @@ def test_the_bundled_model_puts_a_drawing_of_a_ring_nearer_to_a_ring_than_to_str
 
 
 def test_the_bundled_model_has_the_fingerprint_that_indexes_made_by_it_hold(bundled):
-    assert bundled.fingerprint() == "21d6aeaf6b638dd7503638c63cb750ea0166fc55c3d5b1f395c186a28f2bcbf0"
+    assert bundled.fingerprint() == "4b9d394fbc736d599f6bf329571b29153e3c412f323731a1fcc28051b590e386"
