@@ -180,7 +180,7 @@ def test_another_loss_replaces_that_of_the_base_and_null_a_section(tmp_path):
     own.write_text("base: recommended\nloss: {temperature: 0.2}\nmodel: {spatial: {size: 32}}")
     config = load_config(own)
     assert (config.loss.name, config.loss.temperature, config.loss.learn_temperature) == ("infonce", 0.2, True)
-    assert (config.model.spatial.size, config.model.spatial.share) == (32, 0.2)
+    assert (config.model.spatial.size, config.model.spatial.share) == (32, 0.25)
 
 
 def test_null_is_no_base(tmp_path):

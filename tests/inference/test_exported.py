@@ -135,8 +135,9 @@ def test_the_export_beside_a_checkpoint_is_taken_while_it_belongs_to_it(trained,
 
 def test_anchors_that_embeddings_attend_to_are_held_once_and_both_engines_agree(tmp_path, named_checkpoint):
     plain = read_checkpoint(named_checkpoint)
-    model = plain.config.model.model_copy(update={"anchors": AnchorsConfig(weight=1.0)})
-    attending = replace(plain, config=plain.config.model_copy(update={"model": model}))
+    model = plain.config.model.model_copy(update={"anchors": AnchorsConfig(weight=1.0), "pretrained": True})
+    terms = plain.config.terms.model_copy(update={"bridge_weight": 1.0})
+    attending = replace(plain, config=plain.config.model_copy(update={"model": model, "terms": terms}))
     assert export_model(attending, tmp_path / "a.zip", "") < 1e-4
     exported = read_exported(tmp_path / "a.zip")
     assert all(WORDS in exported.graphs[kind].weights for kind in KINDS)
