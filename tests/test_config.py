@@ -228,7 +228,7 @@ def test_paths_that_are_set_are_replaced_and_others_stay():
 
 def test_attention_to_anchors_needs_the_bridge_and_embeddings_of_length_1():
     model = {"backbone": "mobilenet_v2", "pretrained": True, "anchors": {}}
-    with pytest.raises(ConfigError, match=r"model.anchors: needs embeddings of length 1; set normalize to true"):
+    with pytest.raises(ConfigError, match=r"model: anchors: needs embeddings of length 1; set normalize to true"):
         parse_config({"model": model}, "here")
     normalized = {"model": model | {"normalize": True}}
     with pytest.raises(ConfigError, match=r"model.anchors: only the bridge gives things anchors; set terms.bridge_wei"):

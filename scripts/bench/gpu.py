@@ -233,6 +233,7 @@ class Bench:
         path = Path(__file__).parents[2] / "configs" / f"{name}.yaml"
         random_weights = [
             "model.pretrained=false",
+            "model.anchors=null",
             "terms.bridge_weight=0",
         ]  # as fast as trained ones, and always there
         return load_config(path, [*random_weights, *more, *settings])
