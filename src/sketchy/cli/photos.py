@@ -171,36 +171,16 @@ def info(
 
 @guarded
 def retrieve(
-    queries: Queries = None,
-    k: Count = 10,
-    gallery: GalleryOption = None,
-    text: Words = None,
-    like: Like = None,
-    unlike: Unlike = None,
-    without: Without = None,
-    kind: QueryKind = AnyKind.auto,
-    max_distance: MaxDistance = None,
-    min_score: MinScore = None,
-    folder: Folder = None,
-    since: Since = None,
-    until: Until = None,
-    name: NameGlob = None,
-    path_glob: PathGlob = None,
-    category: Categories = None,
-    exclude: Exclude = None,
-    drop_missing: DropMissing = False,
-    exact: Exact = False,
-    spatial_share: SpatialShare = None,
-    save: SheetOption = None,
-    copy_to: CopyTo = None,
-    link_to: LinkTo = None,
-    paths_only: PathsOnly = False,
-    print0: Print0 = False,
-    checkpoint: CheckpointOption = None,
-    runs: Runs = Path("runs"),
-    device: Device = "auto",
-    json: AsJson = False,
-) -> None:
+    queries: Queries = None, k: Count = 10, gallery: GalleryOption = None,
+    text: Words = None, like: Like = None, unlike: Unlike = None, without: Without = None,
+    kind: QueryKind = AnyKind.auto, max_distance: MaxDistance = None, min_score: MinScore = None,
+    folder: Folder = None, since: Since = None, until: Until = None, name: NameGlob = None,
+    path_glob: PathGlob = None, category: Categories = None, exclude: Exclude = None,
+    drop_missing: DropMissing = False, exact: Exact = False, spatial_share: SpatialShare = None,
+    save: SheetOption = None, copy_to: CopyTo = None, link_to: LinkTo = None,
+    paths_only: PathsOnly = False, print0: Print0 = False,
+    checkpoint: CheckpointOption = None, runs: Runs = Path("runs"), device: Device = "auto", json: AsJson = False,
+) -> None:  # fmt: skip
     """Find the photos nearest to a sketch, to a photo, or to words.
 
     A lower distance is closer. The score is the probability that a photo shows what was drawn.
