@@ -256,7 +256,9 @@ class Config(Strict):
         if self.terms.bridge_weight and not self.model.pretrained:
             raise ValueError("terms.bridge_weight: needs a network pretrained on ImageNet; set model.pretrained")
         if self.model.anchors and not self.terms.bridge_weight:
-            raise ValueError("model.anchors: only the bridge gives things anchors; set terms.bridge_weight")
+            raise ValueError(
+                "model.anchors: only the bridge gives things anchors; set terms.bridge_weight, or model.anchors to null"
+            )
         if self.terms.instance_weight and not getattr(self.sampler, "traced", 0):
             raise ValueError("terms.instance_weight: needs sampler.traced above 0, so that sketches meet their photo")
         return self
