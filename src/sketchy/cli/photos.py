@@ -208,6 +208,8 @@ def retrieve(
 
 
 def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:
+    import onnxruntime  # noqa: F401 - here, as Ctrl-C later would raise an exception in its C++ code, which aborts
+
     return choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
 
 
