@@ -74,11 +74,13 @@ def show_messages(command: str) -> None:
 
 
 @contextmanager
-def importing(purpose: str = "") -> Iterator[None]:
+def importing(purpose: str = "", *, searches: bool = False) -> Iterator[None]:
     """Run the imports of a command; after them, Ctrl-C raises KeyboardInterrupt.
 
     Args:
         purpose: What PyTorch is needed for, as the subject of a sentence; empty if it is not.
+        searches: The command embeds images with ONNX Runtime. It is imported last, so that a wrong checkpoint is told
+            first, but here: an exception of Ctrl-C within its C++ code would abort the program.
 
     Garbage collection is off meanwhile: importing torch makes no garbage, and `retrieve` answers a tenth faster.
 
@@ -90,6 +92,8 @@ def importing(purpose: str = "") -> Iterator[None]:
     gc.disable()
     try:
         yield
+        if searches:
+            import onnxruntime  # noqa: F401
     except (ImportError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise SketchyError(

@@ -84,7 +84,7 @@ def embed(
 
     Example: sketchy embed photos/ --kind photo --out photos.npz
     """
-    with importing():
+    with importing(searches=True):
         chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
@@ -121,7 +121,7 @@ def index(
     Example: sketchy index ~/Pictures --out pictures.index
     """
     refuse_if(watch and dry_run, "give either --watch or --dry-run")
-    with importing():
+    with importing(searches=True):
         chosen = choose_checkpoint(checkpoint, runs, gallery=None if force else out)
         from sketchy.commands import index as command
 
@@ -191,7 +191,7 @@ def retrieve(
     refuse_if(not (queries or text or like), "give a drawing, --text or --like")
     refuse_if(json and (paths_only or print0), "give either --json or --paths-only")
     refuse_if(bool(copy_to and link_to), "give either --copy-to or --link-to")
-    with importing():
+    with importing(searches=True):
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import retrieve as command
         from sketchy.retrieval.query import Extras
@@ -208,8 +208,6 @@ def retrieve(
 
 
 def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Path) -> Path:
-    import onnxruntime  # noqa: F401 - here, as Ctrl-C later would raise an exception in its C++ code, which aborts
-
     return choose_checkpoint(checkpoint, runs, gallery=gallery, without_run=None if gallery else NO_GALLERY)
 
 
@@ -246,7 +244,7 @@ def serve(
 
     Example: sketchy serve --gallery ~/Pictures --open
     """
-    with importing():
+    with importing(searches=True):
         chosen = _checkpoint_to_search(gallery, checkpoint, runs)
         from sketchy.commands import serve as command
 
