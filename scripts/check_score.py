@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Measure the calibrated score of a model on its test split, which was neither trained nor fitted on.
 
-Usage: .venv/bin/python scripts/check_score.py MODEL --data DIR [--sketches PATH]... [--photos DIR]...
+Usage: .venv/bin/python scripts/check_score.py MODEL --data DIR [--sketches PATH]... [--photos DIR]... [--held-out DIR]
 First: how often is it said that nothing fits well? It should be of drawings of things that no photo shows, of scribbles
 and of most half drawings (else it is a false alarm), and not where one of the ten nearest photos is right (else it is a
 miss). Then: of hits scored 0.7, are 70 % right? MODEL is a best.pth or an exported model. --sketches is a source as in
 data.sketches, of which the held-out drawings are taken whose names no category of the dataset has or is near; --photos
-is a folder of <category>/<photo> to search together with the photos of the test split.
+is a folder of <category>/<photo> to search together with the photos of the test split; --held-out is a source as in
+data.photos, of which the held-out photos are searched in place of these, by the drawings of their categories.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sketchy.config import Config
 from sketchy.dataset.further import load_further
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.dataset.things import canonical, related
@@ -44,14 +46,28 @@ def embed(model: Model, pixels: NDArray[np.uint8], kind: Kind) -> torch.Tensor:
 class Gallery:
     """The photos that are searched, with their categories and the model."""
 
-    def __init__(self, model: Model, data: Dataset, folders: list[Path]) -> None:
+    def __init__(self, model: Model, photos: torch.Tensor, names: Names) -> None:
+        self.model, self.photos, self.names = model, photos, names
+
+    @classmethod
+    def of_test(cls, model: Model, data: Dataset, folders: list[Path]) -> "Gallery":
+        """Return the photos of the test split, and those of folders."""
         rows = data.parts["test"].photos
         files = [file for folder in folders for file in sorted(folder.glob("*/*.jpg"))]
         further = model.embed_files(files, "photo")
-        self.model = model
-        self.photos = torch.cat([embed(model, data.pack.photos[rows], "photo"), torch.from_numpy(further.embeddings)])
+        photos = torch.cat([embed(model, data.pack.photos[rows], "photo"), torch.from_numpy(further.embeddings)])
         own = [data.pack.categories[label] for label in data.pack.photo_category[rows]]
-        self.names = np.array([*own, *(canonical(file.parent.name) for file in further.paths)])
+        return cls(model, photos, np.array([*own, *(canonical(file.parent.name) for file in further.paths)]))
+
+    @classmethod
+    def held_out(cls, model: Model, data: Dataset, source: Path) -> "Gallery":
+        """Return the photos of a further source that training leaves out, of the categories of the dataset."""
+        further = load_further(with_sources(model, [], [source]), data)
+        (photos,) = further.photos
+        rows = photos.test[photos.categories[photos.test] < len(data.pack.categories)]
+        return cls(
+            model, embed(model, photos.images[rows], "photo"), np.array(further.categories)[photos.categories[rows]]
+        )
 
     def trial(self, sketches: torch.Tensor, names: Names, *, without: bool = False) -> "Trial":
         """Search for embedded drawings, with or `without` the photos of their own categories."""
@@ -79,11 +95,15 @@ class Trial:
         )
 
 
+def with_sources(model: Model, sketches: list[Path], photos: list[Path]) -> Config:
+    """Return the config of a model with other further sources."""
+    sources = {"sketches": tuple(map(str, sketches)), "photos": tuple(map(str, photos))}
+    return model.config.model_copy(update={"data": model.config.data.model_copy(update=sources)})
+
+
 def unseen(paths: list[Path], model: Model, data: Dataset) -> dict[str, NDArray[np.uint8]]:
     """Return drawings of things that no category of the dataset shows, by their source."""
-    sources = {"sketches": tuple(map(str, paths)), "photos": ()}
-    config = model.config.model_copy(update={"data": model.config.data.model_copy(update=sources)})
-    further, drawn = load_further(config, data), {}
+    further, drawn = load_further(with_sources(model, paths, []), data), {}
     own = len(data.pack.categories)
     new = [not any(related(name, other) for other in further.categories[:own]) for name in further.categories]
     for source in further.sketches:
@@ -125,6 +145,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="where the dataset lies now")
     parser.add_argument("--sketches", type=Path, action="append", default=[], help="a further source of drawings")
     parser.add_argument("--photos", type=Path, action="append", default=[], help="further photos")
+    parser.add_argument("--held-out", type=Path, metavar="DIR", help="a further source of photos, searched instead")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth drawing of the test split")
     given = parser.parse_args()
     model = load_model(given.model)
@@ -132,7 +153,10 @@ def main() -> None:
         raise SystemExit(f"{given.model} has no calibration; only best.pth of a finished run does")
     data = load_dataset(model.config, root=given.data)
     pack, rows = data.pack, data.parts["test"].sketches[:: given.every]
-    gallery = Gallery(model, data, given.photos)
+    gallery = Gallery.of_test(model, data, given.photos)
+    if given.held_out:
+        gallery = Gallery.held_out(model, data, given.held_out)
+        rows = rows[np.isin(np.array(pack.categories)[pack.sketch_category[rows]], gallery.names)]
     drawn, names = pack.sketches[rows], np.array(pack.categories)[pack.sketch_category[rows]]
     sketches = embed(model, drawn, "sketch")
     whole = gallery.trial(sketches, names)
