@@ -155,6 +155,22 @@ def test_the_check_of_the_score_separates_what_is_there_from_what_is_not(trained
     assert 0 <= float(printed.rpartition(" ")[2]) <= 1
 
 
+def test_the_check_of_the_score_searches_held_out_photos_by_the_drawings_of_their_categories(
+    trained, dataset, photos, tmp_path, monkeypatch, capsys
+):
+    for category in ("disc", "cross"):
+        shutil.copytree(photos / category, tmp_path / category)
+    checkpoint = trained / "tiny" / "best.pth"
+    as_program("check_score.py", monkeypatch, checkpoint, "--data", dataset, "--held-out", tmp_path)
+    printed = capsys.readouterr().out
+    data = load_dataset(load_model(checkpoint, "cpu").config, root=dataset)
+    drawn = np.array(data.pack.categories)[data.pack.sketch_category[data.parts["test"].sketches]]
+    share = load_model(checkpoint, "cpu").config.data.test_fraction
+    assert printed.startswith(f"{checkpoint}: {2 * round(10 * share)} photos\n")
+    told = table(printed, "searched for")
+    assert told["drawings, in a gallery without their category"][0] == np.isin(drawn, ["disc", "cross"]).sum()
+
+
 def test_the_check_of_the_score_counts_the_hits_of_each_score(capsys):
     show = runpy.run_path(str(ROOT / "scripts" / "check_score.py"))["show_reliability"]
     scores = np.array([[0.75, 0.65, 0.65, 0.65]])
