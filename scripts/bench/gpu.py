@@ -22,14 +22,14 @@ from decoding import decode_all
 from embed import by_torch
 from notebook import Notebook
 from options import Options
-from sketchy.config import Config
+from sketchy.config import Config, Precision
 from sketchy.config_file import load_config
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.errors import SketchyError
 from sketchy.progress import no_progress
 from sketchy.runtime import pick_device
 from sketchy.trainer.captured import WARM_UP, GpuRecorder, capturable
-from sketchy.trainer.forward import PRECISIONS, allow_tf32
+from sketchy.trainer.forward import DTYPES, allow_tf32
 from sketchy.trainer.history import History
 from sketchy.trainer.record import Recorder
 from sketchy.trainer.run_dir import RunDir
@@ -149,11 +149,11 @@ class Bench:
         self.ceilings["copy"] = rate
         return {"figure": rate / 1e12}
 
-    def multiplying(self, precision: str) -> Row:
+    def multiplying(self, precision: Precision) -> Row:
         """Measure how many operations a second a large matrix product does."""
         allow_tf32(precision == "tf32")
         side = 256 if self.options.quick else 8192
-        left, right = torch.randn(2, side, side, dtype=PRECISIONS[precision], device=self.device)
+        left, right = torch.randn(2, side, side, dtype=DTYPES[precision], device=self.device)
         rate = 2 * side**3 / self._seconds(lambda: left @ right)
         self.ceilings[precision] = rate
         return {"figure": rate / 1e12}

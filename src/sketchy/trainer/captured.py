@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sketchy.config import Compile, Precision
 from sketchy.loss.batch import LossOutput
 from sketchy.loss.objective import Labels
 from sketchy.loss.triplet import TripletLoss
-from sketchy.trainer.compiled import CompileSetting
 from sketchy.trainer.forward import LoadedBatch
 from sketchy.trainer.parallel import World
 
@@ -137,7 +137,7 @@ class CapturedUpdate:
             self._is_plain = True
 
 
-def should_capture(setting: CompileSetting, world: World, precision: str, loss: nn.Module) -> bool:
+def should_capture(setting: Compile, world: World, precision: Precision, loss: nn.Module) -> bool:
     """Return whether updates are captured: on one GPU, unless `train.compile` is false.
 
     Not captured are float16, whose scaler decides in Python whether to update, and random triplets, which are drawn on
