@@ -60,25 +60,32 @@ class Further:
     """All further sources.
 
     Attributes:
-        categories: Names of the dataset's own categories, in the order of their labels, and then of all others.
+        own: Names of the dataset's own categories, in the order of their labels.
+        others: Names of the other categories, whose labels follow.
         sketches: The sources of sketches.
         photos: The sources of photos.
     """
 
-    categories: tuple[str, ...]
+    own: tuple[str, ...]
+    others: tuple[str, ...] = ()
     sketches: tuple[FurtherImages, ...] = ()
     photos: tuple[FurtherImages, ...] = ()
 
-    def related(self, own: int) -> NDArray[np.bool_] | None:
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names of all categories, in the order of their labels."""
+        return self.own + self.others
+
+    def related(self) -> NDArray[np.bool_] | None:
         """Return which categories are too near for one to be a negative of the other; None if there are none.
 
-        The dataset's own, the first `own`, are always told from each other: they are what it is evaluated on.
+        The dataset's own are always told from each other: they are what it is evaluated on.
 
         Returns:
             Symmetric mask, shape (C, C); False on the diagonal.
         """
         mask = np.zeros((len(self.categories),) * 2, np.bool_)
-        for label in range(own, len(mask)):
+        for label in range(len(self.own), len(mask)):
             mask[label, :label] = [related(self.categories[label], other) for other in self.categories[:label]]
         return mask | mask.T if mask.any() else None
 
@@ -106,11 +113,12 @@ def load_further(config: Config, dataset: Dataset, progress: Progress = no_progr
     cache = Path(data.cache) if data.cache else None
     sketches = [_open(Path(path), "sketch", preprocess, cache, progress) for path in data.sketches]
     photos = [_open(Path(path), "photo", preprocess, cache, progress) for path in data.photos]
-    names, label_of = _union(
-        dataset.pack.categories, {record.category for part in (*sketches, *photos) for record in part.records}
-    )
+    own = dataset.pack.categories
+    others, label_of = _union(own, {record.category for part in (*sketches, *photos) for record in part.records})
+    names = (*own, *others)
     return Further(
-        names,
+        own,
+        others,
         tuple(_split(part, names, label_of, data) for part in sketches),
         tuple(_split(part, names, label_of, data) for part in photos),
     )
@@ -164,16 +172,16 @@ def _order(record: Record) -> tuple[str, str]:
 
 
 def _union(own: Sequence[str], found: set[str]) -> tuple[tuple[str, ...], Callable[[str], int]]:
-    """Return the names of all categories, and the label of a category by any of its names."""
+    """Return the names of the categories that are not the dataset's own, and the label of any category by any name."""
     labels = {canonical(name): label for label, name in reversed([*enumerate(own)])}
     same = {name: label for label, name in enumerate(own)}
-    further = sorted({canonical(name) for name in found if name not in same} - labels.keys())
-    labels |= {name: label for label, name in enumerate(further, len(own))}
+    others = sorted({canonical(name) for name in found if name not in same} - labels.keys())
+    labels |= {name: label for label, name in enumerate(others, len(own))}
 
     def label_of(name: str) -> int:
         return same[name] if name in same else labels[canonical(name)]
 
-    return (*own, *further), label_of
+    return tuple(others), label_of
 
 
 def _split(part: _Opened, names: Sequence[str], label_of: Callable[[str], int], data: DataConfig) -> FurtherImages:

@@ -175,6 +175,6 @@ def with_absolute_paths(config: "Config") -> "Config":
     return config.with_paths(lambda path, _: _absolute(path))
 
 
-def _absolute(place: str) -> str:
-    path = Path(place)
+def _absolute(text: str) -> str:
+    path = Path(text)
     return str(path.resolve() if ".." in path.parts else path.absolute())
