@@ -14,7 +14,6 @@ from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
 from sketchy.retrieval.cached import cache_path, log_noted, note_index, noted_index
-from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.index import Index, update_at
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan
@@ -22,6 +21,7 @@ from sketchy.retrieval.store.address import is_store, open_reader
 from sketchy.retrieval.store.base import Identity, Store, as_tuple
 from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
+from sketchy.retrieval.update_result import UpdateResult
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def check_found(changes: UpdateResult, count: int, sources: Sequence[Path]) -> N
     """Raise GalleryError if an index has nothing to search after an update.
 
     Args:
-        changes: UpdateResult by the update.
+        changes: What the update did.
         count: Number of photos in the index now.
         sources: Folders and files that were scanned.
     """
