@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sketchy.config import Config, DataConfig
 from sketchy.dataset.drawings import Drawings, is_drawing_file, open_drawings
-from sketchy.dataset.loader import Dataset
+from sketchy.dataset.loader import Dataset, warn_skipped
 from sketchy.dataset.pack import open_pack
-from sketchy.dataset.reader import FOLDERS, Listing, find_records, image_names
-from sketchy.dataset.records import Record
+from sketchy.dataset.reader import Listing, find_records, image_names
+from sketchy.dataset.records import FOLDERS, Record
 from sketchy.dataset.source import FileSource, Source, open_source
 from sketchy.dataset.split import split_photos
 from sketchy.dataset.things import canonical, imagenet, related
@@ -23,7 +23,6 @@ from sketchy.errors import DataError
 from sketchy.image import Kind
 from sketchy.preprocess import Preprocess, build_preprocess
 from sketchy.progress import Progress, no_progress
-from sketchy.results import Skipped
 
 WNID_AND_WORD = re.compile(r"n[0-9]{8}_([A-Za-z].*)\.\w+")
 """A file name that says what it shows, such as `n01518878_ostrich.jpg`."""
@@ -103,7 +102,7 @@ def load_further(config: Config, dataset: Dataset, progress: Progress = no_progr
     Args:
         config: Settings, of which the sections data and image are read.
         dataset: The dataset that they add to.
-        progress: Opens the progress bar.
+        progress: Shows the progress.
 
     Raises:
         DataError: A source is missing, or holds nothing of its kind.
@@ -138,13 +137,13 @@ def _open(path: Path, kind: Kind, preprocess: Preprocess, cache: Path | None, pr
     try:
         if kind == "sketch" and any(is_drawing_file(entry.name) for entry in source.entries()):
             drawings, records, skipped = open_drawings(source, preprocess.shape("sketch")[1], cache, progress)
-            _warn(source, "lines", skipped)
+            warn_skipped(source, "lines", skipped)
             return _Opened(path.name, drawings, records)
         listing = Listing(f"further {kind}", tuple(sorted(_records(source, kind), key=_order)), ())
         if not listing.records:
             raise DataError(f"no images of a {kind} in {path}; name a folder of <category>/<{kind}>")
         pack = open_pack(source, listing, preprocess, cache, progress)
-        _warn(source, "images", pack.skipped)
+        warn_skipped(source, "images", pack.skipped)
     finally:
         source.close()
     if kind == "sketch":
@@ -197,13 +196,6 @@ def _split(part: _Opened, names: Sequence[str], label_of: Callable[[str], int], 
     return FurtherImages(
         part.name, part.images, categories, np.flatnonzero(used & ~held_out), np.flatnonzero(used & held_out)
     )
-
-
-def _warn(source: Source, what: str, skipped: Sequence[Skipped]) -> None:
-    if skipped:
-        first = skipped[0]
-        text = "skipped %d unreadable %s of %s, the first: %s: %s"
-        log.warning(text, len(skipped), what, source.path, first.path, first.reason)
 
 
 def log_sources(further: Further, dataset: Dataset) -> None:

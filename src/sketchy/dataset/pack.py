@@ -114,7 +114,7 @@ def open_pack(
         listing: Records that `find_records` found in it.
         preprocess: Preprocessing of every image.
         cache: Folder for packs; None takes $SKETCHY_CACHE, else the user's cache folder.
-        progress: Opens the progress bar.
+        progress: Shows the progress.
 
     Raises:
         DataError: All images of one kind are unusable.
