@@ -27,7 +27,7 @@ T = TypeVar("T")
 Update = Callable[[LoadedBatch], LossOutput]
 
 
-class Recorder(Protocol):
+class GraphRecorder(Protocol):
     """Records work on a device."""
 
     def run(self, work: Callable[[], T]) -> T:
@@ -37,7 +37,7 @@ class Recorder(Protocol):
         """Record work without running it; return its result, which is not computed yet, and what computes it."""
 
 
-class GpuRecorder(Recorder):
+class CudaGraphRecorder(GraphRecorder):
     """Records CUDA graphs on a stream of its own, as `torch.cuda.graph` requires.
 
     Args:
@@ -91,7 +91,7 @@ class CapturedUpdate:
         recorder: Records on the device.
     """
 
-    def __init__(self, update: Update, optimizer: Optimizer, device: torch.device, recorder: Recorder) -> None:
+    def __init__(self, update: Update, optimizer: Optimizer, device: torch.device, recorder: GraphRecorder) -> None:
         self._update = update
         self._optimizer = optimizer
         self._recorder = recorder

@@ -25,7 +25,7 @@ from sketchy.model.weights import load_weights
 from sketchy.progress import Advance
 from sketchy.results import EpochResult
 from sketchy.runtime import generator_states, restore_generators, room_for_data, to_device
-from sketchy.trainer.captured import CapturedUpdate, GpuRecorder, Update, should_capture
+from sketchy.trainer.captured import CapturedUpdate, CudaGraphRecorder, Update, should_capture
 from sketchy.trainer.compiled import explain_compiler_errors, should_compile
 from sketchy.trainer.forward import LoadedBatch, build_forward_pass
 from sketchy.trainer.parallel import World
@@ -207,7 +207,7 @@ class Trainer:
         """Return what updates the weights; again after a restore, which replaces the optimizer's state."""
         if self.captured:
             device = self.world.device
-            return CapturedUpdate(self.update, self.optimizer, device, GpuRecorder(device))
+            return CapturedUpdate(self.update, self.optimizer, device, CudaGraphRecorder(device))
         for group in self.optimizer.param_groups:
             group["lr"] = 0.0  # set in every step; a captured run saved tensors
         return self.update

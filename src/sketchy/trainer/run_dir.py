@@ -131,7 +131,7 @@ def refuse_taken(path: Path, *, force: bool) -> None:
         raise RunError(f"the run {path} exists; {go_on}replace it with --force, or choose another --name")
 
 
-def create_run(path: Path, *, force: bool) -> RunDir:
+def create_run(path: Path, *, force: bool) -> None:
     """Create an empty run folder.
 
     Args:
@@ -151,7 +151,6 @@ def create_run(path: Path, *, force: bool) -> RunDir:
             file.unlink()
     except OSError as error:
         raise RunError(os_problem(error, error.filename or path, elsewhere="choose another --runs")) from None
-    return run
 
 
 def existing_run(path: Path) -> RunDir:
