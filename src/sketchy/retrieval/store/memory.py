@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from sketchy.results import Hit
-from sketchy.retrieval.nearest import nearest, rough_distances, rounding_slack, squared_norms
+from sketchy.retrieval.nearest import candidates, nearest_of, rough_distances, rounding_slack, squared_norms
 from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Store, Vectors, Where
 
 
@@ -48,8 +48,8 @@ class MemoryStore(Store):
         rough = rough_distances(query, self._vectors, self._norms)
         allowed = map(where.allows, self._photos)
         rough[~np.fromiter(allowed, np.bool_, len(rough))] = np.inf
-        slack = rounding_slack(query, float(self._norms.max(initial=0)))
-        rows = nearest(query, rough, k, slack, lambda rows: self._vectors[rows])
+        chosen = candidates(rough, k, rounding_slack(query, float(self._norms.max(initial=0))))
+        rows = nearest_of(query, chosen, k, lambda rows: self._vectors[rows])
         hits = ((self._photos[row], distance) for row, distance in rows)
         return [Hit(photo.path, distance, photo.category, (photo.path,)) for photo, distance in hits]
 
