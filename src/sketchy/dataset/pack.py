@@ -100,7 +100,7 @@ def open_pack(
     source: Source,
     listing: Listing,
     preprocess: Preprocess,
-    cache: Path | None = None,
+    cache: Path | None,
     progress: Progress = no_progress,
 ) -> Pack:
     """Open the packed images of a dataset, after decoding them if that was not done yet.

@@ -67,7 +67,7 @@ def build_forward_pass(
     *,
     compiled: bool,
     or_plain: bool,
-    captured: bool = False,
+    captured: bool,
 ) -> nn.Module:
     """Return a forward pass whose parameters are those of a network and a loss.
 
