@@ -11,7 +11,7 @@ import typer
 
 from sketchy.evaluation.metrics import PROTOCOLS
 from sketchy.paths import expanded
-from sketchy.retrieval.taken import first_day, last_day
+from sketchy.retrieval.dates import first_day, last_day
 
 Value = TypeVar("Value", str | None, list[str] | None)
 

@@ -50,7 +50,7 @@ def open_index(
         StorageError: The cache cannot be written.
     """
     if address is None:
-        from sketchy.retrieval.test_photos import open_test_photos  # not needed for photos of one's own
+        from sketchy.retrieval.dataset_gallery import open_test_photos  # not needed for photos of one's own
 
         return open_test_photos(model, progress)
     if is_store(address):

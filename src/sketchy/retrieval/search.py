@@ -13,11 +13,11 @@ from sketchy.errors import CheckpointError
 from sketchy.inference.description import SpatialPart
 from sketchy.model.calibration import Calibration
 from sketchy.results import Advice, Hit, Hits
+from sketchy.retrieval.dates import first_day, iso, last_day
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.query import Extras, Query
 from sketchy.retrieval.spatial_share import reweighted, reweighted_distance
 from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, as_tuple, category_name
-from sketchy.retrieval.taken import first_day, iso, last_day
 
 MAX_OVERFETCH = 16
 """Greatest multiple of k that is searched to find k photos whose files exist."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit
-from sketchy.retrieval.taken import DAY, first_second, iso, local_seconds
+from sketchy.retrieval.dates import DAY, first_second, iso, local_seconds
 
 Vectors = NDArray[np.float32]
 """Embeddings, float32: (N, D), or (D,) for one."""
@@ -32,7 +32,7 @@ class Photo(NamedTuple):
         mtime_ns: Time of the last change, ns since 1970; 0 if the file had changed too recently to rely on it.
         content: SHA-256 of the bytes, in hex. Files with equal content share an embedding and form one hit.
         category: Category of the picture in a dataset; None if it is unknown.
-        taken: When it was taken, in seconds since 1970 of its clock, see `retrieval.taken`; None in indexes of earlier
+        taken: When it was taken, in seconds since 1970 of its clock, see `retrieval.dates`; None in indexes of earlier
             versions.
     """
 
