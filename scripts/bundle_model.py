@@ -13,17 +13,57 @@ from pathlib import Path
 
 import torch
 
+from sketchy.config import SpatialConfig
 from sketchy.config_file import load_config
 from sketchy.dataset.loader import Dataset, load_dataset
+from sketchy.errors import CheckpointError
 from sketchy.evaluation.lineage import warn_if_changed
-from sketchy.inference.bundled import BUNDLED, bundle
+from sketchy.inference.bundled import BUNDLED
 from sketchy.inference.export import export_model
 from sketchy.inference.torch_engine import read_checkpoint
 from sketchy.model.checkpoint import Checkpoint
+from sketchy.model.encoder import build_encoder
 from sketchy.progress import no_progress
-from sketchy.trainer.complete import with_calibration, with_fitted_head, with_spatial_config
+from sketchy.trainer.complete import with_calibration, with_fitted_head
 
 CPU = torch.device("cpu")
+
+
+def bundle(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint fit to be shipped: half the size, without any path of the machine that trained it.
+
+    Kernels and matrices become float16, which moves embeddings by about 0.001; statistics and biases, which are few and
+    may be large, stay float32. Paths in the config are set back to their defaults.
+    """
+    return replace(
+        checkpoint,
+        config=checkpoint.config.with_paths(lambda path, default: True if default is False else default),
+        weights={
+            name: weight.half().contiguous() if weight.ndim > 1 else weight
+            for name, weight in checkpoint.weights.items()
+        },
+        training=None,
+    )
+
+
+def with_spatial_config(checkpoint: Checkpoint, spatial: SpatialConfig) -> Checkpoint:
+    """Give a checkpoint other settings of the spatial embedding, and a spatial head that is yet to be fitted.
+
+    Dimensions of the embedding are added or taken away so that those before the spatial ones stay.
+
+    Raises:
+        CheckpointError: It has no spatial embedding.
+        ConfigError: The settings do not fit its network.
+    """
+    model = checkpoint.config.model
+    if model.spatial is None:
+        raise CheckpointError("the checkpoint has no spatial embedding to fit again; train with model.spatial")
+    size = model.embedding_size - model.spatial.size + spatial.size
+    changed = model.model_copy(update={"spatial": spatial, "embedding_size": size})
+    config = checkpoint.config.model_copy(update={"model": changed})
+    fresh = build_encoder(config, load_pretrained=False).state_dict()
+    head = {name: fresh[name] for name in ("head.cells.weight", "head.cells.bias", "head.share")}
+    return replace(checkpoint, config=config, weights=checkpoint.weights | head, calibration=None, probes=None)
 
 
 def refitted(checkpoint: Checkpoint, config: Path, settings: list[str], data: Dataset) -> Checkpoint:

@@ -22,14 +22,14 @@ from decoding import decode_all
 from embed import by_torch
 from notebook import Notebook
 from options import Options
-from sketchy.config import Config
+from sketchy.config import Config, Precision
 from sketchy.config_file import load_config
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.errors import SketchyError
 from sketchy.progress import no_progress
 from sketchy.runtime import pick_device
-from sketchy.trainer.captured import WARM_UP, GpuRecorder, capturable
-from sketchy.trainer.forward import PRECISIONS, allow_tf32
+from sketchy.trainer.captured import WARM_UP, CudaGraphRecorder, capturable
+from sketchy.trainer.forward import DTYPES, allow_tf32
 from sketchy.trainer.history import History
 from sketchy.trainer.record import Recorder
 from sketchy.trainer.run_dir import RunDir
@@ -41,7 +41,7 @@ LIMIT_S = 200
 """Seconds after which no further row is begun, so that all takes four minutes at most."""
 BYTES_PER_WEIGHT = 40
 """Of a step in float32: the weight is read in both passes, its gradient written; Adam reads 16 and writes 12."""
-MEASURED = ("float32", "tf32", "bfloat16")
+MEASURED: tuple[Precision, ...] = ("float32", "tf32", "bfloat16")
 FULL = {"photos": 12_500, "sketches": 75_471, "categories": 125}
 SMALL = {"photos": 80, "sketches": 160, "categories": 4}
 QUICK = {
@@ -131,7 +131,7 @@ class Bench:
 
     def captured(self, name: str, is_compiled: bool, precision: str) -> Row:
         """Measure milliseconds of the update alone, launched as one CUDA graph: what our epoch can reach."""
-        ready, recorder = self._ready(name, is_compiled, precision), GpuRecorder(self.device)
+        ready, recorder = self._ready(name, is_compiled, precision), CudaGraphRecorder(self.device)
         trainer = ready.trainer
         with trainer.train_mode():
             for _ in range(WARM_UP):
@@ -149,11 +149,11 @@ class Bench:
         self.ceilings["copy"] = rate
         return {"figure": rate / 1e12}
 
-    def multiplying(self, precision: str) -> Row:
+    def multiplying(self, precision: Precision) -> Row:
         """Measure how many operations a second a large matrix product does."""
         allow_tf32(precision == "tf32")
         side = 256 if self.options.quick else 8192
-        left, right = torch.randn(2, side, side, dtype=PRECISIONS[precision], device=self.device)
+        left, right = torch.randn(2, side, side, dtype=DTYPES[precision], device=self.device)
         rate = 2 * side**3 / self._seconds(lambda: left @ right)
         self.ceilings[precision] = rate
         return {"figure": rate / 1e12}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from options import Options
-from sketchy.retrieval.nearest import nearest, rough_distances, rounding_slack, squared_norms
+from sketchy.retrieval.nearest import candidates, nearest_of, rough_distances, rounding_slack, squared_norms
 from timing import Table, in_turns
 
 SIZE, QUERIES = 256, 50
@@ -20,7 +20,8 @@ def measure(options: Options) -> Table:
     def search() -> None:
         for query in queries:
             rough = rough_distances(query, vectors, norms)
-            nearest(query, rough, 10, rounding_slack(query, largest), lambda chosen: vectors[chosen])
+            rows = candidates(rough, 10, rounding_slack(query, largest))
+            nearest_of(query, rows, 10, lambda chosen: vectors[chosen])
 
     def bare() -> None:
         for query in queries:

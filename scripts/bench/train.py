@@ -16,7 +16,7 @@ from sketchy.config import Config
 from sketchy.config_file import load_config
 from sketchy.dataset.further import Further
 from sketchy.dataset.loader import Dataset, load_dataset
-from sketchy.dataset.training import training_images
+from sketchy.dataset.training import training_set
 from sketchy.errors import Interrupted, TrainingError
 from sketchy.model.encoder import Siamese, build_encoder
 from sketchy.runtime import keep_freed_memory, pick_device, seed_everything
@@ -91,8 +91,8 @@ class OurEpoch:
         seed_everything(config.train.seed)
         world = World(0, 1, pick_device(config.train.device))
         siamese = Siamese(build_encoder(config, load_pretrained=False)).placed(world.device)
-        further, own = Further(data.pack.categories), len(data.pack.categories)
-        self.trainer: Trainer = build_trainer(config, siamese, training_images(data, further), further, own, world)
+        further = Further(data.pack.categories)
+        self.trainer: Trainer = build_trainer(config, siamese, training_set(data, further), further, world)
         self.pairs = self.trainer.sampler.batch_size
 
     def take(self, steps: int) -> None:

@@ -43,6 +43,9 @@ ONE_SIZE = ("report_cnn", TIMM)
 """Backbones, by prefix of their names, that accept only images of the size they were built for."""
 
 
+Mining = Literal["random", "semi-hard", "batch-hard"]
+
+
 class LossConfig(Section):
     """The settings of a loss.
 
@@ -70,7 +73,7 @@ class TripletConfig(LossConfig):
     code = "sketchy.loss.triplet:build"
     name: Fixed[Literal["triplet"]] = "triplet"
     margin: Fixed[float] = Field(0.3, gt=0, description="how much closer the positive must be than the negative")
-    mining: Fixed[Literal["random", "semi-hard", "batch-hard"]] = Field(
+    mining: Fixed[Mining] = Field(
         "semi-hard", description="which triplets of a batch count; batch-hard is the strictest and may collapse"
     )
 

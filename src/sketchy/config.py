@@ -14,6 +14,9 @@ from sketchy.paths import expanded
 from sketchy.section import AsPath, Embedding, Fixed, Free, Role, Section, Strict
 
 ZeroShot = Literal["zero-shot-25", "zero-shot-21"]
+Precision = Literal["float32", "tf32", "bfloat16", "float16"]
+Compile = bool | Literal["auto"]
+Schedule = Literal["constant", "cosine", "one-cycle"]
 
 
 def _known_backbone(name: str) -> str:
@@ -202,10 +205,10 @@ class TrainConfig(Section):
     save_every: Free[float] = Field(60.0, ge=0, description="seconds between saves, about what a kill costs at most")
     seed: Free[int] = Field(0, ge=0, le=2**63 - 1, description="seed of weights, batches and dropout")
     device: Free[str] = Field("auto", description="auto, cpu, cuda or cuda:N; auto takes the GPUs that are there")
-    precision: Fixed[Literal["float32", "tf32", "bfloat16", "float16"]] = Field(
+    precision: Fixed[Precision] = Field(
         "float32", description="precision of the forward pass; all but float32 are for GPUs, float16 requires one"
     )
-    compile: Free[bool | Literal["auto"]] = Field(
+    compile: Free[Compile] = Field(
         "auto", description="compile network and loss, which takes minutes; auto does on a GPU that has a compiler"
     )
     optimizer: Fixed[Literal["adam", "adamw"]] = Field("adam", description="adamw decouples the weight decay")
@@ -220,9 +223,7 @@ class TrainConfig(Section):
         (), description="modules of the backbone that are not trained, such as features.[0-6]; '*' is all of it"
     )
     weight_decay: Free[float] = Field(0.0, ge=0, le=1, description="weight decay; norms and biases are exempt")
-    schedule: Free[Literal["constant", "cosine", "one-cycle"]] = Field(
-        "constant", description="how the learning rate changes over the whole run"
-    )
+    schedule: Free[Schedule] = Field("constant", description="how the learning rate changes over the whole run")
     warmup_epochs: Free[float] = Field(0.0, ge=0, description="epochs of linear warm-up; one-cycle has its own")
     clip_norm: Free[float | None] = Field(None, gt=0, description="largest gradient norm; null does not clip")
 

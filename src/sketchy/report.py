@@ -34,6 +34,11 @@ def as_json(result: Any) -> str:
     return strict_json(dataclasses.asdict(result))
 
 
+def as_json_list(name: str, results: Sequence[Any]) -> str:
+    """Return result dataclasses as one JSON object, a list by its name."""
+    return strict_json({name: [dataclasses.asdict(result) for result in results]})
+
+
 def _amount(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
@@ -96,7 +101,8 @@ def evaluation_text(evaluation: Evaluation, *, per_category: bool) -> str:
             (name, f"{row['map_all']:.3f}", f"{row['p_at_1']:.3f}", int(row["queries"]), int(row["photos"]))
             for name, row in ranked
         ]
-        lines += ["", *table_lines(("category", "mAP@all", "P@1", "queries", "photos"), body)]
+        header = ("category", label("map_all"), label("p_at_1"), "queries", "photos")
+        lines += ["", *table_lines(header, body)]
     return _text(*lines)
 
 
@@ -208,20 +214,10 @@ def info_text(info: Info) -> str:
     return _text(info.path, *(f"  {name.ljust(width)}  {value}" for name, value in lines.items()))
 
 
-def configs_json(configs: Sequence[ConfigSummary]) -> str:
-    """Return the configs as JSON."""
-    return strict_json({"configs": [dataclasses.asdict(config) for config in configs]})
-
-
 def configs_text(configs: Sequence[ConfigSummary]) -> str:
     """Return the table of configs; times and qualities are those of docs/results.md."""
     rows = [dataclasses.astuple(config) for config in configs]
     return table(("config", "network", "training on two cores", "quality"), rows)
-
-
-def runs_json(runs: Sequence[RunSummary]) -> str:
-    """Return summaries of runs as JSON."""
-    return strict_json({"runs": [dataclasses.asdict(run) for run in runs]})
 
 
 def runs_text(runs: Sequence[RunSummary]) -> str:

@@ -266,10 +266,10 @@ class Info:
     counts: dict[str, int]
     size: int
     model: dict[str, str | int]
-    figures: dict[str, float]
-    updated: str
-    verified: bool
-    problems: tuple[str, ...]
+    figures: dict[str, float] = field(default_factory=dict)
+    updated: str = ""
+    verified: bool = False
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""Device, memory and random generators of the process. Imports PyTorch only where it is asked."""
+"""Cores, device, memory and random generators of the process. Imports PyTorch only where it is asked."""
 
 import ctypes
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 MALLOPT = ((-4, 0), (-1, 2**31 - 1))
 """Parameters of glibc's `mallopt`: no block is mapped separately (M_MMAP_MAX), and up to 2 GiB of freed memory are kept
 (M_TRIM_THRESHOLD)."""
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pick_device(name: str) -> "torch.device":

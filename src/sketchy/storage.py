@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import IO, Any, Literal
 from zlib import crc32
 
 from sketchy.errors import StorageError
@@ -126,6 +126,12 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # renamed, or never made; the error that prevented it is being raised
             temporary.unlink()
+
+
+def sync(file: IO[Any]) -> None:
+    """Bring what was written to the disk: after a crash, a complete name must not stand for lost bytes."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def temporary_name(path: Path) -> Path:

@@ -81,12 +81,12 @@ def test_categories_of_a_zero_shot_protocol_are_left_out_by_every_name(load, tmp
 def test_related_categories_are_named_but_never_two_of_the_datasets_own(load, tmp_path):
     further = load(sketches=[write_images(tmp_path / "a", bird=1, songbird=1, zebra=1)])
     names = further.categories
-    related = further.related(4)
+    related = further.related()
     assert related[names.index("bird"), names.index("songbird")]
     assert related[names.index("songbird"), names.index("bird")]
     assert not related[names.index("zebra"), :4].any()
     assert not related.diagonal().any()
-    assert further.related(len(names)) is None
+    assert Further(names).related() is None
 
 
 def test_the_name_of_a_file_may_say_what_it_shows(load, tmp_path):

@@ -6,7 +6,7 @@ from sketchy.config_file import load_config
 from sketchy.dataset.drawings import Drawings
 from sketchy.dataset.further import Further, FurtherImages
 from sketchy.dataset.loader import load_dataset
-from sketchy.dataset.training import COPIED_AT_ONCE, Stacked, gather_to, training_images
+from sketchy.dataset.training import COPIED_AT_ONCE, Stacked, gather_to, training_set
 
 
 def test_stacked_arrays_read_as_one():
@@ -32,7 +32,7 @@ def test_a_copy_on_the_device_gives_the_images_that_the_files_give(stacked):
 
 def test_without_further_sources_the_training_part_is_trained_on(tiny_config):
     data = load_dataset(load_config(tiny_config))
-    images, sketches, photos = training_images(data, Further(data.pack.categories))
+    images, sketches, photos = training_set(data, Further(data.pack.categories))
     assert images.sketches is data.pack.sketches
     assert np.array_equal(sketches.rows, data.parts["train"].sketches)
     assert np.array_equal(photos.categories, data.pack.photo_category[data.parts["train"].photos])
@@ -48,14 +48,15 @@ def test_further_images_come_behind_the_own_and_drawings_behind_all_sketches(tin
     lines = np.arange(8, dtype=np.int16).reshape(4, 2)
     drawings = Drawings(16, lines, np.array([0, 2, 4]), np.array([0, 1, 2]))
     further = Further(
-        (*data.pack.categories, "zebra"),
+        data.pack.categories,
+        ("zebra",),
         sketches=(
             further_images(drawings, [3, 1], [0]),
             further_images(np.full((4, 1, 16, 16), 7, np.uint8), [2, 2, 1, 0], [0, 1, 3]),
         ),
         photos=(further_images(np.full((2, *data.pack.photos.shape[1:]), 9, np.uint8), [1, 2], [1]),),
     )
-    images, sketches, photos = training_images(data, further, 0.5)
+    images, sketches, photos = training_set(data, further, 0.5)
     own = len(data.pack.sketches)
     assert sketches.rows[-4:].tolist() == [own, own + 1, own + 3, own + 4]
     assert sketches.categories[-4:].tolist() == [2, 2, 0, 3]

@@ -40,7 +40,7 @@ def details():
 
 def test_held_out_sketches_ask_for_the_photos_of_the_dataset(details):
     sketches = source("mine", (0, (0, 0)), (0, (1, 0)), (1, (2, 0)), (2, (9, 9)))
-    (found,) = evaluate_further(Encoder(), details, Further(NAMES, (sketches,)))
+    (found,) = evaluate_further(Encoder(), details, Further(NAMES, sketches=(sketches,)))
     assert found.protocol["source"] == "sketches of mine"
     assert (found.protocol["queries"], found.protocol["gallery"]) == (2, 2)  # no cat is in the gallery
     assert found.metrics["map_all"] == pytest.approx(0.75)  # the ant is found at rank 1, the bee at rank 2
@@ -59,4 +59,4 @@ def test_held_out_photos_are_a_gallery_for_the_sketches_of_the_dataset(details):
 
 def test_a_source_that_shares_no_category_is_left_out(details):
     other = source("other", (0, (0, 0)), (2, (0, 0)))
-    assert evaluate_further(Encoder(), details, Further(NAMES, (other,), (other,))) == ()
+    assert evaluate_further(Encoder(), details, Further(NAMES, (), (other,), (other,))) == ()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from sketchy.config import Config
-from sketchy.dataset.records import Record, digest
+from sketchy.dataset.records import Record
 from sketchy.evaluation.lineage import dataset_digest, warn_if_changed
 from sketchy.model.checkpoint import Checkpoint
 
@@ -18,8 +18,9 @@ def dataset(*photos):
 
 
 def test_place_and_order_of_a_dataset_do_not_count():
-    elsewhere = [replace(record, name=f"x/{record.name}") for record in (SKETCH, PHOTO)]
-    assert digest(elsewhere) == digest([PHOTO, SKETCH])
+    records = tuple(replace(record, name=f"x/{record.name}") for record in (SKETCH, PHOTO))
+    elsewhere = SimpleNamespace(pack=SimpleNamespace(photo_records=records, sketch_records=()))
+    assert dataset_digest(elsewhere) == dataset_digest(dataset(PHOTO))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 import re
+import runpy
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +10,13 @@ from PIL import Image, ImageDraw
 
 from sketchy.config import Config
 from sketchy.config_file import parse_config
-from sketchy.inference.bundled import BUNDLED, bundle
+from sketchy.inference.bundled import BUNDLED
 from sketchy.inference.torch_engine import read_checkpoint
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sketchy.model.encoder import build_encoder
 from sketchy.retrieval.model import load_model
+
+bundle = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "bundle_model.py"))["bundle"]
 
 
 def trained(**data) -> Checkpoint:

@@ -11,10 +11,10 @@ from PIL import Image
 
 from sketchy.errors import StorageError
 from sketchy.retrieval import update as module
+from sketchy.retrieval.dates import iso
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.folder import open_to_write
-from sketchy.retrieval.taken import iso
 from sketchy.retrieval.update import Shard, preview, update
 
 

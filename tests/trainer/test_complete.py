@@ -1,4 +1,6 @@
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +14,12 @@ from sketchy.errors import CheckpointError
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
 from sketchy.progress import no_progress
-from sketchy.trainer.complete import validate, with_calibration, with_fitted_head, with_spatial_config
+from sketchy.trainer.complete import validate, with_calibration, with_fitted_head
 
 CPU = torch.device("cpu")
 SIDE, PHOTOS = 32, 12
+SCRIPT = Path(__file__).parents[2] / "scripts" / "bundle_model.py"
+with_spatial_config = runpy.run_path(str(SCRIPT))["with_spatial_config"]
 
 
 def checkpoint(spatial: dict | None) -> Checkpoint:

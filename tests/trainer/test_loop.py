@@ -353,7 +353,7 @@ def test_compressed_photos_stand_in_their_batch_where_the_sampler_put_them():
 def captured(monkeypatch, cpu_recorder):
     """Make trainers whose updates are captured, at rates that float32 holds exactly, as the graph reads them."""
 
-    monkeypatch.setattr(loop, "GpuRecorder", cpu_recorder)
+    monkeypatch.setattr(loop, "CudaGraphRecorder", cpu_recorder)
 
     def make(**options) -> Trainer:
         with monkeypatch.context() as patch:

@@ -16,16 +16,16 @@ def handlers() -> list[object]:
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_is_a_request(number):
     with stop_on_signals() as stop:
-        assert not stop
+        assert not stop.asked
         signal.raise_signal(number)
-        assert stop
+        assert stop.asked
         assert stop.asked
 
 
 def test_without_a_signal_nothing_is_asked_for():
     with stop_on_signals() as stop:
         time.sleep(0)
-    assert not stop
+    assert not stop.asked
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -33,7 +33,7 @@ def test_an_interrupt_after_the_first_signal_interrupts_at_once(number):
     before = handlers()
     with pytest.raises(KeyboardInterrupt), stop_on_signals() as stop:  # noqa: PT012
         signal.raise_signal(number)
-        assert stop
+        assert stop.asked
         signal.raise_signal(signal.SIGINT)
     assert handlers() == before
 
@@ -42,7 +42,7 @@ def test_a_second_sigterm_is_still_a_request():
     with stop_on_signals() as stop:
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
-        assert stop
+        assert stop.asked
 
 
 def test_the_handlers_of_before_come_back():
@@ -72,6 +72,6 @@ def test_each_use_asks_afresh():
     with stop_on_signals():
         signal.raise_signal(signal.SIGINT)
     with stop_on_signals() as stop:
-        assert not stop
+        assert not stop.asked
         signal.raise_signal(signal.SIGINT)
-        assert stop
+        assert stop.asked

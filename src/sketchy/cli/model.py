@@ -26,6 +26,7 @@ from sketchy.cli.options import (
     refuse_if,
 )
 from sketchy.cli.parsing import path
+from sketchy.trainer.choose import choose_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def configs(
 
     if name is None:
         found = config_summaries()
-        print(report.configs_json(found) if json else report.configs_text(found))
+        print(report.as_json_list("configs", found) if json else report.configs_text(found))
     elif json:
         print(load_config(config_path(name)).model_dump_json(indent=2))
     else:
@@ -121,8 +122,6 @@ def evaluate(
         refuse_if(not protocol.startswith("zero-shot"), "--extended needs --protocol zero-shot-25 or zero-shot-21")
         refuse_if(page is not None, "give either --extended DIR or --report FOLDER; the page shows no photos of DIR")
     with importing("evaluating"):
-        from sketchy.trainer.choose import choose_checkpoint
-
         chosen = choose_checkpoint(checkpoint, runs, without_run="train one, or name a model with --checkpoint")
         from sketchy.commands import evaluate as command
 
@@ -148,7 +147,7 @@ def runs(
     from sketchy.commands import runs as command
 
     found = command.run(runs, names or ())
-    print(report.runs_json(found) if json else report.runs_text(found))
+    print(report.as_json_list("runs", found) if json else report.runs_text(found))
 
 
 @guarded
@@ -167,8 +166,6 @@ def export(
     Example: sketchy export --out model.zip
     """
     with importing("exporting a model"):
-        from sketchy.trainer.choose import choose_checkpoint
-
         chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import export as command
 

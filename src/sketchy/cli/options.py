@@ -3,9 +3,8 @@
 import logging
 from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,21 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SKIPPED_SHOWN = 5
-
-
-class Kind(StrEnum):
-    """The kind of an image."""
-
-    photo = "photo"
-    sketch = "sketch"
-
-
-class AnyKind(StrEnum):
-    """The kind of a query."""
-
-    auto = "auto"
-    photo = "photo"
-    sketch = "sketch"
 
 
 Runs = Annotated[Path, typer.Option(parser=path, help="The folder that contains the runs.")]
@@ -93,7 +77,7 @@ NameGlob = Annotated[
         "--name",
         metavar="GLOB",
         help="Search only files whose name matches, for example '*.png'.",
-        callback=lambda text: refuse_empty(None if text is None else [text]) and text,
+        callback=refuse_empty,
     ),
 ]
 PathGlob = Annotated[
@@ -102,7 +86,7 @@ PathGlob = Annotated[
         parser=path_glob,
         metavar="GLOB",
         help="Search only photos whose path matches, for example 'holiday/*'.",
-        callback=lambda text: refuse_empty(None if text is None else [text]) and text,
+        callback=refuse_empty,
     ),
 ]
 Exclude = Annotated[
@@ -158,7 +142,8 @@ Without = Annotated[
 ]
 Count = Annotated[int, typer.Option("--k", "-k", min=1, help="The number of photos to find.")]
 QueryKind = Annotated[
-    AnyKind, typer.Option(help="What the query is; a photo finds similar photos, and auto takes it for what it is.")
+    Literal["auto", "photo", "sketch"],
+    typer.Option(help="What the query is; a photo finds similar photos, and auto takes it for what it is."),
 ]
 MaxDistance = Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")]
 MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")]
@@ -217,15 +202,6 @@ def refuse_if(wrong: bool, message: str) -> None:
     """Refuse options that do not go together."""
     if wrong:
         raise typer.BadParameter(message)
-
-
-def choose_checkpoint(
-    named: str | None, runs: Path, *, gallery: str | None = None, without_run: str | None = None
-) -> Path:
-    """Choose the checkpoint; see `sketchy.trainer.choose`, which is imported only now."""
-    from sketchy.trainer import choose
-
-    return choose.choose_checkpoint(named, runs, gallery=gallery, without_run=without_run)
 
 
 def scan_options(exclude: list[str] | None, drop_missing: bool, verbose: bool = False) -> "Scan":

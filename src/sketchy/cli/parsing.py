@@ -5,12 +5,15 @@ import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
 from sketchy.evaluation.metrics import PROTOCOLS
 from sketchy.paths import expanded
-from sketchy.retrieval.taken import first_day, last_day
+from sketchy.retrieval.dates import first_day, last_day
+
+Value = TypeVar("Value", str | None, list[str] | None)
 
 
 def path(text: str) -> Path:
@@ -66,8 +69,9 @@ def _expanded(text: str) -> str:
         raise typer.BadParameter(str(error)) from None
 
 
-def refuse_empty(texts: list[str] | None) -> list[str] | None:
-    """Refuse an empty text, which usually comes from an unset variable."""
-    if texts and not all(text.strip() for text in texts):
+def refuse_empty(value: Value) -> Value:
+    """Refuse an empty text, or one among several, which usually comes from an unset variable."""
+    texts = [value] if isinstance(value, str) else value or []
+    if not all(text.strip() for text in texts):
         raise typer.BadParameter("it is empty; leave the option out, or give it a value")
-    return texts
+    return value

@@ -4,14 +4,13 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from sketchy import report
 from sketchy.cli.console import guarded, importing, show_links, show_paths, show_progress, suffix
 from sketchy.cli.options import (
-    AnyKind,
     AsJson,
     Categories,
     CheckpointOption,
@@ -25,7 +24,6 @@ from sketchy.cli.options import (
     Folder,
     GalleryOption,
     IndexOption,
-    Kind,
     Like,
     LinkTo,
     MaxDistance,
@@ -48,7 +46,6 @@ from sketchy.cli.options import (
     Watch,
     Without,
     Words,
-    choose_checkpoint,
     log_unused,
     refuse_if,
     scan_options,
@@ -56,6 +53,7 @@ from sketchy.cli.options import (
 from sketchy.cli.parsing import address, path
 from sketchy.cli.pictures import picture_printer
 from sketchy.results import Indexed, Retrieval
+from sketchy.trainer.choose import choose_checkpoint
 
 NO_GALLERY = "give --gallery FOLDER to search your own photos"
 """What to do where there is neither a gallery nor a run, whose test photos are searched by default."""
@@ -64,7 +62,7 @@ NO_GALLERY = "give --gallery FOLDER to search your own photos"
 @guarded
 def embed(
     images: Annotated[list[Path], typer.Argument(parser=path, help="Image files and folders; - reads standard input.")],
-    kind: Annotated[Kind, typer.Option(help="The kind of all these images.")],
+    kind: Annotated[Literal["photo", "sketch"], typer.Option(help="The kind of all these images.")],
     out: Annotated[
         Path,
         typer.Option(
@@ -88,7 +86,7 @@ def embed(
         chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
-    made = command.run(images, kind.value, out, chosen, device=device, progress=show_progress)
+    made = command.run(images, kind, out, chosen, device=device, progress=show_progress)
     log_unused(made.skipped, made.left_out)
     print(report.as_json(made) if json else report.embedded_text(made))
 
@@ -173,7 +171,7 @@ def info(
 def retrieve(
     queries: Queries = None, k: Count = 10, gallery: GalleryOption = None,
     text: Words = None, like: Like = None, unlike: Unlike = None, without: Without = None,
-    kind: QueryKind = AnyKind.auto, max_distance: MaxDistance = None, min_score: MinScore = None,
+    kind: QueryKind = "auto", max_distance: MaxDistance = None, min_score: MinScore = None,
     folder: Folder = None, since: Since = None, until: Until = None, name: NameGlob = None,
     path_glob: PathGlob = None, category: Categories = None, exclude: Exclude = None,
     drop_missing: DropMissing = False, exact: Exact = False, spatial_share: SpatialShare = None,
@@ -203,7 +201,7 @@ def retrieve(
     run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, show=show, progress=show_progress)
     target = copy_to or link_to
     run = partial(run, collect_in=target and (target, "copy" if copy_to else "link"))
-    found = run(queries or (), request, chosen, gallery, kind=kind.value, extras=extras, device=device)
+    found = run(queries or (), request, chosen, gallery, kind=kind, extras=extras, device=device)
     _show_retrieval(found, json, paths_only, print0)
 
 

@@ -23,7 +23,7 @@ def run(
         source: A folder, .zip or .tar.
         photo_rendering: The `tx_...` folder of photos to read; see `find_records`.
         sketch_rendering: The `tx_...` folder of sketches to read.
-        progress: Opens the progress bar.
+        progress: Shows the progress.
 
     Returns:
         Numbers of readable images by category (also if 0), problems, and unreadable images with the reason.

@@ -39,7 +39,7 @@ def run(out: Path, source: str | None = None, progress: Progress = no_progress) 
     Args:
         out: Folder to create; it must not exist, or be empty.
         source: An archive file, or its http(s) or Google Drive address; None tries the authors' links.
-        progress: Opens the progress bars.
+        progress: Shows the progress.
 
     Raises:
         DataError: `out` is not empty, the download fails, or the archive is not a dataset; downloads are kept.
@@ -68,12 +68,11 @@ def _from_authors(out: Path, progress: Progress) -> MadeFolder:
     """Try the links in order until one is a dataset; a broken connection raises, so that the next run can resume."""
     log.info(
         "trying the authors' Google Drive links of the rendered 256x256 archive; "
-        "they have not been tested and may have changed, see %s",
-        PAGE,
+        f"they have not been tested and may have changed, see {PAGE}"
     )
     problems = []
     for file_id in DRIVE_IDS:
-        log.info("Google Drive file %s", file_id)
+        log.info(f"Google Drive file {file_id}")
         try:
             archive = download_from_drive(file_id, _downloads(out) / file_id, progress=progress)
         except NotThereError as error:
@@ -125,5 +124,5 @@ def _unpack(archive: Path, out: Path, progress: Progress) -> MadeFolder:
     made = MadeFolder(str(out), kinds.count("photo"), kinds.count("sketch"), categories)
     if not is_full_database(made):
         full = f"{CATEGORIES} categories, {PHOTOS:,} photos and {SKETCHES[0]:,} sketches"
-        log.info("this is not the full database, which has %s (%s in some copies)", full, f"{SKETCHES[1]:,}")
+        log.info(f"this is not the full database, which has {full} ({SKETCHES[1]:,} in some copies)")
     return made

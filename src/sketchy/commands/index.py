@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -16,7 +17,6 @@ from sketchy.extras import require
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Indexed
 from sketchy.retrieval.cached import note_index
-from sketchy.retrieval.changes import UpdateResult, summed
 from sketchy.retrieval.model import Model, load_model
 from sketchy.retrieval.open import check_found, log_unused_globs
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
@@ -24,12 +24,23 @@ from sketchy.retrieval.store.address import is_server, is_store, open_reader, op
 from sketchy.retrieval.store.base import Identity, WritableStore
 from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.update import Shard, preview, update
+from sketchy.retrieval.update_result import UpdateResult, summed
 from sketchy.runtime import keep_freed_memory
 
 if TYPE_CHECKING:
     from sketchy.trainer.parallel import World
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What to index, where and how; see `run`."""
+
+    photos: Sequence[Path]
+    out: str
+    scan: Scan
+    progress: Progress
 
 
 def run(
@@ -60,11 +71,11 @@ def run(
         Interrupted: Ctrl-C was pressed; photos that were committed stay in the index.
     """
     started = time.perf_counter()
+    job = _Job(photos, out, scan, progress)
     if dry_run:
-        identity = load_model(checkpoint, "cpu").identity
-        changes, count = _preview(photos, out, identity, force, scan, progress)
+        changes, count = _preview(job, load_model(checkpoint, "cpu").identity, force)
     else:
-        made = _embed(photos, out, checkpoint, force, scan, device, progress)
+        made = _embed(job, checkpoint, force, device)
         if made is None:
             return None
         changes, count = made
@@ -102,7 +113,7 @@ def follow(
     changed = rounds(sources, Path(os.path.abspath(out)), threading.Event())  # noqa: PTH100
     indexed = 0
     try:
-        for result in _updates(changed, partial(_updated, photos, out, model, scan, progress), force):
+        for result in _updates(changed, partial(_updated, _Job(photos, out, scan, progress), model), force):
             indexed = result.photos
             updated(result)
     except KeyboardInterrupt:
@@ -130,44 +141,40 @@ def _updates(changed: Iterator[None], update: Callable[[bool], tuple[Indexed, bo
             yield result
 
 
-def _updated(
-    photos: Sequence[Path], out: str, model: Model, scan: Scan, progress: Progress, force: bool
-) -> tuple[Indexed, bool]:
+def _updated(job: _Job, model: Model, force: bool) -> tuple[Indexed, bool]:
     """Update an index once, and return the result and whether anything changed."""
     started = time.perf_counter()
-    changes, count = _update(photos, out, model, force, scan, progress)
-    check_found(changes, count, photos)
-    note_index(photos, model.identity, out, scan.exclude)
-    result = _result(changes, out, False, count, time.perf_counter() - started)
+    changes, count = _update(job, model, force)
+    check_found(changes, count, job.photos)
+    note_index(job.photos, model.identity, job.out, job.scan.exclude)
+    result = _result(changes, job.out, False, count, time.perf_counter() - started)
     return result, bool(changes.embedded or changes.reused or changes.removed)
 
 
-def _embed(
-    photos: Sequence[Path], out: str, checkpoint: Path, force: bool, scan: Scan, device: str, progress: Progress
-) -> tuple[UpdateResult, int] | None:
+def _embed(job: _Job, checkpoint: Path, force: bool, device: str) -> tuple[UpdateResult, int] | None:
     """Update an index; return the changes and the number of photos, or None in all processes but the main one."""
     keep_freed_memory()
     if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
         model = load_model(checkpoint, device)
-        changes, count = _update(photos, out, model, force, scan, progress)
+        changes, count = _update(job, model, force)
     else:  # torchrun started several processes
         from sketchy.trainer.parallel import join_world
 
         with join_world(device) as world:
             model = load_model(checkpoint, str(world.device))
-            changes, count = _update_together(photos, out, model, force, scan, world, progress)
+            changes, count = _update_together(job, model, force, world)
             if not world.is_main:
                 return None
-    _conclude(photos, out, model, changes, count, scan)
+    _conclude(job, model, changes, count)
     return changes, count
 
 
-def _conclude(photos: Sequence[Path], out: str, model: Model, changes: UpdateResult, count: int, scan: Scan) -> None:
+def _conclude(job: _Job, model: Model, changes: UpdateResult, count: int) -> None:
     """Remember where the photos are indexed. Raises GalleryError if there is no photo, and none was just removed."""
     if count or not changes.removed:
-        check_found(changes, count, photos)
-    log_unused_globs(changes, scan)
-    note_index(photos, model.identity, out, scan.exclude)
+        check_found(changes, count, job.photos)
+    log_unused_globs(changes, job.scan)
+    note_index(job.photos, model.identity, job.out, job.scan.exclude)
 
 
 def _result(changes: UpdateResult, out: str, dry_run: bool, photos: int, seconds: float) -> Indexed:
@@ -199,42 +206,36 @@ def _interruptible(store: WritableStore, out: str) -> Iterator[WritableStore]:
         store.close()
 
 
-def _update(
-    photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, progress: Progress
-) -> tuple[UpdateResult, int]:
+def _update(job: _Job, model: Model, force: bool) -> tuple[UpdateResult, int]:
     """Update an index; return the changes and the number of photos."""
-    with _interruptible(open_writer(out, model.identity, force=force), out) as store:
-        return update(store, photos, model, scan=scan, progress=progress), store.count()
+    with _interruptible(open_writer(job.out, model.identity, force=force), job.out) as store:
+        return update(store, job.photos, model, scan=job.scan, progress=job.progress), store.count()
 
 
-def _update_together(
-    photos: Sequence[Path], out: str, model: Model, force: bool, scan: Scan, world: "World", progress: Progress
-) -> tuple[UpdateResult, int]:
+def _update_together(job: _Job, model: Model, force: bool, world: "World") -> tuple[UpdateResult, int]:
     """Embed the share of this process; return the changes by all processes, and the number of photos."""
-    if not is_server(out):
+    if not is_server(job.out):
         raise GalleryError(
-            f"an index folder takes one writer, and there are {world.size}; run {out} without torchrun, or name "
+            f"an index folder takes one writer, and there are {world.size}; run {job.out} without torchrun, or name "
             "milvus://host:port/collection"
         )
     with world.main_first():
-        opened = open_writer(out, model.identity, force=force and world.is_main)
-    with _interruptible(opened, out) as store:
-        shown = progress if world.is_main else no_progress
+        opened = open_writer(job.out, model.identity, force=force and world.is_main)
+    with _interruptible(opened, job.out) as store:
+        shard, progress = Shard(world.rank, world.size), job.progress if world.is_main else no_progress
         with world.fail_together():
-            changes = update(store, photos, model, shard=Shard(world.rank, world.size), scan=scan, progress=shown)
+            changes = update(store, job.photos, model, shard=shard, scan=job.scan, progress=progress)
         return summed(world.all_gather_object(changes)), store.count()
 
 
-def _preview(
-    photos: Sequence[Path], out: str, identity: Identity, force: bool, scan: Scan, progress: Progress
-) -> tuple[UpdateResult, int]:
+def _preview(job: _Job, identity: Identity, force: bool) -> tuple[UpdateResult, int]:
     """Count the changes to the existing index, or to an empty one if it would be replaced."""
     with tempfile.TemporaryDirectory() as folder:
-        compared = is_store(out) and not force
-        store = open_reader(out, identity) if compared else open_to_write(Path(folder, "index"), identity)
+        compared = is_store(job.out) and not force
+        store = open_reader(job.out, identity) if compared else open_to_write(Path(folder, "index"), identity)
         try:
-            changes = preview(store, photos, scan=scan, progress=progress)
-            log_unused_globs(changes, scan)
+            changes = preview(store, job.photos, scan=job.scan, progress=job.progress)
+            log_unused_globs(changes, job.scan)
             return changes, store.count()
         finally:
             store.close()

@@ -1,5 +1,6 @@
 """`sketchy info`: a description of an index, a checkpoint, an exported model or a run folder, and its problems."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,7 +61,6 @@ def _index(path: Path, verify: bool) -> Info:
         counts=counts,
         size=_bytes(path),
         model={"hash": meta.model, "checkpoint": meta.checkpoint, "embedding_size": meta.size},
-        figures={},
         updated=meta.updated,
         verified=verify,
         problems=tuple(problems),
@@ -77,10 +77,6 @@ def _collection(address: str) -> Info:
             counts={"photos": store.count()},
             size=0,
             model={"hash": store.identity.model, "embedding_size": store.identity.size},
-            figures={},
-            updated="",
-            verified=False,
-            problems=(),
         )
     finally:
         store.close()
@@ -110,7 +106,6 @@ def _checkpoint(path: Path) -> Info:
         figures=dict(description.metrics),
         updated=_modified(path),
         verified=True,
-        problems=(),
     )
 
 
@@ -134,16 +129,13 @@ def _run(run_dir: RunDir) -> Info:
         History.read(run_dir.history, counts["epochs"])
     except SketchyError as error:
         problems.append(str(error))
-    return Info(
+    return replace(
+        described,
         kind="run",
         path=str(run_dir.path),
-        format=described.format,
         counts=counts,
         size=_bytes(run_dir.path),
-        model=described.model,
-        figures=described.figures,
         updated=_modified(run_dir.last if run_dir.last.is_file() else run_dir.path),
-        verified=True,
         problems=tuple(problems),
     )
 

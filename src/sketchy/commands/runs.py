@@ -11,7 +11,7 @@ from sketchy.config_file import load_config
 from sketchy.errors import ConfigError, RunError
 from sketchy.results import EpochResult, RunSummary
 from sketchy.section import Role
-from sketchy.trainer.history import History
+from sketchy.trainer.history import BEST_BY, History
 from sketchy.trainer.run_dir import RunDir
 
 log = logging.getLogger(__name__)
@@ -58,13 +58,13 @@ def _summary(run: RunDir, planned: int, settings: dict[str, Any]) -> RunSummary:
     rows: list[EpochResult] = []
     with suppress(RunError):  # no epoch is finished yet
         rows = History.read(run.history).rows
-    validated = [row.columns["val_map_all"] for row in rows if "val_map_all" in row.columns]
+    validated = [row.columns[BEST_BY] for row in rows if BEST_BY in row.columns]
     return RunSummary(
         name=run.path.name,
         finished=run.is_finished(),
         epochs=len(rows),
         planned_epochs=planned,
-        val_map=run.saved(run.result).get("best", {}).get("val_map_all", max(validated, default=None)),
+        val_map=run.saved(run.result).get("best", {}).get(BEST_BY, max(validated, default=None)),
         test_map=run.saved(run.evaluation).get("metrics", {}).get("map_all"),
         minutes=sum(row.columns.get("seconds", 0) for row in rows) / 60,
         settings=settings,

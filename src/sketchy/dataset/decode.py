@@ -1,6 +1,5 @@
 """Going through all images of a dataset on all cores, in memory that does not grow with their number."""
 
-import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -15,6 +14,7 @@ from sketchy.errors import ImageError
 from sketchy.image import Kind
 from sketchy.processes import processes
 from sketchy.progress import Progress, no_progress
+from sketchy.runtime import usable_cores
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def for_each_image(
         label: Label of the progress bar.
         per_process: Number of images for which a process is worth starting, for a `prepare` that can be pickled and
             holds Python's lock, as small NumPy steps do. None always takes threads.
-        progress: Opens the progress bar.
+        progress: Shows the progress.
         cores: Number of threads, or of processes; None takes all that this process may use.
 
     Returns:
@@ -59,7 +59,7 @@ def for_each_image(
         DataError: A process was killed; an error of `prepare` other than ImageError, or of `use`, is raised as it is.
     """
     failures: dict[int, str] = {}
-    results = _prepared(source, records, prepare, cores or _cores(), per_process)
+    results = _prepared(source, records, prepare, cores or usable_cores(), per_process)
     with progress(label, len(records), "images") as advance, closing(results):
         for index, prepared in results:
             if isinstance(prepared, ImageError):
@@ -122,8 +122,3 @@ def _attempt(function: Callable[..., T], *arguments: object) -> T | ImageError:
         return function(*arguments)
     except ImageError as error:
         return error
-
-
-def _cores() -> int:
-    """Cores that this process may use, which can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -100,7 +100,7 @@ def download(
     Args:
         url: Address of the file; spaces and non-ASCII letters need not be escaped.
         target: File to write; it appears only when all bytes have arrived.
-        progress: Opens the progress bar, in bytes.
+        progress: Shows the progress, in bytes.
         waits: Seconds before each new try after a broken connection.
         timeout: Seconds that a server may be silent.
 
@@ -125,7 +125,7 @@ def download(
                 left, furthest = list(waits), part.size()
             if not left:
                 raise DataError(_gave_up(url, part, broken)) from None
-            log.info("%s; trying again in %g s", broken, left[0])
+            log.info(f"{broken}; trying again in {left[0]:g} s")
             time.sleep(left.pop(0))
 
 

@@ -106,7 +106,7 @@ def open_drawings(
         source: Where the files are.
         side: Width and height of the images in pixels.
         cache: Folder for packs, as for `open_pack`.
-        progress: Opens the progress bar.
+        progress: Shows the progress.
 
     Returns:
         The drawings, a record of each, and the lines that cannot be read.

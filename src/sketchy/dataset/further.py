@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sketchy.config import Config, DataConfig
 from sketchy.dataset.drawings import Drawings, is_drawing_file, open_drawings
-from sketchy.dataset.loader import Dataset
+from sketchy.dataset.loader import Dataset, warn_skipped
 from sketchy.dataset.pack import open_pack
-from sketchy.dataset.reader import FOLDERS, Listing, find_records, image_names
-from sketchy.dataset.records import Record
+from sketchy.dataset.reader import Listing, find_records, image_names
+from sketchy.dataset.records import FOLDERS, Record
 from sketchy.dataset.source import FileSource, Source, open_source
 from sketchy.dataset.split import split_photos
 from sketchy.dataset.things import canonical, imagenet, related
@@ -23,7 +23,6 @@ from sketchy.errors import DataError
 from sketchy.image import Kind
 from sketchy.preprocess import Preprocess, build_preprocess
 from sketchy.progress import Progress, no_progress
-from sketchy.results import Skipped
 
 WNID_AND_WORD = re.compile(r"n[0-9]{8}_([A-Za-z].*)\.\w+")
 """A file name that says what it shows, such as `n01518878_ostrich.jpg`."""
@@ -60,25 +59,32 @@ class Further:
     """All further sources.
 
     Attributes:
-        categories: Names of the dataset's own categories, in the order of their labels, and then of all others.
+        own: Names of the dataset's own categories, in the order of their labels.
+        others: Names of the other categories, whose labels follow.
         sketches: The sources of sketches.
         photos: The sources of photos.
     """
 
-    categories: tuple[str, ...]
+    own: tuple[str, ...]
+    others: tuple[str, ...] = ()
     sketches: tuple[FurtherImages, ...] = ()
     photos: tuple[FurtherImages, ...] = ()
 
-    def related(self, own: int) -> NDArray[np.bool_] | None:
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names of all categories, in the order of their labels."""
+        return self.own + self.others
+
+    def related(self) -> NDArray[np.bool_] | None:
         """Return which categories are too near for one to be a negative of the other; None if there are none.
 
-        The dataset's own, the first `own`, are always told from each other: they are what it is evaluated on.
+        The dataset's own are always told from each other: they are what it is evaluated on.
 
         Returns:
             Symmetric mask, shape (C, C); False on the diagonal.
         """
         mask = np.zeros((len(self.categories),) * 2, np.bool_)
-        for label in range(own, len(mask)):
+        for label in range(len(self.own), len(mask)):
             mask[label, :label] = [related(self.categories[label], other) for other in self.categories[:label]]
         return mask | mask.T if mask.any() else None
 
@@ -96,7 +102,7 @@ def load_further(config: Config, dataset: Dataset, progress: Progress = no_progr
     Args:
         config: Settings, of which the sections data and image are read.
         dataset: The dataset that they add to.
-        progress: Opens the progress bar.
+        progress: Shows the progress.
 
     Raises:
         DataError: A source is missing, or holds nothing of its kind.
@@ -106,11 +112,12 @@ def load_further(config: Config, dataset: Dataset, progress: Progress = no_progr
     cache = Path(data.cache) if data.cache else None
     sketches = [_open(Path(path), "sketch", preprocess, cache, progress) for path in data.sketches]
     photos = [_open(Path(path), "photo", preprocess, cache, progress) for path in data.photos]
-    names, label_of = _union(
-        dataset.pack.categories, {record.category for part in (*sketches, *photos) for record in part.records}
-    )
+    own = dataset.pack.categories
+    others, label_of = _union(own, {record.category for part in (*sketches, *photos) for record in part.records})
+    names = (*own, *others)
     return Further(
-        names,
+        own,
+        others,
         tuple(_split(part, names, label_of, data) for part in sketches),
         tuple(_split(part, names, label_of, data) for part in photos),
     )
@@ -130,13 +137,13 @@ def _open(path: Path, kind: Kind, preprocess: Preprocess, cache: Path | None, pr
     try:
         if kind == "sketch" and any(is_drawing_file(entry.name) for entry in source.entries()):
             drawings, records, skipped = open_drawings(source, preprocess.shape("sketch")[1], cache, progress)
-            _warn(source, "lines", skipped)
+            warn_skipped(source, "lines", skipped)
             return _Opened(path.name, drawings, records)
         listing = Listing(f"further {kind}", tuple(sorted(_records(source, kind), key=_order)), ())
         if not listing.records:
             raise DataError(f"no images of a {kind} in {path}; name a folder of <category>/<{kind}>")
         pack = open_pack(source, listing, preprocess, cache, progress)
-        _warn(source, "images", pack.skipped)
+        warn_skipped(source, "images", pack.skipped)
     finally:
         source.close()
     if kind == "sketch":
@@ -164,16 +171,16 @@ def _order(record: Record) -> tuple[str, str]:
 
 
 def _union(own: Sequence[str], found: set[str]) -> tuple[tuple[str, ...], Callable[[str], int]]:
-    """Return the names of all categories, and the label of a category by any of its names."""
+    """Return the names of the categories that are not the dataset's own, and the label of any category by any name."""
     labels = {canonical(name): label for label, name in reversed([*enumerate(own)])}
     same = {name: label for label, name in enumerate(own)}
-    further = sorted({canonical(name) for name in found if name not in same} - labels.keys())
-    labels |= {name: label for label, name in enumerate(further, len(own))}
+    others = sorted({canonical(name) for name in found if name not in same} - labels.keys())
+    labels |= {name: label for label, name in enumerate(others, len(own))}
 
     def label_of(name: str) -> int:
         return same[name] if name in same else labels[canonical(name)]
 
-    return (*own, *further), label_of
+    return tuple(others), label_of
 
 
 def _split(part: _Opened, names: Sequence[str], label_of: Callable[[str], int], data: DataConfig) -> FurtherImages:
@@ -189,13 +196,6 @@ def _split(part: _Opened, names: Sequence[str], label_of: Callable[[str], int], 
     return FurtherImages(
         part.name, part.images, categories, np.flatnonzero(used & ~held_out), np.flatnonzero(used & held_out)
     )
-
-
-def _warn(source: Source, what: str, skipped: Sequence[Skipped]) -> None:
-    if skipped:
-        first = skipped[0]
-        text = "skipped %d unreadable %s of %s, the first: %s: %s"
-        log.warning(text, len(skipped), what, source.path, first.path, first.reason)
 
 
 def log_sources(further: Further, dataset: Dataset) -> None:

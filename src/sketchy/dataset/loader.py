@@ -1,6 +1,7 @@
 """From a config to packed, split data: the first step of every command that reads a dataset."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sketchy.dataset.zero_shot import ZERO_SHOT_CATEGORIES, hold_out
 from sketchy.errors import DataError
 from sketchy.preprocess import build_preprocess
 from sketchy.progress import Progress, no_progress
+from sketchy.results import Skipped
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ def load_dataset(config: Config, *, progress: Progress = no_progress, root: Path
 
     Args:
         config: Configuration, of which the sections data and image are read.
-        progress: Opens the progress bar.
+        progress: Shows the progress.
         root: Where the dataset is now, if not at data.root.
 
     Raises:
@@ -72,21 +74,24 @@ def load_dataset(config: Config, *, progress: Progress = no_progress, root: Path
     except BaseException:
         source.close()
         raise
-    if pack.skipped:
-        first = pack.skipped[0]
-        log.warning(
-            "skipped %d unreadable images of %s, the first: %s: %s; `sketchy data check` names them all",
-            len(pack.skipped),
-            source.path,
-            first.path,
-            first.reason,
-        )
+    warn_skipped(source, "images", pack.skipped, "; `sketchy data check` names them all")
     if data.zero_shot:
         categories = ZERO_SHOT_CATEGORIES[data.zero_shot]
         found = len(categories.intersection(pack.categories))
-        text = "%s: the dataset has %d of its %d categories; they are not trained on"
-        log.info(text, data.zero_shot, found, len(categories))
+        log.info(
+            f"{data.zero_shot}: the dataset has {found} of its {len(categories)} categories; they are not trained on"
+        )
     return Dataset(source, pack, parts)
+
+
+def warn_skipped(source: Source, what: str, skipped: Sequence[Skipped], remedy: str = "") -> None:
+    """Warn of what could not be read in a source, with the first of it."""
+    if skipped:
+        first = skipped[0]
+        log.warning(
+            f"skipped {len(skipped)} unreadable {what} of {source.path}, "
+            f"the first: {first.path}: {first.reason}{remedy}"
+        )
 
 
 def refuse_moved(config: Config, remedy: str) -> None:

@@ -3,14 +3,13 @@
 import hashlib
 import json
 import math
-import os
 import pkgutil
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import IO, Any, NamedTuple, get_args
+from typing import IO, NamedTuple, get_args
 
 import numpy as np
 import PIL
@@ -27,7 +26,7 @@ from sketchy.image import Kind
 from sketchy.preprocess import Preprocess
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Skipped
-from sketchy.storage import cache_folder
+from sketchy.storage import cache_folder, sync
 
 FORMAT = 1
 """Version of the files in a pack's folder; another one makes all packs anew."""
@@ -101,7 +100,7 @@ def open_pack(
     source: Source,
     listing: Listing,
     preprocess: Preprocess,
-    cache: Path | None = None,
+    cache: Path | None,
     progress: Progress = no_progress,
 ) -> Pack:
     """Open the packed images of a dataset, after decoding them if that was not done yet.
@@ -114,7 +113,7 @@ def open_pack(
         listing: Records that `find_records` found in it.
         preprocess: Preprocessing of every image.
         cache: Folder for packs; None takes $SKETCHY_CACHE, else the user's cache folder.
-        progress: Opens the progress bar.
+        progress: Shows the progress.
 
     Raises:
         DataError: All images of one kind are unusable.
@@ -162,7 +161,7 @@ def _build(folder: Path, source: Source, records: Sequence[Record], preprocess: 
             source, records, preprocess.load, write, "packing", per_process=IMAGES_PER_PROCESS, progress=progress
         )
         _close_gaps(file, starts, failures)
-        _sync(file)
+        sync(file)
     usable = Counter(record.kind for index, record in enumerate(records) if index not in failures)
     for index, reason in failures.items():
         if not usable[records[index].kind]:
@@ -176,7 +175,7 @@ def _build(folder: Path, source: Source, records: Sequence[Record], preprocess: 
     }
     with (folder / CONTENTS).open("w", encoding="utf-8") as text:
         json.dump(contents, text)
-        _sync(text)
+        sync(text)
 
 
 def _close_gaps(file: IO[bytes], starts: Sequence[int], gaps: Container[int]) -> None:
@@ -192,12 +191,6 @@ def _close_gaps(file: IO[bytes], starts: Sequence[int], gaps: Container[int]) ->
             file.write(pixels)
         end += stop - start
     file.truncate(end)
-
-
-def _sync(file: IO[Any]) -> None:
-    """Bring what was written to the disk: after a crash a complete name must not stand for lost bytes."""
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _load(folder: Path) -> _Stored | None:

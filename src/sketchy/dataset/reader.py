@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from sketchy.dataset.records import Record
+from sketchy.dataset.records import FOLDERS, RENDERING_PREFIX, Record
 from sketchy.dataset.source import Source
 from sketchy.errors import DataError
 from sketchy.image import SUFFIXES, Kind
 
-FOLDERS: dict[str, Kind] = {"photo": "photo", "photos": "photo", "sketch": "sketch", "sketches": "sketch"}
-RENDERING_PREFIX = "tx_"
 DEFAULT_RENDERING = "tx_000000000000"
 ENDINGS = tuple(sorted(SUFFIXES))
 NAMES_SHOWN = 10

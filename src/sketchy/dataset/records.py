@@ -1,10 +1,13 @@
-"""One image of a dataset, before it is opened."""
+"""One image of a dataset, before it is opened, and the names of the folders that it is in."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sketchy.image import Kind
+
+FOLDERS: dict[str, Kind] = {"photo": "photo", "photos": "photo", "sketch": "sketch", "sketches": "sketch"}
+"""Names, in lower case, of the folders that hold the categories of photos, and those of sketches."""
+RENDERING_PREFIX = "tx_"
+"""Start of the names of the folders between these and the categories in the layout of the Sketchy Database."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,3 @@ class Record:
     category: str
     photo_id: str
     name: str
-
-
-def digest(records: Iterable[Record]) -> str:
-    """Hash the names of a dataset's images by kind and category: the same in any folder and in any order."""
-    names = sorted(f"{record.kind}/{record.category}/{record.name.rpartition('/')[2]}" for record in records)
-    return hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()

@@ -13,7 +13,6 @@ import yaml
 
 @dataclass(frozen=True)
 class _Thing:
-    name: str
     near: frozenset[str]
     imagenet: tuple[int, ...]
 
@@ -80,7 +79,7 @@ def _names() -> dict[str, str]:
 @cache
 def _table() -> dict[str, _Thing]:
     return {
-        name: _Thing(name, frozenset(fields.get("near", [])), _indices(fields.get("imagenet", [])))
+        name: _Thing(frozenset(fields.get("near", [])), _indices(fields.get("imagenet", [])))
         for name, fields in _entries().items()
     }
 

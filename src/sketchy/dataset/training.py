@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -70,8 +71,16 @@ class TrainingImages:
     drawings: Drawings | None = None
 
 
-def training_images(data: Dataset, further: Further, altered: float = 0.0) -> tuple[TrainingImages, Items, Items]:
-    """Return all images, and the sketches and the photos among them to train on.
+class TrainingSet(NamedTuple):
+    """All images, and the sketches and the photos among them to train on."""
+
+    images: TrainingImages
+    sketches: Items
+    photos: Items
+
+
+def training_set(data: Dataset, further: Further, altered: float = 0.0) -> TrainingSet:
+    """Collect what a run trains on.
 
     Args:
         data: The dataset, whose own images come first.
@@ -93,7 +102,7 @@ def training_images(data: Dataset, further: Further, altered: float = 0.0) -> tu
         drawings=joined(vectors, altered) if vectors else None,
     )
     sketches = Items(sketch_rows, sketch_category[sketch_rows])
-    return images, sketches, Items(photo_rows, photo_category[photo_rows])
+    return TrainingSet(images, sketches, Items(photo_rows, photo_category[photo_rows]))
 
 
 def _joined(rows: Indices, categories: Indices, sources: Sequence[FurtherImages]) -> tuple[Indices, Indices]:

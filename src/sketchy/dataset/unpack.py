@@ -42,7 +42,7 @@ def unpack(archive: Path, out: Path, *, progress: Progress = no_progress, limits
     Args:
         archive: File to unpack; it is only read.
         out: Folder to make; it must not exist, or be empty.
-        progress: Opens the progress bar, in bytes.
+        progress: Shows the progress, in bytes.
         limits: How much the archive may unpack to.
 
     Returns:

@@ -46,7 +46,7 @@ def draw_dataset(
         sketches: Number of sketches of each photo, 1 or more; grey PNG, 256x256, dark on white.
         categories: Number of categories, in alphabetical order; None draws all.
         seed: Random seed, 0 or more.
-        progress: Opens the progress bar.
+        progress: Shows the progress.
 
     Raises:
         ConfigError: `categories` is not between 1 and the number of categories.

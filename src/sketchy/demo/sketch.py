@@ -15,6 +15,8 @@ from sketchy.demo.things import Thing, curve, draw_warp
 
 STEP = 2.0
 """Distance between the points of a line in pixels."""
+REACH = 3
+"""Points to either side of a corner over which a line turns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,16 +104,16 @@ def _distort_stroke(line: Points, haste: float, rng: Generator) -> Points:
     return np.asarray(stroke)
 
 
-def _corners(line: Points, reach: int = 3) -> list[int]:
-    """Return the indices where a line turns by 50 degrees or more within `reach` points to either side."""
-    if len(line) <= 2 * reach:
+def _corners(line: Points) -> list[int]:
+    """Return the indices where a line turns by 50 degrees or more within REACH points to either side."""
+    if len(line) <= 2 * REACH:
         return []
-    ways = line[reach:] - line[:-reach]
-    before, after = ways[:-reach], ways[reach:]
+    ways = line[REACH:] - line[:-REACH]
+    before, after = ways[:-REACH], ways[REACH:]
     cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
     turn = np.degrees(np.abs(np.arctan2(cross, (before * after).sum(1))))
-    sharpest = np.lib.stride_tricks.sliding_window_view(np.pad(turn, reach), 2 * reach + 1).max(1)
-    return [int(at) + reach for at in np.flatnonzero((turn >= 50) & (turn == sharpest))]
+    sharpest = np.lib.stride_tricks.sliding_window_view(np.pad(turn, REACH), 2 * REACH + 1).max(1)
+    return [int(at) + REACH for at in np.flatnonzero((turn >= 50) & (turn == sharpest))]
 
 
 def _visible_runs(points: Points, shown: NDArray[np.bool_]) -> Iterator[Points]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from sketchy.demo.raster import SIZE, Array, Points, Window, pick
 
 Warp = Callable[[Points], Points]
+CURVE_STEPS = 8
+"""Points of a curve from each knot to the next."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _parse_path(words: list[str], warp: Warp, closed: bool) -> list[Points]:
     return [curve(warp(each), corner, closed) for each in found]
 
 
-def curve(knots: Points, corner: NDArray[np.bool_], closed: bool, steps: int = 8) -> Points:
+def curve(knots: Points, corner: NDArray[np.bool_], closed: bool) -> Points:
     """Return the Catmull-Rom curve through the knots, which is straight between two corners."""
     here, there = knots, np.roll(knots, -1, 0)
     sharp = corner.copy()
@@ -189,7 +191,7 @@ def curve(knots: Points, corner: NDArray[np.bool_], closed: bool, steps: int = 8
         sharp[[0, -1]] = True
     before = np.where(sharp[:, None], 2 * here - there, np.roll(knots, 1, 0))
     after = np.where(np.roll(sharp, -1)[:, None], 2 * there - here, np.roll(knots, -2, 0))
-    t = np.arange(steps)[:, None, None] / steps
+    t = np.arange(CURVE_STEPS)[:, None, None] / CURVE_STEPS
     curve = 0.5 * (
         2 * here
         + (there - before) * t

@@ -23,7 +23,7 @@ from sketchy.progress import Progress, no_progress
 from sketchy.results import Skipped
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import PhotoFile, walk
-from sketchy.retrieval.store.base import label
+from sketchy.retrieval.store.base import category_name
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def embed_extension(
     skipped: list[Skipped] = []
     left_out: Counter[str] = Counter()
     walked = walk(sources, skipped.append, lambda left: left_out.update([left.reason]))
-    named = (PhotoFile(path, label(Path(path).parent.name)) for path, _ in walked)
+    named = (PhotoFile(path, category_name(Path(path).parent.name)) for path, _ in walked)
     files = [file for file in named if file.category in labels]
     if not files:
         raise DataError(

@@ -105,7 +105,7 @@ def _content(details: EvaluationDetails, focus: Focus, names: tuple[str, ...]) -
         "instance": focus.instance,
         "label": METRICS[focus.key].label,
         "measured": bool(focus.counted.any()),
-        "metrics": metric_rows(evaluation),
+        "metrics": _metric_rows(evaluation),
         "further": evaluation.further,
         "bars": category_bars(details, focus, names),
         "shown": scores.nearest.shape[1],
@@ -125,7 +125,7 @@ def _prevalence(details: EvaluationDetails, focus: Focus) -> float:
     return float(details.scores.relevant[focus.counted].double().mean()) / len(details.gallery_categories)
 
 
-def metric_rows(evaluation: Evaluation) -> list[MetricRow]:
+def _metric_rows(evaluation: Evaluation) -> list[MetricRow]:
     """Return the metrics with labels and explanations, except those that were measured for no query."""
     instance, category = evaluation.protocol["instance_queries"], evaluation.protocol["queries"]
     return [

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.image import Kind
+from sketchy.runtime import usable_cores
 
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Device files of the drivers of GPUs: NVIDIA, NVIDIA in WSL, AMD."""
@@ -54,7 +55,7 @@ def thread_count() -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = usable_cores()
     return max(1, min(usable, _quota() or usable))
 
 

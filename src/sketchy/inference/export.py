@@ -14,15 +14,7 @@ from sketchy.demo import draw_pair
 from sketchy.errors import CheckpointError
 from sketchy.extras import require_torch
 from sketchy.image import Kind
-from sketchy.inference.exported import (
-    KINDS,
-    WEIGHTS,
-    WORDS,
-    Exported,
-    Graph,
-    layout,
-    write_exported,
-)
+from sketchy.inference.exported import KINDS, WEIGHTS, WORDS, ExportedModel, Graph, table_of, write_exported
 from sketchy.inference.onnx_engine import OnnxEngine
 from sketchy.inference.torch_engine import describe, embed_pixels
 from sketchy.model.checkpoint import Checkpoint
@@ -79,7 +71,7 @@ def export_model(checkpoint: Checkpoint, out: Path, digest: str) -> float:
     return difference
 
 
-def to_exported(checkpoint: Checkpoint) -> Exported:
+def to_exported(checkpoint: Checkpoint) -> ExportedModel:
     """Trace the networks of a checkpoint. Raises CheckpointError, MissingExtraError."""
     require_torch("exporting a model")
     weights = {name: np.asarray(tensor.cpu().numpy(), order="C") for name, tensor in checkpoint.weights.items()}
@@ -87,7 +79,7 @@ def to_exported(checkpoint: Checkpoint) -> Exported:
     if description.words:
         weights[WORDS] = np.stack(list(description.words.values()))
     graphs = {kind: _traced(encoder, kind, description.preprocess, weights) for kind in KINDS}
-    return Exported(description, graphs, weights)
+    return ExportedModel(description, graphs, weights)
 
 
 def _traced(encoder: Encoder, kind: Kind, preprocess: Preprocess, weights: Mapping[str, NDArray[Any]]) -> Graph:
@@ -123,7 +115,7 @@ def _with_external_weights(model: Any, weights: Mapping[str, NDArray[Any]]) -> G
     import onnx_ir as ir
     import onnx_ir.passes.common
 
-    table, used = layout(weights), []
+    table, used = table_of(weights), []
     for name, value in list(model.graph.initializers.items()):
         own = WORDS if name == ANCHORS else name.removeprefix(PREFIX)
         stored = weights.get(own)
@@ -147,7 +139,7 @@ def _with_external_weights(model: Any, weights: Mapping[str, NDArray[Any]]) -> G
     return Graph(ir.to_proto(model).SerializeToString(), tuple(used))
 
 
-def _difference(encoder: Encoder, exported: Exported) -> float:
+def _difference(encoder: Encoder, exported: ExportedModel) -> float:
     """Return the largest difference between the embeddings of both engines, on a few images."""
     engine, preprocess = OnnxEngine(exported), exported.description.preprocess
     largest = []

@@ -57,7 +57,7 @@ class Graph:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedModel:
     """The content of an exported model.
 
     Attributes:
@@ -71,7 +71,7 @@ class Exported:
     weights: Arrays
 
 
-def layout(arrays: Arrays) -> dict[str, dict[str, Any]]:
+def table_of(arrays: Arrays) -> dict[str, dict[str, Any]]:
     """Return dtype, shape and offset in weights.bin of each array."""
     table, offset = {}, 0
     for name, array in arrays.items():
@@ -80,7 +80,7 @@ def layout(arrays: Arrays) -> dict[str, dict[str, Any]]:
     return table
 
 
-def write_exported(path: Path, exported: Exported, checkpoint: str) -> None:
+def write_exported(path: Path, exported: ExportedModel, checkpoint: str) -> None:
     """Write an exported model atomically.
 
     Args:
@@ -101,7 +101,7 @@ def write_exported(path: Path, exported: Exported, checkpoint: str) -> None:
         "words": list(words),
         "calibration": None if calibration is None else calibration.to_plain(),
         "graphs": {kind: graph.weights for kind, graph in exported.graphs.items()},
-        "arrays": layout(arrays),
+        "arrays": table_of(arrays),
     }
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
         _add(file, HEADER, json.dumps(header, indent=1, allow_nan=False).encode())
@@ -145,7 +145,7 @@ def digest_of(checkpoint: Path) -> str:
     return hashlib.sha256(repr(table).encode()).hexdigest()
 
 
-def read_exported(path: Path) -> Exported:
+def read_exported(path: Path) -> ExportedModel:
     """Read an exported model without running any code in it.
 
     Raises:
@@ -160,7 +160,7 @@ def read_exported(path: Path) -> Exported:
                 kind: Graph(file.read(f"{kind}.onnx"), tuple(header["graphs"][kind])) for kind in KINDS
             }
         arrays = {name: _array(blob, **entry) for name, entry in header["arrays"].items()}
-        return Exported(_description(header, arrays.pop(PROBES, None), arrays.get(WORDS, ())), graphs, arrays)
+        return ExportedModel(_description(header, arrays.pop(PROBES, None), arrays.get(WORDS, ())), graphs, arrays)
     except OSError as error:
         raise CheckpointError(os_problem(error, path, "read")) from None
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError):

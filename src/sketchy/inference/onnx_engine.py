@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sketchy.errors import CheckpointError
 from sketchy.image import Kind
-from sketchy.inference.engine import thread_count
-from sketchy.inference.exported import Exported
+from sketchy.inference.engine import Engine, thread_count
+from sketchy.inference.exported import ExportedModel
 
 BATCH_SIZE = 4
 """Images per forward pass: the activations of more fall out of the caches of a core."""
@@ -19,8 +19,8 @@ FORWARD_PASSES = threading.BoundedSemaphore(thread_count())
 """Forward passes of several images that run at once, of all engines of the process: no more than cores."""
 
 
-class OnnxEngine:
-    """An engine on an exported model; see `Engine`.
+class OnnxEngine(Engine):
+    """An engine on an exported model.
 
     A forward pass computes in the thread that calls it: as many at once as there are cores are faster than one on all
     cores, whose threads wait for each other at each of its layers, and there are never more threads than callers.
@@ -29,14 +29,13 @@ class OnnxEngine:
     name = "ONNX Runtime"
     batch_size = BATCH_SIZE
 
-    def __init__(self, exported: Exported) -> None:
+    def __init__(self, exported: ExportedModel) -> None:
         self._exported = exported
         self.workers = thread_count()
         self._sessions: dict[Kind, onnxruntime.InferenceSession] = {}
         self._mutex = threading.Lock()
 
     def embed(self, pixels: NDArray[np.uint8], kind: Kind) -> NDArray[np.float32]:
-        """Embed preprocessed images of a kind; see `Engine.embed`."""
         if not len(pixels):
             return np.empty((0, self._exported.description.embedding_size), np.float32)
         session = self._session(kind)
@@ -45,7 +44,6 @@ class OnnxEngine:
         return np.asarray(embeddings, np.float32)
 
     def share_cores(self) -> None:
-        """Use half of the cores from now on; see `Engine.share_cores`."""
         self.workers = max(1, thread_count() // 2)
 
     def _session(self, kind: Kind) -> onnxruntime.InferenceSession:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sketchy.image import Kind
 from sketchy.inference.description import Description
+from sketchy.inference.engine import Engine
 from sketchy.inference.exported import WORDS, is_exported, read_exported
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint
 from sketchy.model.encoder import Encoder
@@ -29,8 +30,8 @@ FOLD_FROM = BATCH_SIZE
 """Images from which on folding the network pays: it takes as long as about fifty images, and halves their time."""
 
 
-class TorchEngine:
-    """An engine on a checkpoint and a device; see `Engine`.
+class TorchEngine(Engine):
+    """An engine on a checkpoint and a device.
 
     Args:
         encoder: The network, in evaluation mode.
@@ -48,7 +49,6 @@ class TorchEngine:
         self._mutex = threading.Lock()  # norms by domain keep the kind of the batch as state
 
     def embed(self, pixels: NDArray[np.uint8], kind: Kind) -> NDArray[np.float32]:
-        """Embed preprocessed images of a kind; see `Engine.embed`."""
         with self._mutex:
             self._embedded += len(pixels)
             found: NDArray[np.float32] = embed_pixels(self.encoder_for(self._embedded), pixels, kind).numpy()
@@ -59,7 +59,6 @@ class TorchEngine:
         return self._folded if count >= FOLD_FROM else self.encoder
 
     def share_cores(self) -> None:
-        """Use half of the cores from now on; see `Engine.share_cores`."""
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
 
     @cached_property

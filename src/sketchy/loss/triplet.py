@@ -1,16 +1,14 @@
 """Triplet loss: an anchor sketch, a positive photo of its category and a negative photo of another."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from sketchy.choices import TripletConfig
+from sketchy.choices import Mining, TripletConfig
 from sketchy.distance import pairwise
 from sketchy.loss.batch import EmbeddedBatch, LossOutput, checked, masked_mean, other_pairs
 from sketchy.runtime import to_device
-
-Mining = Literal["random", "semi-hard", "batch-hard"]
 
 
 class TripletLoss(nn.Module):

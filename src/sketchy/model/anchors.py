@@ -1,4 +1,4 @@
-"""Attention of an embedding to anchors: the directions in which things lie that the model knows by name."""
+"""Attention of an embedding to anchors: the directions of the things that the model knows by name."""
 
 import torch
 import torch.nn.functional as F

@@ -109,14 +109,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "weights": checkpoint.weights,
         "dataset": checkpoint.dataset,
     }
-    if checkpoint.training is not None:
-        content["training"] = checkpoint.training
-    if checkpoint.calibration is not None:
-        content["calibration"] = checkpoint.calibration.to_plain()
-    if checkpoint.probes is not None:
-        content["probes"] = checkpoint.probes
-    if checkpoint.anchors is not None:
-        content["anchors"] = checkpoint.anchors
+    optional = {
+        "training": checkpoint.training,
+        "calibration": checkpoint.calibration and checkpoint.calibration.to_plain(),
+        "probes": checkpoint.probes,
+        "anchors": checkpoint.anchors,
+    }
+    content |= {name: entry for name, entry in optional.items() if entry is not None}
     with replacing(path) as temporary:
         temporary.touch()  # torch would not say why it cannot create the file
         try:

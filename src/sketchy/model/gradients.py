@@ -59,9 +59,8 @@ class OrientedGradients(nn.Module):
         cosine, sine = (right.square() - down.square()) / squared, 2 * right * down / squared  # of the doubled angle
         angles = torch.arange(ORIENTATIONS, device=images.device) * (2 * math.pi / ORIENTATIONS)
         along = cosine[:, None] * angles.cos()[:, None, None] + sine[:, None] * angles.sin()[:, None, None]
-        sharpened = (
-            F.relu(along).square().square()
-        )  # so that it counts little for other orientations; `** 4` is slow in ONNX
+        # Sharpened, so that it counts little for other orientations; `** 4` is slow in ONNX.
+        sharpened = F.relu(along).square().square()
         histograms = F.avg_pool2d(sharpened * weight[:, None], PIXELS_PER_CELL).flatten(1)
         total = histograms.sum(1, keepdim=True).clamp(min=1e-6)  # an ONNX export drops a tiny summand that avoids 0 / 0
         return (histograms / total).sqrt()
@@ -95,9 +94,9 @@ def gradients(grey: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def strong(strength: Tensor) -> Tensor:
-    """Keep of (B, S, S) gradients by how much they exceed those of a photo that are no edges.
+    """Return by how much each gradient of (B, S, S) photos exceeds the least one of an edge, in the same shape.
 
-    The difference, and not a step, so that rounding errors change a descriptor by no more than rounding errors.
+    The excess, not a mask, so that rounding errors change a descriptor by no more than rounding errors.
     """
     kept = max(1, int(EDGES * strength.shape[1] * strength.shape[2]))
     least = strength.flatten(1).topk(kept).values[:, -1]

@@ -42,12 +42,14 @@ def build_torchvision(name: str, pretrained: bool | str) -> Backbone:
 
 
 def remove_fc(network: nn.Module) -> int:
+    """Remove `fc`, a single Linear."""
     features = int(network.get_submodule("fc").in_features)  # type: ignore[arg-type]
     network.fc = nn.Identity()
     return features
 
 
 def remove_classifier(network: nn.Module) -> int:
+    """Remove `classifier`, whose first Linear takes the features."""
     first = next(m for m in network.get_submodule("classifier").modules() if isinstance(m, nn.Linear))
     network.classifier = nn.Identity()
     return first.in_features

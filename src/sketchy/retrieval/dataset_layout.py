@@ -4,10 +4,8 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sketchy.retrieval.store.base import label
-
-PHOTO_FOLDERS = ("photo", "photos")
-"""Names, in lower case, of the folder of a dataset that holds its photos."""
+from sketchy.dataset.records import FOLDERS, RENDERING_PREFIX
+from sketchy.retrieval.store.base import category_name
 
 
 def category_of(folder: str) -> str | None:
@@ -18,13 +16,13 @@ def category_of(folder: str) -> str | None:
     """
     parent, name = os.path.split(folder)
     above, rendering = os.path.split(parent)
-    if rendering.startswith("tx_"):
-        return label(name) if _is_photo_folder(above) else None
-    return label(name) if _is_photo_folder(parent) and _is_dataset(above) else None
+    if rendering.startswith(RENDERING_PREFIX):
+        return category_name(name) if _is_photo_folder(above) else None
+    return category_name(name) if _is_photo_folder(parent) and _is_dataset(above) else None
 
 
 def _is_photo_folder(folder: str) -> bool:
-    return os.path.basename(folder).lower() in PHOTO_FOLDERS  # noqa: PTH119
+    return FOLDERS.get(os.path.basename(folder).lower()) == "photo"  # noqa: PTH119
 
 
 @lru_cache(maxsize=1024)
@@ -37,8 +35,7 @@ def _is_dataset(folder: str) -> bool:
 
 def sketch_folders(folder: str, names: Sequence[str]) -> list[str]:
     """Return the sketch folders among the names if the folder is a dataset: `photo` has the same categories."""
-    photos = [name for name in names if name.lower() in PHOTO_FOLDERS]
-    sketches = [name for name in names if name.lower() in ("sketch", "sketches")]
+    photos, sketches = ([name for name in names if FOLDERS.get(name.lower()) == kind] for kind in ("photo", "sketch"))
     if not photos or not sketches:
         return []
     inside = set().union(*(_folders_in(f"{folder}{os.sep}{name}") for name in photos))
@@ -52,4 +49,6 @@ def _folders_in(folder: str) -> set[str]:
             names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     except OSError:
         return set()
-    return {"tx_" if name.startswith("tx_") else name for name in names if any(map(str.isalpha, name))}
+    return {
+        RENDERING_PREFIX if name.startswith(RENDERING_PREFIX) else name for name in names if any(map(str.isalpha, name))
+    }

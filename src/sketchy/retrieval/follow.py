@@ -15,10 +15,10 @@ from typing import Self
 from sketchy.errors import LockedError, SketchyError, StorageError
 from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import left_out_text
-from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.open import check_found
 from sketchy.retrieval.update import INDEXING
+from sketchy.retrieval.update_result import UpdateResult
 from sketchy.retrieval.watch import RETRY_SECONDS, rounds
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ from sketchy.errors import GalleryError
 from sketchy.paths import as_path
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Advice, Hits, Skipped
-from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.folders import Folders
 from sketchy.retrieval.images import AnyKind, ImageLike, as_sequence
 from sketchy.retrieval.model import Model
@@ -23,6 +22,7 @@ from sketchy.retrieval.search import Filters, Request, Wanted, calibration_of, s
 from sketchy.retrieval.store.address import open_writer
 from sketchy.retrieval.store.base import Store, Vectors, Where
 from sketchy.retrieval.update import update
+from sketchy.retrieval.update_result import UpdateResult
 
 
 class Index:

@@ -23,7 +23,8 @@ from sketchy.photo_or_drawing import SEEN_SIDE, kind_of
 from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Skipped
 from sketchy.retrieval.images import AnyKind, ImageLike, as_sequence, loadable, names_of, naming_image
-from sketchy.retrieval.store.base import Identity, Vectors
+from sketchy.retrieval.scan import Scan
+from sketchy.retrieval.store.base import Identity, Vectors, as_tuple
 from sketchy.single_mark import is_single_mark
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ class Model:
         """
         from sketchy.retrieval.open import open_photos  # imports this module
 
-        return open_photos(self, photos, out, exclude=exclude, drop_missing=drop_missing, progress=progress)
+        return open_photos(self, photos, out, Scan(as_tuple(exclude), drop_missing), progress)
 
 
 def load_model(source: Path, device: str = "auto") -> Model:

@@ -76,17 +76,14 @@ def exact_distances(query: Floats, rows: NDArray[np.int64], fetch: Callable[[NDA
     return np.concatenate(parts)
 
 
-def nearest(
-    query: Floats, rough: Floats, k: int, slack: float, fetch: Callable[[NDArray[np.int64]], Floats]
-) -> list[tuple[int, float]]:
-    """Return row and distance of the k nearest, nearest first, equal distances in row order; see `candidates`."""
-    return nearest_of(query, candidates(rough, k, slack), k, fetch)
-
-
 def nearest_of(
     query: Floats, rows: NDArray[np.int64], k: int, fetch: Callable[[NDArray[np.int64]], Floats]
 ) -> list[tuple[int, float]]:
-    """Measure some rows; return row and distance of the k nearest as `nearest` does."""
+    """Measure some rows, such as `candidates`; see `exact_distances` for the arguments.
+
+    Returns:
+        Row and distance of the k nearest, nearest first, equal distances in the order of rows.
+    """
     distances = exact_distances(query, rows, fetch)
     order = np.lexsort((rows, distances))[:k]
     return [(int(rows[index]), float(distances[index])) for index in order]

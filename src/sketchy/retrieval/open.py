@@ -14,14 +14,14 @@ from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
 from sketchy.retrieval.cached import cache_path, log_noted, note_index, noted_index
-from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.index import Index, update_at
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan
 from sketchy.retrieval.store.address import is_store, open_reader
-from sketchy.retrieval.store.base import Identity, Store, as_tuple
+from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
+from sketchy.retrieval.update_result import UpdateResult
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ def open_index(
         StorageError: The cache cannot be written.
     """
     if address is None:
-        from sketchy.retrieval.test_photos import open_test_photos  # not needed for photos of one's own
+        from sketchy.retrieval.dataset_gallery import open_test_photos  # not needed for photos of one's own
 
         return open_test_photos(model, progress)
     if is_store(address):
-        return _not_empty(open_reader(address, model.identity), address, model)
+        return _not_empty(Index(open_reader(address, model.identity), address, model, address=address))
     folder = Path(address)
     if not folder.is_dir():
         raise GalleryError(f"no such folder of photos: {folder}; name one, or an index, with --gallery")
@@ -64,23 +64,20 @@ def open_index(
     store, exclude = noted
     log_noted(store, exclude, folder, outdated=update)
     scan = replace(scan, exclude=exclude)
-    return _not_empty(store, str(store.folder), model, name=address, sources=[folder], scan=scan)
+    return _not_empty(Index(store, address, model, address=str(store.folder), sources=[folder], scan=scan))
 
 
 def open_photos(
     model: Model,
     photos: str | PathLike[str] | Sequence[str | PathLike[str]],
     out: str | PathLike[str] | None,
-    *,
-    exclude: Sequence[str],
-    drop_missing: bool,
+    scan: Scan,
     progress: Progress,
 ) -> Index:
     """Open the index of photos, after creating or updating it; see `Model.index`."""
     paths = [photos] if isinstance(photos, str | PathLike) else list(photos)
     if not paths:
         raise ValueError("no photos to index; give at least one folder")
-    scan = Scan(as_tuple(exclude), drop_missing)
     if out is None and len(paths) == 1:
         return open_index(model, expanded(os.fspath(paths[0])), scan=scan, progress=progress)
     sources = [as_path(os.fspath(path)) for path in paths]
@@ -89,7 +86,7 @@ def open_photos(
     address = expanded(os.fspath(out))
     changes = update_at(address, sources, model, scan=scan, progress=progress)
     index = Index(open_reader(address, model.identity), address, model, address=address, sources=sources, scan=scan)
-    _finish(index, changes, sources)
+    _finish(index, changes)
     note_index(sources, model.identity, address, scan.exclude)
     return index
 
@@ -105,7 +102,7 @@ def check_found(changes: UpdateResult, count: int, sources: Sequence[Path]) -> N
     """Raise GalleryError if an index has nothing to search after an update.
 
     Args:
-        changes: UpdateResult by the update.
+        changes: What the update did.
         count: Number of photos in the index now.
         sources: Folders and files that were scanned.
     """
@@ -137,26 +134,18 @@ def _named(sources: Sequence[Path]) -> str:
     return " and ".join(map(str, sources))
 
 
-def _not_empty(
-    store: Store,
-    address: str,
-    model: Model,
-    *,
-    name: str = "",
-    sources: Sequence[Path] = (),
-    scan: Scan = DEFAULT_SCAN,
-) -> Index:
-    name = name or address
-    if store.count() == 0:
-        store.close()
-        raise GalleryError(f"the index {name} is empty; fill it with `sketchy index PHOTOS --out {name}`")
-    return Index(store, name, model, address=address, sources=sources, scan=scan)
+def _not_empty(index: Index) -> Index:
+    """Return an index; if it has no photo, close it and raise GalleryError."""
+    if len(index) == 0:
+        index.close()
+        raise GalleryError(f"the index {index.name} is empty; fill it with `sketchy index PHOTOS --out {index.name}`")
+    return index
 
 
-def _finish(index: Index, changes: UpdateResult, sources: Sequence[Path]) -> None:
+def _finish(index: Index, changes: UpdateResult) -> None:
     """Report an update of an index; if there is nothing to search, close the index and raise GalleryError."""
     try:
-        check_found(changes, len(index), sources)
+        check_found(changes, len(index), index.sources)
     except GalleryError:
         index.close()
         raise
@@ -194,7 +183,7 @@ def _open_cached(sources: Sequence[Path], model: Model, scan: Scan, progress: Pr
         store = open_to_read(path, model.identity)
         log_unused_globs(changes, scan)
     index = Index(store, _named(sources), model, address=str(path), sources=sources, scan=scan)
-    _finish(index, changes, sources)
+    _finish(index, changes)
     return index
 
 

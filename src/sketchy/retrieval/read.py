@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from sketchy.errors import ImageError
+from sketchy.retrieval.dates import date_taken, local_seconds
 from sketchy.retrieval.scan import PhotoFile
 from sketchy.retrieval.store.base import Photo
-from sketchy.retrieval.taken import date_taken, local_seconds
 from sketchy.storage import os_reason
 
 MAX_FILE_BYTES = 256 * 2**20

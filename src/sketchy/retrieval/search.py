@@ -13,11 +13,11 @@ from sketchy.errors import CheckpointError
 from sketchy.inference.description import SpatialPart
 from sketchy.model.calibration import Calibration
 from sketchy.results import Advice, Hit, Hits
+from sketchy.retrieval.dates import first_day, iso, last_day
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.query import Extras, Query
 from sketchy.retrieval.spatial_share import reweighted, reweighted_distance
-from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, as_tuple, label
-from sketchy.retrieval.taken import first_day, iso, last_day
+from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, as_tuple, category_name
 
 MAX_OVERFETCH = 16
 """Greatest multiple of k that is searched to find k photos whose files exist."""
@@ -176,7 +176,7 @@ def unmatched(store: Store, where: Where) -> list[str]:
     for name in where.categories:
         if not store.search(query, 1, Where((name,))):
             photos = (photo for batch in store.scan() for photo in batch)
-            names = sorted({label(photo.category) for photo in islice(photos, MAX_SCANNED) if photo.category})
+            names = sorted({category_name(photo.category) for photo in islice(photos, MAX_SCANNED) if photo.category})
             problems.append(unknown_category(name, names))
     if where.path_glob is not None and not store.search(query, 1, Where(path_glob=where.path_glob)):
         problems.append(f"no path matches {where.path_glob!r}; `*` stands for any characters, as in 'holiday/*'")
@@ -203,7 +203,7 @@ def _dates(store: Store) -> str:
 def unknown_category(name: str, names: Sequence[str]) -> str:
     """Return the message that no photo is of a category, with the most similar ones of those that there are."""
     folded: dict[str, str] = {other.casefold(): other for other in names}
-    similar = [folded[match] for match in get_close_matches(label(name).casefold(), folded, MAX_SUGGESTIONS)]
+    similar = [folded[match] for match in get_close_matches(category_name(name).casefold(), folded, MAX_SUGGESTIONS)]
     first = ", ".join(names[:MAX_SUGGESTIONS]) + " ..." * (len(names) > MAX_SUGGESTIONS)
     remedy = f"try {', '.join(similar) or first}" if names else "they are no dataset with categories; use --folder"
-    return f"no photo is of the category {label(name)!r}; {remedy}"
+    return f"no photo is of the category {category_name(name)!r}; {remedy}"

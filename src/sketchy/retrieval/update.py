@@ -21,12 +21,12 @@ from sketchy.errors import ImageError
 from sketchy.inference.engine import decoding_pool
 from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import Skipped
-from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.missing import Pruning, stored
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.read import is_unchanged, read_photo
 from sketchy.retrieval.scan import DEFAULT_SCAN, PhotoFile, Scan, absolute_sources, is_missing, walk
 from sketchy.retrieval.store.base import Photo, Vectors, WritableStore, is_gone
+from sketchy.retrieval.update_result import UpdateResult
 
 log = logging.getLogger(__name__)
 

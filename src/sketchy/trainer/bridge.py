@@ -70,10 +70,10 @@ def _centred_classes(encoder: Encoder) -> Tensor:
 
 
 def named_anchors(loss: Objective, categories: Sequence[str]) -> dict[str, Tensor] | None:
-    """Return where embeddings of things lie, to search by words; None without the bridge.
+    """Return the directions of things in the embedding, to search by words; None without the bridge.
 
-    That of a category is its proxy, if there is a proxy loss: it was learnt from pictures of the thing. Those of other
-    things with classes in ImageNet are their anchors.
+    The direction of a category is its proxy, if there is a proxy loss: it was learnt from pictures of the thing. Those
+    of other things with classes in ImageNet are their anchors.
 
     Args:
         loss: The objective.

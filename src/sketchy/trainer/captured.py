@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sketchy.config import Compile, Precision
 from sketchy.loss.batch import LossOutput
 from sketchy.loss.objective import Labels
 from sketchy.loss.triplet import TripletLoss
-from sketchy.trainer.compiled import CompileSetting
 from sketchy.trainer.forward import LoadedBatch
 from sketchy.trainer.parallel import World
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 Update = Callable[[LoadedBatch], LossOutput]
 
 
-class Recorder(Protocol):
+class GraphRecorder(Protocol):
     """Records work on a device."""
 
     def run(self, work: Callable[[], T]) -> T:
@@ -37,7 +37,7 @@ class Recorder(Protocol):
         """Record work without running it; return its result, which is not computed yet, and what computes it."""
 
 
-class GpuRecorder(Recorder):
+class CudaGraphRecorder(GraphRecorder):
     """Records CUDA graphs on a stream of its own, as `torch.cuda.graph` requires.
 
     Args:
@@ -91,7 +91,7 @@ class CapturedUpdate:
         recorder: Records on the device.
     """
 
-    def __init__(self, update: Update, optimizer: Optimizer, device: torch.device, recorder: Recorder) -> None:
+    def __init__(self, update: Update, optimizer: Optimizer, device: torch.device, recorder: GraphRecorder) -> None:
         self._update = update
         self._optimizer = optimizer
         self._recorder = recorder
@@ -137,7 +137,7 @@ class CapturedUpdate:
             self._is_plain = True
 
 
-def should_capture(setting: CompileSetting, world: World, precision: str, loss: nn.Module) -> bool:
+def should_capture(setting: Compile, world: World, precision: Precision, loss: nn.Module) -> bool:
     """Return whether updates are captured: on one GPU, unless `train.compile` is false.
 
     Not captured are float16, whose scaler decides in Python whether to update, and random triplets, which are drawn on

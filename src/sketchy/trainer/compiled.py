@@ -3,20 +3,19 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
+from sketchy.config import Compile
 from sketchy.errors import ConfigError, SketchyError, TrainingError
 from sketchy.trainer.parallel import World
 
 log = logging.getLogger(__name__)
 
-CompileSetting = bool | Literal["auto"]
 
-
-def should_compile(setting: CompileSetting, world: World) -> bool:
+def should_compile(setting: Compile, world: World) -> bool:
     """Return whether to compile. This is tried now, before a run that exists is replaced.
 
     Args:

@@ -4,15 +4,13 @@ from dataclasses import replace
 
 import torch
 
-from sketchy.config import SpatialConfig
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Subset
-from sketchy.errors import CheckpointError
 from sketchy.evaluation.calibrate import calibrate
 from sketchy.evaluation.evaluate import evaluate_subset
 from sketchy.evaluation.metrics import HEADLINE
 from sketchy.model.checkpoint import Checkpoint
-from sketchy.model.encoder import Encoder, build_encoder
+from sketchy.model.encoder import Encoder
 from sketchy.progress import Progress
 from sketchy.trainer.spatial import fit_spatial
 
@@ -61,23 +59,3 @@ def with_calibration(checkpoint: Checkpoint, data: Dataset, device: torch.device
         return checkpoint
     calibration, probes = calibrate(checkpoint.encoder().to(device), data, subset)
     return replace(checkpoint, calibration=calibration, probes=probes)
-
-
-def with_spatial_config(checkpoint: Checkpoint, spatial: SpatialConfig) -> Checkpoint:
-    """Give a checkpoint other settings of the spatial embedding, and a spatial head that is yet to be fitted.
-
-    Dimensions of the embedding are added or taken away so that those before the spatial ones stay.
-
-    Raises:
-        CheckpointError: It has no spatial embedding.
-        ConfigError: The settings do not fit its network.
-    """
-    model = checkpoint.config.model
-    if model.spatial is None:
-        raise CheckpointError("the checkpoint has no spatial embedding to fit again; train with model.spatial")
-    size = model.embedding_size - model.spatial.size + spatial.size
-    changed = model.model_copy(update={"spatial": spatial, "embedding_size": size})
-    config = checkpoint.config.model_copy(update={"model": changed})
-    fresh = build_encoder(config, load_pretrained=False).state_dict()
-    head = {name: fresh[name] for name in ("head.cells.weight", "head.cells.bias", "head.share")}
-    return replace(checkpoint, config=config, weights=checkpoint.weights | head, calibration=None, probes=None)

@@ -5,13 +5,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sketchy.config import Precision
 from sketchy.loss.batch import LossOutput
 from sketchy.loss.objective import Labels, Objective
 from sketchy.model.encoder import Siamese
 from sketchy.trainer.compiled import compile_module
 from sketchy.trainer.parallel import World
 
-PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 
 
 class LoadedBatch(NamedTuple):
@@ -57,11 +63,11 @@ def build_forward_pass(
     siamese: Siamese,
     loss: Objective,
     world: World,
-    precision: str,
+    precision: Precision,
     *,
     compiled: bool,
     or_plain: bool,
-    captured: bool = False,
+    captured: bool,
 ) -> nn.Module:
     """Return a forward pass whose parameters are those of a network and a loss.
 
@@ -69,14 +75,14 @@ def build_forward_pass(
         siamese: The network.
         loss: The objective.
         world: The processes that train together.
-        precision: One of PRECISIONS; TF32 is set for the whole process.
+        precision: Precision of the network; TF32 is set for the whole process.
         compiled: Whether to compile it; if there are several processes, which exchange embeddings, the network only.
         or_plain: See `compile_module`.
         captured: Whether the whole update is captured as a CUDA graph, in which none may lie.
     """
     allow_tf32(precision == "tf32")
     graphs = world.device.type == "cuda" and not captured
-    network: nn.Module = _Autocast(siamese, PRECISIONS[precision])
+    network: nn.Module = _Autocast(siamese, DTYPES[precision])
     if compiled and world.size > 1:
         network = compile_module(network, graphs=graphs, or_plain=or_plain)
     whole = ForwardPass(world.parallel(network), loss, world)
@@ -94,14 +100,14 @@ def allow_tf32(allowed: bool) -> None:
 
 
 class _Autocast(nn.Module):
-    """Runs a network in a precision; as a module, so that autocast is also on in the threads of DataParallel."""
+    """Runs a network in a dtype; as a module, so that autocast is also on in the threads of DataParallel."""
 
-    def __init__(self, network: Siamese, precision: torch.dtype) -> None:
+    def __init__(self, network: Siamese, dtype: torch.dtype) -> None:
         super().__init__()
         self.network = network
-        self.precision = precision
+        self.dtype = dtype
 
     def forward(self, sketches: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.autocast(sketches.device.type, self.precision, enabled=self.precision != torch.float32):
+        with torch.autocast(sketches.device.type, self.dtype, enabled=self.dtype != torch.float32):
             embeddings: tuple[Tensor, Tensor] = self.network(sketches, photos)
         return embeddings

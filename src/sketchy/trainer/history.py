@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sketchy.errors import RunError
@@ -9,13 +10,16 @@ from sketchy.evaluation.learning_curves import PANELS
 from sketchy.results import EpochResult
 from sketchy.storage import os_reason, replacing, write_text
 
+BEST_BY = "val_map_all"
+"""Column of the history by which the best epoch is selected."""
 
+
+@dataclass
 class History:
     """The history of a run; its file is rewritten atomically after every epoch."""
 
-    def __init__(self, path: Path, rows: list[EpochResult] | None = None) -> None:
-        self.path = path
-        self.rows = rows or []
+    path: Path
+    rows: list[EpochResult] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path, epochs: int | None = None) -> "History":

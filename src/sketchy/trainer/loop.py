@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sketchy.config import Compile, Precision
 from sketchy.dataset.augment import Augmenter, change_photos, change_sketches
 from sketchy.dataset.sampler import Sampler
 from sketchy.dataset.training import TrainingImages, gather_to
@@ -24,8 +25,8 @@ from sketchy.model.weights import load_weights
 from sketchy.progress import Advance
 from sketchy.results import EpochResult
 from sketchy.runtime import generator_states, restore_generators, room_for_data, to_device
-from sketchy.trainer.captured import CapturedUpdate, GpuRecorder, Update, should_capture
-from sketchy.trainer.compiled import CompileSetting, explain_compiler_errors, should_compile
+from sketchy.trainer.captured import CapturedUpdate, CudaGraphRecorder, Update, should_capture
+from sketchy.trainer.compiled import explain_compiler_errors, should_compile
 from sketchy.trainer.forward import LoadedBatch, build_forward_pass
 from sketchy.trainer.parallel import World
 from sketchy.trainer.prepare import Preparation, PreparedBatch, merged
@@ -67,8 +68,8 @@ class Trainer:
         generator: torch.Generator,
         augmenter: Augmenter | None = None,
         frozen: Sequence[nn.Module] = (),
-        precision: str = "float32",
-        compiled: CompileSetting = False,
+        precision: Precision = "float32",
+        compiled: Compile = False,
         clip_norm: float | None = None,
     ) -> None:
         self.siamese, self.encoder = siamese, siamese.encoder
@@ -206,7 +207,7 @@ class Trainer:
         """Return what updates the weights; again after a restore, which replaces the optimizer's state."""
         if self.captured:
             device = self.world.device
-            return CapturedUpdate(self.update, self.optimizer, device, GpuRecorder(device))
+            return CapturedUpdate(self.update, self.optimizer, device, CudaGraphRecorder(device))
         for group in self.optimizer.param_groups:
             group["lr"] = 0.0  # set in every step; a captured run saved tensors
         return self.update

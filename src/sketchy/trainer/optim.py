@@ -1,16 +1,14 @@
 """Optimizers and learning-rate schedules."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from sketchy.config import TrainConfig
+from sketchy.config import Schedule, TrainConfig
 from sketchy.model.encoder import Encoder
 
-ScheduleName = Literal["constant", "cosine", "one-cycle"]
 ONE_CYCLE_RISE = 0.3
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = ONE_CYCLE_START / 1e4
@@ -38,7 +36,7 @@ def build_optimizer(config: TrainConfig, encoder: Encoder, loss: nn.Module) -> O
     return OPTIMIZERS[config.optimizer](groups, lr=config.learning_rate, fused=True)  # type: ignore[call-arg]
 
 
-def rate_factor(schedule: ScheduleName, step: int, total: int, warmup: int) -> float:
+def rate_factor(schedule: Schedule, step: int, total: int, warmup: int) -> float:
     """Return the learning rate at a step relative to the highest: a pure function, which needs no state to resume.
 
     Args:

@@ -70,9 +70,9 @@ class Preparation:
         with ThreadPoolExecutor(max(1, min(torch.get_num_threads() // 2, AHEAD))) as pool:
             yield from map_ahead(prepare, batches, pool, AHEAD)
 
-    def prepare(self, epoch: int, numbered: tuple[int, Batch]) -> PreparedBatch:
-        """Prepare a batch, given with its step."""
-        step, batch = numbered
+    def prepare(self, epoch: int, step_and_batch: tuple[int, Batch]) -> PreparedBatch:
+        """Prepare the batch of a step."""
+        step, batch = step_and_batch
         shard = self.world.shard(len(batch.sketches))
         drawings = None if self.images.drawings is None else self._drawn(batch.sketches, shard, (epoch, step))
         if self.augmenter is None:

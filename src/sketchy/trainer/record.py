@@ -21,7 +21,7 @@ from sketchy.results import EpochResult, TrainResult
 from sketchy.storage import replacing
 from sketchy.trainer.bridge import named_anchors
 from sketchy.trainer.complete import validate, validation_part, with_calibration, with_fitted_head
-from sketchy.trainer.history import History
+from sketchy.trainer.history import BEST_BY, History
 from sketchy.trainer.loop import Trainer
 from sketchy.trainer.run_dir import RunDir
 from sketchy.trainer.saving import Saver
@@ -29,8 +29,6 @@ from sketchy.trainer.tensorboard import Board
 
 log = logging.getLogger(__name__)
 
-BEST_BY = "val_map_all"
-"""Column of the history by which the best epoch is selected."""
 PICTURED_QUERIES = 8
 PLATEAU_RATIO = 0.98
 """Ratio of the contrastive loss to that of constant embeddings above which an epoch has learnt nothing."""

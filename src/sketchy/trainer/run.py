@@ -13,8 +13,8 @@ from sketchy.config_file import dump_config
 from sketchy.dataset.augment import build_augmenter
 from sketchy.dataset.further import Further, load_further, log_sources
 from sketchy.dataset.loader import Dataset, load_dataset
-from sketchy.dataset.sampler import Items, Sampler, build_sampler
-from sketchy.dataset.training import TrainingImages, training_images
+from sketchy.dataset.sampler import Sampler, build_sampler
+from sketchy.dataset.training import TrainingSet, training_set
 from sketchy.errors import DataError, Interrupted
 from sketchy.evaluation.lineage import warn_if_changed
 from sketchy.loss import build_objective
@@ -104,10 +104,10 @@ def _prepare(
         data = load_dataset(config, progress=progress)
         further = load_further(config, data, progress)
     log_sources(further, data)
-    images = training_images(data, further, config.augment.strokes)
-    trainer = build_trainer(config, siamese, images, further, len(data.pack.categories), world)
+    train_data = training_set(data, further, config.augment.strokes)
+    trainer = build_trainer(config, siamese, train_data, further, world)
     if saved is None:
-        start_bridge(trainer, images[2].rows, progress)
+        start_bridge(trainer, train_data.photos.rows, progress)
     history = History(run_dir.history)
     if saved is not None:
         warn_if_changed(saved, data)
@@ -171,22 +171,14 @@ def _interrupted(trainer: Trainer, recorder: Recorder) -> Interrupted:
     )
 
 
-def build_trainer(
-    config: Config,
-    siamese: Siamese,
-    data: tuple[TrainingImages, Items, Items],
-    further: Further,
-    own: int,
-    world: World,
-) -> Trainer:
+def build_trainer(config: Config, siamese: Siamese, data: TrainingSet, further: Further, world: World) -> Trainer:
     """Make the trainer that a config describes.
 
     Args:
         config: All settings.
         siamese: The network, on the world's device.
-        data: Result of `training_images`.
+        data: What is trained on.
         further: The further sources, with the categories of all images.
-        own: Number of categories of the dataset itself, which come first.
         world: The processes that train together.
 
     Raises:
@@ -195,7 +187,7 @@ def build_trainer(
     settings = config.train
     sampler = _build_sampler(config, data, world)
     generator = torch.Generator().manual_seed(settings.seed)
-    loss = _build_loss(config, len(data[0].photo_category), further, own, generator).to(world.device)
+    loss = _build_loss(config, len(data.images.photo_category), further, generator).to(world.device)
     return Trainer(
         siamese=siamese,
         loss=loss,
@@ -203,7 +195,7 @@ def build_trainer(
         optimizer=build_optimizer(settings, siamese.encoder, loss),
         rate=_learning_rate(settings, len(sampler)),
         sampler=sampler,
-        images=data[0],
+        images=data.images,
         world=world,
         generator=generator,
         augmenter=build_augmenter(config.augment),
@@ -213,9 +205,8 @@ def build_trainer(
     )
 
 
-def _build_sampler(config: Config, data: tuple[TrainingImages, Items, Items], world: World) -> Sampler:
-    images, sketches, photos = data
-    sampler = build_sampler(config.sampler, sketches, photos, images.sketch_photo, config.train.seed)
+def _build_sampler(config: Config, data: TrainingSet, world: World) -> Sampler:
+    sampler = build_sampler(config.sampler, data.sketches, data.photos, data.images.sketch_photo, config.train.seed)
     world.shard(sampler.batch_size)  # refuses a batch that cannot be divided before the first step
     return sampler
 
@@ -226,8 +217,8 @@ def _learning_rate(settings: TrainConfig, epoch_steps: int) -> Callable[[int], f
     return lambda step: settings.learning_rate * rate_factor(settings.schedule, step, total, warmup)
 
 
-def _build_loss(config: Config, photos: int, further: Further, own: int, generator: torch.Generator) -> Objective:
-    related, bridge = further.related(own), None
+def _build_loss(config: Config, photos: int, further: Further, generator: torch.Generator) -> Objective:
+    related, bridge = further.related(), None
     if config.terms.bridge_weight:
         size = config.model.embedding_size - (config.model.spatial.size if config.model.spatial else 0)
         bridge = BridgeLoss(torch.from_numpy(further.classes()), photos, size)

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,65 +14,39 @@ if TYPE_CHECKING:
     from sketchy.config import Config
 
 
-@dataclass(frozen=True)
 class RunDir:
-    """The paths of the files of a run."""
+    """A run folder.
 
-    path: Path
+    Attributes:
+        path: The folder.
+        config: The resolved config.
+        history: The metrics, a row per epoch.
+        curves: The history, plotted.
+        retrievals: A few validation sketches with their nearest photos.
+        tensorboard: The folder of TensorBoard's event files.
+        best: The weights of the best epoch, for inference.
+        exported: The exported model of best.pth, for search without PyTorch.
+        last: The newest weights that were saved, with all that a resumed run needs.
+        result: The result of the training; it is written last; see `is_finished`.
+        evaluation: The newest evaluation of best.pth on the test split.
+    """
 
-    @property
-    def config(self) -> Path:
-        """The resolved config."""
-        return self.path / "config.yaml"
-
-    @property
-    def history(self) -> Path:
-        """The metrics, a row per epoch."""
-        return self.path / "history.csv"
-
-    @property
-    def curves(self) -> Path:
-        """The history, plotted."""
-        return self.path / "curves.png"
-
-    @property
-    def retrievals(self) -> Path:
-        """A few validation sketches with their nearest photos."""
-        return self.path / "retrievals.png"
-
-    @property
-    def tensorboard(self) -> Path:
-        """The folder of TensorBoard's event files."""
-        return self.path / "tensorboard"
-
-    @property
-    def best(self) -> Path:
-        """The weights of the best epoch, for inference."""
-        return self.path / "best.pth"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.history = path / "history.csv"
+        self.curves = path / "curves.png"
+        self.retrievals = path / "retrievals.png"
+        self.tensorboard = path / "tensorboard"
+        self.best = path / "best.pth"
+        self.exported = path / "best.zip"
+        self.last = path / "last.pth"
+        self.result = path / "result.json"
+        self.evaluation = path / "evaluation.json"
 
     def kept(self, epoch: int) -> Path:
-        """The weights of an epoch that `train.keep_every` keeps, for inference."""
+        """Return the path of the weights of an epoch that `train.keep_every` keeps, for inference."""
         return self.path / f"epoch-{epoch:04}.pth"
-
-    @property
-    def exported(self) -> Path:
-        """The exported model of best.pth, for search without PyTorch."""
-        return self.best.with_suffix(".zip")
-
-    @property
-    def last(self) -> Path:
-        """The newest weights that were saved, with all that a resumed run needs."""
-        return self.path / "last.pth"
-
-    @property
-    def result(self) -> Path:
-        """The result of the training; it is written last; see `is_finished`."""
-        return self.path / "result.json"
-
-    @property
-    def evaluation(self) -> Path:
-        """The newest evaluation of best.pth on the test split."""
-        return self.path / "evaluation.json"
 
     @property
     def checkpoint(self) -> Path:
@@ -131,7 +104,7 @@ def refuse_taken(path: Path, *, force: bool) -> None:
         raise RunError(f"the run {path} exists; {go_on}replace it with --force, or choose another --name")
 
 
-def create_run(path: Path, *, force: bool) -> RunDir:
+def create_run(path: Path, *, force: bool) -> None:
     """Create an empty run folder.
 
     Args:
@@ -151,7 +124,6 @@ def create_run(path: Path, *, force: bool) -> RunDir:
             file.unlink()
     except OSError as error:
         raise RunError(os_problem(error, error.filename or path, elsewhere="choose another --runs")) from None
-    return run
 
 
 def existing_run(path: Path) -> RunDir:
@@ -175,6 +147,6 @@ def with_absolute_paths(config: "Config") -> "Config":
     return config.with_paths(lambda path, _: _absolute(path))
 
 
-def _absolute(place: str) -> str:
-    path = Path(place)
+def _absolute(text: str) -> str:
+    path = Path(text)
     return str(path.resolve() if ".." in path.parts else path.absolute())

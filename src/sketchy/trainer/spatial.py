@@ -86,10 +86,8 @@ def _traced(pack: Pack, train: Subset) -> NDArray[np.int64]:
 
     -1 if there is none, or no other photo of its category.
     """
-    index = np.full(len(pack.photos) + 1, -1)  # the last for sketches that trace none
-    index[train.photos] = np.arange(len(train.photos))
     single = np.bincount(pack.photo_category[train.photos], minlength=len(pack.categories)) < 2
-    return np.where(single[pack.sketch_category[train.sketches]], -1, index[pack.sketch_photo[train.sketches]])
+    return np.where(single[pack.sketch_category[train.sketches]], -1, pack.traced(train))
 
 
 def _examples(

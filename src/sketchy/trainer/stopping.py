@@ -3,19 +3,17 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 from sketchy.interrupts import stop_signals
 
 
+@dataclass
 class StopRequest:
-    """True once the user or the system has asked to stop."""
+    """Whether the user or the system has asked to stop."""
 
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __bool__(self) -> bool:
-        return self.asked
+    asked: bool = False
 
 
 @contextmanager

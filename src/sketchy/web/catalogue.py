@@ -17,7 +17,7 @@ from sketchy.errors import GalleryError, SketchyError
 from sketchy.retrieval.folders import Folders
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.search import unknown_category
-from sketchy.retrieval.store.base import label
+from sketchy.retrieval.store.base import category_name
 
 PRELOADED = 1_000_000
 """Number of photos whose ids are computed before they are found; they take 200 MB."""
@@ -58,7 +58,7 @@ class Catalogue:
             self.id_of(path)
             folders[os.path.dirname(path)] += 1  # noqa: PTH120 - 100,000 times
             if category is not None:
-                counts[label(category)] += 1
+                counts[category_name(category)] += 1
         self.categories = dict(sorted(counts.items()))
         self.folders = Folders(folders)
         roots = [self._root] if self._root is not None else _common_folders(list(self._paths.values()))
@@ -75,7 +75,7 @@ class Catalogue:
 
     def refuse_unknown(self, categories: Sequence[str]) -> None:
         """Raise HTTPException if no photo is of any of the categories, unless none are given."""
-        if categories and not any(label(name) in self.categories for name in categories):
+        if categories and not any(category_name(name) in self.categories for name in categories):
             known = [*self.categories]
             raise HTTPException(404, "; ".join(unknown_category(name, known) for name in categories))
 

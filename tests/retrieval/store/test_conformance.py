@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sketchy.results import Hit
+from sketchy.retrieval.dates import first_second, iso, local_seconds
 from sketchy.retrieval.store.base import Identity, Photo, Where, WritableStore
 from sketchy.retrieval.store.folder import open_to_write
 from sketchy.retrieval.store.milvus import Address, open_milvus
-from sketchy.retrieval.taken import first_second, iso, local_seconds
 
 SIZE = 8
 IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")

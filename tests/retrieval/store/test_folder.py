@@ -17,10 +17,10 @@ import pytest
 
 import sketchy
 from sketchy.errors import DamagedError, FormatError, GalleryError, StorageError
+from sketchy.retrieval.dates import first_second
 from sketchy.retrieval.store.base import Identity, Photo, Where
 from sketchy.retrieval.store.embedded import Tuning
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
-from sketchy.retrieval.taken import first_second
 
 SIZE = 8
 IDENTITY = Identity("a" * 64, SIZE, "runs/a/best.pth")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit
-from sketchy.retrieval.taken import DAY, first_second, iso, local_seconds
+from sketchy.retrieval.dates import DAY, first_second, iso, local_seconds
 
 Vectors = NDArray[np.float32]
 """Embeddings, float32: (N, D), or (D,) for one."""
@@ -32,7 +32,7 @@ class Photo(NamedTuple):
         mtime_ns: Time of the last change, ns since 1970; 0 if the file had changed too recently to rely on it.
         content: SHA-256 of the bytes, in hex. Files with equal content share an embedding and form one hit.
         category: Category of the picture in a dataset; None if it is unknown.
-        taken: When it was taken, in seconds since 1970 of its clock, see `retrieval.taken`; None in indexes of earlier
+        taken: When it was taken, in seconds since 1970 of its clock, see `retrieval.dates`; None in indexes of earlier
             versions.
     """
 
@@ -59,7 +59,7 @@ def as_tuple(texts: str | Sequence[str]) -> tuple[str, ...]:
     return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
-def label(name: str) -> str:
+def category_name(name: str) -> str:
     """Turn a folder's name into a category: in NFC, with bytes that are not UTF-8 replaced."""
     return nfc(os.fsencode(name).decode("utf-8", "replace"))
 
@@ -136,7 +136,9 @@ class Where:
     @cached_property
     def spellings(self) -> tuple[str, ...]:
         """The categories in both Unicode forms: indexes of earlier versions have the form of the file system."""
-        forms = {unicodedata.normalize(form, label(name)) for name in self.categories for form in ("NFC", "NFD")}
+        forms = {
+            unicodedata.normalize(form, category_name(name)) for name in self.categories for form in ("NFC", "NFD")
+        }
         return tuple(sorted(forms))
 
     def allows(self, photo: Photo) -> bool:
@@ -252,7 +254,7 @@ def hit_of(distance: float, photos: Sequence[Photo], where: Where) -> Hit:
     return Hit(
         shown.path,
         distance,
-        shown.category and label(shown.category),
+        shown.category and category_name(shown.category),
         tuple(photo.path for photo in photos),
         taken=None if shown.date is None else iso(shown.date),
         missing=existing is None,

@@ -28,7 +28,7 @@ from sketchy.extras import is_installed
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit
 from sketchy.retrieval.store.approximate import Allowed, ApproximateIndexLoader, ann_path, build, is_due
-from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where, hit_of
+from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where, WritableStore, hit_of
 from sketchy.retrieval.store.faults import damaged, translated
 from sketchy.retrieval.store.maintenance import compact, find_problems
 from sketchy.retrieval.store.meta import Meta
@@ -62,8 +62,8 @@ class Tuning:
 DEFAULT_TUNING = Tuning()
 
 
-class EmbeddedStore:
-    """An open index folder, made by `open_to_read` or `open_to_write`; see `WritableStore` for the methods."""
+class EmbeddedStore(WritableStore):
+    """An open index folder, made by `open_to_read` or `open_to_write`."""
 
     shared = False
 
@@ -82,7 +82,6 @@ class EmbeddedStore:
         self.identity = Identity(meta.model, meta.size, meta.checkpoint)
 
     def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
-        """Add photos, or replace those with the same path; `vectors` has shape (len(photos), D)."""
         if vectors.shape != (len(photos), self.identity.size):
             raise ValueError(f"{len(photos)} photos with embeddings of shape {vectors.shape}")
         latest = {photo.path: (photo, index) for index, photo in enumerate(photos)}  # the last one with a path wins
@@ -99,7 +98,6 @@ class EmbeddedStore:
             self._commit(state, vectors[added], self._orphans(replaced), new)
 
     def delete(self, paths: Sequence[str]) -> None:
-        """Remove photos by path; unknown paths are ignored."""
         with self._changing() as state:
             known = self._metadata.by_path(paths)
             self._metadata.drop(list(known))
@@ -107,25 +105,21 @@ class EmbeddedStore:
             self._commit(state, none, self._orphans([row for _, row in known.values()]), -len(known))
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
-        """Return the photos of those paths that are in the index, by path."""
         with self._reading():
             return {path: photo for path, (photo, _) in self._metadata.by_path(paths).items()}
 
     def copies(self, contents: Sequence[str]) -> list[Photo]:
-        """Return all photos with one of the contents, in no particular order."""
         with self._reading():
             files = self._metadata.by_row(list(self._metadata.rows_of(contents).values()))
             return [photo for photos in files.values() for photo in photos]
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
-        """Return embeddings, shape (D,), by content, for those contents that are in the index."""
         with self._reading() as state:
             rows = self._metadata.rows_of(contents)
             vectors = state.fetch(np.array(list(rows.values()), np.int64))
             return dict(zip(rows, vectors, strict=True))
 
     def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
-        """Return the k pictures nearest to a query, shape (D,), nearest first; fewer if there are fewer."""
         query = np.asarray(query, np.float32)
         with self._reading() as state:
             approximate = None if exact else self._approximate.get(state.meta)
@@ -148,7 +142,6 @@ class EmbeddedStore:
             last = os.fsencode(batch[-1].path)
 
     def count(self, below: str = "") -> int:
-        """Count the photos whose path starts with `below`; copies of one picture count separately."""
         if not below:
             return self.meta().photos
         with self._reading():
@@ -174,7 +167,6 @@ class EmbeddedStore:
             return [str(error)]
 
     def close(self) -> None:
-        """Release the files and the lock."""
         with self._mutex:
             self._metadata.close()
             if self._lock is not None:

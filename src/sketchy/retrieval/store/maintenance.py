@@ -10,6 +10,7 @@ from sketchy.retrieval.store.faults import Damage
 from sketchy.retrieval.store.metadata import MetadataDatabase
 from sketchy.retrieval.store.state import CHUNK_ROWS, State, put_chunks, vectors_path
 from sketchy.retrieval.store.vectors import Sums, extend_sums, sync_folder
+from sketchy.storage import sync
 
 
 def find_problems(metadata: MetadataDatabase, state: State) -> list[str]:
@@ -61,6 +62,5 @@ def _copy_live(path: Path, state: State) -> tuple[int, Sums]:
             file.write(np.ascontiguousarray(live, "<f4").data)
             sums = extend_sums(sums, rows, live)
             rows += len(live)
-        file.flush()
-        os.fsync(file.fileno())
+        sync(file)
     return rows, sums

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from sketchy.results import Hit
-from sketchy.retrieval.nearest import nearest, rough_distances, rounding_slack, squared_norms
-from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where
+from sketchy.retrieval.nearest import candidates, nearest_of, rough_distances, rounding_slack, squared_norms
+from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Store, Vectors, Where
 
 
-class MemoryStore:
-    """A read-only store in memory; see `Store` for the methods. Copies of one picture are separate hits.
+class MemoryStore(Store):
+    """A read-only store in memory. Copies of one picture are separate hits.
 
     Args:
         identity: The model that the embeddings come from.
@@ -27,14 +27,13 @@ class MemoryStore:
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self.identity = identity
-        self.close = close
+        self._close = close
         self._photos = [Photo(path, 0, 0, path, category) for path, category in photos]  # no two contents are equal
         self._rows = {photo.path: row for row, photo in enumerate(self._photos)}
         self._vectors = vectors
         self._norms = squared_norms(vectors)
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
-        """Return the photos of those paths that are in the store, by path."""
         return {path: self._photos[self._rows[path]] for path in paths if path in self._rows}
 
     def copies(self, contents: Sequence[str]) -> list[Photo]:
@@ -42,7 +41,6 @@ class MemoryStore:
         return []
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
-        """Return embeddings, shape (D,), by content, for those contents that are in the store."""
         return {content: self._vectors[self._rows[content]] for content in contents if content in self._rows}
 
     def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
@@ -50,8 +48,8 @@ class MemoryStore:
         rough = rough_distances(query, self._vectors, self._norms)
         allowed = map(where.allows, self._photos)
         rough[~np.fromiter(allowed, np.bool_, len(rough))] = np.inf
-        slack = rounding_slack(query, float(self._norms.max(initial=0)))
-        rows = nearest(query, rough, k, slack, lambda rows: self._vectors[rows])
+        chosen = candidates(rough, k, rounding_slack(query, float(self._norms.max(initial=0))))
+        rows = nearest_of(query, chosen, k, lambda rows: self._vectors[rows])
         hits = ((self._photos[row], distance) for row, distance in rows)
         return [Hit(photo.path, distance, photo.category, (photo.path,)) for photo, distance in hits]
 
@@ -60,5 +58,7 @@ class MemoryStore:
         yield [photo for photo in self._photos if photo.path.startswith(below)]
 
     def count(self, below: str = "") -> int:
-        """Count the photos whose path starts with `below`."""
         return sum(photo.path.startswith(below) for photo in self._photos)
+
+    def close(self) -> None:
+        self._close()

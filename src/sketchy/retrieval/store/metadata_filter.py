@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from sketchy.retrieval.dates import local_seconds
 from sketchy.retrieval.store.base import Where, base_name, nfc
-from sketchy.retrieval.taken import local_seconds
 
 
 def _nfc(text: bytes | None) -> bytes | None:

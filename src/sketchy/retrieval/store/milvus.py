@@ -19,7 +19,7 @@ from sketchy.extras import require
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Hit
 from sketchy.retrieval.nearest import exact_distances
-from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where, hit_of
+from sketchy.retrieval.store.base import EVERYTHING, Identity, Photo, Vectors, Where, WritableStore, hit_of
 from sketchy.retrieval.store.milvus_filter import decode, encode, filter_of, id_of, quoted, starting_with
 
 SCHEME = "milvus://"
@@ -56,8 +56,8 @@ def parse_address(text: str) -> Address:
     return Address(f"http://{match[1]}", match[2])
 
 
-class MilvusStore:
-    """An open collection, made by `open_milvus`; see `WritableStore` for the methods."""
+class MilvusStore(WritableStore):
+    """An open collection, made by `open_milvus`."""
 
     shared = True
 
@@ -70,7 +70,6 @@ class MilvusStore:
         self._fields = [name for name in PHOTO_FIELDS if name in stored]  # older collections lack the dates
 
     def upsert(self, photos: Sequence[Photo], vectors: Vectors) -> None:
-        """Add photos, or replace those with the same path; `vectors` has shape (len(photos), D)."""
         if vectors.shape != (len(photos), self.identity.size):
             raise ValueError(f"{len(photos)} photos with embeddings of shape {vectors.shape}")
         latest = {photo.path: (photo, vector) for photo, vector in zip(photos, vectors, strict=True)}
@@ -80,27 +79,22 @@ class MilvusStore:
                 self._client.upsert(self._address.collection, rows[start : start + WRITE_BATCH])
 
     def delete(self, paths: Sequence[str]) -> None:
-        """Remove photos by path; unknown paths are ignored."""
         for part in _batches([id_of(path) for path in paths]):
             with translated(self._address):
                 self._client.delete(self._address.collection, ids=part)
 
     def get(self, paths: Sequence[str]) -> dict[str, Photo]:
-        """Return the photos of those paths that are in the collection, by path."""
         rows = self._query_each("id", [id_of(path) for path in paths], self._fields)
         return {photo.path: photo for photo in map(_photo, rows)}
 
     def copies(self, contents: Sequence[str]) -> list[Photo]:
-        """Return all photos with one of the contents, in no particular order."""
         return list(map(_photo, self._query_each("content", contents, self._fields)))
 
     def embeddings(self, contents: Sequence[str]) -> dict[str, Vectors]:
-        """Return embeddings, shape (D,), by content, for those contents that are in the collection."""
         rows = self._query_each("content", contents, ["content", self._vector])
         return {row["content"]: np.array(row[self._vector], np.float32) for row in rows}
 
     def search(self, query: Vectors, k: int, where: Where = EVERYTHING, *, exact: bool = False) -> list[Hit]:
-        """Return the k pictures nearest to a query, shape (D,), nearest first; fewer if there are fewer."""
         query = np.asarray(query, np.float32)
         limit = min(2 * k + 16, MAX_HITS)
         while True:
@@ -139,14 +133,12 @@ class MilvusStore:
             pages.close()
 
     def count(self, below: str = "") -> int:
-        """Count the photos whose path starts with `below`; copies of one picture count separately."""
         return int(self._query(starting_with(below), ["count(*)"])[0]["count(*)"])
 
     def improve(self, queries: Vectors | None = None, progress: Progress = no_progress) -> None:
         """Do nothing: the server maintains its own index."""
 
     def close(self) -> None:
-        """Close the connection."""
         self._client.close()
 
     def _row(self, photo: Photo, vector: Vectors) -> dict[str, Any]:

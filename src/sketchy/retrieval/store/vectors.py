@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sketchy.retrieval.store.base import Vectors
+from sketchy.storage import sync
 
 GROUP_ROWS = 16
 """Rows per checksum: few enough that checking a handful of candidates costs nothing."""
@@ -25,8 +26,7 @@ def append(path: Path, size: int, rows: int, vectors: Vectors) -> None:
     with path.open("r+b") as file:
         file.seek(rows * size * 4)
         file.write(np.ascontiguousarray(vectors, "<f4").data)
-        file.flush()
-        os.fsync(file.fileno())
+        sync(file)
 
 
 def truncate(path: Path, size: int, rows: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from pillow_heif import from_pillow
 
-from sketchy.retrieval.taken import date_taken, first_day, first_second, iso, last_day, local_seconds
+from sketchy.retrieval.dates import date_taken, first_day, first_second, iso, last_day, local_seconds
 
 DATE = "2023:07:14 12:03:44"
 
