@@ -375,10 +375,8 @@ def test_a_model_without_names_and_without_a_spatial_part_offers_neither(page):
     assert page.locator("#weigh").is_hidden()
 
 
-def test_words_are_searched_with_completion_and_held_by_the_address(browser, named_address, named_index):
+def test_words_are_searched_and_held_by_the_address(browser, named_address, named_index):
     with visit(browser, named_address) as page:
-        assert page.locator("#things option").evaluate_all("all => all.map((one) => one.value)") == [
-            "bread", "cat", "cookie", "window"]  # fmt: skip
         field = page.get_by_label("In words")
         field.fill("cat")
         until(page, "document.querySelector('#results').dataset.state === 'found'")
@@ -395,6 +393,54 @@ def test_words_are_searched_with_completion_and_held_by_the_address(browser, nam
         assert found(page) == cats
         field.fill("")
         until(page, "document.querySelector('#results').dataset.state === 'empty'")
+
+
+def test_a_name_is_chosen_by_keys_from_those_that_begin_with_the_text(browser, named_address):
+    with visit(browser, named_address) as page:
+        field, names = page.get_by_role("combobox", name="In words"), page.get_by_role("option")
+        assert names.count() == 0
+        field.press("ArrowDown")
+        assert names.all_inner_texts() == ["bread", "cat", "cookie", "window"]
+        field.press("Escape")
+        assert (names.count(), field.get_attribute("aria-expanded")) == (0, "false")
+        field.press_sequentially("c")
+        assert names.all_inner_texts() == ["cat", "cookie"]
+        assert field.get_attribute("aria-expanded") == "true"
+        for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"):
+            field.press(key)
+        assert page.get_by_role("option", selected=True).inner_text() == "cookie"
+        assert field.get_attribute("aria-activedescendant") == names.nth(1).get_attribute("id")
+        field.press("Enter")
+        assert (field.input_value(), names.count()) == ("cookie", 0)
+        until(page, "location.hash.includes('text=cookie')")
+        field.press_sequentially(", BR")
+        field.press("ArrowDown")
+        field.press("Enter")
+        assert field.input_value() == "cookie, bread"
+        until(page, "location.hash.includes('text=cookie&text=bread')")
+        field.fill("o")  # in the middle of others
+        assert names.all_inner_texts() == ["cookie", "window"]
+        field.press("Tab")
+        assert names.count() == 0
+
+
+@pytest.mark.parametrize("size", SMALL, ids=str)
+def test_a_name_is_chosen_with_a_finger_and_its_list_is_in_view(browser, named_address, size):
+    with visit(browser, named_address, size, has_touch=True, reduced_motion="reduce", bypass_csp=True) as page:
+        field, names = page.get_by_role("combobox", name="In words"), page.get_by_role("option")
+        field.tap()
+        field.press_sequentially("c")
+        for name in ("cat", "cookie"):
+            box = names.filter(has_text=name).bounding_box()
+            assert box["height"] >= 44
+            assert box["y"] + box["height"] <= size[1]
+            assert box["x"] + box["width"] <= size[0]
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        assert findings(page) == []
+        names.filter(has_text="cookie").tap()
+        assert (field.input_value(), names.count()) == ("cookie", 0)
+        until(page, "document.querySelector('#results').dataset.state === 'found'")
+        assert page.evaluate("document.activeElement.id") == "text"
 
 
 def test_how_things_lie_is_weighed_if_the_model_has_a_spatial_part(browser, address):
@@ -793,6 +839,14 @@ def test_suggestions_say_what_to_draw(page):
     page.locator("#prompts button").first.click()
     assert page.locator("#hint").inner_text() == f"Draw {wanted}"
     assert page.evaluate("document.activeElement.id") == "canvas"
+
+
+@pytest.mark.parametrize("size", [PHONE, (740, 360)], ids=str)
+def test_suggestions_take_one_line_on_a_phone(browser, address, size):
+    with visit(browser, address, size) as page:
+        tops = page.locator(".prompts button:visible").evaluate_all("all => all.map((each) => each.offsetTop)")
+        assert len(tops) == 3
+        assert len(set(tops)) == 1
 
 
 def test_captions_say_in_words_how_likely_a_photo_is(page):
