@@ -58,20 +58,24 @@ def launched():
 
 @pytest.fixture(scope="module")
 def address(index, launched):
-    yield from serving(index, lambda file, in_folder: launched.append(file) or 0)
+    with served(index, launch=lambda file, in_folder: launched.append(file) or 0) as address:
+        yield address
 
 
-def serving(index, launch=None):
-    """Serve the page for an index, and yield its address."""
+@contextmanager
+def served(index, **options):
+    """Serve the page for an index, and yield its address; `options` are those of `create_app`."""
     opened = open_socket("127.0.0.1", 0)
     ready = threading.Event()
-    server = Server(create_app(index, launch=launch), opened, ready.set)
+    server = Server(create_app(index, **options), opened, ready.set)
     thread = threading.Thread(target=server.run)
     thread.start()
     assert ready.wait(10)
-    yield f"http://127.0.0.1:{opened.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    try:
+        yield f"http://127.0.0.1:{opened.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
 
 
 @contextmanager
@@ -367,7 +371,8 @@ def test_a_picture_is_taken_for_what_it_is_and_a_person_may_say_otherwise(page, 
 
 @pytest.fixture(scope="module")
 def named_address(named_index):
-    yield from serving(named_index)
+    with served(named_index) as address:
+        yield address
 
 
 def test_a_model_without_names_and_without_a_spatial_part_offers_neither(page):
@@ -1018,16 +1023,11 @@ def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
     monkeypatch.setattr(Model, "embed_batch", wait_after_the_first_commit)
     with open_index(model, str(tmp_path / "photos"), update=False) as index:
         follower = Follower(index)
-        opened = open_socket("127.0.0.1", 0)
-        ready = threading.Event()
-        server = Server(create_app(index, follower=follower, root=tmp_path), opened, ready.set)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        assert ready.wait(10)
-        try:
-            with visit(browser, f"http://127.0.0.1:{opened.getsockname()[1]}") as page:
-                circle(page)
-                until(page, "document.querySelector('#results').dataset.state === 'waiting'")
+        with served(index, follower=follower, root=tmp_path) as address, visit(browser, address) as page:
+            circle(page)
+            until(page, "document.querySelector('#results').dataset.state === 'waiting'")
+            assert page.locator("#waiting").inner_text().startswith("The first photos are on their way.")
+            try:
                 with follower:
                     until(
                         page, "document.querySelector('#gallery').textContent.startsWith('32 of 40 photos in photos')"
@@ -1042,7 +1042,27 @@ def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
                     shutil.rmtree(tmp_path / "photos")
                     until(page, "document.querySelector('#notice').textContent.includes('kept 40 photos')")
                     assert len(found(page)) == 20
-        finally:
-            go.set()
-            server.should_exit = True
-            thread.join(10)
+            finally:
+                go.set()
+
+
+def test_a_folder_without_photos_says_so_and_its_first_photos_are_counted(browser, model, photos, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with open_index(model, str(folder), update=False) as index:
+        follower = Follower(index)
+        with follower, served(index, follower=follower, root=folder) as address, visit(browser, address, PHONE) as page:
+            until(
+                page,
+                "document.querySelector('#notice').textContent.startsWith('There is nothing to search: no images')",
+            )
+            assert page.locator("#notice").bounding_box()["height"] < 160
+            circle(page)
+            until(page, "document.querySelector('#results').dataset.state === 'waiting'")
+            assert page.locator("#waiting").inner_text().startswith("There are no photos yet.")
+            assert page.locator("#line").inner_text() == "No photos yet."
+            shutil.copy(next(photos.rglob("*.jpg")), folder)
+            (folder / "cut.jpg").write_bytes(b"x")
+            until(page, "document.querySelector('#gallery').textContent === '1 photo in photos, 1 cannot be read'")
+            until(page, "document.querySelectorAll('#grid li').length === 1")
+            assert page.locator("#notice").is_hidden()

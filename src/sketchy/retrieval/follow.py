@@ -42,6 +42,7 @@ class Following:
         seconds_left: Estimated time to the end of the update; None if unknown.
         error: What went wrong with the last update, in one line; None if nothing did.
         updates: Number of updates that changed something, with the one under way.
+        unreadable: Number of files that the last update could not read.
     """
 
     running: bool = False
@@ -50,6 +51,7 @@ class Following:
     seconds_left: float | None = None
     error: str | None = None
     updates: int = 0
+    unreadable: int = 0
 
 
 class _StopUpdate(Exception):
@@ -132,7 +134,8 @@ class Follower:
             error = f"indexing failed: {type(problem).__name__}: {problem}"
         changed = bool(changes.embedded or changes.reused or changes.removed)
         self._report(changes, error, first=before.updates == 0, changed=changed)
-        self._state = Following(error=error, updates=before.updates + (changed or before.updates == 0))
+        updates = before.updates + (changed or before.updates == 0)
+        self._state = Following(error=error, updates=updates, unreadable=len(changes.skipped))
         return not again
 
     def _report(self, changes: UpdateResult, error: str | None, *, first: bool, changed: bool) -> None:

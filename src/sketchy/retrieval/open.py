@@ -9,7 +9,8 @@ from os import PathLike
 from pathlib import Path
 
 from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
-from sketchy.image import KNOWN_UNREADABLE, RAW_SUFFIXES, photo_suffixes
+from sketchy.extras import is_installed
+from sketchy.image import KNOWN_UNREADABLE, RAW_SUFFIXES
 from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
@@ -130,7 +131,8 @@ def _remedy(left_out: Collection[str]) -> str:
     if any(reason in RAW_SUFFIXES for reason in left_out):
         return "`pip install 'sketchy-search[raw]'` reads the previews of raw files"
     export = "export them as JPEG first; " * any(reason in KNOWN_UNREADABLE for reason in left_out)
-    return f"{export}known are {', '.join(sorted(photo_suffixes()))}"
+    raw = ", and cameras' raw files" * is_installed("raw")
+    return f"{export}known are JPEG, PNG, HEIC, AVIF, WebP, GIF, BMP and TIFF{raw}"
 
 
 def _named(sources: Sequence[Path]) -> str:
