@@ -672,6 +672,10 @@ def test_filters_are_behind_a_button_and_are_cleared_together(page):
     everything = found(page)
     button = page.get_by_role("button", name="Filter", exact=True)
     button.click()
+    page.get_by_label("Name").fill("p1.")  # a part of the name
+    page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('#grid li').length === 4")
+    assert {name for name, _ in found(page)} == {"p1.jpg"}
     page.get_by_label("Name").fill("p1.*")
     page.keyboard.press("Enter")
     page.get_by_label("Category").select_option("disc")

@@ -49,6 +49,7 @@ from sketchy.cli.options import (
     Without,
     Words,
     choose_checkpoint,
+    log_raw_remedy,
     log_unused,
     refuse_if,
     scan_options,
@@ -138,6 +139,7 @@ def index(
 
 def _show_indexed(json: bool, verbose: bool, made: Indexed) -> None:
     log_unused(made.skipped, every=verbose)
+    log_raw_remedy(made.left_out)
     print(report.as_json(made) if json else report.index_text(made), flush=True)
 
 

@@ -18,6 +18,7 @@ from sketchy.results import left_out_text
 from sketchy.retrieval.changes import UpdateResult
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.open import check_found
+from sketchy.retrieval.scan import raw_remedy
 from sketchy.retrieval.update import INDEXING
 from sketchy.retrieval.watch import RETRY_SECONDS, rounds
 
@@ -145,8 +146,9 @@ class Follower:
             return
         unreadable = f"; {len(changes.skipped):,} cannot be read" if changes.skipped else ""
         if first:
-            left_out = f"; {left_out_text(changes.left_out)}" if changes.left_out else ""
-            log.info(f"searching {self._index.name}: {len(self._index):,} photos{unreadable}{left_out}")
+            left_out = [left_out_text(changes.left_out), raw_remedy(changes.left_out)]
+            counts = f"{len(self._index):,} photos{unreadable}"
+            log.info("; ".join(filter(None, [f"searching {self._index.name}: {counts}", *left_out])))
         elif changed:
             renamed = f", {changes.reused:,} copied or renamed" if changes.reused else ""
             counts = f"{changes.embedded:,} new or changed{renamed}, {changes.removed:,} gone"

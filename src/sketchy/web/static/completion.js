@@ -80,11 +80,11 @@ export class Completion {
   }
 }
 
-/** The names that begin with a text, then those of which a word does, then those that contain it. */
+/** The names that begin with a text, then those of which a word does, then those that contain it; short ones first. */
 function matches(names, text) {
   const rank = (name) => (name.startsWith(text) ? 0 : name.includes(` ${text}`) ? 1 : 2);
   const found = names.filter((name) => name.toLowerCase().includes(text));
-  return found.sort((a, b) => rank(a) - rank(b)).slice(0, MOST);
+  return (text ? found.sort((a, b) => rank(a) - rank(b) || a.length - b.length) : found).slice(0, MOST);
 }
 
 function optionOf(name, id) {
