@@ -33,6 +33,15 @@ def test_a_dot_and_a_line_are_single_marks_with_any_pen(stroke, width):
     assert is_single_mark(drawn(stroke, width=width))
 
 
+@pytest.mark.parametrize("width", [4, 10, 32])
+def test_a_dot_is_a_single_mark_wherever_it_falls_between_the_pixels(width):
+    for x, y in np.random.default_rng(0).uniform(600, 640, (8, 2)):
+        image = Image.new("L", (2560, 2560), 255)  # of a sheet of 1024 units, seen at 320 pixels
+        radius = width * 2.5 / 2
+        ImageDraw.Draw(image).ellipse((x - radius, y - radius, x + radius, y + radius), fill=0)
+        assert is_single_mark(PREPARE.sketch(image.resize((320, 320), Image.Resampling.BOX)))
+
+
 def test_a_line_of_an_unsteady_hand_is_a_single_mark():
     assert is_single_mark(drawn([(100, 100), (88, 170), (82, 250), (86, 330), (100, 400)]))
 

@@ -41,7 +41,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), *, of_run: boo
     """
     tree, sources = {}, ["the settings"]
     if path is not None:
-        tree = _read_yaml(path)
+        tree = read_tree(path)
         sources = [str(path), *["its base"] * ("base" in tree), *["--set"] * bool(overrides)]
         tree = _over_base(tree, path)
     if of_run:
@@ -88,7 +88,8 @@ def with_current_names(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_tree(path: Path) -> dict[str, Any]:
+    """Return the values of a config as they are in the file. Raises ConfigError if it cannot be read."""
     try:
         with path.open("rb") as file:  # as a device may never end
             content = file.read(4 * LONGEST)
@@ -127,7 +128,7 @@ def _over_base(tree: dict[str, Any], path: Path, built_on_it: Sequence[Path] = (
         file = path.parent / config_path(expanded(base))
         if file.resolve() in [used.resolve() for used in (*built_on_it, path)]:
             raise ConfigError(f"{file} is built on itself; remove one of these bases")
-        below = _over_base(_read_yaml(file), file, (*built_on_it, path))
+        below = _over_base(read_tree(file), file, (*built_on_it, path))
     except (ConfigError, ValueError) as error:
         raise ConfigError(f"{path}: base: {error}") from None
     return _merged(below, tree)

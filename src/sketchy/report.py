@@ -27,6 +27,8 @@ from sketchy.text import escaped, strict_json, table, table_lines
 
 LEAST_PATH = 16
 """Cells of a terminal that a path gets at least."""
+LEAST_SETTING = 8
+"""Cells of a terminal that the value of a setting gets at least."""
 
 
 def as_json(result: Any) -> str:
@@ -220,8 +222,11 @@ def configs_text(configs: Sequence[ConfigSummary]) -> str:
     return table(("config", "network", "training on two cores", "quality"), rows)
 
 
-def runs_text(runs: Sequence[RunSummary]) -> str:
-    """Return a table of runs, and one of the settings that differ between them, with a column for each run."""
+def runs_text(runs: Sequence[RunSummary], columns: int | None = None) -> str:
+    """Return a table of runs, and one of the settings that differ between them, with a column for each run.
+
+    Values of settings are shortened to fit a terminal with this number of columns; None leaves them whole.
+    """
     figures = [["-" if value is None else f"{value:.3f}" for value in (run.val_map, run.test_map)] for run in runs]
     rows = [
         (
@@ -236,14 +241,16 @@ def runs_text(runs: Sequence[RunSummary]) -> str:
     lines = table_lines(("run", "finished", "epochs", "val mAP", "test mAP", "minutes"), rows)
     names = list(runs[0].settings) if runs else []
     if names:
-        settings = [(name, *(_plain(run.settings[name]) for run in runs)) for name in names]
+        left = None if columns is None else (columns - max(map(len, names))) // len(runs) - 2
+        settings = [(name, *(_plain(run.settings[name], left) for run in runs)) for name in names]
         lines += ["", *table_lines(("setting", *(run.name for run in runs)), settings)]
     return "\n".join(lines)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, cells: int | None) -> str:
     """Return the value of a setting as in a config; a dash for null, and for a setting that the run does not have."""
-    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if cells is None else shortened(text, max(LEAST_SETTING, cells))
 
 
 def train_text(result: TrainResult) -> str:

@@ -73,6 +73,18 @@ def test_skipped_files_are_counted_and_named_when_asked(photos, trained):
     assert type_in("index", photos, "--out", "own.index", "--runs", trained, "-v").stderr.count("skipping ") == 7
 
 
+def test_raw_files_that_are_left_out_are_told_with_the_extra_that_reads_them(photos, trained, dataset, monkeypatch):
+    monkeypatch.setattr("sketchy.image.is_installed", lambda extra: False)
+    (photos / "a.DNG").write_bytes(b"x")
+    made = type_in("index", photos, "--out", "own.index", "--runs", trained)
+    assert "left out: 1 .dng\n" in made.stdout
+    remedy = "`pip install 'sketchy-search[raw]'` reads the previews of raw files"
+    assert remedy in made.stderr
+    sketch = dataset / "256x256" / "sketch" / "tx_000000000000" / "disc" / "p1-1.png"
+    best = trained / "tiny" / "best.pth"
+    assert remedy in type_in("retrieve", sketch, "--gallery", photos, "--checkpoint", best).stderr
+
+
 def test_what_is_left_out_is_counted_in_text_and_json_and_named_when_asked(photos, trained, dataset):
     sketch = dataset / "256x256" / "sketch" / "tx_000000000000" / "disc" / "p1-1.png"
     for name in ("a.PSD", "b.psd", "c.pdf", "#recycle/d.jpg"):

@@ -305,6 +305,8 @@ def test_a_least_score_needs_a_finished_run(trained, sketch):
         (Where(("squares", "bars")), "category 'squares'; try square and no photo is of the category 'bars'; try bar"),
         (Where(("zebra",)), "no photo is of the category 'zebra'; try bar, cross, disc, square"),
         (Where(path_glob="nowhere/*"), "no path matches 'nowhere/*'"),
+        (Where(name="beach"), "no file name matches 'beach'; `*` stands for any characters, as in '*beach*'"),
+        (Where(name="*.heic"), "no file name matches '*.heic'; `*` stands for any characters, as in '*.png'"),
         (Where(("bar",), "disc/*"), "no photo passes all these filters together"),
     ],
 )

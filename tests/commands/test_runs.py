@@ -62,7 +62,39 @@ def test_an_unknown_run_is_refused_with_what_is_near(folder, tmp_path):
 def test_a_run_whose_config_is_damaged_is_left_out_with_a_warning(folder, logged):
     (folder / "a" / "config.yaml").write_text("train: {epochs: many}")
     assert [summary.name for summary in runs.run(folder)] == ["b", "c"]
-    assert any(line.startswith("a is left out: 1 problem in") for line in logged.messages)
+    (message,) = [line for line in logged.messages if line.startswith("a is left out: 1 problem in")]
+    assert "run again: train.epochs: " in message
+
+
+def test_a_run_of_another_version_is_compared_by_what_its_config_says(folder, logged):
+    (folder / "a" / "config.yaml").write_text("train: {epochs: 9, seed: 1}\nmodel: {magic: {size: 4}, dropout: 0.5}")
+    a, b, _ = runs.run(folder)
+    assert (a.epochs, a.planned_epochs, a.val_map) == (2, 9, 0.25)
+    assert (a.settings["model.magic.size"], b.settings["model.magic.size"]) == (4, None)
+    assert a.settings["model.dropout"] == 0.5
+    (message,) = [line for line in logged.messages if line.startswith("a ")]
+    assert message.startswith("a is of another version: model.magic: unknown key; known are")
+    assert "\n" not in message
+
+
+def test_the_settings_inside_a_setting_are_compared_one_by_one(folder):
+    for name, share in (("a", 0.25), ("b", 0.5)):
+        (folder / name / "config.yaml").write_text(f"model: {{normalize: true, spatial: {{block: 1, share: {share}}}}}")
+    a, b = runs.run(folder, ["a", "b"])
+    assert a.settings == {"model.spatial.share": 0.25}
+    assert b.settings == {"model.spatial.share": 0.5}
+    _, c = runs.run(folder, ["a", "c"])
+    assert c.settings["model.spatial.block"] is None
+    assert "model.spatial" not in c.settings
+
+
+def test_the_table_is_shortened_to_fit_a_terminal(folder):
+    for name in ("a", "b"):
+        (folder / name / "config.yaml").write_text(f"data: {{root: /data/of/a/person/in/a/long/folder/{name}}}")
+    found = runs.run(folder, ["a", "b"])
+    assert max(map(len, report.runs_text(found, 60).splitlines())) <= 60
+    assert "…/in/a/long/folder/a  …/in/a/long/folder/b" in report.runs_text(found, 60)
+    assert "/data/of/a/person/in/a/long/folder/a" in report.runs_text(found)
 
 
 @pytest.mark.parametrize("damage", ["", "[]", '{"best": {}, "metrics": {}}'])

@@ -195,6 +195,17 @@ def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_p
     ]
 
 
+def test_raw_files_are_told_with_the_extra_that_reads_them(trained, photos, tmp_path, monkeypatch, logged):
+    shutil.copytree(photos / "disc", tmp_path / "photos")
+    (tmp_path / "photos" / "a.nef").write_bytes(b"x")
+    monkeypatch.setattr("sketchy.image.is_installed", lambda extra: False)
+    until_indexed(monkeypatch, logged)
+    serve.run(trained / "tiny" / "best.pth", print, gallery=str(tmp_path / "photos"), port=0)
+    assert logged.messages[-1].endswith(
+        "10 photos; left out: 1 .nef; `pip install 'sketchy-search[raw]'` reads the previews of raw files"
+    )
+
+
 def test_a_folder_without_photos_opens_the_page_with_a_message(trained, tmp_path, monkeypatch, logged):
     (tmp_path / "photos").mkdir()
     until_indexed(monkeypatch, logged)

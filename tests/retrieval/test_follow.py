@@ -133,6 +133,9 @@ def test_a_folder_without_photos_says_so_until_one_comes(index):
         assert "no images below" in until(lambda: follower.state.error)
         save(folder / "new.png", 1)
         until(lambda: len(index) == 1 and follower.state.error is None)
+        assert follower.state.unreadable == 0
+        (folder / "cut.png").write_bytes((folder / "new.png").read_bytes()[:60])
+        until(lambda: follower.state.unreadable == 1)
 
 
 def test_an_index_that_another_process_writes_is_searched_and_updated_later(index, monkeypatch, logged):

@@ -300,7 +300,10 @@ def test_a_folder_of_which_all_is_excluded_says_so(model, photos):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (["a.psd", "b.PSD", "c.pdf"], r"no images below .*; left out: 2 .psd, 1 .pdf; export them as JPEG first"),
+        (
+            ["a.psd", "b.PSD", "c.pdf"],
+            r"no images below .*; left out: 2 .psd, 1 .pdf; export them as JPEG first; known are JPEG, ",
+        ),
         (["a.jpg", "b.psd"], r"none of 1 images below .* can be read; .*a.jpg: .*; left out: 1 .psd"),
     ],
 )

@@ -29,6 +29,7 @@ def test_several_things_are_the_mean_of_their_directions():
         ("teapod", "'teapod' is not known by name; try teapot"),  # near in spelling
         ("alarmclok", "'alarmclok' is not known by name; try alarm clock"),
         ("kiten", "'kiten' is not known by name; try cat"),  # near a synonym
+        ("a kitten by the teapots", "'a kitten by the teapots' is not known by name; try cat"),
         ("peat", "'peat' is not known by name; draw it"),  # has three letters of teapot, in order
         ("quux", "'quux' is not known by name; draw it"),
         ("", "'' is not known by name; draw it"),

@@ -554,7 +554,7 @@ def test_others_are_answered_while_the_network_works(index, sketch, monkeypatch)
 class Half:
     """A follower half-way through an update."""
 
-    state = Following(True, 5, 10, 2.5, "caf\udce9: cannot be read", 1)
+    state = Following(True, 5, 10, 2.5, "caf\udce9: cannot be read", 1, 3)
     first = nullcontext
 
 
@@ -564,7 +564,7 @@ def test_the_state_of_the_index_is_told(client, index, photos, sketch):
         told = opened.get("/api/status").json()
         assert len(opened.post("/api/search", content=sketch).json()["results"]) == 10
     error = "caf\ufffd: cannot be read"
-    indexing = {"running": True, "done": 5, "total": 10, "seconds_left": 2.5, "error": error}
+    indexing = {"running": True, "done": 5, "total": 10, "seconds_left": 2.5, "error": error, "unreadable": 3}
     assert told == {"photos": 40, "updates": 1, "indexing": indexing}
 
 

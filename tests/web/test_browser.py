@@ -58,20 +58,24 @@ def launched():
 
 @pytest.fixture(scope="module")
 def address(index, launched):
-    yield from serving(index, lambda file, in_folder: launched.append(file) or 0)
+    with served(index, launch=lambda file, in_folder: launched.append(file) or 0) as address:
+        yield address
 
 
-def serving(index, launch=None):
-    """Serve the page for an index, and yield its address."""
+@contextmanager
+def served(index, **options):
+    """Serve the page for an index, and yield its address; `options` are those of `create_app`."""
     opened = open_socket("127.0.0.1", 0)
     ready = threading.Event()
-    server = Server(create_app(index, launch=launch), opened, ready.set)
+    server = Server(create_app(index, **options), opened, ready.set)
     thread = threading.Thread(target=server.run)
     thread.start()
     assert ready.wait(10)
-    yield f"http://127.0.0.1:{opened.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    try:
+        yield f"http://127.0.0.1:{opened.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
 
 
 @contextmanager
@@ -367,7 +371,8 @@ def test_a_picture_is_taken_for_what_it_is_and_a_person_may_say_otherwise(page, 
 
 @pytest.fixture(scope="module")
 def named_address(named_index):
-    yield from serving(named_index)
+    with served(named_index) as address:
+        yield address
 
 
 def test_a_model_without_names_and_without_a_spatial_part_offers_neither(page):
@@ -375,10 +380,8 @@ def test_a_model_without_names_and_without_a_spatial_part_offers_neither(page):
     assert page.locator("#weigh").is_hidden()
 
 
-def test_words_are_searched_with_completion_and_held_by_the_address(browser, named_address, named_index):
+def test_words_are_searched_and_held_by_the_address(browser, named_address, named_index):
     with visit(browser, named_address) as page:
-        assert page.locator("#things option").evaluate_all("all => all.map((one) => one.value)") == [
-            "bread", "cat", "cookie", "window"]  # fmt: skip
         field = page.get_by_label("In words")
         field.fill("cat")
         until(page, "document.querySelector('#results').dataset.state === 'found'")
@@ -395,6 +398,54 @@ def test_words_are_searched_with_completion_and_held_by_the_address(browser, nam
         assert found(page) == cats
         field.fill("")
         until(page, "document.querySelector('#results').dataset.state === 'empty'")
+
+
+def test_a_name_is_chosen_by_keys_from_those_that_begin_with_the_text(browser, named_address):
+    with visit(browser, named_address) as page:
+        field, names = page.get_by_role("combobox", name="In words"), page.get_by_role("option")
+        assert names.count() == 0
+        field.press("ArrowDown")
+        assert names.all_inner_texts() == ["bread", "cat", "cookie", "window"]
+        field.press("Escape")
+        assert (names.count(), field.get_attribute("aria-expanded")) == (0, "false")
+        field.press_sequentially("c")
+        assert names.all_inner_texts() == ["cat", "cookie"]
+        assert field.get_attribute("aria-expanded") == "true"
+        for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp"):
+            field.press(key)
+        assert page.get_by_role("option", selected=True).inner_text() == "cookie"
+        assert field.get_attribute("aria-activedescendant") == names.nth(1).get_attribute("id")
+        field.press("Enter")
+        assert (field.input_value(), names.count()) == ("cookie", 0)
+        until(page, "location.hash.includes('text=cookie')")
+        field.press_sequentially(", BR")
+        field.press("ArrowDown")
+        field.press("Enter")
+        assert field.input_value() == "cookie, bread"
+        until(page, "location.hash.includes('text=cookie&text=bread')")
+        field.fill("o")  # in the middle of others
+        assert names.all_inner_texts() == ["cookie", "window"]
+        field.press("Tab")
+        assert names.count() == 0
+
+
+@pytest.mark.parametrize("size", SMALL, ids=str)
+def test_a_name_is_chosen_with_a_finger_and_its_list_is_in_view(browser, named_address, size):
+    with visit(browser, named_address, size, has_touch=True, reduced_motion="reduce", bypass_csp=True) as page:
+        field, names = page.get_by_role("combobox", name="In words"), page.get_by_role("option")
+        field.tap()
+        field.press_sequentially("c")
+        for name in ("cat", "cookie"):
+            box = names.filter(has_text=name).bounding_box()
+            assert box["height"] >= 44
+            assert box["y"] + box["height"] <= size[1]
+            assert box["x"] + box["width"] <= size[0]
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        assert findings(page) == []
+        names.filter(has_text="cookie").tap()
+        assert (field.input_value(), names.count()) == ("cookie", 0)
+        until(page, "document.querySelector('#results').dataset.state === 'found'")
+        assert page.evaluate("document.activeElement.id") == "text"
 
 
 def test_how_things_lie_is_weighed_if_the_model_has_a_spatial_part(browser, address):
@@ -621,6 +672,10 @@ def test_filters_are_behind_a_button_and_are_cleared_together(page):
     everything = found(page)
     button = page.get_by_role("button", name="Filter", exact=True)
     button.click()
+    page.get_by_label("Name").fill("p1.")  # a part of the name
+    page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('#grid li').length === 4")
+    assert {name for name, _ in found(page)} == {"p1.jpg"}
     page.get_by_label("Name").fill("p1.*")
     page.keyboard.press("Enter")
     page.get_by_label("Category").select_option("disc")
@@ -795,6 +850,14 @@ def test_suggestions_say_what_to_draw(page):
     assert page.evaluate("document.activeElement.id") == "canvas"
 
 
+@pytest.mark.parametrize("size", [PHONE, (740, 360)], ids=str)
+def test_suggestions_take_one_line_on_a_phone(browser, address, size):
+    with visit(browser, address, size) as page:
+        tops = page.locator(".prompts button:visible").evaluate_all("all => all.map((each) => each.offsetTop)")
+        assert len(tops) == 3
+        assert len(set(tops)) == 1
+
+
 def test_captions_say_in_words_how_likely_a_photo_is(page):
     answers = []
     page.on("response", lambda response: answers.append(response) if "/api/search" in response.url else None)
@@ -964,16 +1027,11 @@ def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
     monkeypatch.setattr(Model, "embed_batch", wait_after_the_first_commit)
     with open_index(model, str(tmp_path / "photos"), update=False) as index:
         follower = Follower(index)
-        opened = open_socket("127.0.0.1", 0)
-        ready = threading.Event()
-        server = Server(create_app(index, follower=follower, root=tmp_path), opened, ready.set)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        assert ready.wait(10)
-        try:
-            with visit(browser, f"http://127.0.0.1:{opened.getsockname()[1]}") as page:
-                circle(page)
-                until(page, "document.querySelector('#results').dataset.state === 'waiting'")
+        with served(index, follower=follower, root=tmp_path) as address, visit(browser, address) as page:
+            circle(page)
+            until(page, "document.querySelector('#results').dataset.state === 'waiting'")
+            assert page.locator("#waiting").inner_text().startswith("The first photos are on their way.")
+            try:
                 with follower:
                     until(
                         page, "document.querySelector('#gallery').textContent.startsWith('32 of 40 photos in photos')"
@@ -988,7 +1046,27 @@ def test_photos_come_while_others_are_still_indexed_and_follow_the_folder(
                     shutil.rmtree(tmp_path / "photos")
                     until(page, "document.querySelector('#notice').textContent.includes('kept 40 photos')")
                     assert len(found(page)) == 20
-        finally:
-            go.set()
-            server.should_exit = True
-            thread.join(10)
+            finally:
+                go.set()
+
+
+def test_a_folder_without_photos_says_so_and_its_first_photos_are_counted(browser, model, photos, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with open_index(model, str(folder), update=False) as index:
+        follower = Follower(index)
+        with follower, served(index, follower=follower, root=folder) as address, visit(browser, address, PHONE) as page:
+            until(
+                page,
+                "document.querySelector('#notice').textContent.startsWith('There is nothing to search: no images')",
+            )
+            assert page.locator("#notice").bounding_box()["height"] < 160
+            circle(page)
+            until(page, "document.querySelector('#results').dataset.state === 'waiting'")
+            assert page.locator("#waiting").inner_text().startswith("There are no photos yet.")
+            assert page.locator("#line").inner_text() == "No photos yet."
+            shutil.copy(next(photos.rglob("*.jpg")), folder)
+            (folder / "cut.jpg").write_bytes(b"x")
+            until(page, "document.querySelector('#gallery').textContent === '1 photo in photos, 1 cannot be read'")
+            until(page, "document.querySelectorAll('#grid li').length === 1")
+            assert page.locator("#notice").is_hidden()

@@ -1,6 +1,8 @@
 """The commands for models: configs, train, evaluate and export."""
 
 import logging
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -147,7 +149,8 @@ def runs(
     from sketchy.commands import runs as command
 
     found = command.run(runs, names or ())
-    print(report.as_json_list("runs", found) if json else report.runs_text(found))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(report.as_json_list("runs", found) if json else report.runs_text(found, columns))
 
 
 @guarded

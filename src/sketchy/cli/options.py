@@ -220,3 +220,12 @@ def log_unused(skipped: tuple[Skipped, ...], left_out: Mapping[str, int] | None 
         log.info(f"skipped {len(skipped)} files in all")
     if left_out:
         log.info(f"{left_out_text(left_out)}; `sketchy index FOLDER --out INDEX --dry-run -v` lists them")
+        log_raw_remedy(left_out)
+
+
+def log_raw_remedy(left_out: Mapping[str, int]) -> None:
+    """Say how the raw files of cameras are read, if some were left out."""
+    from sketchy.retrieval.scan import raw_remedy
+
+    if remedy := raw_remedy(left_out):
+        log.info(remedy)

@@ -46,6 +46,7 @@ from sketchy.cli.options import (
     Watch,
     Without,
     Words,
+    log_raw_remedy,
     log_unused,
     refuse_if,
     scan_options,
@@ -136,6 +137,7 @@ def index(
 
 def _show_indexed(json: bool, verbose: bool, made: Indexed) -> None:
     log_unused(made.skipped, every=verbose)
+    log_raw_remedy(made.left_out)
     print(report.as_json(made) if json else report.index_text(made), flush=True)
 
 

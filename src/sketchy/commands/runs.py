@@ -2,12 +2,12 @@
 
 import difflib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sketchy.config_file import load_config
+from sketchy.config_file import load_config, read_tree, with_current_names
 from sketchy.errors import ConfigError, RunError
 from sketchy.results import EpochResult, RunSummary
 from sketchy.section import Role
@@ -38,14 +38,41 @@ def run(runs: Path, names: Sequence[str] = ()) -> list[RunSummary]:
     settings = {}
     for name in set(names) or found:
         try:
-            settings[name] = load_config(found[name].config, of_run=True).settings(*Role)
+            settings[name] = _settings(name, found[name])
         except ConfigError as error:
-            log.warning(f"{name} is left out: {error}")
+            log.warning(f"{name} is left out: {error.args[0]} {'; '.join(error.args[1:])}".rstrip())
     differing = _differing(list(settings.values()))
     return [
         _summary(found[name], settings[name]["train.epochs"], {key: settings[name].get(key) for key in differing})
         for name in sorted(settings)
     ]
+
+
+def _settings(name: str, run: RunDir) -> dict[str, Any]:
+    """Return the settings of a run as plain values, by dotted name.
+
+    Those that this version does not know are kept, as the run may be of another version.
+
+    Raises:
+        ConfigError: The config cannot be read.
+    """
+    try:
+        return dict(_flat(load_config(run.config, of_run=True).settings(*Role)))
+    except ConfigError as error:
+        settings = dict(_flat(with_current_names(read_tree(run.config))))
+        if not isinstance(settings.get("train.epochs"), int):
+            raise
+        log.warning(f"{name} is of another version: {'; '.join(error.args[1:])}")
+        return settings
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested sections by dotted name."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def _differing(settings: Sequence[dict[str, Any]]) -> list[str]:

@@ -17,6 +17,7 @@ from sketchy.progress import Advance, Progress, no_progress
 from sketchy.results import left_out_text
 from sketchy.retrieval.index import Index
 from sketchy.retrieval.open import check_found
+from sketchy.retrieval.scan import raw_remedy
 from sketchy.retrieval.update import INDEXING
 from sketchy.retrieval.update_result import UpdateResult
 from sketchy.retrieval.watch import RETRY_SECONDS, rounds
@@ -42,6 +43,7 @@ class Following:
         seconds_left: Estimated time to the end of the update; None if unknown.
         error: What went wrong with the last update, in one line; None if nothing did.
         updates: Number of updates that changed something, with the one under way.
+        unreadable: Number of files that the last update could not read.
     """
 
     running: bool = False
@@ -50,6 +52,7 @@ class Following:
     seconds_left: float | None = None
     error: str | None = None
     updates: int = 0
+    unreadable: int = 0
 
 
 class _StopUpdate(Exception):
@@ -132,7 +135,8 @@ class Follower:
             error = f"indexing failed: {type(problem).__name__}: {problem}"
         changed = bool(changes.embedded or changes.reused or changes.removed)
         self._report(changes, error, first=before.updates == 0, changed=changed)
-        self._state = Following(error=error, updates=before.updates + (changed or before.updates == 0))
+        updates = before.updates + (changed or before.updates == 0)
+        self._state = Following(error=error, updates=updates, unreadable=len(changes.skipped))
         return not again
 
     def _report(self, changes: UpdateResult, error: str | None, *, first: bool, changed: bool) -> None:
@@ -142,8 +146,9 @@ class Follower:
             return
         unreadable = f"; {len(changes.skipped):,} cannot be read" if changes.skipped else ""
         if first:
-            left_out = f"; {left_out_text(changes.left_out)}" if changes.left_out else ""
-            log.info(f"searching {self._index.name}: {len(self._index):,} photos{unreadable}{left_out}")
+            left_out = [left_out_text(changes.left_out), raw_remedy(changes.left_out)]
+            counts = f"{len(self._index):,} photos{unreadable}"
+            log.info("; ".join(filter(None, [f"searching {self._index.name}: {counts}", *left_out])))
         elif changed:
             renamed = f", {changes.reused:,} copied or renamed" if changes.reused else ""
             counts = f"{changes.embedded:,} new or changed{renamed}, {changes.removed:,} gone"

@@ -9,14 +9,15 @@ from os import PathLike
 from pathlib import Path
 
 from sketchy.errors import DamagedError, FormatError, GalleryError, LockedError, SketchyError, StorageError
-from sketchy.image import KNOWN_UNREADABLE, RAW_SUFFIXES, photo_suffixes
+from sketchy.extras import is_installed
+from sketchy.image import KNOWN_UNREADABLE
 from sketchy.paths import as_path, expanded
 from sketchy.progress import Progress, no_progress
 from sketchy.results import left_out_text
 from sketchy.retrieval.cached import cache_path, log_noted, note_index, noted_index
 from sketchy.retrieval.index import Index, update_at
 from sketchy.retrieval.model import Model
-from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan
+from sketchy.retrieval.scan import DEFAULT_SCAN, EXCLUDED, Scan, raw_remedy
 from sketchy.retrieval.store.address import is_store, open_reader
 from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.embedded import EmbeddedStore
@@ -124,10 +125,11 @@ def _remedy(left_out: Collection[str]) -> str:
     """Return what to do when all files are left out for these reasons."""
     if EXCLUDED in left_out:
         return "exclude less of it"
-    if any(reason in RAW_SUFFIXES for reason in left_out):
-        return "`pip install 'sketchy-search[raw]'` reads the previews of raw files"
+    if remedy := raw_remedy(left_out):
+        return remedy
     export = "export them as JPEG first; " * any(reason in KNOWN_UNREADABLE for reason in left_out)
-    return f"{export}known are {', '.join(sorted(photo_suffixes()))}"
+    raw = ", and cameras' raw files" * is_installed("raw")
+    return f"{export}known are JPEG, PNG, HEIC, AVIF, WebP, GIF, BMP and TIFF{raw}"
 
 
 def _named(sources: Sequence[Path]) -> str:

@@ -1,7 +1,7 @@
 """Finding the photos below a folder, and deciding what is left out."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sketchy.containers import HEAD, detect_format
 from sketchy.errors import GalleryError, ImageError
-from sketchy.image import KNOWN_UNREADABLE, SUFFIXES, photo_suffixes
+from sketchy.image import KNOWN_UNREADABLE, RAW_SUFFIXES, SUFFIXES, photo_suffixes
 from sketchy.results import Skipped
 from sketchy.retrieval.dataset_layout import category_of, sketch_folders
 from sketchy.retrieval.foreign import is_cache, is_companion, is_foreign
@@ -215,6 +215,12 @@ class _Walker:
             for name in files:
                 if _suffix(name) in SUFFIXES or _suffix(name) in KNOWN_UNREADABLE:
                     self._leave_out(Skipped(f"{parent}{os.sep}{name}", reason))
+
+
+def raw_remedy(left_out: Collection[str]) -> str:
+    """Return how the raw files of cameras are read, if some are left out; else empty."""
+    is_raw = not RAW_SUFFIXES.isdisjoint(left_out)
+    return "`pip install 'sketchy-search[raw]'` reads the previews of raw files" if is_raw else ""
 
 
 def _why_left_out(parent: str, name: str, exclude: tuple[str, ...]) -> str | None:

@@ -181,7 +181,8 @@ def unmatched(store: Store, where: Where) -> list[str]:
     if where.path_glob is not None and not store.search(query, 1, Where(path_glob=where.path_glob)):
         problems.append(f"no path matches {where.path_glob!r}; `*` stands for any characters, as in 'holiday/*'")
     if where.name is not None and not store.search(query, 1, Where(name=where.name)):
-        problems.append(f"no file name matches {where.name!r}; `*` stands for any characters, as in '*.png'")
+        example = "*.png" if set(where.name) & set("*?[") else f"*{where.name}*"
+        problems.append(f"no file name matches {where.name!r}; `*` stands for any characters, as in {example!r}")
     dates = Where(since=where.since, until=where.until)
     if not (dates.everything or store.search(query, 1, dates)):
         problems.append(f"no photo was taken {_period(where)}; {_dates(store)}")

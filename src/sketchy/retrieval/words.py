@@ -45,11 +45,15 @@ def _known(words: Mapping[str, NDArray[np.float16]], text: str) -> str:
 
 
 def _nearest(words: Mapping[str, NDArray[np.float16]], text: str) -> list[str]:
-    """Return the known things that are nearest in meaning, as far as things.yaml says, else in spelling."""
+    """Return the known things that a text names among others, then the nearest in meaning, then in spelling.
+
+    The meaning is that of things.yaml.
+    """
+    named = [name for name in map(canonical, text.split()) if name in words]
     close = [name for name in words if related(name, text)]
     spellings = {spoken(name): thing for thing in words for name in names_of(thing)}
     alike = [spellings[match] for match in get_close_matches(spoken(text), spellings, MAX_SUGGESTIONS, CUTOFF)]
-    return list(dict.fromkeys([*close, *alike]))[:MAX_SUGGESTIONS]
+    return list(dict.fromkeys([*named, *close, *alike]))[:MAX_SUGGESTIONS]
 
 
 def spoken(name: str) -> str:

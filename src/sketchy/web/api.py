@@ -134,6 +134,7 @@ def status(service: Served) -> Status:
         total=state.total,
         seconds_left=state.seconds_left,
         error=state.error and to_unicode(state.error),
+        unreadable=state.unreadable,
     )
     return Status(photos=len(service.index), updates=state.updates, indexing=indexing)
 

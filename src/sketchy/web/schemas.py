@@ -107,13 +107,17 @@ class Info(BaseModel):
 
 
 class Indexing(BaseModel):
-    """The update of the index that is under way or was the last one; seconds_left and error are null if unknown."""
+    """The update of the index that is under way or was the last one; seconds_left and error are null if unknown.
+
+    `unreadable` is the number of files that the last one could not read.
+    """
 
     running: bool
     done: int
     total: int
     seconds_left: float | None
     error: str | None
+    unreadable: int
 
 
 class Status(BaseModel):

@@ -10,6 +10,12 @@ export const filters = {
     return { ...chosen(), k: find("#k").value };
   },
 
+  /** As the values, but a name without a wildcard may be any part of the name of a file. */
+  parameters() {
+    const { name, ...others } = this.values();
+    return { ...others, name: name && !/[*?[]/.test(name) ? `*${name}*` : name };
+  },
+
   /** Set the controls from the parameters of an address; what a list does not offer is left out. */
   restore(parts) {
     for (const name of FILTERS) find(`#${name}`).value = parts.get(name) ?? "";

@@ -38,7 +38,7 @@ export class ResultsView {
   /** Show photos, and `line` about them; if there are none, the state `without`. */
   show(results, line, without = "none") {
     this.#become(results.length ? "found" : without, results);
-    this.say(results.length ? line : "No photo matches.");
+    this.say(results.length ? line : without === "none" ? "No photo matches." : "No photos yet.");
   }
 
   /** Load the photos of results that are shown soon. */

@@ -29,9 +29,11 @@ export function showStatus(status, folder) {
   bar.hidden = !running || total === 0;
   if (!bar.hidden) [bar.max, bar.value] = [total, done];
   const notice = find("#notice");
-  const text = error === null ? "" : `The photos are not up to date: ${error}`;
+  const head = status.photos ? "The photos are not up to date" : "There is nothing to search";
+  const text = error === null ? "" : `${head}: ${error}`;
   notice.hidden = error === null;
   if (notice.textContent !== text) notice.textContent = text; // screen readers read it again at every change
+  find("#waiting").classList.toggle("is-indexing", running);
 }
 
 /** Describe the gallery in one line: how many photos there are, and how long it takes until all are. */
@@ -39,7 +41,8 @@ function describe(status, folder) {
   const count = (number) => number.toLocaleString("en");
   const indexing = status.indexing;
   if (!indexing?.running || indexing.done === indexing.total) {
-    return `${count(status.photos)} photos in ${folder}`;
+    const unreadable = indexing?.unreadable ? `, ${count(indexing.unreadable)} cannot be read` : "";
+    return `${count(status.photos)} ${status.photos === 1 ? "photo" : "photos"} in ${folder}${unreadable}`;
   }
   const left = indexing.seconds_left === null ? "" : `, ${duration(indexing.seconds_left)} left`;
   return `${count(Math.min(status.photos, indexing.total))} of ${count(indexing.total)} photos in ${folder}${left}`;

@@ -1,8 +1,10 @@
 // The words beside the drawing, and how much it counts what a thing is, against how it lies.
 
+import { Completion } from "./completion.js";
 import { find } from "./dom.js";
 
 let known = new Set();
+let completion;
 
 /** A group of controls; see `Query`. */
 export const words = {
@@ -26,6 +28,7 @@ export function connectWords(search, schedule) {
     asked = find("#text").value;
     search();
   };
+  completion = new Completion(find("#text"), find("#things"), ask);
   find("#text").addEventListener("input", () => known.has(find("#text").value) && ask());
   find("#text").addEventListener("change", ask);
   find("#text").addEventListener("search", ask);
@@ -36,7 +39,7 @@ export function connectWords(search, schedule) {
 export function offerWords(info) {
   known = new Set(["", ...info.words]);
   find("#word").hidden = info.words.length === 0;
-  find("#things").replaceChildren(...info.words.map((name) => new Option(name)));
+  completion.names = info.words;
   const share = find("#share");
   find("#weigh").hidden = info.spatial_share === null;
   if (share.dataset.usual !== undefined) return; // after the photos changed
