@@ -12,7 +12,11 @@ import sys
 import time
 import traceback
 
+from PIL import Image
+
+AT_ONCE = 2
 KINDS = {"closed": None, "full": "/dev/full", "null": "/dev/null"}
+STOPS = {signal.SIGINT, signal.SIGTERM}
 
 
 def open_streams(paths: list[str], encoding: str | None) -> None:
@@ -45,7 +49,7 @@ def run_forked(request: dict) -> None:
         from sketchy.__main__ import main
 
         interrupts.quit_at_once()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS | {signal.SIGCHLD})
         main()
         code = 0
     except SystemExit as error:
@@ -65,6 +69,7 @@ def serve() -> None:
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     for name in json.loads(requests.readline()):
         __import__(name)
+    Image.init()
     gc.collect()
     gc.freeze()  # a fork that collects garbage would copy all memory
     print("ready", file=answers, flush=True)
@@ -75,27 +80,36 @@ def serve() -> None:
 def run_all(requests: list[dict]) -> list[int]:
     """Run commands, two at a time; return their exit codes, or minus the signal that killed one."""
     codes = [0] * len(requests)
+    waiting = list(enumerate(requests))
     running: dict[int, int] = {}
-    for number, request in enumerate(requests):
-        if len(running) == 2:
-            ended, status = os.wait()
-            codes[running.pop(ended)] = os.waitstatus_to_exitcode(status)
-        running[start(request)] = number
-    for child, number in running.items():
-        codes[number] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    due: dict[int, tuple[float, int]] = {}  # when each child is sent which signal
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS | {signal.SIGCHLD})
+    while waiting or running:
+        while waiting and len(running) < AT_ONCE:
+            number, request = waiting.pop(0)
+            child = start(request)
+            running[child] = number
+            if request["signal"]:
+                due[child] = time.monotonic() + request["after"], request["signal"]
+        now = time.monotonic()
+        signal.sigtimedwait({signal.SIGCHLD}, max(0, min((when for when, _ in due.values()), default=now + 60) - now))
+        for child, (when, sent) in list(due.items()):
+            if when <= time.monotonic():
+                os.kill(child, sent)
+                del due[child]
+        while running and (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            child, status = ended
+            due.pop(child, None)
+            codes[running.pop(child)] = os.waitstatus_to_exitcode(status)
     return codes
 
 
 def start(request: dict) -> int:
-    """Fork a command, send it the signal that it is to get, and return its process id."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    """Fork a command and return its process id."""
     child = os.fork()
     if not child:
         signal.alarm(60)
         run_forked(request)
-    if request["signal"]:
-        time.sleep(request["after"])
-        os.kill(child, request["signal"])
     return child
 
 

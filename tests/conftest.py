@@ -1,9 +1,11 @@
 """Fixtures that several test files share."""
 
+import functools
 import itertools
 import json
 import logging
 import os
+import pkgutil
 import shutil
 import socket
 import struct
@@ -24,8 +26,10 @@ from PIL import Image, ImageDraw
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from sketchy import commands
 from sketchy.commands import train
 from sketchy.config_file import load_config, parse_config
+from sketchy.evaluation.negatives import scribbles
 from sketchy.inference.export import export_model
 from sketchy.inference.torch_engine import TorchEngine, describe
 from sketchy.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -42,6 +46,16 @@ CATEGORIES = ("disc", "square", "bar", "cross")
 PHOTOS = 10
 SKETCHES = 2
 SIDE = 48
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Escape what UTF-8 cannot hold in captured output: pytest-xdist sends it, though the test has passed."""
+    report = yield
+    report.sections = [
+        (title, content.encode("utf-8", "backslashreplace").decode()) for title, content in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(autouse=True)
@@ -216,8 +230,9 @@ draw_curves = History.draw
 
 @pytest.fixture(scope="session", autouse=True)
 def fast_training() -> Iterator[None]:
-    """Training without the export and curves.png at its end, which take longer than a short training."""
+    """Training without the export and curves.png at its end, and with scribbles drawn once: longer than its epochs."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sketchy.evaluation.calibrate.scribbles", functools.cache(scribbles))
         patch.setattr("sketchy.trainer.record.export_model", lambda checkpoint, out, digest: 0.0)
         patch.setattr(History, "draw", lambda self, path: path.touch())
         yield
@@ -238,6 +253,19 @@ def trained(tiny_config, tmp_path_factory) -> Path:
         patch.setattr(History, "draw", draw_curves)
         train.run(load_config(tiny_config), runs / "tiny")
     return runs
+
+
+@pytest.fixture(scope="session")
+def _trained_once(tiny_config, tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("once") / "run"
+    train.run(load_config(tiny_config, ["train.epochs=1"]), run)
+    return run
+
+
+@pytest.fixture
+def trained_once(_trained_once, tmp_path) -> Path:
+    """The folder `run` of a run of one epoch, which the test may change."""
+    return shutil.copytree(_trained_once, tmp_path / "run")
 
 
 @pytest.fixture(scope="session")
@@ -344,6 +372,26 @@ def logged(caplog):
     return caplog
 
 
+PRELOADED = [
+    "sketchy.__main__",
+    *(module.name for module in pkgutil.iter_modules(commands.__path__, "sketchy.commands.")),
+    "sketchy.dataset.download",
+    "sketchy.dataset.drive",
+    "sketchy.dataset.unpack",
+    "sketchy.inference.bundled",
+    "sketchy.model.own_backbone",
+    "sketchy.trainer.choose",
+    "sketchy.web.app",
+    "sketchy.web.server",
+    "encodings.cp437",
+    "encodings.idna",
+    "multiprocessing.synchronize",
+    "numpy.ma",
+    "torch.utils.serialization",
+]
+"""What the commands import, also while they run: a fork need not import it again."""
+
+
 class Ended(NamedTuple):
     """How a command ended: its exit code (minus the signal that killed it), and what it wrote."""
 
@@ -360,8 +408,7 @@ def forks():
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, process_group=0
     ) as server:
-        names = [f"sketchy.commands.{name}" for name in ("train", "evaluate", "retrieve", "index", "serve", "export")]
-        server.stdin.write(f"{json.dumps([*names, 'sketchy.cli', 'sketchy.web.app', 'sketchy.web.server'])}\n")
+        server.stdin.write(f"{json.dumps(PRELOADED)}\n")
         server.stdin.flush()
         assert server.stdout.readline() == "ready\n"
         yield server
@@ -370,7 +417,10 @@ def forks():
 
 @pytest.fixture
 def run_clis(forks, tmp_path, tmp_path_factory) -> Callable[..., list[Ended]]:
-    """Run command lines in children, two at a time, each with any files, "closed", "full" or "null" as its streams."""
+    """Run command lines in children, two at a time, each with any files, "closed", "full" or "null" as its streams.
+
+    Each may have a folder and a signal of its own, which it is sent `after` seconds.
+    """
     written = tmp_path_factory.mktemp("streams")
 
     def run(
@@ -380,7 +430,8 @@ def run_clis(forks, tmp_path, tmp_path_factory) -> Callable[..., list[Ended]]:
         stdout: str | None = None,
         stderr: str | None = None,
         environment: dict[str, str] | None = None,
-        signal: int = 0,
+        folders: Sequence[Path] = (),
+        signals: Sequence[int] = (),
         after: float = 0,
     ) -> list[Ended]:
         files = [(written / f"out{number}", written / f"err{number}") for number in range(len(commands))]
@@ -391,11 +442,13 @@ def run_clis(forks, tmp_path, tmp_path_factory) -> Callable[..., list[Ended]]:
                 "words": [str(word) for word in words],
                 "streams": [stdin, stdout or str(out), stderr or str(err)],
                 "environment": dict(os.environ) if environment is None else environment,
-                "folder": str(tmp_path),
+                "folder": str(folder),
                 "signal": signal,
                 "after": after,
             }
-            for words, (out, err) in zip(commands, files, strict=True)
+            for words, (out, err), folder, signal in zip(
+                commands, files, folders or [tmp_path] * len(files), signals or [0] * len(files), strict=True
+            )
         ]
         forks.stdin.write(f"{json.dumps(requests)}\n")
         forks.stdin.flush()

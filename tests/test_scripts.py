@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from sketchy.dataset.loader import load_dataset
+from sketchy.retrieval import query
 from sketchy.retrieval.model import load_model
 
 ROOT = Path(__file__).parents[1]
@@ -203,9 +204,12 @@ def test_no_model_is_bundled_without_the_spatial_embedding_that_is_asked_for(
     assert not out.exists()
 
 
-def test_weights_of_examples_are_measured(trained, dataset):
-    model = trained / "tiny" / "best.pth"
-    lines = run("scripts/choose_weights.py", model, "--data", dataset, "--part", "test", "--examples", "1").splitlines()
+def test_weights_of_examples_are_measured(trained, dataset, monkeypatch, capsys):
+    words = [trained / "tiny" / "best.pth", "--data", dataset, "--part", "test", "--examples", "1"]
+    for name in ("LIKE", "UNLIKE"):
+        monkeypatch.setattr(query, name, getattr(query, name))  # the script sets them
+    as_program("choose_weights.py", monkeypatch, *words)
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("photos, 1 of each")
     rows = [[float(cell) for cell in line.strip("|").split("|")] for line in lines[4:]]
     assert [row[0] for row in rows] == [0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3]

@@ -15,12 +15,18 @@ from sketchy.inference.onnx_engine import OnnxEngine
 from sketchy.inference.torch_engine import embed_pixels, read_checkpoint
 from sketchy.model.checkpoint import Checkpoint
 from sketchy.model.encoder import build_encoder
+from sketchy.results import Exported
 from sketchy.retrieval.model import load_model
 
 
-def test_the_file_takes_the_place_of_the_checkpoint(trained, tmp_path):
+@pytest.fixture(scope="module")
+def made(trained, tmp_path_factory) -> Exported:
+    """The result of one export, in a folder that it has made."""
+    return export.run(trained / "tiny" / "best.pth", tmp_path_factory.mktemp("export") / "new" / "model.zip")
+
+
+def test_the_file_takes_the_place_of_the_checkpoint(trained, made):
     best = trained / "tiny" / "best.pth"
-    made = export.run(best, tmp_path / "new" / "model.zip")
     assert made.size == Path(made.out).stat().st_size
     assert made.difference < 1e-4
     exported, whole = read_checkpoint(Path(made.out)), read_checkpoint(best)
@@ -31,9 +37,8 @@ def test_the_file_takes_the_place_of_the_checkpoint(trained, tmp_path):
     assert exported.config == whole.config
 
 
-def test_its_networks_are_onnx_files_for_other_programs(trained, tmp_path):
+def test_its_networks_are_onnx_files_for_other_programs(trained, made, tmp_path):
     best = trained / "tiny" / "best.pth"
-    made = export.run(best, tmp_path / "model.zip")
     with zipfile.ZipFile(made.out) as file:
         file.extractall(tmp_path)
     for kind in ("sketch", "photo"):
@@ -48,7 +53,7 @@ def test_its_networks_are_onnx_files_for_other_programs(trained, tmp_path):
 def test_oriented_gradients_are_the_same_in_onnx():
     """Of a drawing and an ordinary photo, of a plain image, and of noise, whose edges are many and alike."""
     spatial = {"block": 3, "grid": 4, "size": 8, "gradients": 4, "share": 0.9}
-    model = {"backbone": "mobilenet_v2", "embedding_size": 32, "normalize": True, "spatial": spatial}
+    model = {"backbone": "vgg16", "embedding_size": 32, "normalize": True, "spatial": spatial}
     config = parse_config({"image": {"size": 64, "color": "rgb"}, "model": model}, "test")
     torch.manual_seed(0)
     encoder = build_encoder(config)

@@ -92,19 +92,17 @@ def test_without_a_validation_split_the_newest_epoch_is_kept(tiny_config, tmp_pa
     assert load_checkpoint(tmp_path / "run" / "best.pth").epoch == 2
 
 
-def test_a_full_disk_while_saving_keeps_the_last_good_checkpoint(tiny_config, tmp_path, monkeypatch):
+def test_a_full_disk_while_saving_keeps_the_last_good_checkpoint(tiny_config, trained_once, monkeypatch):
     def full(content, path):
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    config = settings(tiny_config, "train.epochs=1")
-    train(config, tmp_path / "run")
-    before = (tmp_path / "run" / "last.pth").read_bytes()
+    before = (trained_once / "last.pth").read_bytes()
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(StorageError, match=r"cannot write .*(best|last).pth: No space left on device; free some space"):
-        train(settings(tiny_config, "train.epochs=2"), tmp_path / "run", resume=True)
-    assert (tmp_path / "run" / "last.pth").read_bytes() == before
-    assert not list((tmp_path / "run").glob("*.part"))
+        train(settings(tiny_config, "train.epochs=2"), trained_once, resume=True)
+    assert (trained_once / "last.pth").read_bytes() == before
+    assert not list(trained_once.glob("*.part"))
 
 
 def test_epochs_are_saved_by_time_and_the_last_one_at_the_end(tiny_config, tmp_path, monkeypatch):

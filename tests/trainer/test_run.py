@@ -157,17 +157,16 @@ def test_a_signal_in_the_epoch_that_ends_a_run_early_lets_it_finish(tiny_config,
         assert train(settings(tiny_config, "train.patience=1"), tmp_path / "run").epochs == 2
 
 
-def test_more_epochs_can_be_added_to_a_finished_run(tiny_config, tmp_path):
-    assert train(settings(tiny_config, "train.epochs=1"), tmp_path / "run").epochs == 1
-    assert train(settings(tiny_config, "train.epochs=2"), tmp_path / "run", resume=True).epochs == 2
+def test_more_epochs_can_be_added_to_a_finished_run(tiny_config, trained_once):
+    assert len(history(trained_once)) == 1
+    assert train(settings(tiny_config, "train.epochs=2"), trained_once, resume=True).epochs == 2
+    assert len(history(trained_once)) == 2
 
 
-def test_resuming_a_finished_run_changes_nothing(tiny_config, tmp_path):
-    config = settings(tiny_config, "train.epochs=1")
-    train(config, tmp_path / "run")
-    before = (tmp_path / "run" / "last.pth").read_bytes()
-    assert train(config, tmp_path / "run", resume=True).epochs == 1
-    assert (tmp_path / "run" / "last.pth").read_bytes() == before
+def test_resuming_a_finished_run_changes_nothing(tiny_config, trained_once):
+    before = (trained_once / "last.pth").read_bytes()
+    assert train(settings(tiny_config, "train.epochs=1"), trained_once, resume=True).epochs == 1
+    assert (trained_once / "last.pth").read_bytes() == before
 
 
 def test_a_run_killed_after_its_last_epoch_is_not_finished_until_it_is_resumed(tiny_config, tmp_path, monkeypatch):
@@ -192,25 +191,23 @@ def test_a_run_killed_after_its_last_epoch_is_not_finished_until_it_is_resumed(t
     assert not run_dir.evaluation.exists()
 
 
-def test_a_mistake_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, tmp_path):
-    train(settings(tiny_config, "train.epochs=1"), tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+def test_a_mistake_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, trained_once):
+    before = {path.name: path.read_bytes() for path in trained_once.iterdir()}
     for mistake in ("data.root=/nowhere", "sampler.categories=40"):
         with pytest.raises(DataError):
-            train(settings(tiny_config, mistake), tmp_path / "run", force=True)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+            train(settings(tiny_config, mistake), trained_once, force=True)
+    assert {path.name: path.read_bytes() for path in trained_once.iterdir()} == before
 
 
-def test_a_missing_compiler_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, tmp_path, monkeypatch):
+def test_a_missing_compiler_under_force_keeps_the_run_that_was_to_be_replaced(tiny_config, trained_once, monkeypatch):
     def no_compiler(graph, inputs):
         raise RuntimeError("no compiler")
 
-    train(settings(tiny_config, "train.epochs=1"), tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    before = {path.name: path.read_bytes() for path in trained_once.iterdir()}
     monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend=no_compiler))
     with pytest.raises(TrainingError, match=r"train\.compile: .*no compiler; install"):
-        train(settings(tiny_config, "train.compile=true"), tmp_path / "run", force=True)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+        train(settings(tiny_config, "train.compile=true"), trained_once, force=True)
+    assert {path.name: path.read_bytes() for path in trained_once.iterdir()} == before
 
 
 def test_a_dataset_that_grew_is_told_when_a_run_goes_on(tiny_config, dataset, tmp_path, logged):
@@ -223,22 +220,22 @@ def test_a_dataset_that_grew_is_told_when_a_run_goes_on(tiny_config, dataset, tm
     assert any(f"{grown} holds other images than the run was trained with" in line for line in logged.messages)
 
 
-def test_a_run_is_not_replaced_unless_forced(tiny_config, tmp_path):
-    config = settings(tiny_config, "train.epochs=1")
-    train(config, tmp_path / "run")
+def test_a_run_is_not_replaced_unless_forced(tiny_config, trained_once):
+    config = settings(tiny_config, "train.epochs=1", "train.seed=5")
+    before = (trained_once / "last.pth").read_bytes()
     with pytest.raises(RunError, match=r"exists; continue it with --resume .*, replace it with --force"):
-        train(config, tmp_path / "run")
-    train(config, tmp_path / "run", force=True)
+        train(config, trained_once)
+    assert (trained_once / "last.pth").read_bytes() == before
+    train(config, trained_once, force=True)
+    assert load_config(trained_once / "config.yaml") == config
 
 
-def test_a_loss_that_is_not_a_number_keeps_the_last_good_checkpoint(tiny_config, tmp_path, monkeypatch):
-    config = settings(tiny_config, "train.epochs=1")
-    train(config, tmp_path / "run")
-    before = (tmp_path / "run" / "last.pth").read_bytes()
+def test_a_loss_that_is_not_a_number_keeps_the_last_good_checkpoint(tiny_config, trained_once, monkeypatch):
+    before = (trained_once / "last.pth").read_bytes()
     monkeypatch.setattr(run, "build_objective", lambda *_, **__: Objective(NotANumber(), {}))
     with pytest.raises(TrainingError, match="the loss is not a number; epoch 2, step"):
-        train(settings(tiny_config), tmp_path / "run", resume=True)
-    assert (tmp_path / "run" / "last.pth").read_bytes() == before
+        train(settings(tiny_config), trained_once, resume=True)
+    assert (trained_once / "last.pth").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -258,11 +255,9 @@ def test_what_cannot_be_trained_is_refused_before_it_starts(changes, error, mess
     assert not (tmp_path / "run").exists()
 
 
-def test_resuming_with_another_network_is_refused(trained, tiny_config, tmp_path):
-    config = settings(tiny_config, "train.epochs=1")
-    train(config, tmp_path / "run")
+def test_resuming_with_another_network_is_refused(tiny_config, trained_once):
     with pytest.raises(RunError, match=r"model.embedding_size was 16, is 4; start a new run"):
-        train(settings(tiny_config, "model.embedding_size=4"), tmp_path / "run", resume=True)
+        train(settings(tiny_config, "model.embedding_size=4"), trained_once, resume=True)
 
 
 def test_there_is_nothing_to_resume_in_an_empty_folder(tiny_config, tmp_path):
@@ -280,11 +275,10 @@ def test_further_sketches_of_zero_shot_categories_are_not_trained_on(
     assert load_checkpoint(tmp_path / "run" / "best.pth").categories == ("bar", "cross", "saw", "tree")
 
 
-def test_a_run_of_an_earlier_version_is_resumed_bit_for_bit(tiny_config, tmp_path):
+def test_a_run_of_an_earlier_version_is_resumed_bit_for_bit(tiny_config, trained_once, tmp_path):
     """Its files name settings otherwise, and hold averaged weights; what was trained is in the training state."""
     train(settings(tiny_config, "train.epochs=2"), tmp_path / "unbroken")
-    train(settings(tiny_config, "train.epochs=1"), tmp_path / "old")
-    last = tmp_path / "old" / "last.pth"
+    last = trained_once / "last.pth"
     content = torch.load(last, weights_only=True)
     tree = content["config"]
     tree["train"]["ema"], tree["data"]["held_out"] = 0.99, tree["data"].pop("zero_shot")
@@ -292,10 +286,10 @@ def test_a_run_of_an_earlier_version_is_resumed_bit_for_bit(tiny_config, tmp_pat
     content["weights"] = {name: torch.zeros_like(value) for name, value in content["weights"].items()}
     content["training"]["average"] = {"n_averaged": torch.tensor(3)}
     torch.save(content | {"format": 1}, last)
-    (tmp_path / "old" / "config.yaml").write_text(yaml.safe_dump(tree))
+    (trained_once / "config.yaml").write_text(yaml.safe_dump(tree))
 
-    config = load_config(tmp_path / "old" / "config.yaml", ["train.epochs=2"], of_run=True)
-    train(config, tmp_path / "old", resume=True)
-    ours, theirs = (load_checkpoint(tmp_path / run / "last.pth") for run in ("old", "unbroken"))
+    config = load_config(trained_once / "config.yaml", ["train.epochs=2"], of_run=True)
+    train(config, trained_once, resume=True)
+    ours, theirs = (load_checkpoint(tmp_path / run / "last.pth") for run in ("run", "unbroken"))
     assert all(torch.equal(ours.weights[name], value) for name, value in theirs.weights.items())
-    assert load_config(tmp_path / "old" / "config.yaml") == config
+    assert load_config(trained_once / "config.yaml") == config
