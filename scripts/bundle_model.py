@@ -2,7 +2,8 @@
 """Make a checkpoint the bundled model: in 16 bit, without paths, its score calibrated as it is shipped, and exported.
 
 Usage: .venv/bin/python scripts/bundle_model.py runs/a/best.pth --data DATASET
-The score is fitted on the validation split of the dataset of the run; see src/sketchy/evaluation/calibrate.py.
+The score is fitted on the validation split of the dataset of the run, and on held-out images of its further sources;
+see src/sketchy/evaluation/calibrate.py.
 With --refit-spatial CONFIG, the spatial embedding is made anew by the settings of that config and fitted first, in
 minutes and without training the network again; image.sketch_stretch and model.anchors are taken, too.
 """
@@ -15,6 +16,7 @@ import torch
 
 from sketchy.config import SpatialConfig
 from sketchy.config_file import load_config
+from sketchy.dataset.further import load_further
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.errors import CheckpointError
 from sketchy.evaluation.lineage import warn_if_changed
@@ -94,7 +96,7 @@ if __name__ == "__main__":
     warn_if_changed(made, dataset)
     if given.refit_spatial:
         made = refitted(made, given.refit_spatial, given.set, dataset)
-    made = with_calibration(bundle(made), dataset, CPU)
+    made = with_calibration(bundle(made), dataset, load_further(made.config, dataset), CPU)
     if made.calibration is None:
         raise SystemExit(
             f"{dataset.source.path} has no validation split to calibrate the score on; name another --data"

@@ -64,7 +64,7 @@ class Gallery:
         """Return the photos of a further source that training leaves out, of the categories of the dataset."""
         further = load_further(with_sources(model, [], [source]), data)
         (photos,) = further.photos
-        rows = photos.test[photos.categories[photos.test] < len(data.pack.categories)]
+        rows = photos.checking[photos.categories[photos.checking] < len(data.pack.categories)]
         return cls(
             model, embed(model, photos.images[rows], "photo"), np.array(further.categories)[photos.categories[rows]]
         )
@@ -75,17 +75,17 @@ class Gallery:
         right = names[:, np.newaxis] == self.names
         if without:
             distances, right = np.where(right, np.inf, distances), np.zeros_like(right)
-        return Trial(self.model, *nearest_of(distances, right))
+        return Trial(self.model, len(self.photos), *nearest_of(distances, right))
 
 
 class Trial:
     """Searches, with the distances of the nearest photos and which of these are right, shape (Q, N)."""
 
-    def __init__(self, model: Model, nearest: NDArray[np.float32], right: NDArray[np.bool_]) -> None:
+    def __init__(self, model: Model, photos: int, nearest: NDArray[np.float32], right: NDArray[np.bool_]) -> None:
         assert model.calibration is not None
         self.right = right
         rows = nearest.tolist()
-        found = [model.calibration.found(row[0]) for row in rows]
+        found = [model.calibration.found(row[0], photos) for row in rows]
         self.told = np.array(found) < model.calibration.threshold
         self.scores = np.array(
             [

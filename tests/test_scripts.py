@@ -151,7 +151,8 @@ def test_the_check_of_the_score_separates_what_is_there_from_what_is_not(trained
     photos = model.embed_prepared(pack.photos[part.photos], len(part.photos), "photo")
     distance = np.linalg.norm(sketches[:, np.newaxis] - photos, axis=2)
     distance[pack.sketch_category[part.sketches][:, np.newaxis] == pack.photo_category[part.photos]] = np.inf
-    nothing_fits = [model.calibration.found(least) < model.calibration.threshold for least in distance.min(1)]
+    score, count = model.calibration, len(photos)
+    nothing_fits = [score.found(least, count) < score.threshold for least in distance.min(1)]
     assert absent == [len(sketches), pytest.approx(np.mean(nothing_fits), abs=6e-4)]
     assert 0 <= float(printed.rpartition(" ")[2]) <= 1
 

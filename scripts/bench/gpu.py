@@ -24,6 +24,7 @@ from notebook import Notebook
 from options import Options
 from sketchy.config import Config, Precision
 from sketchy.config_file import load_config
+from sketchy.dataset.further import Further
 from sketchy.dataset.loader import Dataset, load_dataset
 from sketchy.errors import SketchyError
 from sketchy.progress import no_progress
@@ -197,8 +198,8 @@ class Bench:
         config, data = self._config("default", _settings(is_compiled, precision)), self._data("default")
         trainer = OurEpoch(config, data).trainer
         with tempfile.TemporaryDirectory() as folder:
-            run_dir = RunDir(Path(folder))
-            recorder = Recorder(config, run_dir, trainer, data, History(run_dir.history), no_progress)
+            run_dir, further = RunDir(Path(folder)), Further(data.pack.categories)
+            recorder = Recorder(config, run_dir, trainer, data, further, History(run_dir.history), no_progress)
             for _ in range(2):
                 started = time.perf_counter()
                 row = trainer.run_epoch(checked=recorder.save_if_due)

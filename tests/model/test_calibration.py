@@ -5,7 +5,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from sketchy.model.calibration import MISSES, Calibration, _pooled, fit_calibration, with_found
+from sketchy.model.calibration import LEAST_PHOTOS, MISSES, Calibration, _pooled, fit_calibration, with_found
 
 
 def drawn(pairs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,43 +63,61 @@ def test_a_handful_of_pairs_is_enough():
 PLAIN = Calibration((1.0, 2.0), (0.8, 0.2))
 
 
-def searches(count: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The least distance of searches, and whether they found what was drawn: then it is smaller."""
+def searches(count: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Least distances, numbers of photos, and whether what was drawn was found: then the distance is smaller.
+
+    It is smaller in a larger gallery, too.
+    """
     generator = np.random.default_rng(seed)
     found = generator.random(count) < 0.5
-    return generator.normal(1.0, 0.1, count) - found * generator.uniform(0, 0.6, count), found
+    photos = generator.integers(LEAST_PHOTOS, 2000, count)
+    least = generator.normal(1.0, 0.1, count) - found * generator.uniform(0, 0.6, count) - 0.05 * np.log(photos / 300)
+    return least, photos, found
 
 
 def test_a_search_is_judged_as_by_a_public_logistic_regression():
-    least, found = searches()
-    fitted = with_found(PLAIN, least, found, np.ones(len(found), bool))
-    public = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(least[:, np.newaxis], found)
-    ours = [fitted.found(distance) for distance in least]
-    np.testing.assert_allclose(ours, public.predict_proba(least[:, np.newaxis])[:, 1], atol=0.01)
+    least, photos, found = searches()
+    fitted = with_found(PLAIN, least, photos, found, np.ones(len(found), bool))
+    features = np.stack([least, np.log(photos)], 1)
+    public = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(features, found)
+    ours = [fitted.found(distance, count) for distance, count in zip(least, photos, strict=True)]
+    np.testing.assert_allclose(ours, public.predict_proba(features)[:, 1], atol=0.01)
+
+
+def test_a_photo_at_some_distance_says_less_in_a_larger_gallery():
+    fitted = with_found(PLAIN, *searches(), np.ones(2000, bool))
+    assert fitted.found(0.8, 100) > fitted.found(0.8, 1000) > fitted.found(0.8, 10_000)
+    assert fitted.found(0.8, 0) == fitted.found(0.8, LEAST_PHOTOS)
 
 
 def test_the_threshold_misses_a_share_of_the_whole_drawings_that_are_found():
-    least, found = searches()
+    least, photos, found = searches()
     present = np.arange(len(found)) % 2 == 0
-    fitted = with_found(PLAIN, least, found, present)
-    judged = np.array([fitted.found(distance) for distance in least[found & present]])
+    fitted = with_found(PLAIN, least, photos, found, present)
+    rows = np.flatnonzero(found & present)
+    judged = np.array([fitted.found(least[row], photos[row]) for row in rows])
     assert (judged < fitted.threshold).mean() == pytest.approx(MISSES, abs=0.01)
 
 
 def test_separable_searches_are_fitted_too():
     found = np.array([True, True, False, False])
-    fitted = with_found(PLAIN, np.array([0.1, 0.15, 1.0, 1.1]), found, np.ones(4, bool))
+    fitted = with_found(PLAIN, np.array([0.1, 0.15, 1.0, 1.1]), np.full(4, 100), found, np.ones(4, bool))
     assert np.isfinite(fitted.weights).all()
-    assert fitted.found(0.1) > fitted.threshold > fitted.found(1.0)
+    assert fitted.found(0.1, 100) > fitted.threshold > fitted.found(1.0, 100)
 
 
 @pytest.mark.parametrize("found", [np.ones(4, bool), np.zeros(4, bool)])
 def test_without_both_kinds_of_searches_the_score_stays_as_it_was(found):
-    assert with_found(PLAIN, np.ones(4), found, np.ones(4, bool)) is PLAIN
+    assert with_found(PLAIN, np.ones(4), np.full(4, 100), found, np.ones(4, bool)) is PLAIN
 
 
 def test_an_earlier_calibration_takes_every_search_for_found():
-    assert (PLAIN.found(1.0), PLAIN.threshold, PLAIN.score(1.0, PLAIN.found(1.0))) == (1.0, 0.0, 0.8)
+    assert (PLAIN.found(1.0, 100), PLAIN.threshold, PLAIN.score(1.0, PLAIN.found(1.0, 100))) == (1.0, 0.0, 0.8)
+
+
+def test_a_calibration_without_the_number_of_photos_goes_by_the_distance_alone():
+    earlier = Calibration((1.0, 2.0), (0.8, 0.2), (12.0, -10.0), 0.3)
+    assert earlier.found(1.0, 100) == earlier.found(1.0, 100_000) == pytest.approx(1 / (1 + np.exp(-2)))
 
 
 def test_a_score_is_no_higher_than_the_probability_that_anything_was_found():

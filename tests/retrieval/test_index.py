@@ -1,5 +1,6 @@
 """Edge cases of the Python interface of an index."""
 
+import math
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -57,6 +58,15 @@ def test_a_search_that_probably_found_nothing_says_so(index, sketch, monkeypatch
     assert (closed.advice, hits.advice) == (None, advice)
     assert [hit.path for hit in hits] == [hit.path for hit in closed]
     assert [hit.score for hit in hits] == pytest.approx([hit.score / 2 for hit in closed])
+
+
+def test_how_well_a_search_fits_depends_on_the_number_of_photos(index, sketch, monkeypatch):
+    borderline = replace(index.model.calibration, weights=(math.log(1000), 0.0, -1.0), threshold=0.5)
+    monkeypatch.setattr(index.model, "calibration", borderline)  # 0.5 at 1,000 photos
+    for photos, advice in ((999, None), (1001, Advice.NOTHING_FITS)):
+        monkeypatch.setattr(index._store, "count", lambda photos=photos: photos)
+        assert index.search(sketch).advice == advice
+    assert index.search(sketch, categories=["disc"]).advice is None  # a filter leaves fewer
 
 
 def test_a_score_does_not_depend_on_how_many_photos_are_asked_for(index, sketch):

@@ -8,6 +8,7 @@ import torch
 
 from sketchy.config import AnchorsConfig, SpatialConfig
 from sketchy.config_file import parse_config
+from sketchy.dataset.further import Further
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Pack, Subset
 from sketchy.errors import CheckpointError
@@ -55,9 +56,9 @@ def test_a_trained_checkpoint_gets_another_spatial_embedding_and_keeps_the_rest(
     spatial = {"head.cells.weight", "head.cells.bias", "head.share"}
     assert all(torch.equal(fitted.weights[name], before.weights[name]) for name in before.weights.keys() - spatial)
     assert fitted.fingerprint() != before.fingerprint()
-    calibrated = with_calibration(fitted, data, CPU)
+    calibrated = with_calibration(fitted, data, Further(("a", "b")), CPU)
     assert calibrated.probes.shape == (4, 40)
-    assert len(calibrated.calibration.weights) == 2
+    assert len(calibrated.calibration.weights) == 3
     assert 0 < calibrated.calibration.threshold < 1
 
 
@@ -76,7 +77,7 @@ def test_without_a_validation_split_nothing_is_calibrated():
     data = dataset()
     data.parts["val"] = data.parts["test"]
     made = checkpoint({"size": 8})
-    assert with_calibration(made, data, CPU) is made
+    assert with_calibration(made, data, Further(("a", "b")), CPU) is made
     assert validate(made.encoder(), data) == {}
 
 

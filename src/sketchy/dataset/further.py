@@ -49,6 +49,16 @@ class FurtherImages:
     test: NDArray[np.int64]
 
     @property
+    def calibrating(self) -> NDArray[np.int64]:
+        """The held-out rows that the score is fitted on; it is measured on `checking`, the others."""
+        return self.test[::2]
+
+    @property
+    def checking(self) -> NDArray[np.int64]:
+        """The held-out rows that nothing is fitted on."""
+        return self.test[1::2]
+
+    @property
     def trained(self) -> NDArray[np.int64]:
         """The category of every row to train on."""
         return self.categories[self.train]

@@ -1,14 +1,18 @@
 """Fitting the calibrated score on the validation split after training, and keeping probe sketches for indexes."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sketchy.dataset.further import Further
 from sketchy.dataset.loader import Dataset
-from sketchy.dataset.pack import Subset
+from sketchy.dataset.pack import Pack, Subset
 from sketchy.distance import pairwise
 from sketchy.evaluation.negatives import halved, scribbles
+from sketchy.image import Kind
 from sketchy.inference.torch_engine import embed_pixels
 from sketchy.model.calibration import NEAREST, Calibration, fit_calibration, with_found
 from sketchy.model.encoder import Encoder
@@ -21,68 +25,127 @@ SCRIBBLES = 200
 """Scribbles, dots and lines that are searched for."""
 HALVES = 300
 """Half drawings that are searched for, at most."""
+FURTHER = 600
+"""Images of each further source, at most."""
+PARTS = (1, 2, 4, 8)
+"""Of the photos of a gallery, all, every second, fourth and eighth are searched."""
+NOTHING = -1
+"""Category of a scribble."""
 
 
-def calibrate(encoder: Encoder, data: Dataset, subset: Subset) -> tuple[Calibration | None, Tensor]:
-    """Fit the calibration on the distances between the sketches and the photos of a subset.
+class Embedded(NamedTuple):
+    """Embedded images and their categories: labels of `Further`, or NOTHING.
+
+    Attributes:
+        embeddings: Shape (N, D), float32, on the CPU.
+        categories: Shape (N,).
+    """
+
+    embeddings: Tensor
+    categories: NDArray[np.integer]
+
+
+class Searches(NamedTuple):
+    """Searches in galleries of several sizes, one row each.
+
+    Attributes:
+        least: Distance of the nearest photo, shape (Q,), float32.
+        photos: Number of photos of the gallery, shape (Q,).
+        found: Whether one of the NEAREST photos shows what was drawn, shape (Q,).
+        present: Whether a whole drawing was searched for in a gallery that shows it, shape (Q,).
+    """
+
+    least: NDArray[np.float32]
+    photos: NDArray[np.integer]
+    found: NDArray[np.bool_]
+    present: NDArray[np.bool_]
+
+
+def calibrate(encoder: Encoder, data: Dataset, subset: Subset, further: Further) -> tuple[Calibration | None, Tensor]:
+    """Fit the calibration on the distances between sketches and photos that were not trained on.
+
+    They are those of a subset and, of the further sources, every second one that is held out, as the score is for
+    drawings and photos of any origin, whose distances differ.
 
     Args:
         encoder: The encoder, on the device that computes.
         data: The dataset that contains the subset.
         subset: Images that were not trained on: at least one sketch and one photo.
+        further: The further sources.
 
     Returns:
         The calibration, or None if it cannot be fitted.
-        Embeddings of at most PROBES sketches, shape (P, D), float32.
+        Embeddings of at most PROBES sketches of the subset, shape (P, D), float32.
     """
     pack = data.pack
     rows = subset.sketches[:: -(-len(subset.sketches) * len(subset.photos) // MAX_PAIRS)]
-    some = rows[:: -(-len(rows) // HALVES)]
+    sketches = Embedded(embed_pixels(encoder, pack.sketches, "sketch", rows), pack.sketch_category[rows])
     photos = embed_pixels(encoder, pack.photos, "photo", subset.photos)
-    sketches = embed_pixels(encoder, pack.sketches, "sketch", rows)
-    drawn = np.concatenate([halved(pack.sketches[some]), scribbles(SCRIBBLES, pack.sketches[some[:1]].shape[-1])])
-    poor = embed_pixels(encoder, drawn, "sketch")
-    photo_category, category = pack.photo_category[subset.photos], pack.sketch_category[rows]
-    with torch.inference_mode():
-        distances = pairwise(sketches, photos).numpy()
-        of_poor = pairwise(poor, photos).numpy()
-    relevant = category[:, np.newaxis] == photo_category
-    probes = sketches[:: -(-len(sketches) // PROBES)].clone()  # a view would save the whole tensor
-    fitted = fit_calibration(distances.ravel(), relevant.ravel())
-    if fitted is not None:
-        nothing = np.full(SCRIBBLES, -1, category.dtype)
-        categories = np.concatenate([category, pack.sketch_category[some], nothing])
-        fitted = _fit_found(fitted, np.concatenate([distances, of_poor]), categories, photo_category, len(rows))
-    return fitted, probes
-
-
-def _fit_found(
-    calibration: Calibration,
-    distances: NDArray[np.float32],
-    categories: NDArray[np.integer],
-    photo_categories: NDArray[np.integer],
-    whole: int,
-) -> Calibration:
-    """Fit what a search found: of each sketch in the whole gallery, and in the gallery without its category.
-
-    Args:
-        calibration: The calibration to extend.
-        distances: Shape (Q, P).
-        categories: Category of each sketch, or a number that no photo has, shape (Q,).
-        photo_categories: Shape (P,).
-        whole: Number of the first sketches that are whole drawings.
-    """
-    relevant = categories[:, np.newaxis] == photo_categories
-    nearest, right = nearest_of(distances, relevant)
-    without, none = nearest_of(np.where(relevant, np.inf, distances), np.zeros_like(relevant))
-    shown = relevant.any(1) & np.isfinite(without[:, 0])  # a scribble has nothing to leave out
-    present = np.arange(len(right)) < whole
-    return with_found(
-        calibration,
-        np.concatenate([nearest[:, 0], without[shown, 0]]),
-        np.concatenate([right.any(1), none[shown].any(1)]),
-        np.concatenate([present, np.zeros(shown.sum(), bool)]),
+    galleries = [Embedded(photos, pack.photo_category[subset.photos]), *_held_out(encoder, "photo", further)]
+    drawings = [sketches, *_held_out(encoder, "sketch", further)]
+    poor = _poor_drawings(encoder, pack, rows)
+    compared = [_compared(drawn, gallery) for gallery in galleries for drawn in drawings]
+    fitted = fit_calibration(
+        *(np.concatenate([part.ravel() for part in parts]) for parts in zip(*compared, strict=True))
     )
+    if fitted is not None:
+        searches = [_searches(distances, relevant, whole=True) for distances, relevant in compared]
+        searches += [_searches(*_compared(poor, gallery), whole=False) for gallery in galleries]
+        fitted = with_found(fitted, *(np.concatenate(parts) for parts in zip(*searches, strict=True)))
+    return fitted, sketches.embeddings[:: -(-len(rows) // PROBES)].clone()  # a view would save the whole tensor
+
+
+def _held_out(encoder: Encoder, kind: Kind, further: Further) -> list[Embedded]:
+    """Embed every second held-out image of each source, at most FURTHER, of the categories of the dataset."""
+    found = []
+    for source in further.sketches if kind == "sketch" else further.photos:
+        rows = source.calibrating[source.categories[source.calibrating] < len(further.own)]
+        if len(rows):
+            rows = rows[:: -(-len(rows) // FURTHER)]
+            found.append(Embedded(embed_pixels(encoder, source.images, kind, rows), source.categories[rows]))
+    return found
+
+
+def _poor_drawings(encoder: Encoder, pack: Pack, rows: NDArray[np.integer]) -> Embedded:
+    """Embed halves of some drawings, and scribbles, which show NOTHING."""
+    some = rows[:: -(-len(rows) // HALVES)]
+    drawn = np.concatenate([halved(pack.sketches[some]), scribbles(SCRIBBLES, pack.sketches[some[:1]].shape[-1])])
+    categories = np.concatenate([pack.sketch_category[some], np.full(SCRIBBLES, NOTHING)])
+    return Embedded(embed_pixels(encoder, drawn, "sketch"), categories)
+
+
+def _compared(drawn: Embedded, gallery: Embedded) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the distances of drawings and photos, and which photos are relevant; both have shape (Q, P).
+
+    Drawings of things that no photo shows are left out, but for those of NOTHING.
+    """
+    relevant = drawn.categories[:, np.newaxis] == gallery.categories
+    kept = relevant.any(1) | (drawn.categories == NOTHING)
+    with torch.inference_mode():
+        distances = pairwise(drawn.embeddings[torch.from_numpy(kept)], gallery.embeddings).numpy()
+    return distances, relevant[kept]
+
+
+def _searches(distances: NDArray[np.float32], relevant: NDArray[np.bool_], *, whole: bool) -> Searches:
+    """Search for each drawing in the whole gallery and in parts of it, with and without the photos that show it."""
+    found = []
+    nothing = ~relevant.any(1)
+    for step in (step for step in PARTS if step == 1 or len(distances.T) >= step * NEAREST):
+        shown = np.any(relevant[:, ::step], axis=1)
+        asked = shown | nothing
+        far, right = distances[asked, ::step], relevant[asked, ::step]
+        near, hit = nearest_of(far, right)
+        least = np.where(right, np.inf, far).min(1)
+        other = shown[asked] & np.isfinite(least)
+        found.append(
+            Searches(
+                np.concatenate([near[:, 0], least[other]]),
+                np.full(len(near) + other.sum(), far.shape[1]),
+                np.concatenate([hit.any(1), np.zeros(other.sum(), bool)]),
+                np.concatenate([shown[asked] & whole, np.zeros(other.sum(), bool)]),
+            )
+        )
+    return Searches(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def nearest_of(

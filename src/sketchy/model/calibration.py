@@ -1,8 +1,9 @@
 """The calibrated score: how likely a photo shows what was drawn, in a gallery that may not show it at all.
 
 Distances of two models cannot be compared, but these probabilities can. A score is the product of two of them, both
-fitted on the validation split: that the search found what was drawn at all, by the distance of the nearest photo; and,
-if so, that a photo at some distance shows it. For the former, categories are left out of the gallery.
+fitted on images that were not trained on: that the search found what was drawn at all, by the distance of the nearest
+photo and the number of photos; and, if so, that a photo at some distance shows it. For the former, categories are left
+out of the gallery.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ BIN_GROWTH = 1.05
 NEAREST = 10
 """A search has found what was drawn if one of so many nearest photos shows it."""
 MISSES = 0.1
-"""Share of the searches that found what was drawn, on the validation split, that lie below the threshold."""
+"""Share of the searches that found what was drawn, of those that are fitted, that lie below the threshold."""
+LEAST_PHOTOS = 32
+"""Smaller galleries count as so large: about the smallest that are fitted."""
 RIDGE = 1e-3
 """Weight of the squared weights in the fit, so that it ends if the two kinds of searches can be separated."""
 STEPS = 50
@@ -32,7 +35,8 @@ class Calibration:
         distances: Distances in ascending order.
         probabilities: Probabilities in (0, 1) that a photo at these distances shows what was drawn if any found photo
             does, never increasing; linearly interpolated between the distances and constant beyond the ends.
-        weights: Constant and slope of the logistic regression in `found`; empty in models of earlier versions.
+        weights: Weights of the logistic regression in `found`: constant, distance of the nearest photo, and logarithm
+            of the number of photos, which models of earlier versions lack; empty in still earlier ones.
         threshold: Least probability of `found` at which a search fits well.
     """
 
@@ -64,25 +68,35 @@ class Calibration:
         """
         return found * float(np.interp(distance, self.distances, self.probabilities))
 
-    def found(self, least: float) -> float:
-        """Return the probability that one of the NEAREST photos shows what was drawn; 1 in models of earlier versions.
+    def found(self, least: float, photos: int) -> float:
+        """Return the probability that one of the NEAREST photos shows what was drawn; 1 without weights.
 
         Args:
             least: Distance of the nearest photo of the gallery.
+            photos: Number of photos of the gallery.
         """
-        return float(_sigmoid(np.array([1.0, least]) @ np.array(self.weights))) if self.weights else 1.0
+        if not self.weights:
+            return 1.0
+        features = _features(np.array([least]), np.array([photos]))[:, : len(self.weights)]
+        return float(_sigmoid(features @ np.array(self.weights))[0])
 
 
 def with_found(
-    calibration: Calibration, least: NDArray[np.floating], found: NDArray[np.bool_], present: NDArray[np.bool_]
+    calibration: Calibration,
+    least: NDArray[np.floating],
+    photos: NDArray[np.integer],
+    found: NDArray[np.bool_],
+    present: NDArray[np.bool_],
 ) -> Calibration:
-    """Fit the probability that a search found what was drawn: a logistic regression on the least distance.
+    """Fit the probability that a search found what was drawn: a logistic regression.
 
-    Distances of further photos add hardly anything to it, but depend on the size of the gallery.
+    The more photos there are, the nearer is the nearest that shows something else: by the theory of extreme values, by
+    about the logarithm of their number. Distances of further photos add hardly anything.
 
     Args:
         calibration: The calibration to extend.
         least: Distance of the nearest photo of each search, shape (Q,).
+        photos: Number of photos of the gallery of each search, shape (Q,).
         found: Whether one of the NEAREST photos shows what was drawn, shape (Q,).
         present: Whether the search counts for the threshold: a whole drawing in a whole gallery, shape (Q,).
 
@@ -91,15 +105,19 @@ def with_found(
     """
     if found.all() or not (found & present).any():
         return calibration
-    features = np.stack([np.ones(len(least)), least], 1).astype(np.float64)
-    weights = np.zeros(2)
+    features = _features(least, photos)
+    weights = np.zeros(features.shape[1])
     for _ in range(STEPS):  # Newton's method
         likely = _sigmoid(features @ weights)
         slope = features.T @ (likely - found) + RIDGE * weights
-        curvature = (features.T * (likely * (1 - likely))) @ features + RIDGE * np.eye(2)
+        curvature = (features.T * (likely * (1 - likely))) @ features + RIDGE * np.eye(len(weights))
         weights = weights - np.linalg.solve(curvature, slope)
     threshold = np.quantile(_sigmoid(features[found & present] @ weights), MISSES)
     return replace(calibration, weights=tuple(weights.tolist()), threshold=float(threshold))
+
+
+def _features(least: NDArray[np.floating], photos: NDArray[np.integer]) -> NDArray[np.float64]:
+    return np.stack([np.ones(len(least)), least, np.log(np.maximum(photos, LEAST_PHOTOS))], 1)
 
 
 def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

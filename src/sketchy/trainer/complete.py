@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 
+from sketchy.dataset.further import Further
 from sketchy.dataset.loader import Dataset
 from sketchy.dataset.pack import Subset
 from sketchy.evaluation.calibrate import calibrate
@@ -52,10 +53,10 @@ def with_fitted_head(
     return replace(checkpoint, weights=encoder.state_dict(), metrics=checkpoint.metrics | validate(encoder, data))
 
 
-def with_calibration(checkpoint: Checkpoint, data: Dataset, device: torch.device) -> Checkpoint:
+def with_calibration(checkpoint: Checkpoint, data: Dataset, further: Further, device: torch.device) -> Checkpoint:
     """Add the calibration and the probe embeddings; nothing without a validation split."""
     subset = validation_part(data)
     if subset is None:
         return checkpoint
-    calibration, probes = calibrate(checkpoint.encoder().to(device), data, subset)
+    calibration, probes = calibrate(checkpoint.encoder().to(device), data, subset, further)
     return replace(checkpoint, calibration=calibration, probes=probes)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from PIL import Image
 
 from sketchy.config import Config
+from sketchy.dataset.further import Further
 from sketchy.dataset.loader import Dataset
 from sketchy.errors import CheckpointError, MissingExtraError, SketchyError, StorageError
 from sketchy.evaluation.evaluate import evaluate_subset
@@ -44,17 +45,26 @@ class Recorder:
         run_dir: The run folder.
         trainer: The trainer whose weights and state are saved.
         data: The dataset; its validation split selects the best epoch.
+        further: The further sources, on which the score is fitted, too.
         history: The history of the epochs so far.
         progress: Shows the progress.
     """
 
     def __init__(
-        self, config: Config, run_dir: RunDir, trainer: Trainer, data: Dataset, history: History, progress: Progress
+        self,
+        config: Config,
+        run_dir: RunDir,
+        trainer: Trainer,
+        data: Dataset,
+        further: Further,
+        history: History,
+        progress: Progress,
     ) -> None:
         self.config = config
         self.run_dir = run_dir
         self.trainer = trainer
         self.data = data
+        self.further = further
         self.history = history
         self.progress = progress
         self.validation = validation_part(data)
@@ -185,8 +195,9 @@ class Recorder:
 
     def _calibrate(self) -> None:
         """Add the calibration and the probe embeddings to best.pth."""
-        best = load_checkpoint(self.run_dir.best)
-        save_checkpoint(self.run_dir.best, with_calibration(best, self.data, self.trainer.world.device))
+        device = self.trainer.world.device
+        calibrated = with_calibration(load_checkpoint(self.run_dir.best), self.data, self.further, device)
+        save_checkpoint(self.run_dir.best, calibrated)
 
     def _export(self) -> None:
         """Write the exported model of best.pth; without it, which is only a warning, search needs PyTorch."""

@@ -120,7 +120,7 @@ def _prepare(
             run_dir.reopen()
             write_text(run_dir.config, dump_config(config))
     _describe(config, trainer, data)
-    return trainer, Recorder(config, run_dir, trainer, data, history, progress)
+    return trainer, Recorder(config, run_dir, trainer, data, further, history, progress)
 
 
 def _run_epochs(trainer: Trainer, recorder: Recorder, stop: StopRequest, progress: Progress) -> None:
