@@ -13,6 +13,7 @@ import sketchy
 from sketchy.cli import app
 from sketchy.commands import index
 from sketchy.errors import GalleryError, Interrupted
+from sketchy.image import SUFFIXES
 from sketchy.retrieval import missing, watch
 
 
@@ -74,7 +75,7 @@ def test_skipped_files_are_counted_and_named_when_asked(photos, trained):
 
 
 def test_raw_files_that_are_left_out_are_told_with_the_extra_that_reads_them(photos, trained, dataset, monkeypatch):
-    monkeypatch.setattr("sketchy.image.is_installed", lambda extra: False)
+    monkeypatch.setattr("sketchy.retrieval.scan.photo_suffixes", lambda: SUFFIXES)  # as without the extra
     (photos / "a.DNG").write_bytes(b"x")
     made = type_in("index", photos, "--out", "own.index", "--runs", trained)
     assert "left out: 1 .dng\n" in made.stdout

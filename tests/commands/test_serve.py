@@ -15,6 +15,7 @@ import pytest
 from sketchy.commands import index as index_command
 from sketchy.commands import serve
 from sketchy.errors import MissingExtraError, ServeError
+from sketchy.image import SUFFIXES
 from sketchy.retrieval.scan import Scan
 from sketchy.web import server
 from sketchy.web.app import create_app
@@ -198,7 +199,7 @@ def test_what_a_folder_holds_besides_is_told_at_the_start(trained, photos, tmp_p
 def test_raw_files_are_told_with_the_extra_that_reads_them(trained, photos, tmp_path, monkeypatch, logged):
     shutil.copytree(photos / "disc", tmp_path / "photos")
     (tmp_path / "photos" / "a.nef").write_bytes(b"x")
-    monkeypatch.setattr("sketchy.image.is_installed", lambda extra: False)
+    monkeypatch.setattr("sketchy.retrieval.scan.photo_suffixes", lambda: SUFFIXES)  # as without the extra
     until_indexed(monkeypatch, logged)
     serve.run(trained / "tiny" / "best.pth", print, gallery=str(tmp_path / "photos"), port=0)
     assert logged.messages[-1].endswith(
