@@ -23,7 +23,7 @@ from sketchy.results import (
     TrainResult,
     left_out_text,
 )
-from sketchy.text import escaped, strict_json, table, table_lines
+from sketchy.text import amount, escaped, strict_json, table, table_lines
 
 LEAST_PATH = 16
 """Cells of a terminal that a path gets at least."""
@@ -39,10 +39,6 @@ def as_json(result: Any) -> str:
 def as_json_list(name: str, results: Sequence[Any]) -> str:
     """Return result dataclasses as one JSON object, a list by its name."""
     return strict_json({name: [dataclasses.asdict(result) for result in results]})
-
-
-def _amount(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def retrieval_json(retrieval: Retrieval) -> str:
@@ -72,13 +68,13 @@ def data_report_text(report: DataReport) -> str:
     rows.append(("total", report.photos, report.sketches))
     lines = [f"{report.source}: {report.layout}", "", *table_lines(("category", "photos", "sketches"), rows), ""]
     problems = [*report.problems, *(f"unreadable: {item.path}: {item.reason}" for item in report.skipped)]
-    lines.append(_amount(len(problems), "problem") if problems else "no problems")
+    lines.append(amount(len(problems), "problem") if problems else "no problems")
     return _text(*lines, *(f"  {problem}" for problem in problems))
 
 
 def embedded_text(made: Embedded) -> str:
     """Return a line about a file of embeddings that was written."""
-    return _text(f"{made.out}: {made.count:,} embeddings of {made.embedding_size} numbers")
+    return _text(f"{made.out}: {amount(made.count, 'embedding')} of {made.embedding_size} numbers")
 
 
 def export_text(made: Exported) -> str:
@@ -193,9 +189,9 @@ def index_text(made: Indexed) -> str:
     }
     summary = ", ".join(f"{count:,} {what}" for what, count in changes.items() if count) or "nothing to do"
     if made.dry_run:
-        first = f"{made.out}: {made.photos:,} photos now; would be: {summary}"
+        first = f"{made.out}: {amount(made.photos, 'photo')} now; would be: {summary}"
     else:
-        first = f"{made.out}: {made.photos:,} photos; {summary}; {made.seconds:.1f} s"
+        first = f"{made.out}: {amount(made.photos, 'photo')}; {summary}; {made.seconds:.1f} s"
     return _text(first, *filter(None, [left_out_text(made.left_out)]), *map(str, made.kept))
 
 
@@ -259,7 +255,7 @@ def train_text(result: TrainResult) -> str:
         f"{label(name)} {result.best[f'val_{name}']:.3f}" for name in HEADLINE if f"val_{name}" in result.best
     )
     best = f"best on the validation split: {figures}" if figures else "no validation split; the last epoch was kept"
-    return _text(f"{result.run}: {_amount(result.epochs, 'epoch')}, epoch {result.best_epoch} kept; {best}")
+    return _text(f"{result.run}: {amount(result.epochs, 'epoch')}, epoch {result.best_epoch} kept; {best}")
 
 
 def made_text(made: MadeFolder) -> str:

@@ -14,6 +14,11 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 """Bytes of file names that cannot be decoded, as Python represents them (PEP 383)."""
 
 
+def amount(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun, of which `many` is the plural if it is irregular."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def escape(found: re.Match[str]) -> str:
     """Return a matched character as an escape, as in \\n, \\x1b or \\u202e; an undecodable byte as in \\xe9."""
     code = ord(found[0])

@@ -22,6 +22,7 @@ from sketchy.retrieval.search import Request, calibration_of
 from sketchy.retrieval.store.base import as_tuple
 from sketchy.runtime import keep_freed_memory
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
+from sketchy.text import amount
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def _read(paths: Sequence[Path], kind: AnyKind) -> list[bytes]:
 
 def _search(index: Index, query: Query, request: Request) -> Hits:
     """Search, and log the filters that match no photo. Raises GalleryError if no photo passes all of them."""
-    log.info(f"searched {index.name}: {len(index):,} photos")
+    log.info(f"searched {index.name}: {amount(len(index), 'photo')}")
     if request.k > len(index) and request.where.everything:
         log.info(f"the gallery has fewer than k = {request.k} photos; all of them are listed")
     hits = index.find(query, request)

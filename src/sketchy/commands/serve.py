@@ -19,6 +19,7 @@ from sketchy.retrieval.model import load_model
 from sketchy.retrieval.open import open_index
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.store.address import is_store
+from sketchy.text import amount
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -65,10 +66,10 @@ def run(  # noqa: PLR0913 - one per option, by keyword
         announce = partial(_announce, ready, here, elsewhere, browser)
         with open_index(load_model(checkpoint, device), gallery, scan=scan, update=False, progress=progress) as index:
             follower = Follower(index, progress) if index.sources else None
-            server = Server(_app(index, follower, gallery, token, launch), opened, announce)
-            log.info(f"{'following' if follower else 'searching'} {index.name}: {len(index):,} photos; Ctrl-C stops")
+            verb = "following" if follower else "searching"
+            log.info(f"{verb} {index.name}: {amount(len(index), 'photo')}; Ctrl-C stops")
             with follower or nullcontext():
-                server.run()
+                Server(_app(index, follower, gallery, token, launch), opened, announce).run()
 
 
 def _links(opened: socket.socket) -> tuple[str | None, str, str | None]:

@@ -20,6 +20,7 @@ from sketchy.evaluation.metrics import METRICS, label
 from sketchy.progress import Progress, no_progress
 from sketchy.results import EpochResult, Evaluation
 from sketchy.storage import refuse_unwritable, write_text
+from sketchy.text import amount
 
 log = logging.getLogger(__name__)
 
@@ -145,11 +146,6 @@ def times(value: float, chance: float) -> str:
     if chance == 0:
         return "\N{EN DASH}"
     return f"{value / chance:,.{1 if value < 10 * chance else 0}f}\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}"
-
-
-def amount(count: int, one: str, many: str) -> str:
-    """Format a count with its noun."""
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def plain(value: Any) -> str:

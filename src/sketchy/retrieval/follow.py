@@ -21,6 +21,7 @@ from sketchy.retrieval.scan import raw_remedy
 from sketchy.retrieval.update import INDEXING
 from sketchy.retrieval.update_result import UpdateResult
 from sketchy.retrieval.watch import RETRY_SECONDS, rounds
+from sketchy.text import amount
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class Follower:
         unreadable = f"; {len(changes.skipped):,} cannot be read" if changes.skipped else ""
         if first:
             left_out = [left_out_text(changes.left_out), raw_remedy(changes.left_out)]
-            counts = f"{len(self._index):,} photos{unreadable}"
+            counts = amount(len(self._index), "photo") + unreadable
             log.info("; ".join(filter(None, [f"searching {self._index.name}: {counts}", *left_out])))
         elif changed:
             renamed = f", {changes.reused:,} copied or renamed" if changes.reused else ""
