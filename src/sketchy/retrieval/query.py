@@ -15,7 +15,6 @@ from sketchy.paths import as_path
 from sketchy.retrieval.images import AnyKind, ImageLike
 from sketchy.retrieval.model import Model
 from sketchy.retrieval.store.base import Store, Vectors, as_tuple
-from sketchy.retrieval.words import direction_of
 
 TEXT = 0.5
 """Weight of words beside a drawing, which has the rest."""
@@ -94,7 +93,11 @@ def make_query(
     unlike, without = as_tuple(extras.get("unlike") or ()), as_tuple(extras.get("without") or ())
     if not (len(images) or text or like):
         raise ValueError("nothing to search for; give an image, words, or a photo to be like")
-    words = direction_of(model.words, text) if text else None
+    words = None
+    if text:
+        from sketchy.retrieval.words import direction_of  # reads the names of things, which takes 10 ms
+
+        words = direction_of(model.words, text)
     embedded, found, is_mark = model.query(images, kind, names) if len(images) else (None, None, False)
     contents = tuple(filter(None, map(_content, images))) if found == "photo" else ()
     query = Query(embedded, found, words, like, unlike, without, contents)
