@@ -128,3 +128,9 @@ def test_a_calibration_is_the_same_after_a_file():
     fitted = with_found(PLAIN, *searches(), np.ones(2000, bool))
     assert Calibration.from_plain(json.loads(json.dumps(fitted.to_plain()))) == fitted
     assert Calibration.from_plain({"distances": [1.0, 2.0], "probabilities": [0.8, 0.2]}) == PLAIN
+
+
+def test_a_calibration_of_a_later_version_is_refused():
+    plain = PLAIN.to_plain() | {"weights": [1.0, 2.0, 3.0, 4.0]}
+    with pytest.raises(ValueError, match="a calibration of another version"):
+        Calibration.from_plain(plain)

@@ -283,7 +283,18 @@ def test_a_save_that_is_interrupted_keeps_the_old_file(saved, checkpoint, monkey
     assert load_checkpoint(saved).epoch == 5
 
 
-@pytest.mark.parametrize("further", [(), ((9.0, -12.0), 0.3)], ids=["of an earlier version", "with a threshold"])
+def test_a_calibration_of_a_later_version_is_refused(checkpoint, tmp_path):
+    later = Calibration((0.5, 1.5), (0.75, 0.25), (1.0, 2.0, 3.0, 4.0), 0.3)
+    save_checkpoint(tmp_path / "c.pth", replace(checkpoint, calibration=later))
+    with pytest.raises(CheckpointError, match="calibration"):
+        load_checkpoint(tmp_path / "c.pth")
+
+
+@pytest.mark.parametrize(
+    "further",
+    [(), ((9.0, -12.0), 0.3), ((9.0, -12.0, -0.5), 0.3)],
+    ids=["of an early version", "without the number of photos", "whole"],
+)
 def test_a_calibration_is_kept(checkpoint, tmp_path, further):
     probes = torch.arange(6.0).view(2, 3)
     calibration = Calibration((0.5, 1.5), (0.75, 0.25), *further)

@@ -22,6 +22,8 @@ MISSES = 0.1
 """Share of the searches that found what was drawn, of those that are fitted, that lie below the threshold."""
 LEAST_PHOTOS = 32
 """Smaller galleries count as so large: about the smallest that are fitted."""
+WEIGHTS = (0, 2, 3)
+"""Possible numbers of weights: none and two in models of earlier versions."""
 RIDGE = 1e-3
 """Weight of the squared weights in the fit, so that it ends if the two kinds of searches can be separated."""
 STEPS = 50
@@ -47,7 +49,13 @@ class Calibration:
 
     @classmethod
     def from_plain(cls, entry: Mapping[str, Any]) -> Self:
-        """Return the calibration of which `to_plain` made lists. Raises KeyError, TypeError if they are none."""
+        """Return the calibration of which `to_plain` made lists.
+
+        Raises:
+            KeyError, TypeError, ValueError: They are none, or of a later version.
+        """
+        if len(entry.get("weights", ())) not in WEIGHTS:
+            raise ValueError("a calibration of another version")
         return cls(
             tuple(entry["distances"]),
             tuple(entry["probabilities"]),

@@ -32,7 +32,7 @@ from sketchy.config import Config
 from sketchy.config_file import parse_config, with_current_names
 from sketchy.errors import CheckpointError, ConfigError
 from sketchy.model.anchors import AnchorAttention
-from sketchy.model.calibration import Calibration
+from sketchy.model.calibration import WEIGHTS, Calibration
 from sketchy.model.encoder import Encoder, build_encoder
 from sketchy.model.weights import load_weights, read_pth
 from sketchy.section import Role, Section
@@ -187,7 +187,9 @@ def _are_names(entry: Any) -> bool:
 
 def _is_calibration(entry: Any) -> bool:
     names = {"distances", "probabilities"}
-    return _is_table(entry, (list, float)) and names <= entry.keys() <= names | {"weights", "threshold"}
+    is_table = _is_table(entry, (list, float)) and names <= entry.keys() <= names | {"weights", "threshold"}
+    weights = entry.get("weights", []) if is_table else None
+    return isinstance(weights, list) and len(weights) in WEIGHTS
 
 
 ENTRIES: dict[str, Callable[[Any], bool]] = {
