@@ -29,6 +29,8 @@ from torch.utils._pytree import tree_leaves
 from sketchy import commands
 from sketchy.commands import train
 from sketchy.config_file import load_config, parse_config
+from sketchy.dataset.loader import Dataset
+from sketchy.dataset.pack import Pack, Subset
 from sketchy.evaluation.negatives import scribbles
 from sketchy.inference.export import export_model
 from sketchy.inference.torch_engine import TorchEngine, describe
@@ -348,6 +350,35 @@ def untrained() -> Model:
     config = parse_config({"image": {"size": 16, "color": "rgb"}, "model": {"embedding_size": 8}}, "test")
     made = Checkpoint(config, (), 0, {}, build_encoder(config).state_dict())
     return Model(describe(made), TorchEngine(made.encoder(), torch.device("cpu")), Path("a.pth"))
+
+
+@pytest.fixture(scope="session")
+def spatial_checkpoint() -> Callable[[dict[str, object] | None], Checkpoint]:
+    """A function that makes an untrained checkpoint of two categories from the settings of its spatial embedding."""
+
+    def make(spatial: dict[str, object] | None) -> Checkpoint:
+        torch.manual_seed(0)
+        model = {"backbone": "mobilenet_v2", "embedding_size": 32, "normalize": True, "spatial": spatial}
+        config = parse_config({"image": {"size": 32, "color": "rgb"}, "model": model}, "a test")
+        weights = build_encoder(config).state_dict()
+        return Checkpoint(config=config, categories=("a", "b"), epoch=3, metrics={"loss": 1.0}, weights=weights)
+
+    return make
+
+
+@pytest.fixture
+def boxes() -> Dataset:
+    """Twelve photos of boxes and a sketch of each; eight of each kind are for training, four for validation."""
+    count, side = 12, 32
+    photos = np.full((count, 3, side, side), 230, np.uint8)
+    sketches = np.full((count, 1, side, side), 255, np.uint8)
+    for row in range(count):
+        photos[row, :, row : row + 12, 4:20] = 40
+        sketches[row, :, row : row + 12, 4] = sketches[row, :, row, 4:20] = 0
+    rows = np.arange(count)
+    pack = Pack(photos, sketches, (), (), ("a", "b"), rows % 2, rows % 2, rows, ())
+    parts = {"train": Subset(rows[:8], rows[:8]), "val": Subset(rows[8:], rows[8:]), "test": Subset(rows[:0], rows[:0])}
+    return Dataset(None, pack, parts)
 
 
 @pytest.fixture

@@ -45,3 +45,9 @@ def test_the_figures_are_those_of_the_results(name):
     assert summary.network.removesuffix("illion weights").replace(" m", " M") in rows[0]
     minutes = re.match(r"\d+ min", summary.time)
     assert minutes is None or minutes[0] in rows[0]
+
+
+def test_small_is_trained_in_the_share_of_the_time_that_it_says():
+    small, recommended = (int(SUMMARIES[name].time.split()[0]) for name in ("small", "recommended"))
+    assert "in a quarter of the time of `recommended`" in config_path("small").read_text(encoding="utf-8")
+    assert small / recommended == pytest.approx(1 / 4, rel=0.1)

@@ -11,10 +11,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from sketchy.config import SpatialConfig
+from sketchy.dataset.further import Further
 from sketchy.dataset.loader import load_dataset
+from sketchy.errors import CheckpointError
+from sketchy.progress import no_progress
 from sketchy.retrieval import query
 from sketchy.retrieval.model import load_model
+from sketchy.trainer.complete import validate, with_calibration, with_fitted_head
 
 ROOT = Path(__file__).parents[1]
 
@@ -193,6 +199,30 @@ def test_the_bundled_model_embeds_as_its_checkpoint_and_names_no_path(trained, d
     assert str(dataset.parent) not in str(bundled.config)
     photo = next((dataset / "256x256" / "photo").rglob("*.jpg"))
     assert bundled.embed(photo, "photo") == pytest.approx(model.embed(photo, "photo"), abs=0.01)  # weights of 16 bit
+
+
+def test_a_trained_checkpoint_gets_another_spatial_embedding_and_keeps_the_rest(spatial_checkpoint, boxes):
+    before = spatial_checkpoint({"block": 3, "grid": 4, "size": 8})
+    with_spatial_config = runpy.run_path(str(ROOT / "scripts" / "bundle_model.py"))["with_spatial_config"]
+    settings = SpatialConfig(block=3, grid=4, size=16, gradients=2, share=0.3)
+    fitted = with_fitted_head(with_spatial_config(before, settings), boxes, torch.device("cpu"), no_progress)
+    assert fitted.config.model.embedding_size == 40
+    assert fitted.config.model.spatial == settings
+    assert float(fitted.weights["head.share"]) == pytest.approx(0.3)
+    assert fitted.metrics == {"loss": 1.0} | validate(fitted.encoder(), boxes)
+    spatial = {"head.cells.weight", "head.cells.bias", "head.share"}
+    assert all(torch.equal(fitted.weights[name], before.weights[name]) for name in before.weights.keys() - spatial)
+    assert fitted.fingerprint() != before.fingerprint()
+    calibrated = with_calibration(fitted, boxes, Further(("a", "b")), torch.device("cpu"))
+    assert calibrated.probes.shape == (4, 40)
+    assert len(calibrated.calibration.weights) == 3
+    assert 0 < calibrated.calibration.threshold < 1
+
+
+def test_a_checkpoint_without_a_spatial_embedding_is_refused(spatial_checkpoint):
+    with_spatial_config = runpy.run_path(str(ROOT / "scripts" / "bundle_model.py"))["with_spatial_config"]
+    with pytest.raises(CheckpointError, match=r"no spatial embedding to fit again; train with model\.spatial"):
+        with_spatial_config(spatial_checkpoint(None), SpatialConfig())
 
 
 def test_no_model_is_bundled_without_the_spatial_embedding_that_is_asked_for(

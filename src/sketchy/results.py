@@ -204,6 +204,8 @@ class Retrieval:
         query: Names of the query images, the words, and the photos to be like, joined with " + ".
         skipped: Files of the searched folder that could not be used.
         left_out: Number of other files in it that are not searched, by reason.
+        new_skipped: Those of `skipped` that the last search of the folder did not skip.
+        new_left_out: The same as `left_out` if that has changed since the last search of the folder, else empty.
         advice: What to say about the hits; None if there is nothing.
         kind: What the images were taken for, "sketch" or "photo"; None without images.
     """
@@ -216,6 +218,8 @@ class Retrieval:
     left_out: Mapping[str, int] = field(default_factory=dict)
     advice: Advice | None = None
     kind: str | None = None
+    new_skipped: tuple[Skipped, ...] = ()
+    new_left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

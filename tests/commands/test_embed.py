@@ -6,6 +6,7 @@ import pytest
 
 from sketchy.commands import embed
 from sketchy.errors import DataError, StorageError
+from sketchy.inference.bundled import BUNDLED
 
 
 def test_files_and_folders_become_an_npz(trained, dataset, tmp_path):
@@ -54,7 +55,31 @@ def test_what_a_folder_holds_besides_is_counted(trained, dataset, tmp_path):
     assert (made.count, made.left_out) == (10, {".psd": 1})
 
 
+def test_files_of_other_kinds_are_named_when_asked(trained, photos, tmp_path, logged):
+    shutil.copytree(photos / "disc", tmp_path / "disc")
+    (tmp_path / "disc" / "a.psd").write_bytes(b"x")
+    arguments = [tmp_path / "disc"], "photo", tmp_path / "out.npz", trained / "tiny" / "best.pth"
+    embed.run(*arguments)
+    assert "a.psd" not in logged.text
+    embed.run(*arguments, name_left_out=True)
+    assert f"leaving out {tmp_path}/disc/a.psd: .psd" in logged.messages
+
+
+def test_an_image_that_is_named_twice_is_embedded_once(trained, photos, tmp_path):
+    disc = photos / "disc"
+    made = embed.run([disc, disc / "p1.jpg", disc], "photo", tmp_path / "out.npz", trained / "tiny" / "best.pth")
+    assert made.count == 10
+
+
+def test_a_folder_that_cannot_be_listed_is_told_with_the_reason(open_folder, as_nobody, tmp_path):
+    (open_folder / "mine").mkdir(mode=0o700)
+    out = open_folder / "out.npz"
+    open_folder.chmod(0o777)
+    with as_nobody(), pytest.raises(DataError, match=r"no images below .*mine; .*mine: permission denied; name image"):
+        embed.run([open_folder / "mine"], "photo", out, BUNDLED)
+
+
 def test_nothing_to_embed_is_an_error_and_writes_nothing(trained, tmp_path):
-    with pytest.raises(DataError, match=r"none of 1 images could be embedded; .*missing.png: no such file"):
+    with pytest.raises(DataError, match=r"no image could be embedded; .*missing.png: no such file"):
         embed.run([tmp_path / "missing.png"], "photo", tmp_path / "out.npz", trained / "tiny" / "best.pth")
     assert not (tmp_path / "out.npz").exists()

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
+from typer.testing import CliRunner
 
+from sketchy.cli import app
 from sketchy.commands import index, retrieve
 from sketchy.errors import CheckpointError, GalleryError, ImageError, StorageError, UnknownWordError
 from sketchy.results import Advice
@@ -185,15 +187,15 @@ def test_a_drawing_finds_the_same_however_it_is_saved(trained, sketch, tmp_path,
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "no such file"),
-        (lambda path: path.touch(), "empty"),
-        (lambda path: Image.new("L", (300, 300), 255).save(path), "blank"),
-        (lambda path: path.write_text("<svg xmlns='x'/>"), "SVG"),
+        (lambda path: None, "no such file; give a drawing as PNG or JPEG"),
+        (lambda path: path.touch(), "empty file; give a drawing as PNG or JPEG"),
+        (lambda path: Image.new("L", (300, 300), 255).save(path), "blank: .*; draw larger, or with darker lines"),
+        (lambda path: path.write_text("<svg xmlns='x'/>"), "is SVG; export it as PNG first"),
     ],
 )
 def test_a_sketch_that_cannot_be_used_is_named_with_the_reason(trained, tmp_path, make, message):
     make(tmp_path / "s.png")
-    with pytest.raises(ImageError, match=rf"cannot use .*s.png as a (sketch|query): .*{message}.*; give a drawing"):
+    with pytest.raises(ImageError, match=rf"cannot use .*s.png as a (sketch|query): .*{message}$"):
         retrieve.run([tmp_path / "s.png"], Request(3), checkpoint=trained / "tiny" / "best.pth")
 
 
@@ -322,3 +324,56 @@ def test_one_of_several_categories_that_there_is_not_is_told_beside_the_photos(t
     assert {hit.category for hit in found.results} == {"bar"}
     assert "no photo is of the category 'discs'; try disc" in logged.messages
     assert not any("all of it follows" in line for line in logged.messages)
+
+
+@pytest.fixture
+def unused(trained, sketch, photos, tmp_path, monkeypatch):
+    """Lines about files that are not searched, of a search of a folder of photos with two of them."""
+    monkeypatch.setenv("SKETCHY_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(photos / "disc", tmp_path / "disc")
+    (tmp_path / "disc" / "broken.jpg").write_bytes(b"no image")
+    (tmp_path / "disc" / "a.psd").write_bytes(b"x")
+    words = ["retrieve", sketch, "--gallery", tmp_path / "disc", "--checkpoint", trained / "tiny" / "best.pth"]
+
+    def search(*more: object) -> list[str]:
+        ended = CliRunner().invoke(app, [str(word) for word in [*words, *more]])
+        assert ended.exit_code == 0, ended.stderr
+        return [line for line in ended.stderr.splitlines() if not line.startswith(("searched", "the gallery"))]
+
+    return search
+
+
+BROKEN = "disc/broken.jpg: not an image in a known format"
+AS_BEFORE = "files not searched, as before: 1 skipped, 1 left out; -v lists them"
+
+
+def test_files_that_are_not_searched_are_named_once(unused, tmp_path):
+    assert unused() == [f"skipping {tmp_path}/{BROKEN}", "left out: 1 .psd; -v lists them"]
+    assert unused() == unused("--k", 3) == unused("--json") == [AS_BEFORE]
+
+
+def test_only_what_is_new_is_named_again(unused, tmp_path):
+    unused()
+    (tmp_path / "disc" / "cut.jpg").write_bytes(b"no image either")
+    assert unused() == [f"skipping {tmp_path}/disc/cut.jpg: not an image in a known format", AS_BEFORE]
+    (tmp_path / "disc" / "b.psd").write_bytes(b"x")
+    assert unused() == [
+        "left out: 2 .psd; -v lists them",
+        "files not searched, as before: 2 skipped; -v lists them",
+    ]
+    shutil.copy(tmp_path / "disc" / "p1.jpg", tmp_path / "disc" / "cut.jpg")
+    assert unused() == [AS_BEFORE.replace("1 left", "2 left")]
+
+
+def test_all_files_that_are_not_searched_are_named_when_asked(unused, tmp_path):
+    unused()
+    all_of_them = [f"leaving out {tmp_path}/disc/a.psd: .psd", f"skipping {tmp_path}/{BROKEN}", "left out: 1 .psd"]
+    assert unused("-v") == unused("-v") == all_of_them
+
+
+def test_a_search_that_cannot_note_what_it_named_names_it_again(unused, tmp_path, monkeypatch):
+    named = unused()
+    (note,) = (tmp_path / "cache" / "galleries").glob("*.unused")
+    note.unlink()
+    note.mkdir()
+    assert unused() == unused() == named

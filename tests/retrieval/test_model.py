@@ -95,7 +95,13 @@ def test_an_image_of_a_query_is_taken_for_what_it_is_unless_told_otherwise(model
         ("nowhere.png", ImageError, "cannot use nowhere.png as a sketch: no such file; give a drawing"),
         (b"", ImageError, "cannot use image 0 as a sketch: empty"),
         (b"no image", ImageError, "cannot use image 0 as a sketch: not an image"),
-        (Image.new("L", (30, 30), 255), ImageError, "image 0 as a sketch: .*blank"),
+        (
+            Image.new("L", (30, 30), 255),
+            ImageError,
+            "image 0 as a sketch: .*blank: .*; draw larger, or with darker lines$",
+        ),
+        (Image.new("1", (20000, 9000)), ImageError, "too large: 20000x9000 pixels, .* megapixels; give a smaller one$"),
+        (b"<svg></svg>", ImageError, "image 0 as a sketch: is SVG; export it as PNG first$"),
         (Image.new("L", (0, 30)), ImageError, "image 0 as a sketch: has no pixels"),
         (
             np.zeros((3, 9, 9), np.uint8),

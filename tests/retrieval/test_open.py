@@ -304,7 +304,8 @@ def test_a_folder_of_which_all_is_excluded_says_so(model, photos):
             ["a.psd", "b.PSD", "c.pdf"],
             r"no images below .*; left out: 2 .psd, 1 .pdf; export them as JPEG first; known are JPEG, ",
         ),
-        (["a.jpg", "b.psd"], r"none of 1 images below .* can be read; .*a.jpg: .*; left out: 1 .psd"),
+        (["a.jpg", "b.psd"], r"no image below .* can be read; .*a.jpg: .*; left out: 1 .psd"),
+        (["a.jpg", "b.jpg"], r"none of 2 images below .* can be read; .*a.jpg: not an image in a known format$"),
     ],
 )
 def test_a_folder_with_only_unreadable_formats_raises_an_error(model, tmp_path, make, message):
@@ -319,9 +320,10 @@ def test_a_folder_with_only_unreadable_formats_raises_an_error(model, tmp_path, 
     ("make", "message"),
     [
         (lambda path: None, "no such folder of photos"),
-        (lambda path: path.touch(), "no such folder of photos"),
+        (lambda path: path.touch(), "photos is a file, and only folders are searched; name the folder of your photos"),
+        (lambda path: path.symlink_to(path), "photos: Too many levels of symbolic links; correct the symbolic links"),
         (lambda path: path.mkdir(), "no images below"),
-        (lambda path: (path.mkdir(), (path / "a.jpg").write_bytes(b"x")), "none of 1 images below .* can be read"),
+        (lambda path: (path.mkdir(), (path / "a.jpg").write_bytes(b"x")), "no image below .* can be read"),
     ],
 )
 def test_a_gallery_without_photos_is_an_error(model, tmp_path, make, message):

@@ -11,7 +11,7 @@ import typer
 from sketchy.cli.console import suffix
 from sketchy.cli.parsing import address, path, path_glob, protocol_name, refuse_empty, run_name, since, until
 from sketchy.evaluation.metrics import PROTOCOLS
-from sketchy.results import Skipped, left_out_text
+from sketchy.results import Retrieval, Skipped, left_out_text
 
 if TYPE_CHECKING:
     from sketchy.retrieval.scan import Scan
@@ -217,10 +217,21 @@ def log_unused(skipped: tuple[Skipped, ...], left_out: Mapping[str, int] | None 
     for item in skipped[:shown]:
         log.info(f"skipping {item.path}: {item.reason}")
     if len(skipped) > shown:
-        log.info(f"skipped {len(skipped)} files in all")
+        log.info(f"skipped {len(skipped):,} files in all; -v lists them")
     if left_out:
-        log.info(f"{left_out_text(left_out)}; `sketchy index FOLDER --out INDEX --dry-run -v` lists them")
+        log.info(left_out_text(left_out) + "; -v lists them" * (not every))
         log_raw_remedy(left_out)
+
+
+def log_new_unused(found: Retrieval) -> None:
+    """Report files that are not searched since the last search of a folder, and count those that were not before."""
+    log_unused(found.new_skipped, found.new_left_out)
+    skipped = len(found.skipped) - len(found.new_skipped)
+    left_out = 0 if found.new_left_out else sum(found.left_out.values())
+    if skipped or left_out:
+        counts = {"skipped": skipped, "left out": left_out}
+        told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+        log.info(f"files not searched, as before: {told}; -v lists them")
 
 
 def log_raw_remedy(left_out: Mapping[str, int]) -> None:

@@ -46,6 +46,7 @@ from sketchy.cli.options import (
     Watch,
     Without,
     Words,
+    log_new_unused,
     log_raw_remedy,
     log_unused,
     refuse_if,
@@ -75,6 +76,7 @@ def embed(
     checkpoint: CheckpointOption = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
+    verbose: Verbose = False,
     json: AsJson = False,
 ) -> None:
     """Write the embeddings of images to an .npz file.
@@ -87,8 +89,8 @@ def embed(
         chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
 
-    made = command.run(images, kind, out, chosen, device=device, progress=show_progress)
-    log_unused(made.skipped, made.left_out)
+    made = command.run(images, kind, out, chosen, name_left_out=verbose, device=device, progress=show_progress)
+    log_unused(made.skipped, made.left_out, every=verbose)
     print(report.as_json(made) if json else report.embedded_text(made))
 
 
@@ -178,7 +180,7 @@ def retrieve(
     path_glob: PathGlob = None, category: Categories = None, exclude: Exclude = None,
     drop_missing: DropMissing = False, exact: Exact = False, spatial_share: SpatialShare = None,
     save: SheetOption = None, copy_to: CopyTo = None, link_to: LinkTo = None,
-    paths_only: PathsOnly = False, print0: Print0 = False,
+    paths_only: PathsOnly = False, print0: Print0 = False, verbose: Verbose = False,
     checkpoint: CheckpointOption = None, runs: Runs = Path("runs"), device: Device = "auto", json: AsJson = False,
 ) -> None:  # fmt: skip
     """Find the photos nearest to a sketch, to a photo, or to words.
@@ -200,10 +202,15 @@ def retrieve(
     request = Request(k, where, max_distance, min_score, exact, spatial_share)
     extras = Extras(text=text or (), like=like or (), unlike=unlike or (), without=without or ())
     show = None if json or paths_only or print0 else picture_printer()
-    run = partial(command.run, scan=scan_options(exclude, drop_missing), save=save, show=show, progress=show_progress)
+    scan = scan_options(exclude, drop_missing, verbose)
+    run = partial(command.run, scan=scan, save=save, show=show, progress=show_progress)
     target = copy_to or link_to
     run = partial(run, collect_in=target and (target, "copy" if copy_to else "link"))
     found = run(queries or (), request, chosen, gallery, kind=kind, extras=extras, device=device)
+    if verbose:
+        log_unused(found.skipped, found.left_out, every=True)
+    else:
+        log_new_unused(found)
     _show_retrieval(found, json, paths_only, print0)
 
 
@@ -212,7 +219,6 @@ def _checkpoint_to_search(gallery: str | None, checkpoint: str | None, runs: Pat
 
 
 def _show_retrieval(found: Retrieval, json: bool, paths_only: bool, print0: bool) -> None:
-    log_unused(found.skipped, found.left_out)
     if json:
         print(report.retrieval_json(found))
     elif paths_only or print0:

@@ -1,5 +1,6 @@
 """`sketchy embed`: embeddings of images as an .npz file, for use in other programs."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -16,6 +17,8 @@ from sketchy.retrieval.scan import walk
 from sketchy.runtime import keep_freed_memory
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 
+log = logging.getLogger(__name__)
+
 
 def run(
     images: Sequence[Path],
@@ -23,6 +26,7 @@ def run(
     out: Path,
     checkpoint: Path,
     *,
+    name_left_out: bool = False,
     device: str = "auto",
     progress: Progress = no_progress,
 ) -> Embedded:
@@ -33,6 +37,7 @@ def run(
         kind: Whether the images are photos or sketches.
         out: The .npz file to write; an existing one is replaced.
         checkpoint: A .pth file, or an exported model.
+        name_left_out: Log every file that is left out.
         device: See `pick_device`.
         progress: Shows the progress.
 
@@ -44,14 +49,12 @@ def run(
     refuse_replacing(out, [*images, checkpoint], "input")
     keep_freed_memory()
     model = load_model(checkpoint, device)
-    paths, skipped, left_out = _find(images)
+    paths, skipped, left_out = _find(images, name_left_out)
     embedded = model.embed_files(paths, kind, progress)
     if not embedded.paths:
         first = embedded.skipped[0]
-        raise DataError(
-            f"none of {len(paths)} images could be embedded; {first.path}: {first.reason}; name image files or folders "
-            "of them"
-        )
+        none = f"none of {len(paths):,} images" if len(paths) > 1 else "no image"
+        raise DataError(f"{none} could be embedded; {first.path}: {first.reason}; name image files or folders of them")
     with replacing(out) as temporary, temporary.open("wb") as file:
         np.savez(file, paths=np.array([str(path) for path in embedded.paths]), embeddings=embedded.embeddings)
     return Embedded(
@@ -59,20 +62,27 @@ def run(
     )
 
 
-def _find(images: Sequence[Path]) -> tuple[list[Path], list[Skipped], Counter[str]]:
-    """Return the image files, what cannot be read, and how many other files there are, by reason."""
+def _find(images: Sequence[Path], name_left_out: bool) -> tuple[list[Path], list[Skipped], Counter[str]]:
+    """Return the image files, each once, what cannot be read, and how many other files there are, by reason."""
     skipped: list[Skipped] = []
     left_out: Counter[str] = Counter()
-    found = (walk([image], skipped.append, lambda left: left_out.update([left.reason])) for image in images)
+
+    def leave_out(left: Skipped) -> None:
+        left_out[left.reason] += 1
+        if name_left_out:
+            log.info(f"leaving out {left.path}: {left.reason}")
+
+    found = (walk([image], skipped.append, leave_out) for image in images)
     paths = []
-    for path in (Path(file.path) for file in chain.from_iterable(found)):
+    for path in dict.fromkeys(Path(file.path) for file in chain.from_iterable(found)):
         if path not in images and _is_special(path):
             skipped.append(Skipped(str(path), "is not a regular file"))
         else:
             paths.append(path)
     if not paths:
-        reasons = f"{left_out_text(left_out)}; " if left_out else ""
-        raise DataError(f"no images below {', '.join(map(str, images))}; {reasons}name image files or folders of them")
+        reasons = [f"{skipped[0].path}: {skipped[0].reason}"] if skipped else []
+        told = "; ".join(filter(None, [*reasons, left_out_text(left_out), "name image files or folders of them"]))
+        raise DataError(f"no images below {', '.join(map(str, images))}; {told}")
     return paths, skipped, left_out
 
 

@@ -10,6 +10,7 @@ from sketchy.errors import DataError, GalleryError, ImageError, StorageError
 from sketchy.image import open_image, read_content
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Advice, Hit, Hits, Retrieval
+from sketchy.retrieval.cached import new_unused
 from sketchy.retrieval.collect import How, collect, refuse_folder
 from sketchy.retrieval.contact_sheet import EDGE, PAPER, TILE, Tile, contact_sheet
 from sketchy.retrieval.images import AnyKind, naming_image
@@ -74,9 +75,10 @@ def run(  # noqa: PLR0913 - one per option, by keyword
 
 
 def _retrieval(name: str, checkpoint: Path, index: Index, hits: Hits, query: Query) -> Retrieval:
-    return Retrieval(
-        name, str(checkpoint), index.name, tuple(hits), index.skipped, index.left_out, hits.advice, query.kind
-    )
+    unused = index.skipped, index.left_out
+    # Only an index in the cache was updated, so only there is anything unused.
+    new = new_unused(Path(str(index.address)), *unused) if any(unused) else unused
+    return Retrieval(name, str(checkpoint), index.name, tuple(hits), *unused, hits.advice, query.kind, *new)
 
 
 def _refuse_outputs(save: Path | None, collect_in: tuple[Path, How] | None, queries: Sequence[Path]) -> None:

@@ -41,9 +41,19 @@ def naming_image(name: str, kind: AnyKind) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        given = "a photo" if kind == "photo" else "a drawing"
         noun = "query" if kind == "auto" else kind
-        raise ImageError(f"cannot use {name} as a {noun}: {error}; give {given} as PNG or JPEG") from None
+        raise ImageError(f"cannot use {name} as a {noun}: {error}{_remedy(str(error), kind)}") from None
+
+
+def _remedy(reason: str, kind: AnyKind) -> str:
+    """Return what to do about an image that cannot be used; empty if the reason says it already."""
+    if ";" in reason:
+        return ""
+    if reason.startswith("too large"):
+        return "; give a smaller one"
+    if reason.startswith("the sketch is blank"):
+        return "; draw larger, or with darker lines"
+    return f"; give {'a photo' if kind == 'photo' else 'a drawing'} as PNG or JPEG"
 
 
 def loadable(image: ImageLike) -> Path | bytes | Image.Image:

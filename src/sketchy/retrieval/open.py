@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -23,6 +24,7 @@ from sketchy.retrieval.store.base import Identity
 from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import is_index, open_to_read, open_to_write
 from sketchy.retrieval.update_result import UpdateResult
+from sketchy.storage import os_problem
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +59,7 @@ def open_index(
     if is_store(address):
         return _not_empty(Index(open_reader(address, model.identity), address, model, address=address))
     folder = Path(address)
-    if not folder.is_dir():
-        raise GalleryError(f"no such folder of photos: {folder}; name one, or an index, with --gallery")
+    _refuse_no_folder(folder)
     noted = noted_index(folder, model.identity, scan.exclude)
     if noted is None:
         return _open_cached([folder], model, scan, progress) if update else _open_as_it_is([folder], model, scan)
@@ -66,6 +67,17 @@ def open_index(
     log_noted(store, exclude, folder, outdated=update)
     scan = replace(scan, exclude=exclude)
     return _not_empty(Index(store, address, model, address=str(store.folder), sources=[folder], scan=scan))
+
+
+def _refuse_no_folder(folder: Path) -> None:
+    """Raise GalleryError if a path is not a folder, and say what it is."""
+    try:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            raise GalleryError(f"{folder} is a file, and only folders are searched; name the folder of your photos")
+    except (FileNotFoundError, NotADirectoryError):
+        raise GalleryError(f"no such folder of photos: {folder}; name one, or an index, with --gallery") from None
+    except OSError as error:  # such as links that form a loop
+        raise GalleryError(os_problem(error, folder, "read")) from None
 
 
 def open_photos(
@@ -113,11 +125,10 @@ def check_found(changes: UpdateResult, count: int, sources: Sequence[Path]) -> N
         return
     named, left_out = _named(sources), left_out_text(changes.left_out)
     if changes.skipped:
-        first = changes.skipped[0]
-        raise GalleryError(
-            f"none of {len(changes.skipped)} images below {named} can be read; {first.path}: {first.reason}"
-            + (f"; {left_out}" if left_out else "")
-        )
+        first, count = changes.skipped[0], len(changes.skipped)
+        none = f"none of {count:,} images" if count > 1 else "no image"
+        problem = f"{none} below {named} can be read; {first.path}: {first.reason}"
+        raise GalleryError("; ".join(filter(None, [problem, left_out])))
     raise GalleryError("; ".join(filter(None, [f"no images below {named}", left_out, _remedy(changes.left_out)])))
 
 
