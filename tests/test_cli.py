@@ -95,7 +95,7 @@ def test_a_long_training_says_what_to_use_instead_and_no_dataset_is_named_that_w
     shown = type_in("train", "--config", "default")
     assert shown.exit_code == 1
     first, last = shown.stderr.splitlines()
-    assert first == "200 epochs may take many hours; `--config recommended` has 7 and finds far more"
+    assert first == "200 epochs may take many hours; `--config recommended` has far fewer and finds far more"
     assert last.startswith("error: no dataset is given; name yours with --set data.root=PATH")
     assert "epochs may take" not in type_in("train", "--config", "recommended").stderr
 

@@ -49,7 +49,6 @@ RETRIEVAL = Retrieval(
         Hit("a.jpg", 0.125, "cat", ("a.jpg", "copy.jpg"), 0.75),
         Hit("b.jpg", 1.5, None, ("b.jpg",), missing=True),
     ),
-    (Skipped("c.jpg", "bad"),),
     {".heic": 3},
 )
 

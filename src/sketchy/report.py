@@ -42,9 +42,8 @@ def as_json_list(name: str, results: Sequence[Any]) -> str:
 
 
 def retrieval_json(retrieval: Retrieval) -> str:
-    """Return a retrieval as JSON, without skipped files and what is new, which are reported on stderr."""
+    """Return a retrieval as JSON, its hits with their ranks."""
     tree = dataclasses.asdict(retrieval)
-    del tree["skipped"], tree["new_skipped"], tree["new_left_out"]
     tree["results"] = [{"rank": rank, **hit} for rank, hit in enumerate(tree["results"], start=1)]
     return strict_json(tree)
 

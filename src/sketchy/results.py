@@ -202,10 +202,7 @@ class Retrieval:
 
     Attributes:
         query: Names of the query images, the words, and the photos to be like, joined with " + ".
-        skipped: Files of the searched folder that could not be used.
-        left_out: Number of other files in it that are not searched, by reason.
-        new_skipped: Those of `skipped` that the last search of the folder did not skip.
-        new_left_out: The same as `left_out` if that has changed since the last search of the folder, else empty.
+        left_out: Number of files in the searched folder that are left out on purpose, by reason.
         advice: What to say about the hits; None if there is nothing.
         kind: What the images were taken for, "sketch" or "photo"; None without images.
     """
@@ -214,12 +211,9 @@ class Retrieval:
     checkpoint: str
     gallery: str
     results: tuple[Hit, ...]
-    skipped: tuple[Skipped, ...] = field(default=())
     left_out: Mapping[str, int] = field(default_factory=dict)
     advice: Advice | None = None
     kind: str | None = None
-    new_skipped: tuple[Skipped, ...] = ()
-    new_left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,15 @@ from sketchy.cli.parsing import address, path
 
 @guarded
 def data_check(
-    source: Annotated[Path, typer.Argument(parser=path, help="A folder, .zip or .tar with photo/ and sketch/.")],
-    photo_rendering: Annotated[str | None, typer.Option(help="The tx_... folder of photos to read.")] = None,
-    sketch_rendering: Annotated[str | None, typer.Option(help="The tx_... folder of sketches to read.")] = None,
+    source: Annotated[
+        Path, typer.Argument(parser=path, metavar="DATASET", help="A folder, .zip or .tar with photo/ and sketch/.")
+    ],
+    photo_rendering: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="The tx_... folder of photos to read.")
+    ] = None,
+    sketch_rendering: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="The tx_... folder of sketches to read.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Count the photos and sketches of each category, and list problems.
@@ -33,17 +39,21 @@ def data_check(
 
 @guarded
 def data_fetch(
-    out: Annotated[Path, typer.Option(parser=path, help="The folder to create.")] = Path("data/sketchy"),
+    out: Annotated[Path, typer.Option(parser=path, metavar="FOLDER", help="The folder to create.")] = Path(
+        "data/sketchy"
+    ),
     source: Annotated[
         str | None,
-        typer.Option("--from", parser=address, help="The file or URL of your own copy: .7z, .zip or .tar."),
+        typer.Option(
+            "--from", parser=address, metavar="FILE_OR_URL", help="The file or URL of your own copy: .7z, .zip or .tar."
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:
     """Download the Sketchy Database and unpack it.
 
-    Run again, the command continues where it stopped. Without --from it tries the authors' links, which need
-    `pip install 'sketchy-search[fetch]'`.
+    Run again, the command continues where it stopped. Without --from it tries the authors' links; they, and .7z files,
+    need `pip install 'sketchy-search[fetch]'`.
 
     Example: sketchy data fetch --from rendered_256x256.7z
     """
@@ -56,11 +66,15 @@ def data_fetch(
 
 @guarded
 def data_demo(
-    out: Annotated[Path, typer.Argument(parser=path, help="The folder to create.")],
-    photos: Annotated[int, typer.Option(min=1, help="The number of photos in each category.")] = 20,
-    sketches: Annotated[int, typer.Option(min=1, help="The number of sketches of each photo.")] = 2,
-    categories: Annotated[int | None, typer.Option(help="The number of categories.  [default: all]")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The random seed: another seed draws other images.")] = 0,
+    out: Annotated[Path, typer.Argument(parser=path, metavar="FOLDER", help="The folder to create.")],
+    photos: Annotated[int, typer.Option(metavar="N", min=1, help="The number of photos in each category.")] = 20,
+    sketches: Annotated[int, typer.Option(metavar="N", min=1, help="The number of sketches of each photo.")] = 2,
+    categories: Annotated[
+        int | None, typer.Option(metavar="N", help="The number of categories.  [default: all]")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="The random seed: another seed draws other images.")
+    ] = 0,
     json: AsJson = False,
 ) -> None:
     """Draw a small synthetic dataset to try everything on.

@@ -12,7 +12,8 @@ from sketchy import report
 from sketchy.cli.console import guarded, importing, show_progress, suffix
 from sketchy.cli.options import (
     AsJson,
-    CheckpointOption,
+    Checkpoint,
+    CheckpointToEvaluate,
     ConfigOption,
     DatasetOption,
     Device,
@@ -66,7 +67,9 @@ def train(
     run = resume or runs / (name or file.stem)
     loaded = load_config(file, settings or (), of_run=resume is not None)
     if resume is None and loaded.train.epochs >= LONG_EPOCHS:
-        log.info(f"{loaded.train.epochs} epochs may take many hours; `--config recommended` has 7 and finds far more")
+        log.info(
+            f"{loaded.train.epochs} epochs may take many hours; `--config recommended` has far fewer and finds far more"
+        )
     with importing("training"):
         from sketchy.commands import train as command
 
@@ -101,7 +104,7 @@ def configs(
 
 @guarded
 def evaluate(
-    checkpoint: CheckpointOption = None,
+    checkpoint: CheckpointToEvaluate = None,
     data: DatasetOption = None,
     protocol: Protocol = "all",
     extended: Extended = None,
@@ -135,7 +138,9 @@ def evaluate(
 
 @guarded
 def runs(
-    names: Annotated[list[str] | None, typer.Argument(help="The runs to compare.  [default: all]")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN", help="The runs to compare.  [default: all]")
+    ] = None,
     runs: Runs = Path("runs"),
     json: AsJson = False,
 ) -> None:
@@ -155,8 +160,10 @@ def runs(
 
 @guarded
 def export(
-    out: Annotated[Path, typer.Option(parser=path, help="The .zip file to write.", callback=suffix(".zip"))],
-    checkpoint: CheckpointOption = None,
+    out: Annotated[
+        Path, typer.Option(parser=path, metavar="FILE", help="The .zip file to write.", callback=suffix(".zip"))
+    ],
+    checkpoint: Checkpoint = None,
     runs: Runs = Path("runs"),
     json: AsJson = False,
 ) -> None:

@@ -1,38 +1,33 @@
 """The options of the commands, where several commands share one or its declaration is long."""
 
-import logging
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from sketchy.cli.console import suffix
 from sketchy.cli.parsing import address, path, path_glob, protocol_name, refuse_empty, run_name, since, until
 from sketchy.evaluation.metrics import PROTOCOLS
-from sketchy.results import Retrieval, Skipped, left_out_text
 
 if TYPE_CHECKING:
     from sketchy.retrieval.scan import Scan
 
-log = logging.getLogger(__name__)
+Runs = Annotated[Path, typer.Option(parser=path, metavar="FOLDER", help="The folder that contains the runs.")]
+_MODEL = "The model: the name of a run, a run folder, a .pth file, an exported model, or bundled.  [default: {}]"
 
-SKIPPED_SHOWN = 5
+
+def _model_option(default: str) -> Any:
+    """Return the declaration of the option that names a model, with what is used by default."""
+    return typer.Option("--checkpoint", "-c", parser=address, metavar="MODEL", help=_MODEL.format(default))
 
 
-Runs = Annotated[Path, typer.Option(parser=path, help="The folder that contains the runs.")]
-CheckpointOption = Annotated[
-    str | None,
-    typer.Option(
-        "--checkpoint",
-        "-c",
-        parser=address,
-        metavar="MODEL",
-        help="The model: the name of a run, a run folder, a .pth file, an exported model, or bundled.  [default: that "
-        "of the index, else the bundled model; for test photos, the newest finished run]",
-    ),
+Checkpoint = Annotated[str | None, _model_option("bundled")]
+CheckpointToIndex = Annotated[str | None, _model_option("that of the index, else bundled")]
+CheckpointToSearch = Annotated[
+    str | None, _model_option("that of the index, else bundled; without --gallery, the newest finished run")
 ]
+CheckpointToEvaluate = Annotated[str | None, _model_option("the newest finished run")]
 GalleryOption = Annotated[
     str | None,
     typer.Option(
@@ -45,6 +40,7 @@ SheetOption = Annotated[
     Path | None,
     typer.Option(
         parser=path,
+        metavar="FILE",
         help="Write a picture of the query and the photos found, as .png or .jpg.",
         callback=suffix(".png", ".jpg", ".jpeg"),
     ),
@@ -53,7 +49,12 @@ SheetOption = Annotated[
 
 Categories = Annotated[
     list[str] | None,
-    typer.Option("--category", help="Search only this category of a dataset; may be repeated.", callback=refuse_empty),
+    typer.Option(
+        "--category",
+        metavar="NAME",
+        help="Search only this category of a dataset; may be repeated.",
+        callback=refuse_empty,
+    ),
 ]
 Folder = Annotated[
     list[str] | None,
@@ -101,10 +102,12 @@ Exclude = Annotated[
 DropMissing = Annotated[
     bool, typer.Option("--drop-missing", help="Remove photos from the index whose folder is missing or empty now.")
 ]
-Device = Annotated[str, typer.Option(help="The device to compute on: auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="The device to compute on: auto, cpu, cuda or cuda:N.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 
-Sources = Annotated[list[Path], typer.Argument(parser=path, help="Folders of photos and image files.")]
+Sources = Annotated[
+    list[Path], typer.Argument(parser=path, metavar="PHOTOS", help="Folders of photos and image files.")
+]
 IndexOption = Annotated[
     str,
     typer.Option(
@@ -120,9 +123,16 @@ Watch = Annotated[
     bool, typer.Option("--watch", help="Go on, and update the index whenever the photos change, until Ctrl-C.")
 ]
 
+Host = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="The address to listen on; 0.0.0.0 admits other machines with a link.")
+]
+Port = Annotated[
+    int, typer.Option(metavar="PORT", min=0, max=65535, help="The port to listen on; 0 chooses a free one.")
+]
+
 Queries = Annotated[
     list[Path] | None,
-    typer.Argument(parser=path, help="One or more drawings of the same thing, or photos; - is stdin."),
+    typer.Argument(parser=path, metavar="IMAGE", help="One or more drawings of the same thing, or photos; - is stdin."),
 ]
 Words = Annotated[
     list[str] | None,
@@ -140,17 +150,21 @@ Without = Annotated[
     list[str] | None,
     typer.Option("--without", parser=path_glob, metavar="PHOTO", help="Leave this photo out; may be repeated."),
 ]
-Count = Annotated[int, typer.Option("--k", "-k", min=1, help="The number of photos to find.")]
+Count = Annotated[int, typer.Option("--k", "-k", metavar="N", min=1, help="The number of photos to find.")]
 QueryKind = Annotated[
     Literal["auto", "photo", "sketch"],
     typer.Option(help="What the query is; a photo finds similar photos, and auto takes it for what it is."),
 ]
-MaxDistance = Annotated[float | None, typer.Option(min=0, help="Leave out photos with a higher distance.")]
-MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Leave out photos with a lower score.")]
+MaxDistance = Annotated[
+    float | None, typer.Option(metavar="DISTANCE", min=0, help="Leave out photos with a higher distance.")
+]
+MinScore = Annotated[
+    float | None, typer.Option(metavar="SCORE", min=0, max=1, help="Leave out photos with a lower score.")
+]
 Exact = Annotated[bool, typer.Option("--exact", help="Do not use an approximate index.")]
 SpatialShare = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="How much it counts how things lie, against what they are; 0 to 1."),
+    typer.Option(metavar="SHARE", min=0, max=1, help="How much it counts how things lie, against what they are."),
 ]
 CopyTo = Annotated[
     Path | None,
@@ -165,19 +179,26 @@ Print0 = Annotated[bool, typer.Option("--print0", "-0", help="Print only paths, 
 
 ConfigOption = Annotated[
     str | None,
-    typer.Option(parser=address, help="The name of a config, see `sketchy configs`, or the path of a .yaml file."),
+    typer.Option(
+        parser=address,
+        metavar="CONFIG",
+        help="The name of a config, see `sketchy configs`, or the path of a .yaml file.",
+    ),
 ]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
 ]
 RunName = Annotated[
-    str | None, typer.Option(parser=run_name, help="The name of the run.  [default: that of the config]")
+    str | None,
+    typer.Option(parser=run_name, metavar="NAME", help="The name of the run.  [default: that of the config]"),
 ]
-Resume = Annotated[Path | None, typer.Option(parser=path, help="Continue the run in this folder, with its own config.")]
+Resume = Annotated[
+    Path | None, typer.Option(parser=path, metavar="RUN", help="Continue the run in this folder, with its own config.")
+]
 ReplaceRun = Annotated[bool, typer.Option("--force", help="Replace an existing run of the same name.")]
 
 DatasetOption = Annotated[
-    Path | None, typer.Option(parser=path, help="The dataset.  [default: the one of the training]")
+    Path | None, typer.Option(parser=path, metavar="DATASET", help="The dataset.  [default: the one of the training]")
 ]
 Protocol = Annotated[
     str,
@@ -193,7 +214,8 @@ Extended = Annotated[
     typer.Option(parser=path, metavar="DIR", help="A folder of <category>/<photo> to add to a zero-shot gallery."),
 ]
 ReportFolder = Annotated[
-    Path | None, typer.Option("--report", parser=path, help="The folder to write a report to, an HTML page.")
+    Path | None,
+    typer.Option("--report", parser=path, metavar="FOLDER", help="The folder to write a report to, an HTML page."),
 ]
 PerCategory = Annotated[bool, typer.Option("--per-category", help="Print the metrics of every category.")]
 
@@ -209,34 +231,3 @@ def scan_options(exclude: list[str] | None, drop_missing: bool, verbose: bool = 
     from sketchy.retrieval.scan import Scan
 
     return Scan(tuple(exclude or ()), drop_missing, verbose)
-
-
-def log_unused(skipped: tuple[Skipped, ...], left_out: Mapping[str, int] | None = None, *, every: bool = False) -> None:
-    """Report files that could not be used, the first few or `every` one, and how many others were left out."""
-    shown = len(skipped) if every else SKIPPED_SHOWN
-    for item in skipped[:shown]:
-        log.info(f"skipping {item.path}: {item.reason}")
-    if len(skipped) > shown:
-        log.info(f"skipped {len(skipped):,} files in all; -v lists them")
-    if left_out:
-        log.info(left_out_text(left_out) + "; -v lists them" * (not every))
-        log_raw_remedy(left_out)
-
-
-def log_new_unused(found: Retrieval) -> None:
-    """Report files that are not searched since the last search of a folder, and count those that were not before."""
-    log_unused(found.new_skipped, found.new_left_out)
-    skipped = len(found.skipped) - len(found.new_skipped)
-    left_out = 0 if found.new_left_out else sum(found.left_out.values())
-    if skipped or left_out:
-        counts = {"skipped": skipped, "left out": left_out}
-        told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-        log.info(f"files not searched, as before: {told}; -v lists them")
-
-
-def log_raw_remedy(left_out: Mapping[str, int]) -> None:
-    """Say how the raw files of cameras are read, if some were left out."""
-    from sketchy.retrieval.scan import raw_remedy
-
-    if remedy := raw_remedy(left_out):
-        log.info(remedy)

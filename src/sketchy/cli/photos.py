@@ -13,7 +13,9 @@ from sketchy.cli.console import guarded, importing, show_links, show_paths, show
 from sketchy.cli.options import (
     AsJson,
     Categories,
-    CheckpointOption,
+    Checkpoint,
+    CheckpointToIndex,
+    CheckpointToSearch,
     CopyTo,
     Count,
     Device,
@@ -23,6 +25,7 @@ from sketchy.cli.options import (
     Exclude,
     Folder,
     GalleryOption,
+    Host,
     IndexOption,
     Like,
     LinkTo,
@@ -31,6 +34,7 @@ from sketchy.cli.options import (
     NameGlob,
     PathGlob,
     PathsOnly,
+    Port,
     Print0,
     Queries,
     QueryKind,
@@ -46,9 +50,6 @@ from sketchy.cli.options import (
     Watch,
     Without,
     Words,
-    log_new_unused,
-    log_raw_remedy,
-    log_unused,
     refuse_if,
     scan_options,
 )
@@ -63,17 +64,20 @@ NO_GALLERY = "give --gallery FOLDER to search your own photos"
 
 @guarded
 def embed(
-    images: Annotated[list[Path], typer.Argument(parser=path, help="Image files and folders; - reads standard input.")],
+    images: Annotated[
+        list[Path], typer.Argument(parser=path, metavar="IMAGES", help="Image files and folders; - is stdin.")
+    ],
     kind: Annotated[Literal["photo", "sketch"], typer.Option(help="The kind of all these images.")],
     out: Annotated[
         Path,
         typer.Option(
             parser=path,
+            metavar="FILE",
             help="The .npz to write: paths (N,), embeddings (N, D) float32.",
             callback=suffix(".npz"),
         ),
     ],
-    checkpoint: CheckpointOption = None,
+    checkpoint: Checkpoint = None,
     runs: Runs = Path("runs"),
     device: Device = "auto",
     verbose: Verbose = False,
@@ -88,6 +92,7 @@ def embed(
     with importing(searches=True):
         chosen = choose_checkpoint(checkpoint, runs)
         from sketchy.commands import embed as command
+        from sketchy.retrieval.unused import log_unused
 
     made = command.run(images, kind, out, chosen, name_left_out=verbose, device=device, progress=show_progress)
     log_unused(made.skipped, made.left_out, every=verbose)
@@ -98,7 +103,7 @@ def embed(
 def index(
     photos: Sources,
     out: IndexOption,
-    checkpoint: CheckpointOption = None,
+    checkpoint: CheckpointToIndex = None,
     dry_run: DryRun = False,
     force: Rebuild = False,
     watch: Watch = False,
@@ -111,10 +116,10 @@ def index(
 ) -> None:
     """Embed folders of photos into an index.
 
-    Run again, the command embeds only new and changed photos; it recognises copies and renamed photos by their content.
-    Photos that were deleted are removed from the index. Photos whose folder is missing or empty now stay, as its drive
-    may not be mounted; --drop-missing removes them. With --watch, the command goes on and follows the folders; this
-    needs `pip install 'sketchy-search[serve]'`.
+    Run again, the command embeds new and changed photos, recognises copies and renamed ones by their content, and
+    removes deleted ones. Photos of a missing or empty folder stay, as its drive may not be mounted; see --drop-missing.
+
+    With --watch, it goes on and follows the folders, and needs `pip install 'sketchy-search[serve]'`.
 
     Several processes can share the photos for an index on a Milvus server:
     torchrun --nproc-per-node N -m sketchy index PHOTOS --out milvus://host:port/collection
@@ -138,7 +143,9 @@ def index(
 
 
 def _show_indexed(json: bool, verbose: bool, made: Indexed) -> None:
-    log_unused(made.skipped, every=verbose)
+    from sketchy.retrieval.unused import log_raw_remedy, log_unused
+
+    log_unused(made.skipped, {}, every=verbose)
     log_raw_remedy(made.left_out)
     print(report.as_json(made) if json else report.index_text(made), flush=True)
 
@@ -149,6 +156,7 @@ def info(
         str,
         typer.Argument(
             parser=address,
+            metavar="INDEX_OR_MODEL",
             help="An index, the name of a run, a run folder, a .pth file, an exported model, or bundled.",
         ),
     ],
@@ -181,13 +189,14 @@ def retrieve(
     drop_missing: DropMissing = False, exact: Exact = False, spatial_share: SpatialShare = None,
     save: SheetOption = None, copy_to: CopyTo = None, link_to: LinkTo = None,
     paths_only: PathsOnly = False, print0: Print0 = False, verbose: Verbose = False,
-    checkpoint: CheckpointOption = None, runs: Runs = Path("runs"), device: Device = "auto", json: AsJson = False,
+    checkpoint: CheckpointToSearch = None, runs: Runs = Path("runs"), device: Device = "auto", json: AsJson = False,
 ) -> None:  # fmt: skip
     """Find the photos nearest to a sketch, to a photo, or to words.
 
     A lower distance is closer. The score is the probability that a photo shows what was drawn.
 
     Example: sketchy retrieve sketch.png --k 10 --gallery ~/Pictures --save sheet.png
+
     Example: sketchy retrieve --text cat --unlike dog.jpg --gallery ~/Pictures
     """
     refuse_if(not (queries or text or like), "give a drawing, --text or --like")
@@ -207,10 +216,6 @@ def retrieve(
     target = copy_to or link_to
     run = partial(run, collect_in=target and (target, "copy" if copy_to else "link"))
     found = run(queries or (), request, chosen, gallery, kind=kind, extras=extras, device=device)
-    if verbose:
-        log_unused(found.skipped, found.left_out, every=True)
-    else:
-        log_new_unused(found)
     _show_retrieval(found, json, paths_only, print0)
 
 
@@ -231,11 +236,9 @@ def _show_retrieval(found: Retrieval, json: bool, paths_only: bool, print0: bool
 @guarded
 def serve(
     gallery: GalleryOption = None,
-    checkpoint: CheckpointOption = None,
-    host: Annotated[
-        str, typer.Option(help="The address to listen on; 0.0.0.0 admits other machines with a link.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 chooses a free one.")] = 8000,
+    checkpoint: CheckpointToSearch = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     exclude: Exclude = None,
     drop_missing: DropMissing = False,
@@ -246,7 +249,8 @@ def serve(
 
     The photos are updated with every stroke. A folder is indexed while the page is up, and again whenever its photos
     change. Other machines need a --host that they can reach, and the link that is then shown.
-    Needs `pip install 'sketchy-search[serve]'`.
+
+    This needs `pip install 'sketchy-search[serve]'`.
 
     Example: sketchy serve --gallery ~/Pictures --open
     """

@@ -10,7 +10,6 @@ from sketchy.errors import DataError, GalleryError, ImageError, StorageError
 from sketchy.image import open_image, read_content
 from sketchy.progress import Progress, no_progress
 from sketchy.results import Advice, Hit, Hits, Retrieval
-from sketchy.retrieval.cached import new_unused
 from sketchy.retrieval.collect import How, collect, refuse_folder
 from sketchy.retrieval.contact_sheet import EDGE, PAPER, TILE, Tile, contact_sheet
 from sketchy.retrieval.images import AnyKind, naming_image
@@ -21,6 +20,7 @@ from sketchy.retrieval.query import Extras, Query, make_query
 from sketchy.retrieval.scan import DEFAULT_SCAN, Scan
 from sketchy.retrieval.search import Request, calibration_of
 from sketchy.retrieval.store.base import as_tuple
+from sketchy.retrieval.unused import log_new_unused, log_unused
 from sketchy.runtime import keep_freed_memory
 from sketchy.storage import refuse_replacing, refuse_unwritable, replacing
 from sketchy.text import amount
@@ -68,17 +68,14 @@ def run(  # noqa: PLR0913 - one per option, by keyword
     query = _query(model, queries, contents, kind, extras, request)
     with open_index(model, gallery, scan=scan, progress=progress) as index:
         _refuse_photo(save, index)
-        hits = _search(index, query, request)
+        hits = _search(index, query, request, scan)
         name = " + ".join([*map(str, queries), *as_tuple(extras.get("text", ())), *query.like])
         _output(index, hits, _tile_of_query(contents, queries, name), save, show, collect_in)
         return _retrieval(name, checkpoint, index, hits, query)
 
 
 def _retrieval(name: str, checkpoint: Path, index: Index, hits: Hits, query: Query) -> Retrieval:
-    unused = index.skipped, index.left_out
-    # Only an index in the cache was updated, so only there is anything unused.
-    new = new_unused(Path(str(index.address)), *unused) if any(unused) else unused
-    return Retrieval(name, str(checkpoint), index.name, tuple(hits), *unused, hits.advice, query.kind, *new)
+    return Retrieval(name, str(checkpoint), index.name, tuple(hits), index.left_out, hits.advice, query.kind)
 
 
 def _refuse_outputs(save: Path | None, collect_in: tuple[Path, How] | None, queries: Sequence[Path]) -> None:
@@ -116,9 +113,14 @@ def _read(paths: Sequence[Path], kind: AnyKind) -> list[bytes]:
     return contents
 
 
-def _search(index: Index, query: Query, request: Request) -> Hits:
-    """Search, and log the filters that match no photo. Raises GalleryError if no photo passes all of them."""
+def _search(index: Index, query: Query, request: Request, scan: Scan) -> Hits:
+    """Search, and log what was not searched and which filters match no photo.
+
+    Raises:
+        GalleryError: No photo passes all filters.
+    """
     log.info(f"searched {index.name}: {amount(len(index), 'photo')}")
+    _log_unused(index, every=scan.name_left_out)
     if request.k > len(index) and request.where.everything:
         log.info(f"the gallery has fewer than k = {request.k} photos; all of them are listed")
     hits = index.find(query, request)
@@ -134,6 +136,14 @@ def _search(index: Index, query: Query, request: Request) -> Hits:
         together = "no photo passes all these filters together; leave one of them out"
         raise GalleryError(" and ".join(problems) or together)
     return hits
+
+
+def _log_unused(index: Index, *, every: bool) -> None:
+    """Report the files that are not searched: `every` one, else those that are new since the last search."""
+    if every:
+        log_unused(index.skipped, index.left_out, every=True)
+    elif index.skipped or index.left_out:  # only those of a folder, whose index is in the cache
+        log_new_unused(index)
 
 
 def _tile_of_query(contents: Sequence[bytes], paths: Sequence[Path], name: str) -> Tile:

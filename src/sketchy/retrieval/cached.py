@@ -4,12 +4,11 @@ import hashlib
 import logging
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from sketchy.errors import GalleryError, StorageError
-from sketchy.results import Skipped
 from sketchy.retrieval.scan import absolute_sources
 from sketchy.retrieval.store.address import is_server
 from sketchy.retrieval.store.base import Identity
@@ -66,32 +65,6 @@ def noted_index(
             stack.pop_all()
             return store, tuple(left_out)
     return None
-
-
-def new_unused(
-    index: Path, skipped: Sequence[Skipped], left_out: Mapping[str, int]
-) -> tuple[tuple[Skipped, ...], Mapping[str, int]]:
-    """Return what an index in the cache does not use since its last search, and note it, if possible, for the next one.
-
-    Args:
-        index: The index in the cache.
-        skipped: Files that cannot be used now.
-        left_out: Number of other files that are left out now, by reason.
-
-    Returns:
-        The files that are skipped for the first time; and `left_out` if it has changed, else nothing.
-    """
-    note = index.with_suffix(".unused")
-    counts = {f"{count} {reason}" for reason, count in left_out.items()}
-    now = counts | {f"{item.path}: {item.reason}" for item in skipped}
-    known: set[str] = set()
-    with suppress(OSError):
-        known.update(os.fsdecode(note.read_bytes()).split("\0"))
-    if now != known:
-        with suppress(StorageError), replacing(note) as temporary:
-            temporary.write_bytes(os.fsencode("\0".join(sorted(now))))
-    new = tuple(item for item in skipped if f"{item.path}: {item.reason}" not in known)
-    return new, {} if counts <= known else left_out
 
 
 def log_noted(store: EmbeddedStore, exclude: Sequence[str], folder: Path, *, outdated: bool) -> None:
