@@ -40,6 +40,15 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example(words):
     assert f"sketchy {' '.join(words)}" in README
     assert f"Example: sketchy {' '.join(words)}" in (COMMANDS[words].help or "")
     assert all(getattr(parameter, "help", None) for parameter in COMMANDS[words].params)
+    assert all(paragraph.count("Example:") <= 1 for paragraph in COMMANDS[words].help.split("\n\n"))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_help_names_the_value_of_an_option_not_its_python_type(words):
+    command = COMMANDS[words]
+    shown = command.get_help(command.make_context("sketchy", [], resilient_parsing=True))
+    assert "--json" in shown or words == ("serve",)
+    assert re.findall(r"--[\w-]+ <[^|>]*>", shown) == []
 
 
 @pytest.mark.parametrize("words", typed_commands(), ids=" ".join)

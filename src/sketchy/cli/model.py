@@ -80,7 +80,9 @@ def train(
 
 @guarded
 def configs(
-    name: Annotated[str | None, typer.Argument(help="The config to print.  [default: list all of them]")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help="The config to print.  [default: list all of them]")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """List the configs that come with the package, or print one.
