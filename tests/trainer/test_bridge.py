@@ -60,21 +60,21 @@ def test_anchors_keep_what_the_classifier_tells_apart():
 def test_things_with_classes_have_an_anchor_by_name():
     trainer = made_trainer(spatial=False, classes=torch.randn(1000, 1280))
     start_bridge(trainer, ROWS, no_progress)
-    named = named_anchors(trainer.loss, ())
+    named = named_anchors(trainer.loss, {})
     anchors = trainer.loss.terms["bridge"].anchors
     torch.testing.assert_close(named["zebra"].float(), anchors[340], atol=1e-3, rtol=0)
     assert "giraffe" not in named  # ImageNet has none
-    assert named_anchors(Objective(InfoNCELoss(0.1, learn=False), {}), ()) is None
+    assert named_anchors(Objective(InfoNCELoss(0.1, learn=False), {}), {}) is None
 
 
 def test_a_category_of_the_dataset_is_searched_by_its_proxy():
     trainer = made_trainer(spatial=True, classes=torch.randn(1000, 1280))
     start_bridge(trainer, ROWS, no_progress)
-    proxy = ProxyLoss(3, 2 * SIZE, scale=16.0, smoothing=0.0)  # the third is of a further source of sketches
+    proxy = ProxyLoss(3, 2 * SIZE, scale=16.0, smoothing=0.0)  # the second is not trained on
     loss = Objective(InfoNCELoss(0.1, learn=False), {"bridge": Term(1.0, trainer.loss.terms["bridge"], "mixed"),
                                                      "proxy": Term(1.0, proxy, "category")})  # fmt: skip
-    named, anchors = named_anchors(loss, ["zebra", "kitten"]), named_anchors(trainer.loss, ())
-    for row, name in enumerate(["zebra", "cat"]):
+    named, anchors = named_anchors(loss, {0: "zebra", 2: "kitten"}), named_anchors(trainer.loss, {})
+    for row, name in ((0, "zebra"), (2, "cat")):
         expected = torch.nn.functional.normalize(proxy.proxies[row, :SIZE], dim=0)
         torch.testing.assert_close(named[name].float(), expected, atol=1e-3, rtol=0)
     assert torch.equal(named["dog"], anchors["dog"])

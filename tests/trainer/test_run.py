@@ -265,14 +265,16 @@ def test_there_is_nothing_to_resume_in_an_empty_folder(tiny_config, tmp_path):
         train(settings(tiny_config), tmp_path, resume=True)
 
 
-def test_further_sketches_of_zero_shot_categories_are_not_trained_on(
-    zero_shot_config, zero_shot_dataset, tmp_path, logged
-):
+def test_zero_shot_categories_are_not_trained_on(zero_shot_config, zero_shot_dataset, tmp_path, logged, monkeypatch):
+    known = []  # whose proxies become anchors; those of the others are as they were drawn at random
+    monkeypatch.setattr("sketchy.trainer.record.named_anchors", lambda loss, categories: known.append(categories))
     extra = zero_shot_dataset / "256x256" / "sketch" / "tx_000000000000"  # 20 sketches of each of 4 categories
     train(load_config(zero_shot_config, [f"data.sketches={extra}"]), tmp_path / "run")
     assert "32 sketches of 2 categories from tx_000000000000 (2 with photos)" in logged.messages
     assert any("zero shot 20 photos and 40 sketches" in line for line in logged.messages)
     assert load_checkpoint(tmp_path / "run" / "best.pth").categories == ("bar", "cross", "saw", "tree")
+    assert known
+    assert all(categories == {0: "bar", 1: "cross"} for categories in known)
 
 
 def test_a_run_of_an_earlier_version_is_resumed_bit_for_bit(tiny_config, trained_once, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from sketchy.errors import GalleryError, StorageError
 from sketchy.retrieval.scan import absolute_sources
 from sketchy.retrieval.store.address import is_server
-from sketchy.retrieval.store.base import Identity
+from sketchy.retrieval.store.base import Identity, Where
 from sketchy.retrieval.store.embedded import EmbeddedStore
 from sketchy.retrieval.store.folder import open_to_read
 from sketchy.storage import cache_folder, replacing
@@ -61,7 +61,7 @@ def noted_index(
         store = open_to_read(Path(address), identity)
         stack.callback(store.close)
         (source,) = absolute_sources([folder])
-        if store.count(f"{source}{os.sep}") == store.count():
+        if store.count(Where(folders=(str(source),))) == store.count():
             stack.pop_all()
             return store, tuple(left_out)
     return None

@@ -141,7 +141,7 @@ class Index:
     def _resolved(self, where: Where) -> Where:
         """Return a filter with the absolute paths of its folders. Raises GalleryError if one has no photo."""
         store = self._store
-        if not where.folders or all(store.count(prefix) for prefix in where.prefixes):
+        if not where.folders or all(store.count(Where(folders=(folder,))) for folder in where.folders):
             return where
         with suppress(GalleryError):  # of an unknown folder: it may be new
             if self._folders is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sketchy.retrieval.foreign import is_foreign
 from sketchy.retrieval.scan import Scan, is_left_out
-from sketchy.retrieval.store.base import Photo, Store, WritableStore, is_gone, matches
+from sketchy.retrieval.store.base import Photo, Store, Where, WritableStore, is_gone, matches
 from sketchy.storage import os_reason
 
 DRIVES = re.compile(r"(/media(/[^/]+)?|/run/media/[^/]+|/mnt|/Volumes)/[^/]+")
@@ -59,7 +59,7 @@ class Pruning:
         self._removed: set[str] = set()
         self._below = tuple(f"{source}{os.sep}" for source in self._sources)
         # The files of photos in a shared store may exist on another machine only.
-        self._has_others = not store.shared and store.count() > sum(map(store.count, self._below))
+        self._has_others = not store.shared and store.count() > store.count(Where(folders=tuple(self._sources)))
 
     def drop_moved(self, photos: Sequence[Photo]) -> None:
         """Remove photos outside the sources whose files were moved to one of these photos, as by a renamed folder."""

@@ -21,8 +21,6 @@ from sketchy.retrieval.store.base import EVERYTHING, Store, Vectors, Where, as_t
 
 MAX_OVERFETCH = 16
 """Greatest multiple of k that is searched to find k photos whose files exist."""
-FILTERED = 300
-"""Photos that a filter is taken to leave: they are not counted, and the score was fitted on galleries of this size."""
 MAX_SUGGESTIONS = 5
 """Categories suggested in place of an unknown one."""
 MAX_SCANNED = 1_000_000
@@ -146,8 +144,7 @@ def search(
         hits = [replace(hit, distance=reweighted_distance(hit.distance, query)) for hit in hits]
     advice = None
     if calibration is not None and nearest:
-        photos = store.count() if request.where.everything else min(store.count(), FILTERED)
-        found = calibration.found(nearest[0].distance, photos)
+        found = calibration.found(nearest[0].distance, store.count(request.where))
         advice = Advice.NOTHING_FITS if found < calibration.threshold else None
         hits = [replace(hit, score=calibration.score(hit.distance, found)) for hit in hits]
     return Hits((hit for hit in hits if _within_limits(hit, request)), advice)

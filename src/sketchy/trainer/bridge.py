@@ -1,7 +1,7 @@
 """The start of the bridge to ImageNet: what the pretrained network knows, in the dimensions of the embedding."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ def _centred_classes(encoder: Encoder) -> Tensor:
     return encoder.classes - encoder.classes.mean(0)
 
 
-def named_anchors(loss: Objective, categories: Sequence[str]) -> dict[str, Tensor] | None:
+def named_anchors(loss: Objective, categories: Mapping[int, str]) -> dict[str, Tensor] | None:
     """Return the directions of things in the embedding, to search by words; None without the bridge.
 
     The direction of a category is its proxy, if there is a proxy loss: it was learnt from pictures of the thing. Those
@@ -77,8 +77,7 @@ def named_anchors(loss: Objective, categories: Sequence[str]) -> dict[str, Tenso
 
     Args:
         loss: The objective.
-        categories: Names of the dataset's own categories, which come first among those of the loss and have both
-            sketches and photos.
+        categories: Names of the categories whose proxies were learnt from sketches and photos, by label.
 
     Returns:
         Unit vectors of the dimensions before the spatial ones, shape (A,), float16, on the CPU, by the thing's name.
@@ -92,14 +91,14 @@ def named_anchors(loss: Objective, categories: Sequence[str]) -> dict[str, Tenso
     return dict(zip(classes, vectors, strict=True)) | _proxies(loss, categories, bridge.anchors.shape[1])
 
 
-def _proxies(loss: Objective, categories: Sequence[str], size: int) -> dict[str, Tensor]:
-    """Return the first `size` dimensions of the first proxies, those of some categories, as unit vectors by name."""
+def _proxies(loss: Objective, categories: Mapping[int, str], size: int) -> dict[str, Tensor]:
+    """Return the first `size` dimensions of the proxies of some categories, as unit vectors by name."""
     if "proxy" not in loss.terms:
         return {}
     proxy = loss.terms["proxy"]
     assert isinstance(proxy, ProxyLoss)
     vectors = F.normalize(proxy.proxies.detach()[:, :size], dim=1).half().cpu()
-    return {canonical(name): vector for name, vector in zip(categories, vectors, strict=False)}
+    return {canonical(name): vectors[label] for label, name in categories.items()}
 
 
 class _Projection(nn.Module):

@@ -4,6 +4,7 @@ import logging
 import time
 from dataclasses import replace
 
+import numpy as np
 from PIL import Image
 
 from sketchy.config import Config
@@ -177,8 +178,13 @@ class Recorder:
             metrics=rows[-1].columns if rows else {},
             weights=self.trainer.encoder.state_dict(),
             dataset=self.digest,
-            anchors=named_anchors(self.trainer.loss, self.data.pack.categories),
+            anchors=named_anchors(self.trainer.loss, self._trained_categories()),
         )
+
+    def _trained_categories(self) -> dict[int, str]:
+        """Return the dataset's own categories that are trained on, by label: a zero-shot protocol leaves some out."""
+        pack, part = self.data.pack, self.data.parts["train"]
+        return {label: pack.categories[label] for label in np.unique(pack.photo_category[part.photos]).tolist()}
 
     def _fit_head(self) -> None:
         """Fit the spatial head of best.pth, and validate it again, with its anchors."""

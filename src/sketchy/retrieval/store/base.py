@@ -207,8 +207,8 @@ class Store(Protocol):
     def scan(self, below: str = "") -> Iterator[list[Photo]]:
         """Yield in batches all photos whose path starts with `below`; concurrent changes may be missed."""
 
-    def count(self, below: str = "") -> int:
-        """Count the photos whose path starts with `below`; copies of one picture count separately."""
+    def count(self, where: Where = EVERYTHING) -> int:
+        """Count the photos that pass a filter; copies of one picture count separately."""
 
     def close(self) -> None:
         """Release files, connections and locks."""

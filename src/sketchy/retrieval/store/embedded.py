@@ -141,11 +141,11 @@ class EmbeddedStore(WritableStore):
             yield batch
             last = os.fsencode(batch[-1].path)
 
-    def count(self, below: str = "") -> int:
-        if not below:
+    def count(self, where: Where = EVERYTHING) -> int:
+        if where.everything:
             return self.meta().photos
         with self._reading():
-            return self._metadata.count(os.fsencode(below))
+            return self._metadata.count(where)
 
     def pictures(self) -> int:
         """Count the different pictures."""

@@ -57,8 +57,8 @@ class MemoryStore(Store):
         """Yield in one batch all photos whose path starts with `below`."""
         yield [photo for photo in self._photos if photo.path.startswith(below)]
 
-    def count(self, below: str = "") -> int:
-        return sum(photo.path.startswith(below) for photo in self._photos)
+    def count(self, where: Where = EVERYTHING) -> int:
+        return sum(map(where.allows, self._photos))
 
     def close(self) -> None:
         self._close()

@@ -216,10 +216,10 @@ class MetadataDatabase:
         cursor = self._db.execute("SELECT DISTINCT row FROM files ORDER BY row")
         return np.fromiter((row for (row,) in cursor), np.int64)
 
-    def count(self, below: bytes) -> int:
-        """Count the photos whose path starts with `below`."""
-        sql = "SELECT COUNT(*) FROM files WHERE path >= ? AND substr(path, 1, ?) = ?"
-        return int(self._db.execute(sql, (below, len(below), below)).fetchone()[0])
+    def count(self, where: Where) -> int:
+        """Count the photos that pass a filter."""
+        condition, values = condition_of(where, self._taken)
+        return int(self._db.execute(f"SELECT COUNT(*) FROM files WHERE {condition}", values).fetchone()[0])
 
     def categories(self) -> int:
         """Count the categories."""

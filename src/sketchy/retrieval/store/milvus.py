@@ -132,8 +132,9 @@ class MilvusStore(WritableStore):
         finally:
             pages.close()
 
-    def count(self, below: str = "") -> int:
-        return int(self._query(starting_with(below), ["count(*)"])[0]["count(*)"])
+    def count(self, where: Where = EVERYTHING) -> int:
+        """Count the photos that pass a filter, and those that only its globs and dates keep out: see `filter_of`."""
+        return int(self._query(filter_of(where), ["count(*)"])[0]["count(*)"])
 
     def improve(self, queries: Vectors | None = None, progress: Progress = no_progress) -> None:
         """Do nothing: the server maintains its own index."""
