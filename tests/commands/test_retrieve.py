@@ -352,28 +352,7 @@ def test_files_that_are_not_searched_are_named_once(unused, tmp_path):
     assert unused() == unused("--k", 3) == unused("--json") == [AS_BEFORE]
 
 
-def test_only_what_is_new_is_named_again(unused, tmp_path):
-    unused()
-    (tmp_path / "disc" / "cut.jpg").write_bytes(b"no image either")
-    assert unused() == [f"skipping {tmp_path}/disc/cut.jpg: not an image in a known format", AS_BEFORE]
-    (tmp_path / "disc" / "b.psd").write_bytes(b"x")
-    assert unused() == [
-        "left out: 2 .psd; -v lists them",
-        "files not searched, as before: 2 skipped; -v lists them",
-    ]
-    shutil.copy(tmp_path / "disc" / "p1.jpg", tmp_path / "disc" / "cut.jpg")
-    assert unused() == [AS_BEFORE.replace("1 left", "2 left")]
-
-
 def test_all_files_that_are_not_searched_are_named_when_asked(unused, tmp_path):
     unused()
     all_of_them = [f"leaving out {tmp_path}/disc/a.psd: .psd", f"skipping {tmp_path}/{BROKEN}", "left out: 1 .psd"]
     assert unused("-v") == unused("-v") == all_of_them
-
-
-def test_a_search_that_cannot_note_what_it_named_names_it_again(unused, tmp_path, monkeypatch):
-    named = unused()
-    (note,) = (tmp_path / "cache" / "galleries").glob("*.unused")
-    note.unlink()
-    note.mkdir()
-    assert unused() == unused() == named

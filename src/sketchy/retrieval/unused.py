@@ -61,7 +61,7 @@ def _new(
     known: set[str] = set()
     with suppress(OSError):
         known.update(os.fsdecode(note.read_bytes()).split("\0"))
-    if now - known or known - now - {""}:
+    if now != known:
         with suppress(StorageError), replacing(note) as temporary:
             temporary.write_bytes(os.fsencode("\0".join(sorted(now))))
     new = [item for item in skipped if f"{item.path}: {item.reason}" not in known]
