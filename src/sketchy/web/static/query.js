@@ -3,6 +3,7 @@
 import { decode, encode } from "./code.js";
 import { complain, find } from "./dom.js";
 import { Exporter, Layer } from "./drawing.js";
+import { offerMore } from "./filters.js";
 import { noteLatency } from "./latency.js";
 import { SearchClient } from "./search_client.js";
 import { Settling } from "./settling.js";
@@ -66,12 +67,6 @@ export class Query {
   drawingChanged() {
     this.#setLike(null);
     this.#ask("sendUnlessSent"); // as happens while the hand rests before it lifts the pen
-  }
-
-  /** Show a failure instead of searching. */
-  fail(reason, isOffline = false) {
-    this.#client.cancel();
-    this.#view.showFailure(reason, isOffline);
   }
 
   /** Search for photos like one. */
@@ -150,6 +145,7 @@ export class Query {
     complain("");
     this.#kind.show(this.#pad.marks.some((mark) => mark.image) ? kind : null);
     this.#view.show(results, ADVICE[advice] ?? this.#describe(results.length), this.waiting ? "waiting" : "none");
+    offerMore(results.length);
     noteLatency(query.since);
   }
 
