@@ -429,6 +429,9 @@ def test_words_are_searched_and_held_by_the_address(browser, named_address, name
         field.press("Enter")
         until(page, "!document.querySelector('#problem').hidden")
         assert page.locator("#problem").inner_text() == "'lion' is not known by name; try cat"
+        field.fill(65 * "a")
+        field.press("Enter")
+        until(page, "document.querySelector('#problem').textContent.includes('at most 64 characters')")
         assert found(page) == cats
         field.fill("")
         until(page, "document.querySelector('#results').dataset.state === 'empty'")

@@ -155,11 +155,13 @@ export class Query {
   }
 
   #failed({ status, reason }) {
-    if (status === 404) complain(reason); // such as an unknown word: the photos that were found stay
-    if (status === 404) this.#view.showSearching(false);
-    else if (status !== 422) this.#view.showFailure(reason, status === 0);
-    else if (this.#pad.isDrawing) this.#view.showSearching(false); // the stroke is only beginning
-    else this.#view.showBlank();
+    const isBlank = reason.includes("the sketch is blank");
+    if (status !== 404 && status !== 422) this.#view.showFailure(reason, status === 0);
+    else if (isBlank && !this.#pad.isDrawing) this.#view.showBlank();
+    else {
+      this.#view.showSearching(false);
+      if (!isBlank) complain(reason); // such as an unknown word: the photos that were found stay
+    }
   }
 
   #setLike(id) {
