@@ -807,6 +807,7 @@ def test_the_signs_on_a_narrow_photo_stay_on_it_and_can_be_hit(page):
     circle(page)
     found(page)
     boxes = page.locator("#grid li").first.evaluate("""(tile) => {
+        tile.style.transition = 'none';
         tile.style.width = '82px';
         tile.querySelector('.judge').style.display = 'flex';
         const box = ({ left, right, height }) => [left, right, height];
