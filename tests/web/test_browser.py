@@ -187,8 +187,6 @@ def ink(page):
         return count;
     }""")
 
-    assert "nearest" in page.locator("#line").inner_text()
-
 
 def test_photos_come_change_and_come_back_with_undo(page):
     assert state(page) == "empty"
@@ -360,16 +358,32 @@ def dropped(page, name, kind, content):
     )
 
 
-@pytest.mark.parametrize(("name", "kind"), [("broken.png", "image/png"), ("notes.txt", "text/plain"), ("a.heic", "")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("broken" * 40 + ".png", "image/png"), ("notes.txt", "text/plain"), ("a.heic", "")]
+)
 def test_a_file_that_is_no_picture_is_answered_and_leaves_the_photos(page, name, kind):
     circle(page)
     before = found(page)
     dropped(page, name, kind, b"no picture")
     until(page, "!document.querySelector('#problem').hidden")
     assert f"{name} is not a picture that can be opened" in page.locator("#problem").inner_text()
+    assert page.locator("#problem").evaluate("line => line.scrollWidth <= line.clientWidth")
     assert found(page) == before
     cross(page)
     until(page, "document.querySelector('#problem').hidden")
+
+
+def test_text_that_is_dropped_is_answered_unless_a_text_field_takes_it(page):
+    drop = """target => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.setData("text/plain", "cat");
+        const event = new DragEvent("drop", {bubbles: true, cancelable: true, dataTransfer});
+        return document.querySelector(target).dispatchEvent(event);
+    }"""
+    assert page.evaluate(drop, "#name")  # left to the browser
+    assert page.locator("#problem").is_hidden()
+    assert not page.evaluate(drop, "#canvas")
+    assert page.locator("#problem").inner_text() == "That is no file; drop a PNG or a JPEG."
 
 
 def test_a_picture_is_taken_for_what_it_is_and_a_person_may_say_otherwise(page, tmp_path):
@@ -415,6 +429,9 @@ def test_words_are_searched_and_held_by_the_address(browser, named_address, name
         field.press("Enter")
         until(page, "!document.querySelector('#problem').hidden")
         assert page.locator("#problem").inner_text() == "'lion' is not known by name; try cat"
+        field.fill(65 * "a")
+        field.press("Enter")
+        until(page, "document.querySelector('#problem').textContent.includes('at most 64 characters')")
         assert found(page) == cats
         field.fill("")
         until(page, "document.querySelector('#results').dataset.state === 'empty'")
@@ -447,6 +464,18 @@ def test_a_name_is_chosen_by_keys_from_those_that_begin_with_the_text(browser, n
         assert names.all_inner_texts() == ["cookie", "window"]
         field.press("Tab")
         assert names.count() == 0
+
+
+def test_a_browser_that_does_not_reflect_aria_has_the_roles_and_labels_too(browser, named_address):
+    with visit(browser, named_address) as page:  # as Firefox before 119
+        page.add_init_script("for (const name of ['role', 'ariaLabel']) delete Element.prototype[name];")
+        circle(page)
+        page.reload()
+        page.get_by_role("button", name="Clear").click()
+        assert page.get_by_role("button", name="Drawing 1 of 1").is_visible()
+        page.get_by_role("combobox", name="In words").press_sequentially("c")
+        page.get_by_role("option", name="cookie").click()
+        assert page.get_by_role("combobox").input_value() == "cookie"
 
 
 @pytest.mark.parametrize("size", SMALL, ids=str)
@@ -513,9 +542,11 @@ def test_photos_are_wanted_more_less_and_not_at_all(browser, address):
         page.reload()
         assert found(page) == judged
         assert chips.count() == 2
-        page.get_by_role("button", name="More like this: take it back").click()
+        page.get_by_role("button", name="More like this: take it back").press("Enter")
         until(page, "document.querySelectorAll('#examples li').length === 1")
-        page.get_by_role("button", name="Forget these").click()
+        assert page.evaluate("document.activeElement.ariaLabel") == "Not this: take it back"
+        page.get_by_role("button", name="Forget these").press("Enter")
+        assert page.evaluate("document.activeElement.id") == "canvas"
         assert found(page) == drawn
         assert page.locator("#examples").is_hidden()
 
@@ -589,13 +620,14 @@ def test_slow_and_failed_answers_are_told_and_can_be_asked_again(page):
     assert state(page) == "failed"
     assert page.get_by_text("Is sketchy serve still running?").is_visible()
     page.unroute("**/api/search*")
-    page.route("**/api/search*", lambda route: route.fulfill(status=503, json={"error": "too many queries wait"}))
+    page.route("**/api/search*", lambda route: route.fulfill(status=503, json={"error": "too many `queries` wait"}))
     page.get_by_role("button", name="Try again").click()
     until(page, "document.querySelector('#reason').textContent === 'Too many queries wait'")
     assert not page.get_by_text("Is sketchy serve still running?").is_visible()
     page.unroute("**/api/search*")
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Try again").press("Enter")
     assert len(found(page)) == 20
+    assert page.evaluate("document.activeElement.id") == "canvas"
     page.route("**/api/search*", lambda route: route.fulfill(json={"results": []}))
     page.get_by_role("button", name="Filter").click()
     page.locator("#category").select_option("bar")
@@ -687,11 +719,151 @@ def test_the_sheet_and_the_nearest_photo_are_in_view_together(browser, address, 
         assert page.locator("#filters").is_hidden()
 
 
+@pytest.mark.parametrize("size", SMALL, ids=str)
+def test_the_photos_stay_in_view_below_filters_words_and_examples(browser, named_address, size):
+    with visit(browser, named_address, size, "#text=cat", reduced_motion="reduce", has_touch=True) as page:
+        found(page)
+        page.locator("#grid button").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="More like this").click()
+        circle(page)
+        page.get_by_role("button", name="Filter").click()
+        assert found(page)
+        sheet, photo = (page.locator(each).first.bounding_box() for each in ("#canvas", "#grid .photo"))
+        assert sheet["y"] >= 0
+        assert sheet["y"] + sheet["height"] <= size[1]
+        assert photo["y"] + 64 <= size[1]
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        assert page.evaluate("scrollY") == 0
+        for control in page.locator("#filters :is(select, input, button:enabled):visible").all():
+            control.focus()  # as the key Tab does, which scrolls to it
+            page.wait_for_function("() => document.activeElement.getBoundingClientRect().right <= innerWidth")
+            assert control.bounding_box()["x"] >= 0
+
+
+NOTICE = {"running": False, "done": 40, "total": 40, "seconds_left": None, "error": "gone " * 60, "unreadable": 0}
+
+
+@pytest.mark.parametrize("size", SMALL, ids=str)
+def test_a_notice_leaves_the_sheet_where_it_is(browser, address, size):
+    with visit(browser, address, size) as page:
+        before = page.locator("#canvas").bounding_box()
+        status = {"photos": 40, "updates": 0, "indexing": NOTICE}
+        page.route("**/api/status", lambda route: route.fulfill(json=status))
+        page.reload()
+        until(page, "!document.querySelector('#notice').hidden")
+        assert page.locator("#canvas").bounding_box() == before
+        assert page.locator("#notice").bounding_box()["height"] < 150
+
+
+def test_the_page_tells_that_the_server_is_gone_and_searches_again_once_it_is_back(browser, address):
+    with visit(browser, address) as page:
+        page.clock.install()
+        page.reload()
+        page.route("**/api/**", lambda route: route.abort())
+        circle(page)
+        page.clock.run_for(5000)
+        until(page, "document.querySelector('#gallery').textContent === 'The server does not answer'")
+        until(page, "document.querySelector('#results').dataset.state === 'failed'")
+        page.unroute("**/api/**")
+        page.clock.run_for(5000)
+        until(page, "document.querySelector('#gallery').textContent.startsWith('40 photos in')")
+        page.clock.run_for(1000)
+        until(page, "document.querySelectorAll('#grid li').length === 20")
+
+
+def test_more_photos_are_shown_below_as_long_as_there_are_some(page):
+    circle(page)
+    found(page)
+    more = page.get_by_role("button", name="Show more")
+    more.click()
+    until(page, "document.querySelectorAll('#grid li').length === 40")
+    until(page, "location.hash.includes('k=40')")
+    more.click()
+    until(page, "document.querySelector('#more').hidden")
+    assert len(found(page)) == 40
+    page.get_by_role("button", name="Clear").click()
+    assert more.is_hidden()
+
+
+def test_all_photos_are_selected_at_once_and_saved_from_the_end_of_the_list(page):
+    circle(page)
+    found(page)
+    page.get_by_role("button", name="Select").click()
+    page.get_by_role("button", name="All", exact=True).click()
+    assert page.locator("#selected").inner_text() == "20 selected"
+    assert page.locator("#grid li.is-selected").count() == 20
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    save = page.get_by_role("link", name="Save")
+    assert 0 <= save.bounding_box()["y"] < DESKTOP[1] / 2
+    with page.expect_download() as saving:
+        save.click()
+    with zipfile.ZipFile(saving.value.path()) as archive:
+        assert len(archive.namelist()) == 20
+    page.locator("#grid button").first.click()  # takes it back
+    assert page.locator("#selected").inner_text() == "19 selected"
+
+
+def test_the_signs_on_a_narrow_photo_stay_on_it_and_can_be_hit(page):
+    circle(page)
+    found(page)
+    boxes = page.locator("#grid li").first.evaluate("""(tile) => {
+        tile.style.transition = 'none';
+        tile.style.width = '82px';
+        tile.querySelector('.judge').style.display = 'flex';
+        const box = ({ left, right, height }) => [left, right, height];
+        return [tile, ...tile.querySelectorAll('.judge span')].map((each) => box(each.getBoundingClientRect()));
+    }""")
+    tile, *signs = boxes
+    for left, right, height in signs:
+        assert tile[0] <= left
+        assert right <= tile[1]
+        assert min(right - left, height) >= 24
+
+
+def test_a_finger_turns_to_the_next_photo_and_back(browser, address):
+    with visit(browser, address, PHONE, has_touch=True, is_mobile=True) as page:
+        page.get_by_role("button", name="A drawing of a fish").tap()
+        names = [name for name, _ in found(page)]
+        page.locator("#grid button").first.tap()
+        heading = page.get_by_role("dialog").get_by_role("heading")
+        finger = page.context.new_cdp_session(page)
+        for start, end, expected in ((250, 80, 1), (250, 80, 2), (80, 250, 1), (200, 190, 1)):
+            for kind, x in (
+                ("touchStart", start),
+                ("touchMove", (start + end) / 2),
+                ("touchMove", end),
+                ("touchEnd", None),
+            ):
+                points = [] if x is None else [{"x": x, "y": 200}]
+                finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+            assert heading.inner_text() == names[expected]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_hints_in_text_fields_can_be_read(browser, address, theme):
+    with visit(browser, address, color_scheme=theme) as page:
+        page.get_by_role("button", name="Filter").click()
+        colours = page.get_by_label("Name").evaluate("""(field) => [
+            getComputedStyle(field, '::placeholder').color, getComputedStyle(document.documentElement).backgroundColor,
+        ]""")
+        dark, light = sorted(luminance(colour) for colour in colours)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def luminance(colour):
+    """Return the relative luminance of a colour such as rgb(170, 162, 148), as WCAG 2 defines it."""
+    channels = np.array([int(value) for value in re.findall(r"\d+", colour)[:3]]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
 def test_filters_are_behind_a_button_and_are_cleared_together(page):
     circle(page)
     everything = found(page)
     button = page.get_by_role("button", name="Filter", exact=True)
     button.click()
+    # Isolated: the number stays behind a name that is written from right to left.
+    assert page.locator("#category option").nth(1).text_content() == "\u2068bar\u2069 (10)"
     page.get_by_label("Name").fill("p1.")  # a part of the name
     page.keyboard.press("Enter")
     until(page, "document.querySelectorAll('#grid li').length === 4")
@@ -882,7 +1054,6 @@ def test_suggestions_take_one_line_on_a_phone(browser, address, size):
 def test_captions_say_in_words_how_likely_a_photo_is(page):
     answers = []
     page.on("response", lambda response: answers.append(response) if "/api/search" in response.url else None)
-    page.route("**/api/search*", lambda route: route.continue_())
     circle(page)
     found(page)
     result = answers[-1].json()["results"][0]
@@ -1022,12 +1193,13 @@ def test_the_api_is_described(browser, address):
 
 
 def test_the_description_of_the_api_fits_a_phone(browser, address):
-    with visit(browser, address, (360, 640)) as page:
+    with visit(browser, address, (360, 640), bypass_csp=True) as page:
         page.goto(f"{address}/docs")
         page.get_by_role("heading", name="POST /api/search").wait_for()
         boxes = [each.bounding_box() for each in page.locator("main p, main pre, main h2").all()]
         assert min(box["x"] for box in boxes) >= 12
         assert max(box["x"] + box["width"] for box in boxes) <= 348
+        assert findings(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 

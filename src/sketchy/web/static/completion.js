@@ -18,7 +18,7 @@ export class Completion {
     field.addEventListener("keydown", (event) => this.#key(event) && event.preventDefault());
     field.addEventListener("blur", () => this.#offer([]));
     list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
-    list.addEventListener("click", ({ target }) => target.role === "option" && this.#choose(target));
+    list.addEventListener("click", ({ target }) => target.matches("[role=option]") && this.#choose(target));
   }
 
   /** Set the names, sorted. */
@@ -89,9 +89,9 @@ function matches(names, text) {
 
 function optionOf(name, id) {
   const option = document.createElement("li");
-  option.role = "option";
   option.id = id;
   option.textContent = name;
+  option.setAttribute("role", "option"); // Firefox has the property only from 119 on
   option.setAttribute("aria-selected", "false");
   return option;
 }

@@ -45,10 +45,14 @@ export class Examples {
     return [...this.#chosen.keys()].filter((id) => this.#chosen.get(id) === way);
   }
 
+  /** Change what is chosen; if the focus was here, it goes to the button that takes the place of its own, or to the sheet. */
   #change(action) {
+    const buttons = () => [...find("#examples").querySelectorAll("button")];
+    const focused = buttons().indexOf(document.activeElement);
     action();
     this.#show();
     this.#changed();
+    if (focused >= 0) (this.#chosen.size ? buttons()[focused] : find("#canvas")).focus({ preventScroll: true });
   }
 
   #show() {

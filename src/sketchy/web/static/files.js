@@ -1,7 +1,7 @@
 // Opens and saves sketches as files.
 
 import { decode, encode } from "./code.js";
-import { find } from "./dom.js";
+import { complain, find } from "./dom.js";
 import { Exporter, SIDE } from "./drawing.js";
 import { textOf, withText } from "./png.js";
 
@@ -17,15 +17,22 @@ export function connectFiles(open) {
   });
   addEventListener("paste", (event) => openFrom(event.clipboardData, open) && event.preventDefault());
   addEventListener("dragover", (event) => {
+    if (isForField(event)) return;
     event.preventDefault();
     find("#sheet").classList.add("is-target");
   });
   addEventListener("dragleave", (event) => event.relatedTarget ?? find("#sheet").classList.remove("is-target"));
   addEventListener("drop", (event) => {
-    event.preventDefault();
     find("#sheet").classList.remove("is-target");
-    openFrom(event.dataTransfer, open);
+    if (isForField(event)) return;
+    event.preventDefault();
+    if (!openFrom(event.dataTransfer, open)) complain("That is no file; drop a PNG or a JPEG.");
   });
+}
+
+/** Whether text is dragged over a text field, which takes it by itself. */
+function isForField({ target, dataTransfer }) {
+  return target.matches?.("input") && !dataTransfer.types.includes("Files");
 }
 
 /** Open the first picture, or else the first file, of an input, a paste or a drop; return whether there is one. */

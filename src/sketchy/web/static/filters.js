@@ -2,6 +2,7 @@
 
 import { find } from "./dom.js";
 
+const STEP = 20; // photos more at a time
 const FILTERS = ["category", "folder", "since", "until", "name"];
 
 /** A group of controls: their values by the names of the parameters of a search, which the address holds too. */
@@ -30,12 +31,18 @@ export function connectFilters(search, schedule) {
   const changed = () => (showState(), search());
   for (const name of FILTERS) find(`#${name}`).addEventListener("change", changed);
   find("#k").addEventListener("input", () => (showState(), schedule()));
+  find("#more").addEventListener("click", () => {
+    find("#k").value = Number(find("#k").value) + STEP;
+    changed();
+  });
   find("#filter").addEventListener("click", () => show(find("#filters").hidden));
   find("#filters").addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
     show(false);
   });
+  // Where they are a line to swipe along, browsers leave a control cut that was in view in part.
+  find("#filters").addEventListener("focusin", ({ target }) => target.scrollIntoView({ block: "nearest", inline: "nearest" }));
   find("#unfilter").addEventListener("click", () => {
     for (const name of FILTERS) find(`#${name}`).value = "";
     changed();
@@ -52,6 +59,12 @@ export function offerFilters({ categories, folders, limits }) {
   offer("category", categories.length > 0);
   offer("folder", folders.length > 0);
   for (const name of ["since", "until"]) offer(name, categories.length === 0);
+}
+
+/** Offer more photos if there may be some, as all that were asked for were found. */
+export function offerMore(found) {
+  const { value, max } = find("#k");
+  find("#more").hidden = found < Number(value) || value === max;
 }
 
 function chosen() {
@@ -72,11 +85,12 @@ function showState() {
   find("#unfilter").disabled = count === 0;
 }
 
+/** Fill a list with names, isolated so that the number of photos stays behind one that is written from right to left. */
 function fill(select, choices, text) {
   const chosen = select.value;
   select.length = 1;
   for (const { name, photos } of choices) {
-    select.add(new Option(`${text(name)} (${photos.toLocaleString("en")})`, name, false, name === chosen));
+    select.add(new Option(`\u2068${text(name)}\u2069 (${photos.toLocaleString("en")})`, name, false, name === chosen));
   }
 }
 

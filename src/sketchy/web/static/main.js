@@ -12,7 +12,7 @@ import { connectPrompts, suggest } from "./prompts.js";
 import { Query } from "./query.js";
 import { keepSheet, RecentDrawings, restoreSheet } from "./recent.js";
 import { ResultsView } from "./results.js";
-import { followStatus, showStatus } from "./status.js";
+import { followStatus, showAway, showStatus } from "./status.js";
 import { connectTheme } from "./theme_button.js";
 import { connectTools } from "./tools.js";
 import { connectWords, offerWords, words } from "./words.js";
@@ -44,7 +44,10 @@ pad.addEventListener("stroke", () => query.schedule());
 drawing.addEventListener("replace", () => recent.keep(drawing));
 addEventListener("pagehide", keepDrawing);
 document.addEventListener("visibilitychange", () => document.hidden && keepDrawing());
-find("#again").addEventListener("click", () => query.search());
+find("#again").addEventListener("click", () => {
+  query.search();
+  find("#canvas").focus({ preventScroll: true });
+});
 
 /** Put a drawing on the sheet. */
 function begin(marks) {
@@ -101,12 +104,8 @@ function statusCame(status) {
 
 async function start() {
   repaint();
-  try {
-    await readInfo();
-    followStatus(statusCame, photosChanged);
-  } catch {
-    query.fail("The server does not answer.", true);
-  }
+  await readInfo().catch(showAway);
+  followStatus(statusCame, photosChanged);
   query.restore({ keep: await restoreSheet(drawing) });
 }
 

@@ -3,6 +3,7 @@
 import { decode, encode } from "./code.js";
 import { complain, find } from "./dom.js";
 import { Exporter, Layer } from "./drawing.js";
+import { offerMore } from "./filters.js";
 import { noteLatency } from "./latency.js";
 import { SearchClient } from "./search_client.js";
 import { Settling } from "./settling.js";
@@ -66,12 +67,6 @@ export class Query {
   drawingChanged() {
     this.#setLike(null);
     this.#ask("sendUnlessSent"); // as happens while the hand rests before it lifts the pen
-  }
-
-  /** Show a failure instead of searching. */
-  fail(reason, isOffline = false) {
-    this.#client.cancel();
-    this.#view.showFailure(reason, isOffline);
   }
 
   /** Search for photos like one. */
@@ -150,6 +145,7 @@ export class Query {
     complain("");
     this.#kind.show(this.#pad.marks.some((mark) => mark.image) ? kind : null);
     this.#view.show(results, ADVICE[advice] ?? this.#describe(results.length), this.waiting ? "waiting" : "none");
+    offerMore(results.length);
     noteLatency(query.since);
   }
 
@@ -159,11 +155,13 @@ export class Query {
   }
 
   #failed({ status, reason }) {
-    if (status === 404) complain(reason); // such as an unknown word: the photos that were found stay
-    if (status === 404) this.#view.showSearching(false);
-    else if (status !== 422) this.#view.showFailure(reason, status === 0);
-    else if (this.#pad.isDrawing) this.#view.showSearching(false); // the stroke is only beginning
-    else this.#view.showBlank();
+    const isBlank = reason.includes("the sketch is blank");
+    if (status !== 404 && status !== 422) this.#view.showFailure(reason, status === 0);
+    else if (isBlank && !this.#pad.isDrawing) this.#view.showBlank();
+    else {
+      this.#view.showSearching(false);
+      if (!isBlank) complain(reason); // such as an unknown word: the photos that were found stay
+    }
   }
 
   #setLike(id) {

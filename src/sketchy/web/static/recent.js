@@ -47,7 +47,7 @@ export class RecentDrawings {
     const template = find("#recent-drawing").content.firstElementChild;
     const buttons = this.#codes.map((_, index) => {
       const button = template.cloneNode(true);
-      button.ariaLabel = `Drawing ${index + 1} of ${this.#codes.length}`;
+      button.setAttribute("aria-label", `Drawing ${index + 1} of ${this.#codes.length}`);
       return button;
     });
     find("#recent .doodles").replaceChildren(...buttons);

@@ -92,7 +92,7 @@ export class ResultsView {
   #become(state, results = []) {
     this.shown = results;
     this.#grid.show(results);
-    this.#selection.offer(results.length > 0);
+    this.#selection.offer(results.map((result) => result.id));
     this.#section.dataset.state = state;
     this.#section.classList.remove("is-searching", "is-slow");
   }

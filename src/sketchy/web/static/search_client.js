@@ -87,7 +87,7 @@ export class SearchClient {
       const content = await response.json();
       if (response.ok) return { response: content };
       if (response.status === 409) return {}; // superseded by a newer query
-      const reason = content.error[0].toUpperCase() + content.error.slice(1);
+      const reason = content.error[0].toUpperCase() + content.error.slice(1).replaceAll("`", "");
       return { problem: { status: response.status, reason } };
     } catch (error) {
       if (signal.aborted) return {};

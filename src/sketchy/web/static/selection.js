@@ -9,10 +9,12 @@ export class Selection extends EventTarget {
   isActive = false; // whether a click on a photo selects it
 
   #ids = new Set();
+  #offered = []; // ids of the photos that are shown
 
   constructor() {
     super();
     find("#select").addEventListener("click", () => this.#activate(!this.isActive));
+    find("#select-all").addEventListener("click", () => this.#add(this.#offered));
     find("#unselect").addEventListener("click", () => {
       this.#ids.clear();
       this.#activate(false);
@@ -28,13 +30,20 @@ export class Selection extends EventTarget {
   }
 
   toggle(id) {
-    if (!this.#ids.delete(id) && this.#ids.size < MOST) this.#ids.add(id);
-    this.#changed();
+    if (this.#ids.delete(id)) this.#changed();
+    else this.#add([id]);
   }
 
   /** Offer to select photos, if there are any. */
-  offer(isOffered) {
-    find("#select").hidden = !isOffered && !this.isActive;
+  offer(ids) {
+    this.#offered = ids;
+    find("#select").hidden = !ids.length && !this.isActive;
+    find("#select-all").hidden = !ids.length;
+  }
+
+  #add(ids) {
+    for (const id of ids) if (this.#ids.size < MOST) this.#ids.add(id);
+    this.#changed();
   }
 
   #activate(isActive) {

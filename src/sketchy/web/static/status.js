@@ -1,27 +1,37 @@
 // Asks the server how far the index is, and reports when a search may find other photos.
 
-import { find } from "./dom.js";
+import { announce, find } from "./dom.js";
 
 const SOON = 1000; // milliseconds between questions while photos are indexed
 const LATER = 4000; // and while nothing happens
 
-/** Call `show(status)` with each answer of /api/status, and `changed(status)` when the photos have changed. */
+/** Call `show(status)` with each answer of /api/status, and `changed(status)` when the photos may have changed. */
 export async function followStatus(show, changed) {
   let last = null;
   for (;;) {
     try {
       const status = await (await fetch("/api/status")).json();
-      show(status);
-      if (last && (status.photos !== last.photos || status.updates !== last.updates)) changed(status);
+      const isChanged = last && (status.photos !== last.photos || status.updates !== last.updates);
       last = status;
+      show(status);
+      if (isChanged) await changed(status);
     } catch {
-      // The server is away; the next search says so.
+      last = {}; // when it answers again, anything may have changed
+      showAway();
     }
     await new Promise((resolve) => setTimeout(resolve, last?.indexing?.running ? SOON : LATER));
   }
 }
 
-/** Show the state of the gallery in the header, and below it what went wrong. */
+/** Show in the header that the server does not answer. */
+export function showAway() {
+  const text = "The server does not answer";
+  if (find("#gallery").textContent !== text) announce(text);
+  find("#gallery").textContent = text;
+  find("#indexing").hidden = true;
+}
+
+/** Show the state of the gallery in the header, and beside the sheet what went wrong. */
 export function showStatus(status, folder) {
   const { running, done, total, error } = status.indexing ?? { running: false, error: null };
   find("#gallery").textContent = describe(status, folder);

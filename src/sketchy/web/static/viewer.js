@@ -2,6 +2,8 @@
 
 import { bytes, day, likelihood } from "./words_for.js";
 
+const SWIPE = 40; // pixels across that turn to the next photo
+
 /**
  * Calls `on.like(result)` to search for similar photos, `on.judge(result, way)` to want more or less of them,
  * `on.paint(canvas)` to paint the query, and `on.closed(index)` when it is closed.
@@ -42,6 +44,7 @@ export class Viewer {
       if (event.key === "ArrowLeft") this.#go(-1);
       if (event.key === "ArrowRight") this.#go(1);
     });
+    this.#swipe(this.#find("figure"));
     const picture = this.#find("img");
     picture.addEventListener("load", () => dialog.classList.remove("is-loading"));
     picture.addEventListener("error", () => this.#fail());
@@ -72,6 +75,14 @@ export class Viewer {
     if (index >= 0 && index < this.#results.length) this.#show(index);
   }
 
+  #swipe(figure) {
+    let start = 0;
+    figure.addEventListener("pointerdown", ({ clientX }) => (start = clientX));
+    figure.addEventListener("pointerup", ({ clientX }) => {
+      if (Math.abs(clientX - start) > SWIPE) this.#go(clientX < start ? 1 : -1);
+    });
+  }
+
   async #show(index) {
     this.#index = index;
     const result = this.#result;
@@ -85,7 +96,7 @@ export class Viewer {
     this.#find(".next").disabled = index === this.#results.length - 1;
     this.#text("h2", result.name);
     const words = likelihood(result.score);
-    this.#text(".likely", words && `${words[0].toUpperCase()}${words.slice(1)} what you drew`);
+    this.#text(".likely", words && `What you drew: ${words}`);
     this.#text(".details", details(result));
     this.#find(".copy").textContent = "Copy path";
     this.#showSelected();

@@ -31,7 +31,6 @@ export function connectWords(search, schedule) {
   completion = new Completion(find("#text"), find("#things"), ask);
   find("#text").addEventListener("input", () => known.has(find("#text").value) && ask());
   find("#text").addEventListener("change", ask);
-  find("#text").addEventListener("search", ask);
   find("#share").addEventListener("input", schedule);
 }
 
