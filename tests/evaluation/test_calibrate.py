@@ -61,6 +61,13 @@ def test_the_score_is_fitted_without_further_sources(data):
     assert len(calibration.weights) == 3
 
 
+def test_few_sketches_are_not_outnumbered_by_scribbles(data):
+    whole, few = (
+        calibrate(Encoder(), data, Subset(np.arange(160), np.arange(n)), Further(NAMES))[0] for n in (160, 20)
+    )
+    assert few.found(0.0, 160) == pytest.approx(whole.found(0.0, 160), abs=0.05)
+
+
 def test_photos_of_others_that_lie_further_away_raise_the_score_of_far_ones(data):
     own, _ = calibrate(Encoder(), data, WHOLE, Further(NAMES))
     photos = source(2, 25)

@@ -21,10 +21,12 @@ PROBES = 200
 """Number of sketches whose embeddings are kept in the checkpoint: 200 KB at 256 dimensions."""
 MAX_PAIRS = 20_000_000
 """Sketch-photo pairs that are compared at most (500 MB at the peak); with more, sketches are subsampled evenly."""
-SCRIBBLES = 200
-"""Scribbles, dots and lines that are searched for."""
 HALVES = 300
 """Half drawings that are searched for, at most."""
+SCRIBBLES = 200
+"""Scribbles, dots and lines that are searched for, at most."""
+POOR_STEP = 3
+"""Every so many drawings one is halved too, and there are at most as many scribbles: more would lower every score."""
 FURTHER = 600
 """Images of each further source, at most."""
 PARTS = (1, 2, 4, 8)
@@ -108,9 +110,10 @@ def _held_out(encoder: Encoder, kind: Kind, further: Further) -> list[Embedded]:
 
 def _poor_drawings(encoder: Encoder, pack: Pack, rows: NDArray[np.integer]) -> Embedded:
     """Embed halves of some drawings, and scribbles, which show NOTHING."""
-    some = rows[:: -(-len(rows) // HALVES)]
-    drawn = np.concatenate([halved(pack.sketches[some]), scribbles(SCRIBBLES, pack.sketches[some[:1]].shape[-1])])
-    categories = np.concatenate([pack.sketch_category[some], np.full(SCRIBBLES, NOTHING)])
+    some = rows[:: max(POOR_STEP, -(-len(rows) // HALVES))]
+    side = pack.sketches.shape[-1]
+    drawn = np.concatenate([halved(pack.sketches[some]), scribbles(min(SCRIBBLES, len(some)), side)])
+    categories = np.concatenate([pack.sketch_category[some], np.full(len(drawn) - len(some), NOTHING)])
     return Embedded(embed_pixels(encoder, drawn, "sketch"), categories)
 
 
