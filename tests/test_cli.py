@@ -82,7 +82,8 @@ def test_runs_are_compared(trained):
 
 def test_configs_are_listed_and_printed():
     table = type_in("configs").stdout
-    assert "recommended               5.9 million weights" in table
+    assert "recommended               5.9 M weights" in table
+    assert max(map(len, table.splitlines())) <= 80
     listed = json.loads(type_in("configs", "--json").stdout)["configs"]
     assert len(table.splitlines()) == len(listed) + 2
     assert {"name", "network", "time", "quality"} == set(listed[0])

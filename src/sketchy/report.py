@@ -213,8 +213,8 @@ def info_text(info: Info) -> str:
 
 def configs_text(configs: Sequence[ConfigSummary]) -> str:
     """Return the table of configs; times and qualities are those of docs/results.md."""
-    rows = [dataclasses.astuple(config) for config in configs]
-    return table(("config", "network", "training on two cores", "quality"), rows)
+    rows = [(each.name, each.network, each.time, each.quality.removeprefix("mAP@all ")) for each in configs]
+    return table(("config", "network", "on two cores", "mAP@all"), rows)
 
 
 def runs_text(runs: Sequence[RunSummary], columns: int | None = None) -> str:
