@@ -10,6 +10,8 @@ from sketchy import interrupts
 def test_a_library_user_keeps_their_signal_handlers():
     before = [signal.getsignal(number) for number in interrupts.stop_signals()]
     interrupts.raise_instead()
+    with interrupts.quitting():
+        assert [signal.getsignal(number) for number in interrupts.stop_signals()] == before
     assert [signal.getsignal(number) for number in interrupts.stop_signals()] == before
 
 
@@ -19,6 +21,8 @@ def test_a_library_user_keeps_their_signal_handlers():
     [
         ("", "stopped\n"),
         ("interrupts.raise_instead()", "KeyboardInterrupt\n"),
+        ("interrupts.raise_instead()\nblock = interrupts.quitting()\nblock.__enter__()", "stopped\n"),
+        ("interrupts.raise_instead()\nwith interrupts.quitting(): pass", "KeyboardInterrupt\n"),
         ("from sketchy.cli.console import one_line\nwith one_line(): interrupts.raise_instead()", "stopped\n"),
     ],
 )

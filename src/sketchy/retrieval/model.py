@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sketchy import interrupts
 from sketchy.ahead import batched, map_ahead
 from sketchy.errors import ConfigError, ImageError
 from sketchy.extras import is_torch_installed, require_torch
@@ -271,9 +272,10 @@ def load_model(source: Path, device: str = "auto") -> Model:
 
         content = read_exported(exported)
         return Model(content.description, OnnxEngine(content), source)
-    require_torch(f"{source}, which has no exported model beside it,")
-    from sketchy.inference.torch_engine import TorchEngine, describe, read_checkpoint
-    from sketchy.runtime import pick_device
+    with interrupts.quitting():
+        require_torch(f"{source}, which has no exported model beside it,")
+        from sketchy.inference.torch_engine import TorchEngine, describe, read_checkpoint
+        from sketchy.runtime import pick_device
 
     picked = pick_device(device)
     checkpoint = read_checkpoint(source)
@@ -282,7 +284,8 @@ def load_model(source: Path, device: str = "auto") -> Model:
 
 def _is_gpu(device: str) -> bool:
     """Return whether a device is a GPU, as PyTorch knows. Raises ConfigError, MissingExtraError."""
-    require_torch(f"the device {device}")
     from sketchy.runtime import pick_device
 
-    return pick_device(device).type == "cuda"
+    with interrupts.quitting():  # torch is imported
+        require_torch(f"the device {device}")
+        return pick_device(device).type == "cuda"
