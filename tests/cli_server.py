@@ -67,6 +67,8 @@ def run_forked(request: dict) -> None:
 def serve() -> None:
     """Answer requests until stdin ends."""
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    # Before libraries start threads: one that does not block SIGCHLD may take it, and `run_all` would wait in vain.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS | {signal.SIGCHLD})
     for name in json.loads(requests.readline()):
         __import__(name)
     Image.init()
@@ -83,7 +85,6 @@ def run_all(requests: list[dict]) -> list[int]:
     waiting = list(enumerate(requests))
     running: dict[int, int] = {}
     due: dict[int, tuple[float, int]] = {}  # when each child is sent which signal
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS | {signal.SIGCHLD})
     while waiting or running:
         while waiting and len(running) < AT_ONCE:
             number, request = waiting.pop(0)
