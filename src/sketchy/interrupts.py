@@ -49,7 +49,7 @@ def raise_instead() -> None:
 def quitting() -> Iterator[None]:
     """Quit at once during a block that imports a large library: an exception within its C++ code aborts the program.
 
-    Nothing is changed where `raise_instead` has changed nothing, as in a program that uses the library.
+    Only signals that `raise_instead` has changed are: a program that imports sketchy keeps its own handlers.
     """
     changed = set(_raising) if threading.current_thread() is threading.main_thread() else set()
     for signum in changed:
